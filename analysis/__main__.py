@@ -1,0 +1,69 @@
+"""`cxr-predict`: retrain the winner of a search on all labelled images, and predict new ones."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from trainable.problems import InputProblemsError
+
+app = App(name="cxr-predict", help_format="plaintext")
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@app.default
+def predict(
+    run: Path,
+    *,
+    images: Path,
+    template: Path | None = None,
+    out: Path = Path("predictions.csv"),
+    labels: Path | None = None,
+    seeds: int = 3,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    cache: Path = Path("~/.cache/cxr"),
+) -> None:
+    """Predict new images with the winner of a search.
+
+    Parameters
+    ----------
+    run
+        Run folder of the search.
+    images
+        Folder of images to predict, or a CSV that lists them.
+    template
+        CSV whose rows, order and columns the predictions follow.
+    out
+        Predictions file to write; the scores go beside it, into NAME_scores.csv.
+    labels
+        CSV of the true labels; prints the confusion matrix and the metrics.
+    seeds
+        How many times the winner is retrained; the scores are averaged.
+    overwrite
+        Replace the files that --out names.
+    cache
+        Folder of decoded images and features, shared by all searches on this machine.
+    """
+    from analysis.command import Request, run_request
+
+    run_request(Request(run, images, template, out, labels, seeds, overwrite, cache), console)
+
+
+def main() -> None:
+    """Run the command, with problems as sentences and no traceback for what a user can mend."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except (InputProblemsError, cyclopts.CycloptsError) as error:
+        errors.print(str(error), style="red", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("stopped by Ctrl-C; nothing was written")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The final model on disk: tensors as safetensors and the rest as JSON, never a pickle."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from trainable.backbones import find_backbone
+from trainable.config import TrialConfig
+from trainable.model import Network, build_network
+from trainable.pixels import PixelStatistics
+from trainable.problems import InputProblemsError
+
+TENSORS = "model.safetensors"
+ABOUT = "model.json"
+_FROZEN = "frozen."
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """The winner retrained with several seeds; its score is the mean of the members' scores.
+
+    Attributes:
+        config: of every member.
+        members: networks that differ by their seed and share one frozen part.
+        threshold: a score of at least this is predicted positive.
+        statistics: of the labelled images' pixels, for the cohort's normalization.
+        classes: what to write for a negative and a positive image.
+        cohort_digest: names the labelled images that it was trained on.
+    """
+
+    config: TrialConfig
+    members: tuple[Network, ...]
+    threshold: float
+    statistics: PixelStatistics
+    classes: tuple[str, str]
+    cohort_digest: str
+
+
+def save_model(model: FinalModel, folder: Path) -> None:
+    """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole."""
+    partial = folder.with_name(folder.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, Tensor] = {}
+    for number, member in enumerate(model.members):
+        for name, tensor in member.state_dict().items():
+            key = name if name.startswith(_FROZEN) else f"members.{number}.{name}"
+            tensors[key] = tensor.detach().cpu().contiguous()
+    save_file(tensors, partial / TENSORS)
+    about = {
+        "config": model.config.model_dump(),
+        "num_members": len(model.members),
+        "threshold": model.threshold,
+        "statistics": asdict(model.statistics),
+        "classes": model.classes,
+        "cohort_digest": model.cohort_digest,
+    }
+    (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+    partial.rename(folder)
+
+
+def load_model(folder: Path) -> FinalModel:
+    """Read what `save_model` wrote, on the CPU.
+
+    Raises:
+        InputProblemsError: if a file is damaged or does not fit the other.
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text())
+        tensors = load_file(folder / TENSORS)
+        config = TrialConfig(**about["config"])
+        members = tuple(
+            _load_member(config, tensors, number) for number in range(about["num_members"])
+        )
+        negative, positive = about["classes"]
+    except Exception as error:  # whatever a damaged file makes the readers raise
+        raise InputProblemsError(
+            [f"the model in {folder} cannot be read ({error}); remove the folder to retrain it"]
+        ) from error
+    for member in members[1:]:
+        member.frozen = members[0].frozen
+    statistics = PixelStatistics(**about["statistics"])
+    return FinalModel(
+        config,
+        members,
+        about["threshold"],
+        statistics,
+        (negative, positive),
+        about["cohort_digest"],
+    )
+
+
+def _load_member(config: TrialConfig, tensors: dict[str, Tensor], number: int) -> Network:
+    network = build_network(
+        find_backbone(config.backbone).build(),
+        config.backbone,
+        config.cut,
+        config.unfreeze,
+        config.head_width,
+        config.dropout,
+    )
+    prefix = f"members.{number}."
+    own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    shared = {key: t for key, t in tensors.items() if key.startswith(_FROZEN)}
+    network.load_state_dict({**shared, **own}, strict=True)
+    return network.eval()

@@ -1,0 +1,1 @@
+"""Find the best trial: Optuna proposes, Ray Tune runs, and a run folder keeps all of it."""

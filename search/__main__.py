@@ -1,0 +1,63 @@
+"""`cxr-search`: find the configuration with the best F1, and keep everything in a run folder."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+from cyclopts import App, Parameter
+from pydantic import ValidationError
+from rich.console import Console
+
+from search.launch import launch
+from search.settings import SearchSettings, explain
+from trainable.problems import InputProblemsError
+
+app = App(name="cxr-search", help_format="plaintext")
+console = Console()
+errors = Console(stderr=True)
+
+
+@app.default
+def search(
+    *,
+    settings: Annotated[SearchSettings | None, Parameter(name="*")] = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+) -> int:
+    """Find the configuration with the best F1 on labelled chest X-rays.
+
+    Parameters
+    ----------
+    settings
+        What to search.
+    out
+        Run folder to make; runs/NAME after the data if not given.
+    resume
+        Run folder to go on with; more --trials and --time-budget may be given.
+    """
+    return launch(settings, out, resume, console)
+
+
+def main() -> None:
+    """Run the command, with problems as sentences and no traceback for what a user can mend."""
+    try:
+        code = app(exit_on_error=False, print_error=False)
+    except InputProblemsError as error:
+        errors.print(str(error), style="red", highlight=False, soft_wrap=True)
+        code = 2
+    except cyclopts.CycloptsError as error:
+        errors.print(str(sentences(error)), style="red", highlight=False, soft_wrap=True)
+        code = 2
+    sys.exit(code)
+
+
+def sentences(error: cyclopts.CycloptsError) -> object:
+    """What is wrong with the command line, all of it."""
+    if isinstance(error.__cause__, ValidationError):
+        return InputProblemsError(explain(error.__cause__))
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""One search from command line to winner: check everything, run the trials, say what was found."""
+
+import functools
+import math
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from search import demo
+from search.display import SearchDisplay, best_table
+from search.prepare import Prepared, prepare
+from search.run_folder import RunFolder, new_run_path
+from search.settings import DEMO, RESUMABLE, SearchSettings
+from search.study import StudySearch, num_ended, open_study, settle
+from search.tuner import allot, cluster, run_trials
+from search.winner import describe_winner, write_winner
+from trainable.problems import InputProblemsError
+
+
+def launch(
+    settings: SearchSettings | None,
+    out: Path | None,
+    resume: Path | None,
+    console: Console,
+) -> int:
+    """Run or resume a search.
+
+    Returns:
+        Exit status: 0 with a winner, 1 if no trial completed, 130 after Ctrl-C.
+
+    Raises:
+        InputProblemsError: before anything is trained, naming every problem found.
+    """
+    if resume is None:
+        run, prepared = _begin(settings or SearchSettings(), out)
+    else:
+        run, prepared = _go_on(settings, out, resume)
+    with cluster(prepared.settings.address):
+        interrupted = _run(run, prepared, console)
+    return _conclude(run, prepared, interrupted, console)
+
+
+def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepared]:
+    name = settings.data.expanduser().resolve().stem if settings.data else "search"
+    run = RunFolder(out or new_run_path(name))
+    if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+        raise InputProblemsError(
+            [f"--out must be a new folder; there is something at {run.path}. "
+             "Go on with it by --resume, or name another"]
+        )  # fmt: skip
+    if settings.data == DEMO:
+        settings = demo.with_defaults(settings)
+        demo.write(run.path)
+        prepared = prepare(settings, demo.source(run.path))
+    else:
+        prepared = prepare(settings, settings)
+    run.create(prepared.settings, prepared.cohort)
+    return run, prepared
+
+
+def _go_on(
+    changes: SearchSettings | None, out: Path | None, resume: Path
+) -> tuple[RunFolder, Prepared]:
+    run = RunFolder(resume)
+    settings, cohort = run.open()
+    asked = {name: getattr(changes, name) for name in changes.model_fields_set} if changes else {}
+    fixed = [
+        f"--{name.replace('_', '-')} {getattr(settings, name)}"
+        for name, value in asked.items()
+        if name not in RESUMABLE and value != getattr(settings, name)
+    ]
+    if out is not None and out.expanduser().resolve() != run.path:
+        fixed.append(f"--out {run.path}")
+    if fixed:
+        raise InputProblemsError(
+            [f"a resumed search keeps what its scores depend on; it has {text}; leave that out, or "
+             "start a new search" for text in fixed]
+        )  # fmt: skip
+    return run, prepare(settings.model_copy(update=asked), cohort)
+
+
+def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
+    """Run the trials that are missing; True if Ctrl-C ended them."""
+    settings = prepared.settings
+    resources = allot(settings.cpus_per_trial, settings.gpus_per_trial)
+    has_gpu = resources.gpus > 0
+    space = prepared.space(has_gpu=has_gpu)
+    study = open_study(run, space)
+    settle(run, study)
+    missing = settings.trials - num_ended(run)
+    for line in (
+        *prepared.describe(space, has_gpu=has_gpu),
+        f"run folder: {run.path}",
+        "",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
+    if missing <= 0:
+        return False
+    search = StudySearch(space, run, settings.seed, len(prepared.task.folds))
+    display = SearchDisplay(run, settings.trials, console)
+    end = math.inf
+    if settings.time_budget is not None:
+        end = time.monotonic() + settings.time_budget.total_seconds()
+    run_trials(run, search, prepared.task, resources, missing, settings.time_budget, display)
+    settle(run, study)
+    return num_ended(run) < settings.trials and time.monotonic() < end
+
+
+def _conclude(run: RunFolder, prepared: Prepared, interrupted: bool, console: Console) -> int:
+    settings = prepared.settings
+    winner = write_winner(run, settings, prepared.task)
+    trials = run.trials()
+    ended = num_ended(run)
+    say = functools.partial(console.print, highlight=False, soft_wrap=True)
+    if num_failed := int((trials["state"] == "failed").sum()):
+        say(f"{num_failed} of {ended} trials failed; their errors are in {run.trials_csv}")
+    if ended < settings.trials:
+        why = "Ctrl-C" if interrupted else f"the time budget of {settings.time_budget}"
+        say(f"{why} ended the search after {ended} of {settings.trials} trials; go on with:")
+        say(f"  cxr-search --resume {run.path}")
+    if winner is None:
+        say("no trial completed, so there is no winner")
+        return 130 if interrupted else 1
+    say()
+    console.print(best_table(trials))
+    say()
+    for line in describe_winner(winner, trials):
+        say(line)
+    if settings.data == DEMO:
+        say(demo.describe_best_possible(run.path))
+    say(f"\npredict with: cxr-predict {run.path} --images FOLDER")
+    return 130 if interrupted else 0

@@ -1,0 +1,152 @@
+"""The run folder: all that a search was asked, did and found; analysis reads it."""
+
+import csv
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from search.settings import SearchSettings
+from trainable.cohort import Cohort
+from trainable.config import TrialConfig
+from trainable.metrics import Evaluation
+from trainable.problems import InputProblemsError
+
+TrialState = Literal["complete", "failed", "interrupted"]
+
+_METRICS = tuple(Evaluation.__annotations__)
+COLUMNS = (
+    *("number", "state", *_METRICS),
+    *TrialConfig.model_fields,
+    *("num_steps", "train_loss", "valid_loss", "seconds", "ended", "error"),
+)
+"""Columns of `trials.csv`, one row a trial, in the order in which the trials ended."""
+
+
+class RunFolder:
+    """Files of one search.
+
+    `settings.json`, `cohort.csv` and `cohort.json` are written once; `study.db` is Optuna's;
+    `tensorboard/` is Ray Tune's. `trials.csv` and `scores/NNNNN.npy` grow by each trial as it ends:
+    the scores first, then the row, and only then is Optuna told. So what Optuna counts as finished
+    is always here, and a trial without a row is one to run again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self.trials_csv = self.path / "trials.csv"
+        self.winner_json = self.path / "winner.json"
+        self._lock = FileLock(self.path / ".lock")
+
+    def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:
+        """Ray pickles its callbacks; a copy names the folder and does not hold its lock."""
+        return RunFolder, (self.path,)
+
+    @property
+    def storage_url(self) -> str:
+        """Optuna's storage, as `optuna-dashboard` takes it."""
+        return f"sqlite:///{self.path / 'study.db'}"
+
+    def create(self, settings: SearchSettings, cohort: Cohort) -> None:
+        """Write what the search was asked."""
+        (self.path / "scores").mkdir(parents=True)
+        self.acquire()
+        cohort.save(self.path)
+        self._append(COLUMNS)
+        # last: a folder without it is not yet a run
+        text = settings.model_dump_json(indent=2, exclude={"address"})
+        write_atomically(self.path / "settings.json", text + "\n")
+
+    def open(self) -> tuple[SearchSettings, Cohort]:
+        """Read what the search was asked, and repair a row that was cut off by a kill.
+
+        Raises:
+            InputProblemsError: if this is no run folder, or a search is running in it.
+        """
+        file = self.path / "settings.json"
+        if not file.exists():
+            raise InputProblemsError(
+                [f"not the folder of a search (no settings.json): {self.path}"]
+            )
+        self.acquire()
+        text = self.trials_csv.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole != text:
+            with self.trials_csv.open("r+b") as ledger:
+                ledger.truncate(len(whole))
+        return SearchSettings.model_validate_json(file.read_text()), Cohort.load(self.path)
+
+    def acquire(self) -> None:
+        """Take the folder for this process; the operating system gives it back at its end."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise InputProblemsError(
+                [f"another search is running in {self.path}; wait for it, or stop it"]
+            ) from error
+
+    def trials(self) -> pd.DataFrame:
+        """All rows of `trials.csv`."""
+        return pd.read_csv(self.trials_csv, dtype={"state": str, "error": str})
+
+    def add_trial(
+        self,
+        number: int,
+        state: TrialState,
+        config: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        error: str = "",
+    ) -> None:
+        """Append one row; keys of `metrics` that are no column are left out."""
+        values = {**metrics, **config, "number": number, "state": state}
+        values |= {
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "error": error,
+        }
+        self._append(["" if values.get(name) is None else values[name] for name in COLUMNS])
+
+    def _append(self, row: Any) -> None:
+        # the end of a line marks a whole row, so no value may hold one
+        cells = [str(cell).replace("\r", "").replace("\n", " | ") for cell in row]
+        with self.trials_csv.open("a", newline="") as ledger:
+            csv.writer(ledger, lineterminator="\n").writerow(cells)
+
+    def save_scores(self, number: int, scores: NDArray[np.float32]) -> None:
+        """Keep the out-of-fold scores of a trial, in the order of `cohort.csv`."""
+        path = self.scores_path(number)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, scores)
+        partial.replace(path)
+
+    def scores_path(self, number: int) -> Path:
+        """File of a trial's out-of-fold scores: float32 (num_images,), NaN where never scored."""
+        return self.path / "scores" / f"{number:05d}.npy"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a text file as a whole, so that a kill leaves the old one or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Replace a JSON file as a whole."""
+    write_atomically(path, json.dumps(content, indent=2, default=str) + "\n")
+
+
+def new_run_path(name: str, parent: Path = Path("runs")) -> Path:
+    """`runs/NAME`, or `runs/NAME-2` and so on where there is one already."""
+    path = parent / name
+    number = 2
+    while path.exists():
+        path = parent / f"{name}-{number}"
+        number += 1
+    return path

@@ -1,0 +1,90 @@
+"""What a search is asked to do: every option of `cxr-search`, checked at the door."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+from cyclopts import Parameter
+from pydantic import BeforeValidator, Field, ValidationError
+
+from trainable.cohort_files import CohortSource
+from trainable.metrics import F1Average
+
+Unfreeze = Literal["none", "one", "two", "all"]
+
+DEMO = Path("demo")
+
+
+def _names(value: object) -> object:
+    """Accept `a,b` and `a b` alike."""
+    if not isinstance(value, str | list | tuple):
+        return value
+    parts = [value] if isinstance(value, str) else value
+    return tuple(name for part in parts for name in str(part).split(",") if name)
+
+
+def _duration(value: object) -> object:
+    """Read 30m, 1h30m or 90s; none for no limit."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "none":
+        return None
+    try:
+        return pd.Timedelta(value).to_pytimedelta()
+    except ValueError as error:
+        raise ValueError("write a duration as 30m, 1h30m or 90s, or none") from error
+
+
+Names = Parameter(consume_multiple=True, negative="")
+
+
+class SearchSettings(CohortSource):
+    """Options of a search; those that say where the images are come first."""
+
+    weights: str = "imagenet"
+    """Start of the bodies: imagenet (torchvision's), a folder of state dicts, or none (random)."""
+    mixed_patients: Annotated[bool, Parameter(negative="")] = False
+    """Allow patients with both labels."""
+    trials: int = Field(50, ge=1)
+    """How many trials to finish."""
+    time_budget: Annotated[timedelta | None, BeforeValidator(_duration)] = timedelta(minutes=30)
+    """Stop after this long (30m, 1h30m), with the winner so far; none for no limit."""
+    epochs: int = Field(5, ge=1)
+    """Passes over the training images of a fold."""
+    image_size: int = Field(320, ge=32, le=2048)
+    """Edge of the square images, in pixels."""
+    batch_size: int = Field(64, ge=2)
+    """Images a gradient step."""
+    folds: int = Field(5, ge=2)
+    """Folds of the cross-validation that scores a trial."""
+    f1_average: F1Average = "binary"
+    """Which F1 is searched for; binary is that of the positive class."""
+    backbones: Annotated[tuple[str, ...], BeforeValidator(_names), Names] = ()
+    """Backbones to search among; all that have weights if not given."""
+    unfreeze: Annotated[tuple[Unfreeze, ...], BeforeValidator(_names), Names] = ()
+    """How many last stages of a body may be trained; without a GPU none and one if not given."""
+    gpus_per_trial: float = Field(0.25, ge=0)
+    """GPUs a trial, a fraction to share one; 0 where there are none."""
+    cpus_per_trial: int = Field(1, ge=1)
+    """CPU cores, and so threads, a trial."""
+    address: str | None = None
+    """A running Ray cluster (auto for the one on this machine); starts its own if not given."""
+    cache: Path = Path("~/.cache/cxr")
+    """Folder of decoded images and features, shared by all searches on this machine."""
+    seed: int = Field(0, ge=0)
+    """Of the folds, the heads, the order of images and the sampler."""
+
+
+RESUMABLE = frozenset({"trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address"})
+"""Options that may change when a search is resumed: none of them changes what a trial scores."""
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One sentence for each option that breaks its rule."""
+    sentences = []
+    for detail in error.errors():
+        option = "--" + str(detail["loc"][0]).replace("_", "-") if detail["loc"] else "options"
+        rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        sentences.append(f"{option}: {rule}; got {str(detail['input'])!r}")
+    return sentences

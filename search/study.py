@@ -1,0 +1,96 @@
+"""The Optuna study of a run: opened, settled after a kill, and told only of whole trials."""
+
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from ray.tune.search.optuna import OptunaSearch
+
+from search.run_folder import RunFolder
+from search.space import Space
+
+STUDY_NAME = "cxr"
+METRIC = "f1"
+
+
+def open_study(run: RunFolder, space: Space) -> optuna.Study:
+    """Open or create the study; its first trial is the assignment's own configuration."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=STUDY_NAME,
+        storage=RDBStorage(run.storage_url),
+        direction="maximize",
+        load_if_exists=True,
+    )
+    if not study.trials:
+        study.enqueue_trial(space.first_trial())
+    return study
+
+
+def settle(run: RunFolder, study: optuna.Study) -> int:
+    """Bring study and ledger to one account after a search ended, in whatever way it did.
+
+    A trial that the ledger has is told to Optuna if that was missed. One that it has not was
+    interrupted: it gets a row, and its parameters are queued to run again as a new trial.
+
+    Returns:
+        How many trials were interrupted.
+    """
+    rows = {row["number"]: row for row in run.trials().to_dict("records")}
+    num_interrupted = 0
+    for trial in study.get_trials(deepcopy=False):
+        running = trial.state == TrialState.RUNNING
+        row = rows.get(trial.number)
+        if row is not None and running:
+            if row["state"] == "complete":
+                study.tell(trial.number, row[METRIC])
+            else:
+                study.tell(trial.number, state=TrialState.FAIL)
+        elif row is None and trial.state != TrialState.WAITING:
+            if running:
+                study.tell(trial.number, state=TrialState.FAIL)
+            study.enqueue_trial(trial.params)
+            run.add_trial(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
+            num_interrupted += 1
+    return num_interrupted
+
+
+def num_ended(run: RunFolder) -> int:
+    """Trials that count towards the number asked for: completed or failed by their own fault."""
+    return int(run.trials()["state"].isin(["complete", "failed"]).sum())
+
+
+class StudySearch(OptunaSearch):
+    """Ray's Optuna searcher, but a trial that was stopped before its last fold has no value.
+
+    Ray tells Optuna the last reported value of a trial that is stopped by Ctrl-C or the time
+    budget, as if it were the trial's score.
+    """
+
+    def __init__(self, space: Space, run: RunFolder, seed: int, num_folds: int) -> None:
+        """Continue the study of `run`."""
+        study = open_study(run, space)
+        # each session of a study draws anew; the same seed would repeat its first random trials
+        sampler = optuna.samplers.TPESampler(
+            seed=seed + len(study.trials),
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+        )
+        super().__init__(
+            space=space,
+            metric=METRIC,
+            mode="max",
+            sampler=sampler,
+            study_name=STUDY_NAME,
+            storage=RDBStorage(run.storage_url),
+        )
+        self._num_folds = num_folds
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell Optuna the score of a whole trial, or that there is none."""
+        whole = result is not None and result.get("fold") == self._num_folds
+        super().on_trial_complete(trial_id, result if whole else None, error or not whole)

@@ -1,0 +1,1 @@
+"""What one trial does, in plain PyTorch: cohort -> pixels -> features -> out-of-fold scores."""

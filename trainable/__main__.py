@@ -1,0 +1,101 @@
+"""`cxr-model`: list the backbones with their cut points, or print one network layer by layer."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from trainable.backbones import BACKBONES, find_backbone
+from trainable.config import TrialConfig
+from trainable.model import ConcatPool, Network, build_network, count_parameters
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="cxr-model", description=__doc__)
+    parser.add_argument("backbone", nargs="?", help="torchvision's name; without it all are listed")
+    parser.add_argument("--cut", help="cut point that the body ends at; the last one if not given")
+    parser.add_argument("--unfreeze", default="0", help="last stages to train: a number, or all")
+    parser.add_argument("--image-size", type=int, default=320, help="edge in pixels (320)")
+    options = parser.parse_args()
+    if options.backbone is None:
+        print(backbone_table().to_string(index=False))
+        return
+    try:
+        network = _build(options.backbone, options.cut, options.unfreeze)
+    except ValueError as error:
+        sys.exit(f"cxr-model: {error}")
+    print(layer_table(network, options.image_size).to_string(index=False))
+    count = count_parameters(network)
+    print(f"\ntotal parameters  {count.total:>12,}")
+    print(f"trainable         {count.trainable:>12,}")
+    print(f"frozen            {count.frozen:>12,}")
+
+
+def _build(name: str, cut: str | None, unfreeze: str) -> Network:
+    backbone = find_backbone(name)
+    stages = backbone.stages_until(cut or backbone.cuts[-1])
+    if unfreeze != "all" and not unfreeze.isdecimal():
+        raise ValueError(f"--unfreeze must be a number of stages, or all; got {unfreeze!r}")
+    num_trained = len(stages) if unfreeze == "all" else int(unfreeze)
+    if num_trained > len(stages):
+        raise ValueError(
+            f"--unfreeze must be at most the {len(stages)} stages until the cut; got {num_trained}"
+        )
+    default = TrialConfig()
+    return build_network(
+        backbone.build(), name, stages[-1].cut, num_trained, default.head_width, default.dropout
+    )
+
+
+def backbone_table() -> pd.DataFrame:
+    """One row a backbone: parameters of its body, and its cut points with their channels."""
+    rows = []
+    for name, backbone in BACKBONES.items():
+        body = nn.Sequential(*backbone.body(backbone.build(), backbone.cuts[-1]))
+        total = f"{count_parameters(body).total:,}"
+        cuts = {
+            f"cut point {number}": f"{stage.cut} ({stage.width})"
+            for number, stage in enumerate(backbone.stages, start=1)
+        }
+        rows.append({"backbone": name, "body": total, **cuts})
+    return pd.DataFrame(rows)
+
+
+def layer_table(network: Network, image_size: int) -> pd.DataFrame:
+    """One row a layer, in order of execution: its kind, output shape for one image, parameters."""
+    rows: list[dict[str, str]] = []
+    handles = []
+    for name, module in _layers(network):
+
+        def note(layer: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
+            count = count_parameters(layer)
+            rows.append(
+                {
+                    "layer": name,
+                    "kind": type(layer).__name__,
+                    "output": " x ".join(map(str, output.shape[1:])),
+                    "parameters": f"{count.total:,}",
+                    "trained": "" if not count.total else "yes" if count.trainable else "no",
+                }
+            )
+
+        handles.append(module.register_forward_hook(note))
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, 3, image_size, image_size))
+    for handle in handles:
+        handle.remove()
+    return pd.DataFrame(rows)
+
+
+def _layers(network: Network) -> Iterator[tuple[str, nn.Module]]:
+    for name, module in network.named_modules():
+        if isinstance(module, ConcatPool) or not any(module.children()):
+            yield name, module
+
+
+if __name__ == "__main__":
+    main()

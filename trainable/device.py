@@ -1,0 +1,53 @@
+"""Where a trial computes, and in what precision."""
+
+import contextlib
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def pick_device(num_gpus: float) -> torch.device:
+    """The device for a trial that was given this many GPUs (a fraction counts as one).
+
+    Ray shows a trial the GPUs that it was given and no others, so the first is the right one; a
+    trial given none must stay on the CPU, although on such a host it may see every GPU.
+
+    Raises:
+        RuntimeError: if GPUs were given and PyTorch sees none.
+    """
+    if num_gpus <= 0:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeError(
+            f"the trial was given {num_gpus:g} GPUs, but PyTorch {torch.__version__} sees none; "
+            "install a build of PyTorch for this GPU, or search with --gpus-per-trial 0"
+        )
+    return torch.device("cuda")
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 arithmetic where it is fast and safe (GPUs); plain float32 on a CPU."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Layout of images and convolution weights: channels last on a GPU."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def place(module: Module, device: torch.device) -> Module:
+    """Move a module to its device, and its convolution weights to the layout that is fast there."""
+    module.to(device)
+    module.to(memory_format=memory_format(device))
+    return module
+
+
+def default_num_gpus() -> float:
+    """GPUs for a process outside Ray, such as retraining: one if there is one."""
+    return 1.0 if torch.cuda.is_available() else 0.0

@@ -1,0 +1,54 @@
+"""Refuse bad input once, with every problem found, before any expensive work."""
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+class InputProblemsError(ValueError):
+    """The input breaks one or more rules; `problems` holds one sentence for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__(f"{count} to mend first:\n" + "\n".join(f"  - {p}" for p in self.problems))
+
+
+class Problems:
+    """Collects problems, so that a user sees all of them at once and not one a run."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def add(self, problem: str) -> None:
+        """Note one problem: the rule, the value received, and what to do."""
+        self.found.append(problem)
+
+    def attempt(self, check: Callable[[], Result]) -> Result | None:
+        """Do `check`; if it raises `InputProblemsError`, note its problems and give None."""
+        try:
+            return check()
+        except InputProblemsError as error:
+            self.found.extend(error.problems)
+            return None
+
+    def refuse(self) -> None:
+        """Raise `InputProblemsError` when anything was found; otherwise do nothing."""
+        if self.found:
+            raise InputProblemsError(self.found)
+
+
+def listing(names: Iterable[object], most: int = 8) -> str:
+    """Join names for a message, the first `most` of them, and say how many were left out."""
+    texts = [str(name) for name in names]
+    rest = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + rest
+
+
+def did_you_mean(value: str, choices: Iterable[str]) -> str:
+    """Name the nearest choice, or list them all where none is near."""
+    options = list(choices)
+    near = difflib.get_close_matches(value, options, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(options)}"

@@ -1,0 +1,196 @@
+"""The training loop: `fit` yields one record an epoch, to a trial and to the retraining alike."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainable.config import TrialConfig
+from trainable.device import autocast
+from trainable.features import Inputs
+from trainable.model import Network
+
+FEW_STEPS = 30
+"""Fewer gradient steps than this are said to be too few: a head of half a million fresh weights has
+then hardly left its start (AdamW moves a weight by about the learning rate a step)."""
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did.
+
+    Attributes:
+        epoch: 1 for the first.
+        num_steps: gradient steps so far.
+        train_loss: mean over the epoch's images, while they were trained on.
+        valid_loss: mean over the validation images, None without any.
+        scores: probability of the positive class for each validation image, float32.
+        seconds: wall time of the epoch.
+    """
+
+    epoch: int
+    num_steps: int
+    train_loss: float
+    valid_loss: float | None
+    scores: NDArray[np.float32]
+    seconds: float
+
+
+def fit(
+    network: Network,
+    inputs: Inputs,
+    labels: Tensor,
+    train: NDArray[np.int64],
+    valid: NDArray[np.int64],
+    config: TrialConfig,
+    seed: int,
+) -> Iterator[EpochRecord]:
+    """Train the trained part of `network` in place.
+
+    Args:
+        network: on its device.
+        inputs: gives what `network.suffix` takes, for rows of the cohort.
+        labels: int64 (num_images,) on the network's device; 1 positive, 0 negative.
+        train: rows to train on, at least 2.
+        valid: rows to score after each epoch; may be empty.
+        config: learning rate, decay, weight of the positive class, batch size and epochs.
+        seed: of the order of the images and of dropout.
+
+    Yields:
+        One record an epoch.
+
+    Raises:
+        DivergedError: at the first loss that is not finite.
+    """
+    torch.manual_seed(seed)
+    device = labels.device
+    optimizer = build_optimizer(network, config.learning_rate, config.weight_decay)
+    class_weights = torch.tensor([1.0, config.positive_weight], device=device)
+    num_steps = 0
+    for epoch in range(1, config.epochs + 1):
+        start = time.perf_counter()
+        network.train()
+        total = torch.zeros((), device=device)
+        for rows in epoch_batches(train, config.batch_size):
+            loss = _loss(network, inputs, labels, rows.to(device), class_weights)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            num_steps += 1
+            total += loss.detach() * len(rows)
+        # one look a epoch: each .item() waits for the device
+        train_loss = total.item() / len(train)
+        if not math.isfinite(train_loss):
+            raise DivergedError(
+                f"the training loss is {train_loss} in epoch {epoch} (steps up to {num_steps}) at "
+                f"learning rate {config.learning_rate:g}; a smaller one is needed"
+            )
+        logits = predict_logits(network, inputs, valid, config.batch_size, device)
+        yield EpochRecord(
+            epoch,
+            num_steps,
+            train_loss,
+            _valid_loss(logits, labels, valid),
+            logits.softmax(dim=1)[:, 1].cpu().numpy(),
+            time.perf_counter() - start,
+        )
+
+
+def _loss(
+    network: Network,
+    inputs: Inputs,
+    labels: Tensor,
+    rows: Tensor,
+    class_weights: Tensor,
+) -> Tensor:
+    batch = inputs(rows)
+    with autocast(labels.device):
+        logits = network.suffix(batch)
+    return functional.cross_entropy(logits.float(), labels[rows], weight=class_weights)
+
+
+@torch.inference_mode()
+def predict_logits(
+    network: Network,
+    inputs: Inputs,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    device: torch.device,
+) -> Tensor:
+    """Logits (len(rows), 2), float32, in evaluation mode."""
+    network.eval()
+    logits = [torch.empty((0, 2), device=device)]
+    for start in range(0, len(rows), batch_size):
+        batch = torch.from_numpy(rows[start : start + batch_size]).to(device)
+        with autocast(device):
+            logits.append(network.suffix(inputs(batch)).float())
+    return torch.cat(logits)
+
+
+def _valid_loss(logits: Tensor, labels: Tensor, valid: NDArray[np.int64]) -> float | None:
+    if not len(valid):
+        return None
+    targets = labels[torch.from_numpy(valid).to(labels.device)]
+    return functional.cross_entropy(logits, targets).item()
+
+
+def epoch_batches(train: NDArray[np.int64], batch_size: int) -> Sequence[Tensor]:
+    """All rows once, in a random order; the last batch may be smaller, but never of one image.
+
+    Batch norm cannot learn from one image, so that one joins the batch before it.
+    """
+    batches = list(torch.from_numpy(train)[torch.randperm(len(train))].split(batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def build_optimizer(
+    network: Network, learning_rate: float, weight_decay: float
+) -> torch.optim.AdamW:
+    """AdamW over what is trained, with decay on weight matrices and filters only."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    norms_and_biases = {
+        id(parameter)
+        for module in network.modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if name == "bias" or not isinstance(module, nn.Linear | nn.Conv2d)
+    }
+    plain = [parameter for parameter in trained if id(parameter) in norms_and_biases]
+    decayed = [parameter for parameter in trained if id(parameter) not in norms_and_biases]
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    # one kernel a step: on a CPU a third of the time of the loop over parameters
+    return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+
+
+def num_steps(num_images: int, config_batch_size: int, epochs: int) -> int:
+    """Gradient steps of a training run over `num_images` images."""
+    batches = math.ceil(num_images / config_batch_size)
+    if batches > 1 and num_images % config_batch_size == 1:
+        batches -= 1
+    return batches * epochs
+
+
+def few_steps_note(num_images: int, batch_size: int, epochs: int) -> str | None:
+    """A sentence for the user if training takes too few gradient steps to learn, else None."""
+    steps = num_steps(num_images, batch_size, epochs)
+    if steps >= FEW_STEPS:
+        return None
+    return (
+        f"only {steps} gradient steps a fold ({num_images} training images, batches of "
+        f"{batch_size}, {epochs} epochs): too few to learn much; use a smaller --batch-size or "
+        "more --epochs"
+    )

@@ -1,0 +1,180 @@
+"""Where a backbone's weights come from: torchvision, a folder of state dicts, or a random start."""
+
+import hashlib
+import re
+import urllib.error
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from trainable.backbones import BACKBONES, Backbone, find_backbone
+from trainable.problems import InputProblemsError, Problems, listing
+
+IMAGENET = "imagenet"
+NONE = "none"
+_RANDOM_SEED = 20201
+_TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The start of every body in a search.
+
+    Attributes:
+        kind: "imagenet" (torchvision's IMAGENET1K_V1, the weights of the source documents),
+            "none" (random, the same in every process) or the folder that `files` are in.
+        backbones: the backbones that can be had, in the order of the table.
+        files: for a folder, the state dict of each backbone.
+        fingerprints: for each backbone, what names its weights in a key of stored features.
+    """
+
+    kind: str
+    backbones: tuple[str, ...]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    def build(self, name: str) -> nn.Module:
+        """The whole torchvision network with these weights in its body.
+
+        The classifier keeps its random start: a head replaces it.
+        """
+        backbone = find_backbone(name)
+        if self.kind == NONE:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_RANDOM_SEED)
+                return backbone.build()
+        model = backbone.build()
+        if self.kind == IMAGENET:
+            model.load_state_dict(_imagenet_state(name))
+        else:
+            _load_body(model, backbone, self.files[name])
+        return model
+
+
+def find_weights(kind: str, wanted: Sequence[str] = ()) -> Weights:
+    """Find the weights of the wanted backbones, before anything is trained with them.
+
+    Args:
+        kind: "imagenet", "none", or a folder of torchvision-named state dicts such as
+            `squeezenet1_0-mine.pth`.
+        wanted: names of backbones; all that can be had if empty.
+
+    Raises:
+        InputProblemsError: if weights of a wanted backbone cannot be had or do not fit it.
+    """
+    problems = Problems()
+    for name in wanted:
+        try:
+            find_backbone(name)
+        except ValueError as error:
+            problems.add(str(error))
+    problems.refuse()
+    if kind == IMAGENET:
+        return _find_imagenet(wanted or tuple(BACKBONES))
+    if kind == NONE:
+        names = tuple(wanted or BACKBONES)
+        start = f"random {_RANDOM_SEED} torch {torch.__version__}"
+        return Weights(NONE, names, fingerprints=dict.fromkeys(names, start))
+    return _find_folder(Path(kind).expanduser().resolve(), wanted)
+
+
+def _find_imagenet(names: Sequence[str]) -> Weights:
+    for name in names:
+        try:
+            _imagenet_state(name)
+        except (urllib.error.URLError, OSError, RuntimeError) as error:
+            raise InputProblemsError(
+                [
+                    f"--weights imagenet needs torchvision's weights of {name}, which could not be "
+                    f"downloaded ({error}). Three ways on: connect to the network; put torchvision "
+                    f"state dicts ({name}*.pth) into a folder and give --weights FOLDER; or start "
+                    "from random weights with --weights none, which learns far less"
+                ]
+            ) from error
+    fingerprints = {name: torchvision_weights(name).url for name in names}
+    return Weights(IMAGENET, tuple(names), fingerprints=fingerprints)
+
+
+def torchvision_weights(name: str) -> Any:
+    """Torchvision's entry (`url`, `meta`) for the ImageNet weights of a backbone."""
+    return torchvision.models.get_model_weights(name)[_TORCHVISION_WEIGHTS]
+
+
+def _imagenet_state(name: str) -> Mapping[str, Any]:
+    state: Mapping[str, Any] = torchvision_weights(name).get_state_dict(
+        progress=False, check_hash=True
+    )
+    return state
+
+
+def _find_folder(folder: Path, wanted: Sequence[str]) -> Weights:
+    if not folder.is_dir():
+        raise InputProblemsError(
+            [f"--weights must be imagenet, none or a folder of state dicts; not a folder: {folder}"]
+        )
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".pth", ".pt")]
+    problems = Problems()
+    found: dict[str, Path] = {}
+    for name in wanted or BACKBONES:
+        # the name must end there: resnet18 is not in resnet180.pth
+        fits = [p for p in files if re.match(rf"{re.escape(name)}(?![A-Za-z0-9_])", p.name)]
+        if len(fits) > 1:
+            problems.add(f"one file a backbone is needed in {folder}; {name} has {listing(fits)}")
+        elif fits:
+            found[name] = fits[0]
+        elif wanted:
+            problems.add(f"no state dict for {name} in {folder}: name the file {name}.pth")
+    if not found and not problems.found:
+        problems.add(
+            f"no state dict named after a backbone in {folder}, which holds {listing(files)}; "
+            f"name them for example squeezenet1_0.pth. The names: {', '.join(BACKBONES)}"
+        )
+    fingerprints = {}
+    for name, path in found.items():
+        try:
+            _load_body(find_backbone(name).build(), find_backbone(name), path)
+        except ValueError as error:
+            problems.add(str(error))
+        fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    problems.refuse()
+    return Weights(str(folder), tuple(found), found, fingerprints)
+
+
+def _load_body(model: nn.Module, backbone: Backbone, path: Path) -> None:
+    """Load a state dict into everything of `model` but its classifier.
+
+    Raises:
+        ValueError: if the file is no state dict of this backbone; nothing is skipped silently.
+    """
+    state = _read_state(path)
+    is_head = re.compile(rf"{re.escape(backbone.classifier)}\.").match
+    expected = {key: value for key, value in model.state_dict().items() if not is_head(key)}
+    given = {key: value for key, value in state.items() if not is_head(key)}
+    # PyTorch added this counter later; nothing that is computed here depends on it
+    missing = [k for k in expected.keys() - given.keys() if not k.endswith("num_batches_tracked")]
+    unknown = given.keys() - expected.keys()
+    shapes = [k for k in given.keys() & expected.keys() if given[k].shape != expected[k].shape]
+    if missing or unknown or shapes:
+        raise ValueError(
+            f"{path} must be a torchvision state dict of {backbone.name}; "
+            f"missing: {listing(sorted(missing), 4) or 'none'}; "
+            f"unknown: {listing(sorted(unknown), 4) or 'none'}; "
+            f"of another shape: {listing(sorted(shapes), 4) or 'none'}"
+        )
+    model.load_state_dict(given, strict=False)
+
+
+def _read_state(path: Path) -> Mapping[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or foreign file makes the unpickler raise
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} cannot be read as a state dict of tensors: {reason}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(f"{path} must hold a state dict, names to tensors; got {type(state)}")
+    return state
