@@ -9,13 +9,12 @@ from cyclopts import App, Parameter
 from pydantic import ValidationError
 from rich.console import Console
 
-from search.launch import launch
 from search.settings import SearchSettings, explain
 from trainable.problems import InputProblemsError
 
 app = App(name="cxr-search", help_format="plaintext")
 console = Console()
-errors = Console(stderr=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @app.default
@@ -36,6 +35,9 @@ def search(
     resume
         Run folder to go on with; more --trials and --time-budget may be given.
     """
+    # Ray and PyTorch take seconds to import: not before the command line is known to be right
+    from search.launch import launch
+
     return launch(settings, out, resume, console)
 
 
@@ -44,11 +46,14 @@ def main() -> None:
     try:
         code = app(exit_on_error=False, print_error=False)
     except InputProblemsError as error:
-        errors.print(str(error), style="red", highlight=False, soft_wrap=True)
+        errors.print(str(error), style="red", markup=False)
         code = 2
     except cyclopts.CycloptsError as error:
-        errors.print(str(sentences(error)), style="red", highlight=False, soft_wrap=True)
+        errors.print(str(sentences(error)), style="red", markup=False)
         code = 2
+    except KeyboardInterrupt:
+        errors.print("stopped by Ctrl-C before the first trial")
+        code = 130
     sys.exit(code)
 
 

@@ -15,6 +15,7 @@ _DEFAULTS: dict[str, Any] = {
     # no download, and a body this small finds opacities from a random start
     "weights": "none",
     "backbones": ("squeezenet1_0", "squeezenet1_1", "resnet18", "mobilenet_v3_large"),
+    "unfreeze": ("none",),
     "image_size": 96,
     "batch_size": 32,
 }

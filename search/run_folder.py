@@ -91,6 +91,10 @@ class RunFolder:
                 [f"another search is running in {self.path}; wait for it, or stop it"]
             ) from error
 
+    def release(self) -> None:
+        """Give the folder back."""
+        self._lock.release()
+
     def trials(self) -> pd.DataFrame:
         """All rows of `trials.csv`."""
         return pd.read_csv(self.trials_csv, dtype={"state": str, "error": str})

@@ -1,8 +1,10 @@
 """The Optuna study of a run: opened, settled after a kill, and told only of whole trials."""
 
+import warnings
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
@@ -72,12 +74,12 @@ class StudySearch(OptunaSearch):
         """Continue the study of `run`."""
         study = open_study(run, space)
         # each session of a study draws anew; the same seed would repeat its first random trials
-        sampler = optuna.samplers.TPESampler(
-            seed=seed + len(study.trials),
-            multivariate=True,
-            group=True,
-            constant_liar=True,
-        )
+        with warnings.catch_warnings():
+            # `group` learns jointly what occurs together; Optuna may still change it
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                seed=seed + len(study.trials), multivariate=True, group=True, constant_liar=True
+            )
         super().__init__(
             space=space,
             metric=METRIC,

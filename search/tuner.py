@@ -3,15 +3,17 @@
 import contextlib
 import logging
 import os
+import signal
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 
@@ -53,15 +55,20 @@ def cluster(address: str | None) -> Iterator[None]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # the errors of trials are kept in the ledger, and the display says how many there are
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     ray.init(
         address=address or "local",
         include_dashboard=False if address is None else None,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+    # a scheduler's SIGTERM ends a search as Ctrl-C does, and not in Ray's crash handler
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:
+        signal.signal(signal.SIGTERM, before)
         ray.shutdown()
 
 
@@ -121,9 +128,12 @@ class Ledger(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Keep the row of a trial that failed, with the error that it died of."""
-        error = trial.get_pickled_error() or trial.get_error()
-        cause = getattr(error, "cause", None) or error
-        text = "".join(traceback.format_exception_only(cause)).strip() if cause else "unknown"
+        text = "unknown"
+        if trial.pickled_error_file:
+            # written by this process a moment ago; the copy in the run folder comes later
+            error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+            cause = getattr(error, "cause", None) or error
+            text = "".join(traceback.format_exception_only(cause)).strip()
         self._run.add_trial(trial.config["number"], "failed", trial.config["trial"], {}, text)
 
 

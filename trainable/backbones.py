@@ -128,6 +128,7 @@ BACKBONES = {
     for backbone in (
         # the assignment's five, then the source documents' DenseNet, then newer networks of a
         # similar size; every one in four stages, each at half the resolution of the one before
+        # (but SqueezeNet's second at that of its first, which ends in a pool)
         Backbone("squeezenet1_0", _sliced((3, 3, 5, 2), (96, 256, 512, 512)), "classifier"),
         Backbone("squeezenet1_1", _sliced((3, 2, 3, 5), (64, 128, 256, 512)), "classifier"),
         Backbone("resnet18", _resnet((64, 128, 256, 512)), "fc"),

@@ -158,7 +158,12 @@ def locate(names: pd.Series, folders: Sequence[Path], problems: Problems) -> lis
 def _read_csv(
     csv: Path, source: CohortSource, problems: Problems
 ) -> tuple[pd.DataFrame, tuple[str, str], list[str]]:
-    raw = pd.read_csv(csv, dtype=str, keep_default_na=False)
+    try:
+        raw = pd.read_csv(csv, dtype=str, keep_default_na=False)
+    except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise InputProblemsError(
+            [f"DATA must be comma-separated values in UTF-8; {csv}: {str(error).strip()}"]
+        ) from error
     columns = {
         "image": find_column("image", raw, source.image_column, problems),
         "label": find_column("label", raw, source.label_column, problems),
@@ -242,14 +247,22 @@ def _two_classes(
             f"{did_you_mean(positive, values)}"
         )
         return ("", "")
-    if positive is not None and negative is not None and negative in values:
+    if negative is not None and negative not in values:
+        problems.add(
+            f"--negative must be one of the {what} ({listing(values)}); {negative!r} is not; "
+            f"{did_you_mean(negative, values)}"
+        )
+        return ("", "")
+    if positive is not None and negative is not None and negative != positive:
         return (negative, positive)
     if positive is not None and len(values) == 2:
         return (next(value for value in values if value != positive), positive)
     ends = {re.split(r"[_\-. ]", value.lower())[-1]: value for value in values}
     for low, high in _KNOWN_CLASSES:
         if low in ends and high in ends and (what == "class folders" or len(values) == 2):
-            return (ends[low], ends[high])
+            pair = (ends[low], ends[high])
+            if negative in (None, pair[0]) and positive in (None, pair[1]):
+                return pair
     rule = f"{what} must have two values, one of them known as positive"
     advice = "name the positive one with --positive"
     if len(values) != 2:
@@ -273,13 +286,13 @@ def _patients(
         problems.add(f"--patient-pattern must be a regular expression; {pattern!r}: {error}")
         return table["image"]
     matches = [regex.search(Path(image).name) for image in table["image"]]
-    without = [n for n, match in zip(table["image"], matches, strict=True) if match is None]
+    found = [(m and m.group(1 if regex.groups else 0)) or "" for m in matches]
+    without = [name for name, patient in zip(table["image"], found, strict=True) if not patient]
     if without:
         problems.add(
-            f"--patient-pattern must match every file name; {pattern!r} does not match "
+            f"--patient-pattern must find a patient in every file name; {pattern!r} finds none in "
             f"{len(without)}: {listing(without)}"
         )
-    found = [m.group(1 if regex.groups else 0) if m else "" for m in matches]
     notes.append(f"patients from file names: {len(set(found))} for {len(found)} images")
     return pd.Series(found, index=table.index)
 

@@ -62,12 +62,10 @@ def _to_grey(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
         return Image.fromarray(np.clip(values, 0, 255).round().astype(np.uint8))
-    if image.mode == "L":
-        return image
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         over_black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(over_black, image.convert("RGBA")).convert("L")
-    if image.mode == "RGB":
+    if image.mode in ("L", "RGB"):
         return image.convert("L")
     return image.convert("RGB").convert("L")
 

@@ -1,8 +1,8 @@
 """Where a backbone's weights come from: torchvision, a folder of state dicts, or a random start."""
 
 import hashlib
+import pickle
 import re
-import urllib.error
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ IMAGENET = "imagenet"
 NONE = "none"
 _RANDOM_SEED = 20201
 _TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Weights:
                 return backbone.build()
         model = backbone.build()
         if self.kind == IMAGENET:
-            model.load_state_dict(_imagenet_state(name))
+            model.load_state_dict(_with_new_names(_imagenet_state(name)))
         else:
             _load_body(model, backbone, self.files[name])
         return model
@@ -87,13 +88,15 @@ def _find_imagenet(names: Sequence[str]) -> Weights:
     for name in names:
         try:
             _imagenet_state(name)
-        except (urllib.error.URLError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            folder = Path(torch.hub.get_dir(), "checkpoints")
             raise InputProblemsError(
                 [
                     f"--weights imagenet needs torchvision's weights of {name}, which could not be "
-                    f"downloaded ({error}). Three ways on: connect to the network; put torchvision "
-                    f"state dicts ({name}*.pth) into a folder and give --weights FOLDER; or start "
-                    "from random weights with --weights none, which learns far less"
+                    f"downloaded to {folder} and read from there ({error}). Three ways on: connect "
+                    f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
+                    "give --weights FOLDER; or start from random weights with --weights none, "
+                    "which learns far less"
                 ]
             ) from error
     fingerprints = {name: torchvision_weights(name).url for name in names}
@@ -138,9 +141,9 @@ def _find_folder(folder: Path, wanted: Sequence[str]) -> Weights:
     for name, path in found.items():
         try:
             _load_body(find_backbone(name).build(), find_backbone(name), path)
+            fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         except ValueError as error:
             problems.add(str(error))
-        fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     problems.refuse()
     return Weights(str(folder), tuple(found), found, fingerprints)
 
@@ -173,8 +176,15 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or foreign file makes the unpickler raise
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path} cannot be read as a state dict of tensors: {reason}") from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise ValueError(f"{path} must hold a state dict, names to tensors; got {type(state)}")
-    return state
+    return _with_new_names(state)
+
+
+def _with_new_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Torchvision's file of a DenseNet still calls `norm.1` what the network calls `norm1`."""
+    return {_OLD_NAME.sub(r"\1\2", key): value for key, value in state.items()}

@@ -1,0 +1,90 @@
+"""Small real images and cohorts, drawn by numpy and written by pillow."""
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainable.cohort import Cohort
+
+
+def _draw_xray(seed: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Two dark lungs on a body that brightens downwards; no two corners alike, nor two seeds."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    grey: NDArray[np.float64] = 90 + 90 * y + 40 * x
+    for centre in (0.3, 0.7):
+        across, down = rng.normal(centre, 0.02), rng.normal(0.45, 0.02)
+        grey -= 80 * np.exp(-(((x - across) / 0.13) ** 2) - ((y - down) / 0.25) ** 2)
+    noisy: NDArray[np.float64] = np.clip(grey + rng.normal(0, 2, grey.shape), 0, 255)
+    return noisy.astype(np.uint8)
+
+
+@pytest.fixture
+def xray() -> NDArray[np.uint8]:
+    """One upright grey image, taller than wide."""
+    return _draw_xray(seed=0, height=120, width=96)
+
+
+@pytest.fixture
+def write_images() -> Callable[[Path, Iterable[str]], None]:
+    """Writes small grey images of these names into a folder; each name has its own content."""
+
+    def write(folder: Path, names: Iterable[str]) -> None:
+        for name in names:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(_draw_xray(zlib.crc32(name.encode()), height=24, width=20)).save(path)
+
+    return write
+
+
+@pytest.fixture
+def xray_csv(tmp_path: Path) -> Path:
+    """A CSV (filename, died, patientid) beside a folder of its name with 24 grey PNG images.
+
+    There are 12 patients, "001" to "012", of two images each; the first 4 died.
+    """
+    folder = tmp_path / "chests"
+    folder.mkdir()
+    rows = []
+    for number in range(24):
+        patient = number // 2 + 1
+        name = f"patient{patient:03}_{number % 2}.png"
+        Image.fromarray(_draw_xray(number, height=64, width=56)).save(folder / name)
+        rows.append({"filename": name, "died": int(patient <= 4), "patientid": f"{patient:03}"})
+    csv = tmp_path / "chests.csv"
+    pd.DataFrame(rows).to_csv(csv, index=False)
+    return csv
+
+
+@pytest.fixture
+def make_cohort() -> Callable[..., Cohort]:
+    """Makes a cohort without files: labels, and whatever else of an image matters to a test."""
+
+    def make(
+        labels: Sequence[int] | NDArray[np.int64],
+        patients: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        contents: Sequence[str] | None = None,
+        paths: Sequence[str] | None = None,
+    ) -> Cohort:
+        numbers = range(len(labels))
+        manifest = pd.DataFrame(
+            {
+                "image": [f"image{number}.png" for number in numbers],
+                "path": paths or [f"/images/image{number}.png" for number in numbers],
+                "label": np.asarray(labels, np.int64),
+                "patient": patients or [f"patient{number}" for number in numbers],
+                "split": splits or [""] * len(labels),
+                "sha256": contents or [f"content{number}" for number in numbers],
+            }
+        )
+        return Cohort(manifest, ("alive", "dead"), ("a remark",))
+
+    return make

@@ -1,0 +1,93 @@
+"""The run folder loses nothing and admits one search at a time."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from search.run_folder import COLUMNS, RunFolder, new_run_path
+from search.settings import SearchSettings
+from trainable.cohort import Cohort
+from trainable.config import TrialConfig
+from trainable.problems import InputProblemsError
+
+CONFIG = TrialConfig().model_dump()
+
+
+def cohort() -> Cohort:
+    rows = [("a.png", "/x/a.png", 1, "007", "", "aa"), ("NA", "/x/NA", 0, "8", "", "bb")]
+    columns = ["image", "path", "label", "patient", "split", "sha256"]
+    return Cohort(pd.DataFrame(rows, columns=columns), ("alive", "dead"), ("a note",))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(SearchSettings(data=Path("x.csv"), trials=7), cohort())
+    return folder
+
+
+def reopened(run: RunFolder) -> RunFolder:
+    """The same folder, as a later process sees it: the lock of the first one is gone."""
+    run.release()
+    return RunFolder(run.path)
+
+
+def test_what_was_asked_comes_back(run: RunFolder) -> None:
+    settings, found = reopened(run).open()
+    assert settings == SearchSettings(data=Path("x.csv"), trials=7)
+    pd.testing.assert_frame_equal(found.manifest, cohort().manifest)
+    assert found.classes == ("alive", "dead")
+    assert found.digest == cohort().digest
+
+
+def test_rows_keep_numbers_and_errors_of_several_lines(run: RunFolder) -> None:
+    run.add_trial(0, "complete", CONFIG, {"f1": 0.25, "tp": 3, "unknown": 1})
+    run.add_trial(1, "failed", CONFIG, {}, 'RuntimeError: first\nsecond, "quoted"')
+    trials = run.trials()
+    assert tuple(trials.columns) == COLUMNS
+    assert trials["f1"].tolist()[0] == 0.25
+    assert trials["error"].tolist()[1] == 'RuntimeError: first | second, "quoted"'
+    assert trials["backbone"].tolist() == ["squeezenet1_0"] * 2
+
+
+def test_a_row_cut_off_by_a_kill_is_dropped_and_the_others_stay(run: RunFolder) -> None:
+    run.add_trial(0, "complete", CONFIG, {"f1": 0.25})
+    with run.trials_csv.open("a") as ledger:
+        ledger.write("1,complete,0.3")
+    again = reopened(run)
+    again.open()
+    again.add_trial(1, "complete", CONFIG, {"f1": 0.5})
+    assert again.trials()["f1"].tolist() == [0.25, 0.5]
+
+
+def test_scores_come_back_bit_by_bit(run: RunFolder) -> None:
+    scores = np.array([0.1, np.nan, 1.0], np.float32)
+    run.save_scores(12, scores)
+    np.testing.assert_array_equal(np.load(run.scores_path(12)), scores)
+
+
+def test_a_second_search_in_the_folder_is_refused(run: RunFolder) -> None:
+    code = f"""
+from pathlib import Path
+from search.run_folder import RunFolder
+RunFolder(Path({str(run.path)!r})).open()
+"""
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "another search is running" in other.stderr
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputProblemsError, match="not the folder of a search"):
+        RunFolder(tmp_path).open()
+
+
+def test_a_new_run_never_takes_the_place_of_another(tmp_path: Path) -> None:
+    first = new_run_path("demo", tmp_path)
+    first.mkdir()
+    assert new_run_path("demo", tmp_path) == tmp_path / "demo-2"

@@ -1,0 +1,249 @@
+"""The demo cohort: chest X-ray phantoms drawn by code, no patient's data in them.
+
+Lung opacities carry a severity and death is drawn from it with a known probability, so the best F1
+that any model can reach on the demo is known too.
+"""
+
+from functools import lru_cache, reduce
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.random import Generator as Rng
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+SLOPE, MIDPOINT = 13.0, 0.68  # Probability of death = logistic(SLOPE * (severity - MIDPOINT)).
+Plane = NDArray[np.float64]  # One value a pixel: (size, size).
+
+
+def _edge(*outlines: Plane, width: float = 1.0) -> Plane:
+    """Smooth step from 0 (outside) to 1 (width / 2 inside every one of the outlines)."""
+    # A polynomial, since exp may differ between machines in the last digit.
+    t = np.clip(reduce(np.minimum, outlines) / width + 0.5, 0.0, 1.0)
+    return (3.0 - 2.0 * t) * t * t
+
+
+def _ellipse(x: Plane, y: Plane, centre: tuple[float, float], radii: tuple[float, float]) -> Plane:
+    """Signed closeness to an ellipse: 1 at its centre, 0 on its rim, negative outside."""
+    across, down = (x - centre[0]) / radii[0], (y - centre[1]) / radii[1]
+    return 1.0 - np.sqrt(across * across + down * down)
+
+
+@lru_cache(maxsize=64)
+def _spline(size: int, cells: int) -> Plane:
+    """Cubic B-spline basis (size, cells + 3), which turns random knots into smooth noise."""
+    offset = np.abs((np.arange(size)[:, None] + 0.5) / size * cells + 1.0 - np.arange(cells + 3))
+    near = 2.0 / 3.0 - offset**2 + offset**3 / 2.0
+    return np.where(offset < 1.0, near, np.clip(2.0 - offset, 0.0, None) ** 3 / 6.0)
+
+
+def _blur(rng: Rng, cells: tuple[int, int], shape: tuple[int, ...]) -> Plane:
+    """Smooth noise of about unit variance that looks the same at every number of pixels."""
+    knots = 2.0 * rng.normal(size=(cells[0] + 3, cells[1] + 3))
+    return _spline(shape[0], cells[0]) @ knots @ _spline(shape[1], cells[1]).T
+
+
+def _frame(anatomy: Rng, day: Rng, size: int) -> tuple[Plane, Plane]:
+    """Body coordinates (x, y) of every pixel: build, positioning, a slight organic warp."""
+    axis = (np.arange(size) + 0.5) / size * 2.0 - 1.0
+    width, height = anatomy.uniform(0.98, 1.2), anatomy.uniform(0.96, 1.14)
+    angle, zoom = day.normal(0.0, 0.04), day.uniform(0.94, 1.06)
+    across, down = axis[None, :] - day.normal(0.0, 0.035), axis[:, None] - day.normal(0.0, 0.035)
+    x = (across * np.cos(angle) + down * np.sin(angle)) / (width * zoom)
+    y = (down * np.cos(angle) - across * np.sin(angle)) / (height * zoom)
+    warp_x, warp_y = _blur(anatomy, (5, 5), x.shape), _blur(anatomy, (5, 5), x.shape)
+    return x + 0.014 * warp_x, y + 0.014 * warp_y
+
+
+def _organs(anatomy: Rng, breath: float, x: Plane, y: Plane) -> tuple[Plane, Plane, Plane]:
+    """Depth in the lungs (negative outside), height (0 apex, 1 base), mediastinum (1 inside)."""
+    a = np.abs(x)
+    apex, base = anatomy.uniform(-0.84, -0.76), anatomy.uniform(0.56, 0.66) + breath
+    wide, drop = anatomy.uniform(0.68, 0.78), anatomy.uniform(0.2, 0.3)
+    height = (y - apex) / (base - apex)
+    up = np.clip(1.0 - height, 0.0, 1.0) ** 2
+    lateral = 0.3 + (wide - 0.3) * np.sqrt(1.0 - up) - 0.08 * np.clip(height - 0.6, 0.0, None) - a
+    medial = a - 0.09 - 0.19 * (up * up) ** 2
+    # The patient's left is on the viewer's right, where the diaphragm sits lower.
+    dome = base - drop * (1.0 - np.clip((a - 0.26) / (wide - 0.26), 0.0, 1.2) ** 2) - y
+    depth = reduce(np.minimum, (lateral, medial, dome + 0.03 * np.sign(x), height))
+    left, low, wide = anatomy.uniform(0.1, 0.16), 0.3 + breath, anatomy.uniform(0.26, 0.36)
+    ventricle = _ellipse(x, y - 0.35 * (x - left), (left, low), (wide, 0.27)) / 0.2
+    atrium = _ellipse(x, y, (-0.06, low - 0.02), (0.14, 0.26)) / 0.3
+    aorta = _ellipse(x, y, (0.09, -0.3), (0.1, 0.1)) / 0.5
+    return depth, height, _edge(reduce(np.maximum, (ventricle, atrium, aorta, (0.14 - a) / 0.08)))
+
+
+def _bones(anatomy: Rng, x: Plane, y: Plane, cage: Plane) -> Plane:
+    """Density that ribs, clavicles, shoulder blades and spine add."""
+    a = np.abs(x)
+    bow, spacing, phase = anatomy.uniform([0.38, 0.15, 0.0], [0.6, 0.18, 1.0])
+    stripes = ((y - bow * a * a) / spacing, (y + 0.6 * a) / (1.15 * spacing), y / 0.14)
+    back, front, disc = (np.abs(at + phase - np.rint(at + phase)) for at in stripes)
+    # A rib is a tube: its rim is denser than its middle.
+    bones: Plane = _edge(0.2 - back, width=0.08) * (0.066 + 0.22 * back)
+    bones += 0.055 * _edge((0.2 - front) / 0.12, (a - 0.36) / 0.2, (0.3 - y) / 0.4)
+    bones *= cage
+    clavicle = 0.9 * (a - 0.2) * (a - 0.45) * (a - 0.7) - 0.28 * a - anatomy.normal(0.63, 0.02)
+    bones += 0.1 * _edge((0.036 - np.abs(y - clavicle)) / 0.03, (a - 0.08) / 0.04)
+    bones += 0.05 * _edge((a - 0.66 - 0.5 * (y + 0.35) ** 2) / 0.05, (0.05 - y) / 0.1)
+    spine = 0.042 + 0.028 * _edge(0.4 - disc, width=0.16)
+    return bones + spine * _edge(0.085 - a, width=0.05)
+
+
+def _opacity(severity: float, anatomy: Rng, day: Rng, depth: Plane, height: Plane) -> Plane:
+    """Share of the lung's air that is filled, in [0, 1]: its extent grows with severity."""
+    seat = _blur(anatomy, (6, 6), depth.shape) + 0.5 * _blur(day, (6, 6), depth.shape)
+    seat += 0.35 * _blur(day, (16, 16), depth.shape)
+    seat += 1.6 * height - 2.5 * np.clip(depth, 0.0, 0.3)  # Basal and peripheral first.
+    threshold = np.quantile(seat[depth > 0.0], 1.0 - 0.85 * severity)
+    # The fade-in leaves severity 0 clear, though its threshold is the largest value.
+    strength = day.uniform(0.45, 0.75) * min(1.0, 5.0 * severity)
+    filled = _edge(seat - threshold, width=1.3) * (1.0 + 0.16 * _blur(day, (36, 36), depth.shape))
+    return np.clip(strength * filled, 0.0, 1.0)
+
+
+def draw_phantom(
+    severity: float, anatomy_seed: int, day_seed: int, size: int = 256
+) -> NDArray[np.uint8]:
+    """Draw one frontal chest X-ray, the same pixels for the same arguments.
+
+    Args:
+        severity: Extent of the lung opacities, from 0 (clear) to 1 (most of both lungs).
+        anatomy_seed: The patient: build, organs, bones, where opacities tend to sit.
+        day_seed: The visit: positioning, breath, exposure, contrast, noise, shape of opacities.
+        size: Pixels a side, 32 or more.
+
+    Returns:
+        Grey levels (size, size), 0 black to 255 white.
+
+    Raises:
+        ValueError: If severity is outside [0, 1] or size is below 32.
+    """
+    if not 0.0 <= severity <= 1.0 or size < 32:
+        raise ValueError(f"need severity in [0, 1] and size >= 32, not {severity} and {size}")
+    anatomy, day = np.random.default_rng(anatomy_seed), np.random.default_rng(day_seed)
+    x, y = _frame(anatomy, day, size)
+    a, breath = np.abs(x), day.normal(0.0, 0.03)
+    depth, height, centre = _organs(anatomy, breath, x, y)
+    lung = _edge(depth, width=0.035)
+    density = (0.62 + anatomy.uniform(0.0, 0.1)) - 0.22 * a * a
+    density += 0.16 * np.maximum(centre, _edge(y - 0.3, width=0.5) * (1.0 - lung))
+    breast = _ellipse(a, y, (0.41, anatomy.uniform(0.12, 0.3)), (0.34, 0.3))
+    density += anatomy.uniform(0.0, 0.16) * _edge(breast, width=0.5)
+    density += 0.015 * _blur(anatomy, (30, 30), x.shape)
+    density -= 0.1 * _edge((0.035 - a) / 0.04, (-0.28 - y) / 0.2)  # The windpipe.
+    density += _bones(anatomy, x, y, _edge(depth + 0.035, width=0.05) * (1.0 - 0.6 * centre))
+    branches = np.clip(1.0 - 1.8 * np.abs(_blur(anatomy, (34, 26), x.shape)), 0.0, 1.0)
+    hilum = 1.0 + _ellipse(a, y, (0.17, -0.06), (0.3, 0.36))
+    density += 0.07 * np.clip(hilum, 0.0, 1.4) ** 2 * (branches + 0.3) * lung * (1.0 - centre)
+    air = lung * (1.0 - 0.8 * centre) * (0.29 + 0.29 * _edge(depth - 0.07, width=0.26))
+    density -= air * (1.0 - _opacity(severity, anatomy, day, depth, height))
+    density *= _edge(0.24 + 0.78 * _edge(y + 0.84, width=0.5) - a, width=0.1)  # Neck, shoulders.
+    # Automatic exposure, as on a real machine: without it the mean grey would tell the severity.
+    middle = density[size // 5 : -size // 5, size // 5 : -size // 5].mean()
+    film = (density - middle + day.normal(0.0, 0.06)) / day.uniform(0.3, 0.55)
+    film += day.uniform(0.02, 0.06) * day.normal(size=x.shape)
+    return np.asarray(np.rint(127.5 + 127.5 * film / np.sqrt(1.0 + film * film)), dtype=np.uint8)
+
+
+def sample_patients(num_patients: int, seed: int) -> pd.DataFrame:
+    """Draw patients with 1 to 4 images each, and their deaths; no image is drawn yet.
+
+    Returns:
+        One row an image: `image` (file name), `died` (0 or 1) and `probability` (of that death),
+        both the same for every image of a `patient` (id), `severity` in [0, 1] of that image,
+        `anatomy_seed` and `day_seed` for `draw_phantom`. More patients only add rows.
+    """
+    rng, rows = np.random.default_rng(seed), []
+    for number in range(num_patients):
+        num_images = 1 + rng.choice(4, p=[0.6, 0.25, 0.1, 0.05])
+        severities = np.clip(rng.beta(1.0, 1.6) + rng.normal(0.0, 0.08, num_images), 0.0, 1.0)
+        chance = 1.0 / (1.0 + np.exp(-SLOPE * (severities.mean() - MIDPOINT)))
+        patient, died = f"patient{number:04d}", int(rng.random() < chance)
+        anatomy, *day_seeds = rng.integers(2**62, size=1 + num_images).tolist()
+        for day, (severity, day_seed) in enumerate(zip(severities, day_seeds, strict=True), 1):
+            image = f"{patient}_day{day}.png"
+            rows.append((image, died, patient, severity, chance, anatomy, day_seed))
+    columns = ["image", "died", "patient", "severity", "probability", "anatomy_seed", "day_seed"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_demo(
+    folder: Path,
+    num_patients: int = 300,
+    num_test_patients: int = 120,
+    size: int = 160,
+    seed: int = 0,
+) -> None:
+    """Write the demo cohort; `folder` appears whole or not at all.
+
+    It gets `train/`, `train.csv` (image, died, patient), `test/` (other patients, in no order),
+    `prediction_example.csv` (image, died: all 0) and, kept apart for judging, `test_labels.csv`
+    (image, died, patient) and `truth.csv` (image, patient, probability, severity, split). A
+    patient has 1.6 images on average, each size x size pixels.
+
+    Raises:
+        FileExistsError: If folder is there and is not an empty folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is there and not empty: name another folder or delete it")
+    rows = sample_patients(num_patients + num_test_patients, seed)
+    is_test = rows["patient"].isin(rows["patient"].unique()[num_patients:])
+    # Test names in the patients' order would tell which images are of one patient.
+    numbers = np.random.default_rng(seed).permutation(int(is_test.sum())) + 1
+    rows.loc[is_test, "image"] = [f"test_{number:04d}.png" for number in numbers]
+    rows = rows.assign(split=np.where(is_test, "test", "train")).sort_values("image")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+        partial = Path(beside) / "demo"
+        for split, table in (("train", "train.csv"), ("test", "test_labels.csv")):
+            (partial / split).mkdir(parents=True)
+            part = rows.loc[rows["split"] == split, ["image", "died", "patient"]]
+            part.to_csv(partial / table, index=False)
+        part[["image"]].assign(died=0).to_csv(partial / "prediction_example.csv", index=False)
+        truth = rows[["image", "patient", "probability", "severity", "split"]]
+        truth.to_csv(partial / "truth.csv", index=False)
+        # One by one: a pool of threads was measured, and was no faster.
+        row: Any
+        for row in rows.itertuples():
+            film = draw_phantom(row.severity, row.anatomy_seed, row.day_seed, size)
+            Image.fromarray(film).save(partial / row.split / row.image)
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+
+
+def best_possible_f1(
+    probability: NDArray[np.float64], groups: NDArray[Any], num_draws: int = 2000, seed: int = 0
+) -> float:
+    """Expected F1 over images, in [0, 1], of a model that knows each patient's true probability.
+
+    Takes `probability` in [0, 1] and the patient (`groups`) of each image, both (images,). Deaths
+    are drawn per patient; the one threshold that is best in expectation is kept for all draws.
+
+    Raises:
+        ValueError: If shapes differ or are empty, or a patient's images differ in probability.
+    """
+    if probability.ndim != 1 or probability.shape != groups.shape or probability.size == 0:
+        raise ValueError("need one probability and one group an image, and at least one image")
+    _, first, who, images = np.unique(groups, True, True, True)
+    chance = probability[first]
+    if not np.array_equal(chance[who], probability) or chance.min() < 0.0 or chance.max() > 1.0:
+        raise ValueError("need probabilities in [0, 1], the same for every image of a group")
+    order = np.argsort(-chance)
+    chance, images = chance[order], images[order]
+    hits = np.random.default_rng(seed).random((num_draws, chance.size)) < chance
+    found = np.cumsum(hits * images, axis=1)
+    f1 = 2.0 * found / (np.cumsum(images) + found[:, -1:])
+    is_cut = np.append(chance[1:] < chance[:-1], True)  # A threshold cannot part equal patients.
+    return float(f1.mean(axis=0)[is_cut].max())
+
+
+def all_positive_f1(labels: ArrayLike) -> float:
+    """F1 of calling every image positive: 2p / (1 + p) for a share p of 1s (the rest 0)."""
+    share = float(np.mean(np.asarray(labels, dtype=np.float64)))
+    return 2.0 * share / (1.0 + share)
