@@ -59,10 +59,7 @@ def read_labels(csv: Path, new: NewImages, classes: tuple[str, str]) -> NDArray[
 
 
 def describe(
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    threshold: float,
-    average: F1Average,
+    labels: NDArray[np.int64], scores: NDArray[np.float32], threshold: float, average: F1Average
 ) -> Iterator[str]:
     """The confusion matrix and the metrics, a line each."""
     found = evaluate(labels, scores, threshold, average)

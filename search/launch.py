@@ -1,5 +1,6 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
+import contextlib
 import functools
 import math
 import time
@@ -19,10 +20,7 @@ from trainable.problems import InputProblemsError
 
 
 def launch(
-    settings: SearchSettings | None,
-    out: Path | None,
-    resume: Path | None,
-    console: Console,
+    settings: SearchSettings | None, out: Path | None, resume: Path | None, console: Console
 ) -> int:
     """Run or resume a search.
 
@@ -32,11 +30,16 @@ def launch(
     Raises:
         InputProblemsError: before anything is trained, naming every problem found.
     """
-    if resume is None:
-        run, prepared = _begin(settings or SearchSettings(), out)
-    else:
-        run, prepared = _go_on(settings, out, resume)
-    with cluster(prepared.settings.address):
+    with console.status("reading images and weights"):
+        if resume is None:
+            run, prepared = _begin(settings or SearchSettings(), out)
+        else:
+            run, prepared = _go_on(settings, out, resume)
+    for line in (*prepared.describe(), f"run folder: {run.path}"):
+        console.print(line, highlight=False, soft_wrap=True)
+    with contextlib.ExitStack() as running:
+        with console.status("starting Ray"):
+            running.enter_context(cluster(prepared.settings.address))
         interrupted = _run(run, prepared, console)
     return _conclude(run, prepared, interrupted, console)
 
@@ -89,12 +92,10 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
     study = open_study(run, space)
     settle(run, study)
     missing = settings.trials - num_ended(run)
-    for line in (
-        *prepared.describe(space, has_gpu=has_gpu),
-        f"run folder: {run.path}",
-        "",
-    ):
-        console.print(line, highlight=False, soft_wrap=True)
+    if not has_gpu:
+        stages = ", ".join(space.unfreeze)
+        console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
+    console.print()
     if missing <= 0:
         return False
     search = StudySearch(space, run, settings.seed, len(prepared.task.folds))

@@ -39,7 +39,7 @@ class Prepared:
             epochs=settings.epochs,
         )
 
-    def describe(self, space: Space, *, has_gpu: bool) -> Iterator[str]:
+    def describe(self) -> Iterator[str]:
         """What the user should know before the first trial, a line each."""
         settings, labels = self.settings, self.task.labels
         patients = self.cohort.manifest["patient"].nunique()
@@ -56,9 +56,7 @@ class Prepared:
         )
         kind = self.task.weights.kind
         start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(kind, kind)
-        yield f"backbones from {start}: {', '.join(space.backbones)}"
-        if not has_gpu:
-            yield f"no GPU: trials run on CPUs, with {', '.join(space.unfreeze)} stages trained"
+        yield f"backbones from {start}: {', '.join(self.task.weights.backbones)}"
         few = min(len(fold.train) for fold in self.task.folds)
         note = few_steps_note(few, settings.batch_size, settings.epochs)
         if note:

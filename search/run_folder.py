@@ -109,10 +109,7 @@ class RunFolder:
     ) -> None:
         """Append one row; keys of `metrics` that are no column are left out."""
         values = {**metrics, **config, "number": number, "state": state}
-        values |= {
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "error": error,
-        }
+        values |= {"ended": datetime.now(UTC).isoformat(timespec="seconds"), "error": error}
         self._append(["" if values.get(name) is None else values[name] for name in COLUMNS])
 
     def _append(self, row: Any) -> None:

@@ -108,12 +108,7 @@ class Ledger(tune.Callback):
         self._run = run
 
     def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Keep the scores and the row of a trial that reports its last fold."""
         scores = result.pop("scores", None)
@@ -148,8 +143,7 @@ def run_trials(
 ) -> None:
     """Run `num_trials` more trials, or as many as the time budget or Ctrl-C leaves."""
     trainable = tune.with_resources(
-        tune.with_parameters(run_trial, task=task),
-        {"cpu": resources.cpus, "gpu": resources.gpus},
+        tune.with_parameters(run_trial, task=task), {"cpu": resources.cpus, "gpu": resources.gpus}
     )
     tuner = tune.Tuner(
         trainable,
