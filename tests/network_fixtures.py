@@ -32,7 +32,7 @@ def random_model(name: str) -> nn.Module:
     for norm in norms:
         norm.train().momentum = 1.0
     with torch.no_grad():
-        model(noise(4, 64))
+        model(noise(4, 64) / 10)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.eval().momentum = momentum
     return model

@@ -38,7 +38,8 @@ def test_sound_cohort_breaks_no_rule(make_cohort: MakeCohort, images: dict[str, 
 
 
 def test_image_listed_twice_is_refused(make_cohort: MakeCohort) -> None:
-    (problem,) = broken_rules(make_cohort([0, 1, 0, 1, 0], paths=["a", "b", "c", "d", "a"]))
+    cohort = make_cohort([0, 1, 0, 1, 1], paths=[*"abcda"], contents=[*"vwxyv"])
+    (problem,) = broken_rules(cohort)
     assert "listed once" in problem
     assert problem.endswith("image4.png")
 
@@ -110,16 +111,33 @@ def test_all_broken_rules_are_named_at_once(make_cohort: MakeCohort) -> None:
         assert rule in problem
 
 
-def test_save_and_load_keep_every_cell_and_remark(tmp_path: Path) -> None:
-    names = ["NA", "007", "1e5", 'a, "b".png', "null", "Röntgen 1.png"]
+@pytest.mark.parametrize(
+    ("names", "patients", "hashes"),
+    [
+        (
+            ["007", "08", "1", "9", "10", "11"],
+            ["007", "7", "07", "1", "2", "3"],
+            ["1e10", *"12345"],
+        ),
+        (
+            ["NA", "null", "", "a.png", "nan", "None"],
+            ["NA", "nan", "x", "-", "1.0", "y"],
+            [*"abcdef"],
+        ),
+        (['a, "b".png', "Röntgen 1", "'", "a\tb", "#", "\\"], ["True", "False"] * 3, [*"abcdef"]),
+    ],
+)
+def test_save_and_load_keep_every_cell_and_remark(
+    tmp_path: Path, names: list[str], patients: list[str], hashes: list[str]
+) -> None:
     manifest = pd.DataFrame(
         {
             "image": names,
             "path": [f"/images/{name}" for name in names],
             "label": np.array([0, 1, 0, 1, 0, 1], np.int64),
-            "patient": ["007", "7", "NA", "nan", "1.0", "True"],
+            "patient": patients,
             "split": ["", "", "train", "train", "valid", "valid"],
-            "sha256": ["0" * 64, "1e10", "a", "b", "c", "d"],
+            "sha256": hashes,
         }
     )
     saved = Cohort(manifest, ("0", "1"), ("one remark", "another"))

@@ -81,6 +81,7 @@ def test_every_cut_allows_to_train_every_stage_before_it(name: str) -> None:
             weight_decay=0,
             dropout=0.1 + 0.2,
             positive_weight=7.123456789012345,
+            epochs=7,
         ),
     ],
 )

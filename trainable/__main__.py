@@ -25,6 +25,8 @@ def main() -> None:
         print(backbone_table().to_string(index=False))
         return
     try:
+        if options.image_size < 32:
+            raise ValueError(f"--image-size must be at least 32; got {options.image_size}")
         network = _build(options.backbone, options.cut, options.unfreeze)
     except ValueError as error:
         sys.exit(f"cxr-model: {error}")

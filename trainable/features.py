@@ -89,6 +89,7 @@ def features_key(
     parts = {
         "images": images.key,
         "backbone": config.backbone,
+        "cuts": find_backbone(config.backbone).cuts,
         "weights": weights.fingerprints[config.backbone],
         "normalization": config.normalization,
         "statistics": [images.statistics.mean, images.statistics.std]

@@ -22,7 +22,7 @@ then hardly left its start (AdamW moves a weight by about the learning rate a st
 
 
 class DivergedError(RuntimeError):
-    """The loss is no longer a number."""
+    """The loss or the output is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def fit(
         One record an epoch.
 
     Raises:
-        DivergedError: at the first loss that is not finite.
+        DivergedError: at the end of the first epoch whose loss or scores are not finite.
     """
     torch.manual_seed(seed)
     device = labels.device
@@ -91,11 +91,11 @@ def fit(
         # one look a epoch: each .item() waits for the device
         train_loss = total.item() / len(train)
         if not math.isfinite(train_loss):
-            raise DivergedError(
-                f"the training loss is {train_loss} in epoch {epoch} (steps up to {num_steps}) at "
-                f"learning rate {config.learning_rate:g}; a smaller one is needed"
-            )
+            raise _diverged(f"training loss is {train_loss}", epoch, num_steps, config)
         logits = predict_logits(network, inputs, valid, config.batch_size, device)
+        # the last step's weights enter no training loss
+        if not torch.isfinite(logits).all():
+            raise _diverged("output is no longer a number", epoch, num_steps, config)
         yield EpochRecord(
             epoch,
             num_steps,
@@ -104,6 +104,13 @@ def fit(
             logits.softmax(dim=1)[:, 1].cpu().numpy(),
             time.perf_counter() - start,
         )
+
+
+def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> DivergedError:
+    return DivergedError(
+        f"the {what} in epoch {epoch} (steps up to {num_steps}) at learning rate "
+        f"{config.learning_rate:g}; a smaller one is needed"
+    )
 
 
 def _loss(
