@@ -1,1 +1,25 @@
 """Find the best trial: Optuna proposes, Ray Tune runs, and a run folder keeps all of it."""
+
+import os
+
+# Ray reads some of these when it is imported, so they are set before; what a user has set stays.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # our own display replaces Ray's tables and boxes
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # the ledger replaces result.json and progress.csv, and a resumed study Tuner.restore
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # paths stay what they were on the command line
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Ray's memory monitor kills a trial in a way that ends the whole search
+    "RAY_memory_monitor_refresh_ms": "0",
+    # workers use this Python as it is: under `uv run`, Ray would copy the current folder, data and
+    # all, and make an environment of its own for each worker
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # a trial without GPUs must not see any
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import signal
 import traceback
 from collections.abc import Iterator
@@ -23,22 +22,6 @@ from trainable.cross_validation import Task
 from trainable.problems import InputProblemsError
 from trainable.trial import run_trial
 
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # our own display replaces Ray's tables and boxes
-    "RAY_AIR_NEW_OUTPUT": "0",
-    # the ledger replaces result.json and progress.csv, and a resumed study Tuner.restore
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    # paths stay what they were on the command line
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Ray's memory monitor kills a trial in a way that ends the whole search
-    "RAY_memory_monitor_refresh_ms": "0",
-    # a trial without GPUs must not see any
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-}
-
 
 @dataclass(frozen=True)
 class Resources:
@@ -52,8 +35,6 @@ class Resources:
 @contextlib.contextmanager
 def cluster(address: str | None) -> Iterator[None]:
     """Join a Ray cluster, or start one on this machine, for as long as the context lasts."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     logging.getLogger("ray").setLevel(logging.ERROR)
     # the errors of trials are kept in the ledger, and the display says how many there are
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)

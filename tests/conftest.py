@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import search  # noqa: F401 - sets Ray's switches before a test imports Ray
 from trainable.cohort import Cohort
 
 

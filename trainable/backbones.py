@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import torchvision
 from torch import nn
 
 from trainable.problems import did_you_mean
@@ -62,6 +61,9 @@ class Backbone:
 
     def build(self) -> nn.Module:
         """The whole torchvision network, its weights random."""
+        # as slow to import as PyTorch itself, and needless to a trial that finds its features stored
+        import torchvision
+
         model: nn.Module = torchvision.models.get_model(self.name, weights=None)
         return model
 

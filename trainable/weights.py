@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from trainable.backbones import BACKBONES, Backbone, find_backbone
@@ -105,6 +104,8 @@ def _find_imagenet(names: Sequence[str]) -> Weights:
 
 def torchvision_weights(name: str) -> Any:
     """Torchvision's entry (`url`, `meta`) for the ImageNet weights of a backbone."""
+    import torchvision  # slow, see `Backbone.build`
+
     return torchvision.models.get_model_weights(name)[_TORCHVISION_WEIGHTS]
 
 
