@@ -61,7 +61,7 @@ class Backbone:
 
     def build(self) -> nn.Module:
         """The whole torchvision network, its weights random."""
-        # as slow to import as PyTorch itself, and needless to a trial that finds its features stored
+        # slow to import, and needless to a trial that finds its features stored
         import torchvision
 
         model: nn.Module = torchvision.models.get_model(self.name, weights=None)
