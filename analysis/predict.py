@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.model_file import FinalModel
 from trainable.cohort_files import find_column, hash_files, list_images, locate
 from trainable.device import autocast, default_num_gpus, pick_device, place
-from trainable.features import Images
+from trainable.inputs import Images
 from trainable.pixels import load_pixels, pixels_key
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
@@ -129,12 +129,11 @@ def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.fl
     pixels = load_pixels(new.paths, new.hashes, size, store)
     images = Images(pixels, model.statistics, pixels_key(new.hashes, size))
     members = [place(m, device).eval() for m in model.members]
+    normalized = images.normalized(model.config.normalization, device)
     scores = []
-    for start in range(0, len(pixels), model.config.batch_size):
-        rows = slice(start, start + model.config.batch_size)
-        batch = images.batch(rows, model.config.normalization, device)
+    for rows in torch.arange(len(pixels)).split(model.config.batch_size):
         with autocast(device):
-            prefix = members[0].prefix(batch)
+            prefix = members[0].prefix(normalized(rows))
             logits = [member.suffix(prefix).float() for member in members]
         scores.append(torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()

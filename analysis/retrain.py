@@ -8,14 +8,15 @@ import torch
 
 from analysis.model_file import FinalModel, load_model, save_model
 from analysis.winner import Winner
+from trainable.body import Body
 from trainable.cohort import Cohort
 from trainable.cross_validation import fold_seed, new_network
 from trainable.device import default_num_gpus, pick_device
-from trainable.features import Images, computed_inputs, stored_features
-from trainable.model import Network
+from trainable.features import frozen_inputs
+from trainable.inputs import Images
 from trainable.pixels import load_pixels, pixels_key
 from trainable.problems import InputProblemsError, listing
-from trainable.store import ArrayStore
+from trainable.store import DEFAULT_CACHE_BYTES, ArrayStore
 from trainable.training import EpochRecord, fit
 
 Report = Callable[[int, EpochRecord], None]
@@ -58,28 +59,18 @@ def _retrain(
     hashes = tuple(manifest["sha256"])
     pixels = load_pixels(tuple(manifest["path"]), hashes, config.image_size, store)
     images = Images(pixels, winner.statistics, pixels_key(hashes, config.image_size))
-    weights = winner.weights()
+    body = Body(images, config, winner.weights(), device)
+    inputs, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
     labels = torch.tensor(cohort.labels, device=device)
     rows = np.arange(len(manifest))
     nobody = np.empty(0, np.int64)
     members = []
     for number in range(1, num_seeds + 1):
         seed = fold_seed(number, _NO_FOLD)
-        network = new_network(config, weights, seed, device, with_body=True)
-        if config.unfreeze == 0:
-            inputs = stored_features(images, config, weights, store, device)
-        else:
-            inputs = computed_inputs(images, network.prefix, config.normalization, device)
+        network = new_network(config, body.frozen, body.trained, seed, device)
         for record in fit(network, inputs, labels, rows, nobody, config, seed):
             report(number, record)
         members.append(network.eval())
-    _share_frozen(members)
     return FinalModel(
         config, tuple(members), winner.threshold, winner.statistics, cohort.classes, cohort.digest
     )
-
-
-def _share_frozen(members: list[Network]) -> None:
-    """Let all members use one frozen part: it is the same in each, and is run once an image."""
-    for member in members[1:]:
-        member.frozen = members[0].frozen

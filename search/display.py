@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from search.run_folder import RunFolder
+from search.run_folder import ENDED, RunFolder
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
@@ -51,7 +51,7 @@ class SearchDisplay(tune.Callback):
             TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=self._console,
         )  # fmt: skip
-        self._progress.add_task("trials", total=self._num_trials, completed=_ended(self._trials()))
+        self._progress.add_task("trials", total=self._num_trials)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
         self._show(0)
@@ -74,7 +74,9 @@ class SearchDisplay(tune.Callback):
     def _show(self, num_running: int) -> None:
         trials = self._trials()
         if self._live and self._progress:
-            self._progress.update(self._progress.task_ids[0], completed=_ended(trials))
+            self._progress.update(
+                self._progress.task_ids[0], completed=int(trials["state"].isin(ENDED).sum())
+            )
             running = Text(f"{num_running} running", style="dim")
             parts: list[RenderableType] = [self._progress, running, best_table(trials)]
             self._live.update(Group(*parts), refresh=True)
@@ -82,10 +84,6 @@ class SearchDisplay(tune.Callback):
         for row in trials.iloc[self._num_shown :].itertuples():
             self._console.print(trial_line(row), highlight=False, soft_wrap=True)
         self._num_shown = len(trials)
-
-
-def _ended(trials: pd.DataFrame) -> int:
-    return int(trials["state"].isin(["complete", "failed"]).sum())
 
 
 def describe(row: Any) -> str:

@@ -99,6 +99,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
         statistics=pixel_statistics(pixels),
         weights=weights,
         cache=cache,
+        cache_bytes=settings.cache_bytes,
         f1_average=settings.f1_average,
         seed=settings.seed,
     )

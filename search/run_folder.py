@@ -18,13 +18,16 @@ from trainable.config import TrialConfig
 from trainable.metrics import Evaluation
 from trainable.problems import InputProblemsError
 
-TrialState = Literal["complete", "failed", "interrupted"]
+TrialState = Literal["complete", "stopped", "failed", "interrupted"]
+ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
+"""States that count towards the number of trials asked for; the others are run again."""
 
 _METRICS = tuple(Evaluation.__annotations__)
 COLUMNS = (
     *("number", "state", *_METRICS),
     *TrialConfig.model_fields,
-    *("num_steps", "train_loss", "valid_loss", "seconds", "ended", "error"),
+    *("fold", "num_steps", "train_loss", "valid_loss", "source", "num_forwarded"),
+    *("seconds", "ended", "error"),
 )
 """Columns of `trials.csv`, one row a trial, in the order in which the trials ended."""
 

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import pandas as pd
 from cyclopts import Parameter
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, ByteSize, Field, ValidationError
 
 from trainable.cohort_files import CohortSource
 from trainable.metrics import F1Average
+from trainable.store import DEFAULT_CACHE_BYTES
 
 Unfreeze = Literal["none", "one", "two", "all"]
 
@@ -72,11 +73,15 @@ class SearchSettings(CohortSource):
     """A running Ray cluster (auto for the one on this machine); starts its own if not given."""
     cache: Path = Path("~/.cache/cxr")
     """Folder of decoded images and features, shared by all searches on this machine."""
+    cache_bytes: ByteSize = Field(ByteSize(DEFAULT_CACHE_BYTES), ge=0)
+    """What activations of partly trained bodies may take of it (8GiB); 0 keeps none."""
     seed: int = Field(0, ge=0)
     """Of the folds, the heads, the order of images and the sampler."""
 
 
-RESUMABLE = frozenset({"trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address"})
+RESUMABLE = frozenset(
+    {"trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address", "cache_bytes"}
+)
 """Options that may change when a search is resumed: none of them changes what a trial scores."""
 
 

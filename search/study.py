@@ -9,7 +9,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from search.run_folder import RunFolder
+from search.run_folder import ENDED, RunFolder
 from search.space import Space
 
 STUDY_NAME = "cxr"
@@ -48,7 +48,9 @@ def settle(run: RunFolder, study: optuna.Study) -> int:
             if row["state"] == "complete":
                 study.tell(trial.number, row[METRIC])
             else:
-                study.tell(trial.number, state=TrialState.FAIL)
+                stopped = row["state"] == "stopped"
+                state = TrialState.PRUNED if stopped else TrialState.FAIL
+                study.tell(trial.number, state=state)
         elif row is None and trial.state != TrialState.WAITING:
             if running:
                 study.tell(trial.number, state=TrialState.FAIL)
@@ -59,8 +61,8 @@ def settle(run: RunFolder, study: optuna.Study) -> int:
 
 
 def num_ended(run: RunFolder) -> int:
-    """Trials that count towards the number asked for: completed or failed by their own fault."""
-    return int(run.trials()["state"].isin(["complete", "failed"]).sum())
+    """Trials that count towards the number asked for."""
+    return int(run.trials()["state"].isin(ENDED).sum())
 
 
 class StudySearch(OptunaSearch):
@@ -68,6 +70,9 @@ class StudySearch(OptunaSearch):
 
     Ray tells Optuna the last reported value of a trial that is stopped by Ctrl-C or the time
     budget, as if it were the trial's score.
+
+    Attributes:
+        stopped: Tune's names of the trials that were stopped for being behind.
     """
 
     def __init__(self, space: Space, run: RunFolder, seed: int, num_folds: int) -> None:
@@ -88,6 +93,7 @@ class StudySearch(OptunaSearch):
             study_name=STUDY_NAME,
             storage=RDBStorage(run.storage_url),
         )
+        self.stopped: set[str] = set()
         self._num_folds = num_folds
 
     def on_trial_complete(
@@ -95,4 +101,5 @@ class StudySearch(OptunaSearch):
     ) -> None:
         """Tell Optuna the score of a whole trial, or that there is none."""
         whole = result is not None and result.get("fold") == self._num_folds
-        super().on_trial_complete(trial_id, result if whole else None, error or not whole)
+        failed = error or not (whole or trial_id in self.stopped)
+        super().on_trial_complete(trial_id, result if whole else None, failed)

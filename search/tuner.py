@@ -16,6 +16,7 @@ from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 
+from search.early_stopping import FoldStopping
 from search.run_folder import RunFolder
 from search.study import StudySearch
 from trainable.cross_validation import Task
@@ -131,6 +132,7 @@ def run_trials(
         tune_config=tune.TuneConfig(
             num_samples=num_trials,
             search_alg=search,
+            scheduler=FoldStopping(run, search, len(task.folds)),
             max_concurrent_trials=resources.num_concurrent,
             time_budget_s=time_budget,
             reuse_actors=True,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainable.backbones import BACKBONES
 from trainable.config import TrialConfig
-from trainable.features import Images
+from trainable.inputs import Images
 from trainable.model import Network, build_head
 from trainable.pixels import PixelStatistics
 from trainable.weights import find_weights
@@ -65,7 +65,7 @@ def tiny_config(**changes: Any) -> TrialConfig:
 def head_only(num_features: int, config: TrialConfig, seed: int = 0) -> Network:
     """A network without a body, that learns from features."""
     torch.manual_seed(seed)
-    return Network([], 0, build_head(num_features, config.head_width, config.dropout))
+    return Network([], [], build_head(num_features, config.head_width, config.dropout))
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:

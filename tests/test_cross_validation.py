@@ -43,6 +43,7 @@ def write_task(folder: Path, pixels: NDArray[np.uint8], labels: NDArray[np.int64
         STATISTICS,
         RANDOM,
         folder / "cache",
+        2**30,
         "binary",
         seed=1,
     )

@@ -1,6 +1,8 @@
-"""Features that are computed once and kept: the same numbers, and never those of something else."""
+"""What is computed once and kept: the same numbers, and never those of something else."""
 
+import copy
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from network_fixtures import (
+    ALL_CUTS,
     CPU,
     RANDOM,
     STATISTICS,
@@ -19,15 +22,11 @@ from network_fixtures import (
 from torch import nn
 
 from trainable.backbones import BACKBONES, find_backbone
+from trainable.body import Body
+from trainable.config import TrialConfig
 from trainable.cross_validation import new_network
-from trainable.features import (
-    Images,
-    computed_inputs,
-    features_key,
-    pooled_features,
-    stored_features,
-)
-from trainable.model import build_network
+from trainable.features import activations_key, features_key, frozen_inputs
+from trainable.inputs import Images, table_rows
 from trainable.normalization import NORMALIZATIONS, NormalizationName, normalize
 from trainable.pixels import PixelStatistics
 from trainable.store import ArrayStore
@@ -35,16 +34,14 @@ from trainable.training import fit
 from trainable.weights import Weights
 
 ROWS = torch.tensor([3, 0, 3, 1])
+PLENTY = 2**30
+LAST_CUT = {name: backbone.cuts[-1] for name, backbone in BACKBONES.items()}
 
 
-class CountingWeights(Weights):
-    """Random weights that know how often a network was built."""
-
-    builds = 0
-
-    def build(self, name: str) -> nn.Module:
-        type(self).builds += 1
-        return RANDOM.build(name)
+@functools.cache
+def fitted(name: str) -> Weights:
+    """Weights of a network whose features differ from image to image."""
+    return prepared_model(random_model(name))
 
 
 def prepared_model(model: nn.Module) -> Weights:
@@ -52,85 +49,161 @@ def prepared_model(model: nn.Module) -> Weights:
 
     class Prepared(Weights):
         def build(self, name: str) -> nn.Module:
-            return model
+            return copy.deepcopy(model)
 
     return Prepared("none", tuple(BACKBONES), fingerprints=dict.fromkeys(BACKBONES, "prepared"))
 
 
+def no_weights() -> Weights:
+    """Weights that no network may be built from."""
+
+    class Gone(Weights):
+        def build(self, name: str) -> nn.Module:
+            raise AssertionError(f"{name} is not to be built")
+
+    return Gone("none", RANDOM.backbones, fingerprints=RANDOM.fingerprints)
+
+
+def body_of(config: TrialConfig, images: Images | None = None, weights: Weights = RANDOM) -> Body:
+    return Body(images or random_images(4), config, weights, CPU)
+
+
 @pytest.mark.parametrize("name", BACKBONES)
-def test_stored_features_of_every_cut_are_those_of_the_plain_path(
+def test_stored_features_of_every_cut_are_those_of_the_whole_network(
     tmp_path: Path, name: str
 ) -> None:
-    images, model, store = random_images(4), random_model(name), ArrayStore(tmp_path)
+    images, store = random_images(4), ArrayStore(tmp_path)
+    weights = fitted(name)
     for cut in find_backbone(name).cuts:
         config = tiny_config(backbone=name, cut=cut, normalization="imagenet")
-        stored = stored_features(images, config, prepared_model(model), store, CPU)(ROWS)
-        network = build_network(model, name, cut, 0, 8, 0.0).eval()
-        plain = computed_inputs(images, network.prefix, "imagenet", CPU)(ROWS)
-        assert stored.shape == (4, 2 * find_backbone(name).stages_until(cut)[-1].width)
-        torch.testing.assert_close(stored, plain, rtol=1e-3, atol=1e-4)
+        body = body_of(config, images, weights)
+        stored, source = frozen_inputs(body, store, 0)
+        network = new_network(config, body.frozen, body.trained, 0, CPU).eval()
+        plain = network.prefix(images.normalized("imagenet", CPU)(ROWS))
+        assert source == "features"
+        assert stored(ROWS).shape == (4, 2 * find_backbone(name).stages_until(cut)[-1].width)
+        torch.testing.assert_close(stored(ROWS), plain, rtol=1e-3, atol=1e-4)
         assert not torch.allclose(plain[0], plain[1], rtol=1e-2, atol=1e-3), "nothing to compare"
     assert len(list(tmp_path.glob("*.npy"))) == 1, "all cuts come from one pass"
 
 
+@pytest.mark.parametrize(("name", "cut"), LAST_CUT.items())
+def test_stored_activations_of_every_boundary_are_those_of_the_plain_path(
+    tmp_path: Path, name: str, cut: str
+) -> None:
+    images, store = random_images(4), ArrayStore(tmp_path)
+    weights = fitted(name)
+    for unfreeze in range(1, len(find_backbone(name).stages_until(cut)) + 1):
+        config = tiny_config(backbone=name, cut=cut, unfreeze=unfreeze)
+        body = body_of(config, images, weights)
+        stored, source = frozen_inputs(body, store, PLENTY)
+        plain, plain_source = frozen_inputs(body_of(config, images, weights), store, 0)
+        assert plain_source == "pixels"
+        assert source == ("activations" if body.frozen else "pixels")
+        torch.testing.assert_close(stored(ROWS), plain(ROWS), rtol=1e-3, atol=1e-2)
+        network = new_network(config, body.frozen, body.trained, 0, CPU).eval()
+        whole = network(images.normalized(config.normalization, CPU)(ROWS))
+        torch.testing.assert_close(network.suffix(plain(ROWS)), whole, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "cut"), ALL_CUTS)
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_the_same_head_is_learnt_from_what_is_stored_as_from_the_images(
+    tmp_path: Path, name: str, cut: str, unfreeze: int
+) -> None:
+    images = random_images(12)
+    config = tiny_config(backbone=name, cut=cut, dropout=0.5, unfreeze=unfreeze)
+    labels = torch.tensor([0, 1] * 6)
+    train, valid = np.arange(8), np.arange(8, 12)
+    weights = fitted(name)
+    body = body_of(config, images, weights)
+    stored, _ = frozen_inputs(body, ArrayStore(tmp_path), PLENTY)
+    without = new_network(config, [], body.trained, 5, CPU)
+    whole = new_network(config, body.frozen, body.trained, 5, CPU)
+    statistics = {k: v.clone() for k, v in whole.frozen.state_dict().items()}
+    normalized = images.normalized(config.normalization, CPU)
+    from_stored = list(fit(without, stored, labels, train, valid, config, 6))
+
+    def from_pixels(rows: torch.Tensor) -> torch.Tensor:
+        prefix = whole.prefix(normalized(rows))
+        return prefix.half().float() if body.frozen and unfreeze else prefix
+
+    from_images = list(fit(whole, from_pixels, labels, train, valid, config, 6))
+    for one, other in zip(from_stored, from_images, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, rel=1e-2)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-2)
+    for key, value in without.head.state_dict().items():
+        torch.testing.assert_close(value, whole.head.state_dict()[key], rtol=1e-2, atol=1e-2)
+    for key, value in whole.frozen.state_dict().items():
+        assert torch.equal(value, statistics[key]), key
+
+
 def test_more_images_than_one_forward_batch_are_each_computed_once_in_order() -> None:
     images = random_images(70)
-    body = find_backbone("squeezenet1_1").body(RANDOM.build("squeezenet1_1"), "features.2")
-    table = pooled_features(images, body, "none", CPU)
-    assert table.dtype == np.float32
-    assert table.shape == (70, 128)
-    for row in (0, 31, 32, 64, 69):
+    config = tiny_config(backbone="squeezenet1_1")
+    body = body_of(config, images)
+    table = body.pooled(torch.arange(70))
+    assert table.shape == (70, 2 * (64 + 128 + 256 + 512))
+    assert body.num_forwarded == 70
+    for row in (0, 3, 4, 31, 69):
         one = Images(images.pixels[row : row + 1], STATISTICS, "one")
-        np.testing.assert_allclose(pooled_features(one, body, "none", CPU)[0], table[row], 1e-4)
+        alone = body_of(config, one).pooled(torch.tensor([0]))
+        torch.testing.assert_close(alone[0], table[row], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)
 def test_the_normalization_of_the_trial_is_the_one_applied(name: NormalizationName) -> None:
     images = random_images(2)
-    identity = computed_inputs(images, lambda batch: batch, name, CPU)
     pixels = torch.from_numpy(np.array(images.pixels))
-    assert torch.equal(identity(torch.tensor([1])), normalize(pixels[1:], name, STATISTICS))
-    through = pooled_features(images, [nn.Sequential(nn.Identity())], name, CPU)
     expected = normalize(pixels, name, STATISTICS)
-    np.testing.assert_allclose(through[:, :3], expected.amax(dim=(2, 3)))
-    np.testing.assert_allclose(through[:, 3:], expected.mean(dim=(2, 3)))
+    assert torch.equal(images.normalized(name, CPU)(torch.tensor([1])), expected[1:])
+    config = tiny_config(normalization=name, cut="features.2")
+    body = body_of(config, images)
+    (stage,) = body.frozen
+    torch.testing.assert_close(body.activations(torch.arange(2)), stage(expected))
 
 
-def test_what_is_stored_is_not_computed_again_whatever_the_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_what_is_stored_is_not_computed_again(tmp_path: Path, unfreeze: int) -> None:
+    config, images = tiny_config(unfreeze=unfreeze), random_images(5)
+    body = body_of(config, images)
+    first, _ = frozen_inputs(body, ArrayStore(tmp_path), PLENTY)
+    assert body.num_forwarded >= 5
+    again = body_of(config, images, no_weights() if unfreeze == 0 else RANDOM)
+    found, _ = frozen_inputs(again, ArrayStore(tmp_path), PLENTY)
+    assert again.num_forwarded == 0
+    assert torch.equal(found(ROWS), first(ROWS))
+
+
+def test_features_are_shared_by_all_cuts_and_not_by_another_normalization(tmp_path: Path) -> None:
     images, store = random_images(3), ArrayStore(tmp_path)
-    weights = CountingWeights("none", RANDOM.backbones, fingerprints=RANDOM.fingerprints)
-    CountingWeights.builds = 0
-    first = stored_features(images, tiny_config(), weights, store, CPU)(ROWS[1:2])
-    stored_features(images, tiny_config(cut="features.2"), weights, store, CPU)
-    again = stored_features(images, tiny_config(), weights, ArrayStore(tmp_path), CPU)(ROWS[1:2])
-    assert CountingWeights.builds == 1
-    assert torch.equal(first, again)
-    stored_features(images, tiny_config(normalization="image"), weights, store, CPU)
-    assert CountingWeights.builds == 2
+    frozen_inputs(body_of(tiny_config(), images), store, 0)
+    frozen_inputs(body_of(tiny_config(cut="features.2"), images, no_weights()), store, 0)
+    with pytest.raises(AssertionError, match="not to be built"):
+        frozen_inputs(body_of(tiny_config(normalization="image"), images, no_weights()), store, 0)
 
 
-@pytest.mark.parametrize(
-    ("name", "cut"),
-    [("squeezenet1_0", "features.5"), ("mobilenet_v3_large", "features"), ("resnet18", "layer2")],
-)
-def test_a_trial_from_stored_features_is_the_trial_from_computed_ones(
-    tmp_path: Path, name: str, cut: str
-) -> None:
-    images, config = random_images(12), tiny_config(backbone=name, cut=cut, dropout=0.5)
-    labels = torch.tensor([0, 1] * 6)
-    train, valid = np.arange(8), np.arange(8, 12)
-    without = new_network(config, RANDOM, 5, CPU, with_body=False)
-    whole = new_network(config, RANDOM, 5, CPU, with_body=True)
-    assert len(without.frozen) == 0
-    stored = stored_features(images, config, RANDOM, ArrayStore(tmp_path), CPU)
-    computed = computed_inputs(images, whole.prefix, config.normalization, CPU)
-    from_stored = list(fit(without, stored, labels, train, valid, config, 6))
-    from_computed = list(fit(whole, computed, labels, train, valid, config, 6))
-    for one, other in zip(from_stored, from_computed, strict=True):
-        assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)
-        np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
-    for key, value in without.head.state_dict().items():
-        torch.testing.assert_close(value, whole.head.state_dict()[key], rtol=1e-3, atol=1e-3)
+def test_activations_stay_within_their_budget(tmp_path: Path) -> None:
+    images, store = random_images(4), ArrayStore(tmp_path)
+    budget = 10_000
+    for name in ("squeezenet1_0", "squeezenet1_1", "resnet18"):
+        body = body_of(tiny_config(backbone=name, unfreeze=1, cut=LAST_CUT[name]), images)
+        assert frozen_inputs(body, store, budget)[1] == "activations"
+    (kept,) = tmp_path.glob("activations-*.npy")
+    assert "resnet18" in kept.name, "the older two had to make room"
+    assert kept.stat().st_size <= budget
+    body = body_of(tiny_config(backbone="resnet18", unfreeze=2, cut="layer4"), images)
+    assert frozen_inputs(body, store, 100)[1] == "pixels"
+
+
+def test_activations_beyond_half_precision_are_refused(tmp_path: Path) -> None:
+    model = random_model("squeezenet1_0")
+    with torch.no_grad():
+        for parameter in model.get_submodule("features.0").parameters():
+            parameter.mul_(1e9)
+    body = body_of(tiny_config(unfreeze=1), weights=prepared_model(model))
+    with pytest.raises(ValueError, match=r"exceed half precision .* --cache-bytes 0"):
+        frozen_inputs(body, ArrayStore(tmp_path), PLENTY)
 
 
 def key_of(images: Images | None = None, fingerprint: str | None = None, **changes: Any) -> str:
@@ -138,7 +211,8 @@ def key_of(images: Images | None = None, fingerprint: str | None = None, **chang
     if fingerprint:
         prints = dict.fromkeys(BACKBONES, fingerprint)
         weights = dataclasses.replace(RANDOM, fingerprints=prints)
-    return features_key(images or random_images(2), tiny_config(**changes), weights, CPU)
+    body = body_of(tiny_config(**changes), images or random_images(2), weights)
+    return activations_key(body) if body.config.unfreeze else features_key(body)
 
 
 def test_the_key_follows_all_that_can_change_a_number() -> None:
@@ -150,6 +224,10 @@ def test_the_key_follows_all_that_can_change_a_number() -> None:
         key_of(normalization="image"),
         key_of(normalization="cohort"),
         key_of(backbone="squeezenet1_1"),
+        key_of(unfreeze=1),
+        key_of(unfreeze=2),
+        key_of(unfreeze=1, normalization="image"),
+        key_of(unfreeze=1, fingerprint="other weights"),
     ]
     assert len(set(keys)) == len(keys)
 
@@ -177,10 +255,15 @@ def test_the_key_follows_the_statistics_only_where_they_are_used(name: str, matt
     assert len(keys) == (3 if matters else 1)
 
 
-def test_a_batch_of_images_may_be_changed_without_changing_the_images() -> None:
+def test_trials_share_activations_whatever_is_trained_above_them() -> None:
+    keys = {key_of(unfreeze=1), key_of(unfreeze=1, learning_rate=0.1, head_width=16)}
+    keys |= {key_of(backbone="squeezenet1_0", unfreeze=1, cut="features")}
+    assert len(keys) == 1
+
+
+def test_rows_of_a_table_may_be_changed_without_changing_the_table() -> None:
     pixels = random_pixels(2)
     pixels.setflags(write=False)
-    images = Images(pixels, STATISTICS, "read-only")
-    batch = images.batch(slice(0, 2), "none", CPU)
-    batch.zero_()
-    assert images.batch(np.array([0]), "none", CPU).max() > 0
+    take = table_rows(pixels, CPU)
+    take(torch.tensor([0])).zero_()
+    assert take(torch.tensor([0])).max() > 0

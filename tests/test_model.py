@@ -10,7 +10,14 @@ from torch.nn import functional
 
 from trainable.__main__ import layer_table
 from trainable.backbones import BACKBONES, Backbone, find_backbone
-from trainable.model import ConcatPool, Network, build_head, build_network, count_parameters
+from trainable.model import (
+    ConcatPool,
+    Network,
+    build_head,
+    build_network,
+    count_parameters,
+    split_body,
+)
 from trainable.training import build_optimizer
 
 Built = tuple[Backbone, nn.Module]
@@ -137,7 +144,7 @@ def test_where_the_freeze_boundary_is_changes_no_logit(built: Built) -> None:
         assert expected.shape == (2, 2)
         assert not torch.allclose(expected[0], expected[1], rtol=1e-2)
         for unfreeze in range(len(backbone.stages) + 1):
-            network = Network(stages, unfreeze, head).eval()
+            network = Network(*split_body(stages, unfreeze), head).eval()
             assert torch.equal(network(images), expected), unfreeze
             assert torch.equal(network.suffix(network.prefix(images)), expected), unfreeze
 
@@ -145,8 +152,7 @@ def test_where_the_freeze_boundary_is_changes_no_logit(built: Built) -> None:
 def test_a_network_without_its_body_goes_on_from_pooled_features(built: Built) -> None:
     backbone, _ = built
     whole = network_of(built, 0).eval()
-    torch.manual_seed(0)
-    headless = build_network(None, backbone.name, backbone.cuts[-1], 0, 8, 0.0).eval()
+    headless = Network([], [], whole.head).eval()
     images = noise(2, 32, seed=4)
     pooled = whole.prefix(images)
     assert pooled.shape == (2, 2 * backbone.stages[-1].width)

@@ -1,9 +1,12 @@
+"""Tables on disk: whole or absent, computed once by all who need them, whoever dies meanwhile."""
+
 import multiprocessing
 import os
 import resource
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,20 @@ from numpy.typing import NDArray
 from trainable.store import ArrayStore
 
 SPAWN = multiprocessing.get_context("spawn")
-TABLE = np.arange(60, dtype=np.float32).reshape(3, 20)
+TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)
+"""Of ten parts, the last one smaller."""
+
+
+def rows_of(table: NDArray[Any]) -> Callable[[slice], NDArray[Any]]:
+    return lambda rows: table[rows]
+
+
+def fail(rows: slice) -> NDArray[Any]:
+    raise RuntimeError(f"never to be computed: {rows}")
+
+
+def computed(store: ArrayStore, table: NDArray[Any] = TABLE, key: str = "table") -> NDArray[Any]:
+    return store.get_or_compute(key, table.shape, table.dtype, rows_of(table))
 
 
 @pytest.fixture
@@ -33,61 +49,63 @@ def damaged(store: ArrayStore, content: bytes) -> ArrayStore:
     "array",
     [
         TABLE,
-        TABLE.T,
+        TABLE[:1],
+        TABLE[:32],
         np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
         np.array([True, False]),
-        np.array([np.nan, -np.inf, 0.0]),
-        np.array(3.5),
-        np.empty((0, 5), np.int16),
+        np.array([np.nan, -np.inf, 0.0], np.float16),
     ],
 )
-def test_array_comes_back_as_it_was(store: ArrayStore, array: NDArray[Any]) -> None:
-    put = store.put("array", array)
-    for found in (put, store.get("array"), ArrayStore(store.folder).get("array")):
+def test_a_table_comes_back_as_it_was_computed(store: ArrayStore, array: NDArray[Any]) -> None:
+    for found in (
+        computed(store, array),
+        store.get("table"),
+        ArrayStore(store.folder).get("table"),
+    ):
         assert found is not None
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)
+    assert {path.suffix for path in store.folder.iterdir()} == {".npy", ".lock"}
 
 
-def test_array_is_mapped_and_read_only(store: ArrayStore) -> None:
-    found = store.put("table", TABLE)
+def test_a_table_is_mapped_and_read_only(store: ArrayStore) -> None:
+    found = computed(store)
     assert isinstance(found, np.memmap)
     assert store.get("table") is found
     with pytest.raises(ValueError, match="read-only"):
         found[0, 0] = 1
 
 
-def test_array_that_was_never_put_is_absent(store: ArrayStore) -> None:
+def test_a_table_that_was_never_computed_is_absent(store: ArrayStore) -> None:
     assert store.get("table") is None
 
 
-def test_array_can_be_replaced(store: ArrayStore) -> None:
-    before = store.put("table", TABLE)
-    after = store.put("table", -TABLE)
-    np.testing.assert_array_equal(after, -TABLE)
-    np.testing.assert_array_equal(before, TABLE)
+def test_rows_are_computed_once_in_parts(store: ArrayStore) -> None:
+    asked: list[int] = []
+
+    def compute(rows: slice) -> NDArray[Any]:
+        asked.extend(range(rows.start, rows.stop))
+        return TABLE[rows]
+
+    for _ in range(2):
+        store.get_or_compute("table", TABLE.shape, TABLE.dtype, compute)
+    assert asked == list(range(300))
 
 
-def test_objects_are_refused_and_leave_nothing_behind(store: ArrayStore) -> None:
-    with pytest.raises(ValueError, match="allow_pickle"):
-        store.put("objects", np.array([{}], dtype=object))
-    assert list(store.folder.iterdir()) == []
-
-
-def test_full_disk_leaves_nothing_behind(store: ArrayStore) -> None:
+def test_a_full_disk_leaves_the_table_absent(store: ArrayStore) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
     try:
         with pytest.raises(OSError, match=r"."):
-            store.put("large", np.zeros(100_000))
+            computed(store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list(store.folder.iterdir()) == []
-    assert store.get("large") is None
+    assert store.get("table") is None
+    np.testing.assert_array_equal(computed(store), TABLE)
 
 
-def test_flipped_bit_is_noticed_wherever_it_is(store: ArrayStore) -> None:
-    store.put("table", TABLE)
+def test_a_flipped_bit_is_noticed_wherever_it_is(store: ArrayStore) -> None:
+    computed(store, TABLE[:9])
     whole = store.path("table").read_bytes()
     for place in range(len(whole)):
         flipped = bytearray(whole)
@@ -98,63 +116,89 @@ def test_flipped_bit_is_noticed_wherever_it_is(store: ArrayStore) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 8, 9, 128, 200, -1])
-def test_truncated_file_is_noticed_and_computed_anew(store: ArrayStore, kept: int) -> None:
-    store.put("table", TABLE)
+def test_a_truncated_file_is_noticed_and_computed_anew(store: ArrayStore, kept: int) -> None:
+    computed(store)
     fresh = damaged(store, store.path("table").read_bytes()[:kept])
     with pytest.warns(UserWarning, match="damaged file"):
-        found = fresh.get_or_compute("table", lambda: -TABLE)
+        found = computed(fresh, -TABLE)
     np.testing.assert_array_equal(found, -TABLE)
-    np.testing.assert_array_equal(ArrayStore(store.folder).get_or_compute("table", fail), -TABLE)
+    np.testing.assert_array_equal(computed(ArrayStore(store.folder)), -TABLE)
 
 
-def test_grown_file_is_noticed(store: ArrayStore) -> None:
-    store.put("table", TABLE)
+def test_a_grown_file_is_noticed(store: ArrayStore) -> None:
+    computed(store)
     fresh = damaged(store, store.path("table").read_bytes() + b"\0")
     with pytest.warns(UserWarning, match="damaged file"):
         assert fresh.get("table") is None
 
 
-def test_error_while_computing_leaves_the_array_absent(store: ArrayStore) -> None:
+def test_an_error_while_computing_leaves_the_table_absent(store: ArrayStore) -> None:
     with pytest.raises(RuntimeError, match="never to be computed"):
-        store.get_or_compute("table", fail)
+        store.get_or_compute("table", TABLE.shape, TABLE.dtype, fail)
     assert store.get("table") is None
-    np.testing.assert_array_equal(store.get_or_compute("table", lambda: TABLE), TABLE)
+    np.testing.assert_array_equal(computed(store), TABLE)
 
 
-def fail() -> NDArray[Any]:
-    raise RuntimeError("never to be computed")
+def test_what_was_unused_longest_makes_room(store: ArrayStore) -> None:
+    for age, key in ((3, "big-old"), (2, "big-mid"), (9, "small"), (1, "big-new")):
+        computed(store, key=key)
+        os.utime(store.path(key), (time.time() - age,) * 2)
+    size = store.path("big-old").stat().st_size
+    assert store.make_room("big-", size, 4 * size)
+    assert store.path("big-old").exists()
+    assert store.make_room("big-", 2 * size, 4 * size)
+    assert not store.path("big-old").exists()
+    assert store.make_room("big-", size, 2 * size)
+    assert [path.stem for path in sorted(store.folder.glob("*.npy"))] == ["big-new", "small"]
+    assert not store.make_room("big-", size + 1, size)
+    assert store.path("big-new").exists(), "nothing is removed for what can never fit"
+
+
+def test_what_is_being_made_is_counted_and_not_removed(store: ArrayStore) -> None:
+    def ask(rows: slice) -> NDArray[Any]:
+        assert not store.make_room("table", 1000, 4000)
+        assert store.make_room("table", 1000, 6000)
+        return TABLE[rows]
+
+    np.testing.assert_array_equal(
+        store.get_or_compute("table", TABLE.shape, TABLE.dtype, ask), TABLE
+    )
+
+
+def test_what_was_abandoned_makes_room(store: ArrayStore) -> None:
+    with pytest.raises(RuntimeError, match="never to be computed"):
+        store.get_or_compute("table", TABLE.shape, TABLE.dtype, fail)
+    (data,) = store.folder.glob("table.parts/*.npy")
+    assert not store.make_room("table", 1000, 4000)
+    os.utime(data, (time.time() - 4000,) * 2)
+    assert store.make_room("table", 1000, 4000)
+    assert not data.parent.exists()
 
 
 def compute_slowly(folder: Path, start: Barrier) -> None:
-    def compute() -> NDArray[Any]:
-        (folder / f"computed-by-{os.getpid()}").touch()
-        time.sleep(0.3)
-        return TABLE
+    def compute(rows: slice) -> NDArray[Any]:
+        with (folder / f"computed-by-{os.getpid()}").open("a") as file:
+            file.write(f"{rows.start}\n")
+        time.sleep(0.05)
+        return TABLE[rows]
 
     start.wait(60)
-    found = ArrayStore(folder).get_or_compute("table", compute)
+    found = ArrayStore(folder).get_or_compute("table", TABLE.shape, TABLE.dtype, compute)
     np.testing.assert_array_equal(found, TABLE)
 
 
-def compute_for_ever(folder: Path) -> None:
-    def compute() -> NDArray[Any]:
-        (folder / "started").touch()
-        time.sleep(600)
-        return TABLE
+def compute_until_row(folder: Path, row: int) -> None:
+    def compute(rows: slice) -> NDArray[Any]:
+        if rows.start >= row:
+            (folder / "reached").touch()
+            time.sleep(600)
+        return TABLE[rows]
 
-    ArrayStore(folder).get_or_compute("table", compute)
-
-
-def die_while_writing(folder: Path) -> None:
-    """The kernel kills this process when its file exceeds 1 MB."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    ArrayStore(folder).get_or_compute("table", lambda: np.ones(1_000_000))
+    ArrayStore(folder).get_or_compute("table", TABLE.shape, TABLE.dtype, compute)
 
 
 @pytest.mark.timeout(60)
-def test_one_of_several_processes_computes(tmp_path: Path) -> None:
+def test_several_processes_share_the_work(tmp_path: Path) -> None:
     start = SPAWN.Barrier(3)
     others = [SPAWN.Process(target=compute_slowly, args=(tmp_path, start)) for _ in range(3)]
     for process in others:
@@ -162,31 +206,31 @@ def test_one_of_several_processes_computes(tmp_path: Path) -> None:
     for process in others:
         process.join()
     assert [process.exitcode for process in others] == [0, 0, 0]
-    assert len(list(tmp_path.glob("computed-by-*"))) == 1
+    shares = [path.read_text().split() for path in tmp_path.glob("computed-by-*")]
+    assert len(shares) == 3
+    assert sorted(int(row) for share in shares for row in share) == list(range(0, 300, 32))
+    assert sorted(path.name for path in tmp_path.glob("table*")) == ["table.lock", "table.npy"]
 
 
 @pytest.mark.timeout(60)
-def test_killed_process_leaves_no_lock(tmp_path: Path) -> None:
-    process = SPAWN.Process(target=compute_for_ever, args=(tmp_path,))
+@pytest.mark.parametrize("row", [0, 96, 288])
+def test_a_killed_process_leaves_no_lock_and_what_it_had_finished(tmp_path: Path, row: int) -> None:
+    process = SPAWN.Process(target=compute_until_row, args=(tmp_path, row))
     process.start()
-    while process.is_alive() and not (tmp_path / "started").exists():
+    while process.is_alive() and not (tmp_path / "reached").exists():
         time.sleep(0.01)
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert_computed_anew(ArrayStore(tmp_path))
+    asked: list[int] = []
 
+    def compute(rows: slice) -> NDArray[Any]:
+        asked.append(rows.start)
+        return TABLE[rows]
 
-@pytest.mark.timeout(60)
-def test_process_killed_while_writing_leaves_no_visible_half(tmp_path: Path) -> None:
-    process = SPAWN.Process(target=die_while_writing, args=(tmp_path,))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGXFSZ
-    assert_computed_anew(ArrayStore(tmp_path))
-
-
-def assert_computed_anew(store: ArrayStore) -> None:
     with warnings.catch_warnings(action="error"):
+        store = ArrayStore(tmp_path)
         assert store.get("table") is None
-        np.testing.assert_array_equal(store.get_or_compute("table", lambda: TABLE), TABLE)
+        found = store.get_or_compute("table", TABLE.shape, TABLE.dtype, compute)
+    np.testing.assert_array_equal(found, TABLE)
+    assert asked == list(range(row, 300, 32))

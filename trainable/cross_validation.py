@@ -1,19 +1,24 @@
 """One trial: a configuration trained on each fold, and its out-of-fold scores."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from trainable.backbones import find_backbone
+from trainable.body import Body
 from trainable.config import TrialConfig
 from trainable.device import place
-from trainable.features import Images, Inputs, computed_inputs, stored_features
+from trainable.features import Source, frozen_inputs
 from trainable.folds import Fold
+from trainable.inputs import Images, Inputs
 from trainable.metrics import THRESHOLD, Evaluation, F1Average, evaluate
-from trainable.model import Network, build_network
+from trainable.model import Network, build_head
 from trainable.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store import ArrayStore
 from trainable.training import EpochRecord, fit
@@ -32,6 +37,7 @@ class Task:
         statistics: of the cohort's pixels.
         weights: where bodies start from.
         cache: folder of the stored arrays.
+        cache_bytes: that the stored activations may take together.
         f1_average: of the objective.
         seed: the same for every trial, so that trials differ by their configuration alone.
     """
@@ -43,6 +49,7 @@ class Task:
     statistics: PixelStatistics
     weights: Weights
     cache: Path
+    cache_bytes: int
     f1_average: F1Average
     seed: int
 
@@ -57,12 +64,16 @@ class FoldRecord:
             scored by a model that did not train on it or its patient, else NaN.
         evaluation: of those scores, at the threshold.
         last_epoch: of this fold.
+        source: what the trial starts from.
+        num_forwarded: images that it ran the frozen part on so far, 0 if all was found stored.
     """
 
     fold: int
     scores: NDArray[np.float32]
     evaluation: Evaluation
     last_epoch: EpochRecord
+    source: Source
+    num_forwarded: int
 
 
 def cross_validate(
@@ -79,19 +90,17 @@ def cross_validate(
         pixels_key(task.hashes, config.image_size),
     )
     labels = torch.tensor(task.labels, device=device)
-    shared = None
-    if config.unfreeze == 0:
-        shared = stored_features(images, config, task.weights, store, device)
+    body = Body(images, config, task.weights, device)
+    inputs, source = frozen_inputs(body, store, task.cache_bytes)
     scores = np.full(len(task.labels), np.nan, np.float32)
     for number, fold in enumerate(task.folds, start=1):
         seed = fold_seed(task.seed, number)
-        network = new_network(config, task.weights, seed, device, with_body=shared is None)
-        inputs = shared or computed_inputs(images, network.prefix, config.normalization, device)
+        network = new_network(config, [], body.trained, seed, device)
         record = fit_to_end(network, inputs, labels, fold, config, seed)
         scores[fold.valid] = record.scores
         scored = np.flatnonzero(~np.isnan(scores))
         evaluation = evaluate(task.labels[scored], scores[scored], THRESHOLD, task.f1_average)
-        yield FoldRecord(number, scores.copy(), evaluation, record)
+        yield FoldRecord(number, scores.copy(), evaluation, record, source, body.num_forwarded)
 
 
 def fit_to_end(
@@ -109,28 +118,26 @@ def fit_to_end(
 
 def new_network(
     config: TrialConfig,
-    weights: Weights,
+    frozen: Sequence[nn.Module],
+    trained: Sequence[nn.Module],
     seed: int,
     device: torch.device,
-    *,
-    with_body: bool,
 ) -> Network:
-    """A network with a fresh head, ready to train.
+    """A network with a fresh head, ready to train; the same seed gives the same head.
 
-    Without the body it takes pooled features only (`suffix`), and the same seed gives the same head
-    with the body as without.
+    Args:
+        config: of the trial.
+        frozen: stages that the network takes as they are; none if it is to go on from what they
+            computed (`suffix`).
+        trained: stages that it takes a copy of.
+        seed: of the head.
+        device: of the network.
     """
-    model = weights.build(config.backbone) if with_body else None
     torch.manual_seed(seed)
-    network = build_network(
-        model,
-        config.backbone,
-        config.cut,
-        config.unfreeze,
-        config.head_width,
-        config.dropout,
-    )
-    return place(network, device)
+    width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
+    head = build_head(2 * width, config.head_width, config.dropout)
+    trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
+    return place(Network(frozen, trained, head), device)
 
 
 def fold_seed(seed: int, fold: int) -> int:

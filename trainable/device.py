@@ -36,15 +36,13 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     return contextlib.nullcontext()
 
 
-def memory_format(device: torch.device) -> torch.memory_format:
-    """Layout of images and convolution weights: channels last on a GPU."""
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
-
-
 def place(module: Module, device: torch.device) -> Module:
-    """Move a module to its device, and its convolution weights to the layout that is fast there."""
+    """Move a module to its device, its convolution weights channels last.
+
+    That layout is made for a GPU's tensor cores, and on CPUs it is as fast or up to twice as fast.
+    """
     module.to(device)
-    module.to(memory_format=memory_format(device))
+    module.to(memory_format=torch.channels_last)
     return module
 
 

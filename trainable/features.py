@@ -1,147 +1,116 @@
-"""What the frozen part computes for each image: once for all trials that share it, or as needed.
+"""What the frozen part computes for each image: once for all trials that share it.
 
 A trial whose body is all frozen learns from pooled features alone. One forward pass over the cohort
 yields those of every cut of a backbone, and they serve each trial with that backbone, weights,
-normalization and image size, whatever its cut, head, learning rate, fold or seed.
+normalization and image size, whatever its cut, head, learning rate, fold or seed. A trial that
+trains the last stages learns from the activations at the freeze boundary; these are larger, and
+kept in half precision within a budget.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
 from importlib.metadata import version
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from trainable.backbones import find_backbone
-from trainable.config import TrialConfig
-from trainable.device import autocast, memory_format, place
-from trainable.model import ConcatPool
-from trainable.normalization import NormalizationName, normalize
-from trainable.pixels import PixelStatistics
+from trainable.body import Body
+from trainable.inputs import Inputs, table_rows
 from trainable.store import ArrayStore
-from trainable.weights import Weights
 
-Inputs = Callable[[Tensor], Tensor]
-"""Maps rows of the cohort, int64 (batch,), to what the trained part of a network takes in."""
+Source = Literal["features", "activations", "pixels"]
+"""What a trial starts from: stored pooled features, stored activations at the freeze boundary, or
+the pixels, with the frozen part run on every batch."""
 
-_FORWARD_BATCH = 32
+_ACTIVATIONS = "activations-"
 
 
-@dataclass(frozen=True)
-class Images:
-    """Decoded images with what normalizing them takes.
+def frozen_inputs(body: Body, store: ArrayStore, cache_bytes: int) -> tuple[Inputs, Source]:
+    """What the trained part of a network takes in, found in the store or computed.
 
-    Attributes:
-        pixels: uint8 of shape (num_images, size, size).
-        statistics: of the labelled cohort's pixels, also where `pixels` are other images.
-        key: names the content, order, size and decoding of `pixels`.
+    Args:
+        body: of the trial.
+        store: of features and activations.
+        cache_bytes: that all stored activations may take together. A trial whose activations do not
+            fit starts from the pixels, as does one that trains the whole body.
     """
-
-    pixels: NDArray[np.uint8]
-    statistics: PixelStatistics
-    key: str
-
-    def batch(
-        self,
-        rows: NDArray[np.int64] | slice,
-        name: NormalizationName,
-        device: torch.device,
-    ) -> Tensor:
-        """Normalized images (batch, 3, size, size) on `device`."""
-        # the array is mapped read-only: a copy of the batch is what PyTorch may have
-        pixels = torch.from_numpy(np.array(self.pixels[rows])).to(device, non_blocking=True)
-        normalized = normalize(pixels, name, self.statistics)
-        return normalized.contiguous(memory_format=memory_format(device))
+    if body.config.unfreeze == 0:
+        return _stored_features(body, store), "features"
+    stored = _stored_activations(body, store, cache_bytes) if body.frozen else None
+    return (body.activations, "pixels") if stored is None else (stored, "activations")
 
 
-def stored_features(
-    images: Images,
-    config: TrialConfig,
-    weights: Weights,
-    store: ArrayStore,
-    device: torch.device,
-) -> Inputs:
-    """Pooled features of the config's cut, found in the store or computed for all cuts at once."""
-    backbone = find_backbone(config.backbone)
+def _stored_features(body: Body, store: ArrayStore) -> Inputs:
+    backbone = find_backbone(body.config.backbone)
     widths = [2 * stage.width for stage in backbone.stages]
-    last = backbone.cuts.index(config.cut)
-    first_column = sum(widths[:last])
 
-    def compute() -> NDArray[np.float32]:
-        stages = backbone.body(weights.build(config.backbone), backbone.cuts[-1])
-        return pooled_features(images, stages, config.normalization, device)
+    def compute(rows: slice) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = body.pooled(_numbers(rows)).cpu().numpy()
+        return features
 
-    key = features_key(images, config, weights, device)
-    table = store.get_or_compute(key, compute)
-    columns = np.array(table[:, first_column : first_column + widths[last]])
-    features = torch.from_numpy(columns).to(device)
-    return lambda rows: features[rows]
+    shape = (len(body.images.pixels), sum(widths))
+    table = store.get_or_compute(features_key(body), shape, np.float32, compute)
+    last = backbone.cuts.index(body.config.cut)
+    start = sum(widths[:last])
+    return table_rows(np.ascontiguousarray(table[:, start : start + widths[last]]), body.device)
 
 
-def features_key(
-    images: Images, config: TrialConfig, weights: Weights, device: torch.device
-) -> str:
+def _stored_activations(body: Body, store: ArrayStore, cache_bytes: int) -> Inputs | None:
+    """None where they do not fit into `cache_bytes`."""
+    key = activations_key(body)
+    found = store.get(key)
+    shape = (len(body.images.pixels), *body.boundary_shape()) if found is None else found.shape
+    num_bytes = 2 * math.prod(shape)
+    fits = num_bytes <= cache_bytes
+    if not fits or (found is None and not store.make_room(_ACTIVATIONS, num_bytes, cache_bytes)):
+        return None
+
+    def compute(rows: slice) -> NDArray[np.float16]:
+        half = body.activations(_numbers(rows)).half()
+        if not torch.isfinite(half).all():
+            raise ValueError(
+                f"activations of {body.config.backbone} at the freeze boundary exceed half "
+                "precision (65504); start such trials from the pixels, with --cache-bytes 0"
+            )
+        activations: NDArray[np.float16] = half.cpu().numpy()
+        return activations
+
+    take = table_rows(store.get_or_compute(key, shape, np.float16, compute), body.device)
+    return lambda rows: take(rows).float().contiguous(memory_format=torch.channels_last)
+
+
+def _numbers(rows: slice) -> torch.Tensor:
+    return torch.arange(rows.start, rows.stop)
+
+
+def features_key(body: Body) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
+    return _key("features-", body, cuts=find_backbone(body.config.backbone).cuts, pool="max, mean")
+
+
+def activations_key(body: Body) -> str:
+    """Name of a table of activations: everything that can change one of its numbers."""
+    layers = [name for stage in body.frozen for name, _ in stage.named_children()]
+    return _key(_ACTIVATIONS, body, layers=layers)
+
+
+def _key(prefix: str, body: Body, **more: Any) -> str:
+    config, statistics = body.config, body.images.statistics
+    by_cohort = config.normalization == "cohort"
     parts = {
-        "images": images.key,
+        "images": body.images.key,
         "backbone": config.backbone,
-        "cuts": find_backbone(config.backbone).cuts,
-        "weights": weights.fingerprints[config.backbone],
+        "weights": body.weights.fingerprints[config.backbone],
         "normalization": config.normalization,
-        "statistics": [images.statistics.mean, images.statistics.std]
-        if config.normalization == "cohort"
-        else None,
-        "device": device.type,
+        "statistics": [statistics.mean, statistics.std] if by_cohort else None,
+        "device": body.device.type,
         "torch": torch.__version__,
         "torchvision": version("torchvision"),
-        "pool": "max, mean",
+        **more,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
-    return f"features-{config.backbone}-{config.normalization}-{digest}"
-
-
-@torch.inference_mode()
-def pooled_features(
-    images: Images,
-    stages: list[nn.Sequential],
-    normalization: NormalizationName,
-    device: torch.device,
-) -> NDArray[np.float32]:
-    """Run a frozen body over all images once.
-
-    Returns:
-        float32 of shape (num_images, sum of 2 * width over the stages): for each stage in order,
-        the maxima and the means of its output channels.
-    """
-    body = place(nn.Sequential(*stages).eval(), device)
-    pool = ConcatPool()
-    batches = []
-    for start in range(0, len(images.pixels), _FORWARD_BATCH):
-        maps = images.batch(slice(start, start + _FORWARD_BATCH), normalization, device)
-        pooled = []
-        with autocast(device):
-            for stage in body:
-                maps = stage(maps)
-                pooled.append(pool(maps.float()))
-        batches.append(torch.cat(pooled, dim=1).float().cpu().numpy())
-    return np.concatenate(batches)
-
-
-def computed_inputs(
-    images: Images,
-    prefix: Callable[[Tensor], Tensor],
-    normalization: NormalizationName,
-    device: torch.device,
-) -> Inputs:
-    """The plain path: run the frozen part on each batch, every time that it is asked for."""
-
-    def compute(rows: Tensor) -> Tensor:
-        batch = images.batch(rows.cpu().numpy(), normalization, device)
-        with autocast(device):
-            return prefix(batch)
-
-    return compute
+    return f"{prefix}{config.backbone}-{config.normalization}-{digest}"

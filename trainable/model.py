@@ -1,5 +1,8 @@
 """One network: a body cut from a backbone, partly frozen, and fastai's head above it."""
 
+import itertools
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,12 +57,13 @@ class Network(nn.Module):
     weights, but lets the statistics drift).
     """
 
-    def __init__(self, stages: list[nn.Sequential], num_trained: int, head: nn.Sequential) -> None:
-        """Freeze all but the last `num_trained` of `stages`."""
+    def __init__(
+        self, frozen: Sequence[nn.Module], trained: Sequence[nn.Module], head: nn.Sequential
+    ) -> None:
+        """Freeze the stages of `frozen`; those of `trained` follow on them."""
         super().__init__()
-        boundary = len(stages) - num_trained
-        self.frozen = nn.Sequential(*stages[:boundary]).requires_grad_(False).eval()
-        self.trained = nn.Sequential(*stages[boundary:])
+        self.frozen = nn.Sequential(*frozen).requires_grad_(False).eval()
+        self.trained = nn.Sequential(*trained)
         self.pool = ConcatPool()
         self.head = head
 
@@ -76,7 +80,8 @@ class Network(nn.Module):
         Pooled features (batch, 2 * channels) if the whole body is frozen, else activations
         (batch, channels, height, width) at the freeze boundary.
         """
-        return prefix_output(self.frozen, self.pool, images, pooled=len(self.trained) == 0)
+        maps: Tensor = self.frozen(images)
+        return maps if len(self.trained) else self.pool(maps)
 
     def suffix(self, inputs: Tensor) -> Tensor:
         """Logits (batch, 2) from what `prefix` computed."""
@@ -90,26 +95,31 @@ class Network(nn.Module):
         return self.suffix(self.prefix(images))
 
 
-def prefix_output(frozen: nn.Module, pool: nn.Module, images: Tensor, *, pooled: bool) -> Tensor:
-    """Run the frozen stages, and pool if nothing of the body is trained above them."""
-    maps: Tensor = frozen(images)
-    output: Tensor = pool(maps) if pooled else maps
-    return output
+def split_body(
+    stages: Sequence[nn.Sequential], num_trained: int
+) -> tuple[list[nn.Sequential], list[nn.Sequential]]:
+    """The frozen and the trained stages of a body.
+
+    Layers without parameters at the start of the trained stages join the frozen ones: nothing is
+    learnt in them, and a pooling layer leaves a quarter of the activations to be kept.
+    """
+    boundary = len(stages) - num_trained
+    frozen, trained = list(stages[:boundary]), list(stages[boundary:])
+    if frozen and trained:
+        layers = list(trained[0].named_children())
+        fixed = list(itertools.takewhile(lambda item: not list(item[1].parameters()), layers))
+        frozen[-1] = nn.Sequential(OrderedDict([*frozen[-1].named_children(), *fixed]))
+        trained[0] = nn.Sequential(OrderedDict(layers[len(fixed) :]))
+    return frozen, trained
 
 
 def build_network(
-    model: nn.Module | None,
-    backbone: str,
-    cut: str,
-    unfreeze: int,
-    head_width: int,
-    dropout: float,
+    model: nn.Module, backbone: str, cut: str, unfreeze: int, head_width: int, dropout: float
 ) -> Network:
     """Cut `model` (a whole torchvision network) and put a fresh head on it.
 
     Args:
         model: the network of `backbone`, with its weights; its parameters are taken, not copied.
-            None leaves the body out: the network then goes on from pooled features (`suffix`).
         backbone: name in the table of backbones.
         cut: name of the cut point that the body ends at.
         unfreeze: how many of the body's last stages are trained, 0 to all.
@@ -117,9 +127,8 @@ def build_network(
         dropout: of the head.
     """
     table = find_backbone(backbone)
-    width = table.stages_until(cut)[-1].width
-    head = build_head(2 * width, head_width, dropout)
-    return Network(table.body(model, cut) if model else [], unfreeze, head)
+    head = build_head(2 * table.stages_until(cut)[-1].width, head_width, dropout)
+    return Network(*split_body(table.body(model, cut), unfreeze), head)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,18 @@ def load_pixels(
     Raises:
         InputProblemsError: naming every file that cannot be read.
     """
-    return store.get_or_compute(pixels_key(hashes, size), lambda: _decode_all(paths, size))
+
+    def compute(rows: slice) -> NDArray[np.uint8]:
+        decoded, failed = _decode_all(paths[rows], size)
+        if failed:
+            _, failed = _decode_all(paths, size)
+            raise InputProblemsError(
+                [f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}"]
+            )
+        return decoded
+
+    shape = (len(paths), size, size)
+    return store.get_or_compute(pixels_key(hashes, size), shape, np.uint8, compute)
 
 
 def pixel_statistics(pixels: NDArray[np.uint8]) -> PixelStatistics:
@@ -58,7 +69,8 @@ def pixel_statistics(pixels: NDArray[np.uint8]) -> PixelStatistics:
     return PixelStatistics(mean, variance**0.5)
 
 
-def _decode_all(paths: Sequence[str], size: int) -> NDArray[np.uint8]:
+def _decode_all(paths: Sequence[str], size: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """The images, and what is wrong with those that cannot be read."""
     pixels = np.empty((len(paths), size, size), np.uint8)
 
     def decode_into(index: int) -> str | None:
@@ -70,9 +82,4 @@ def _decode_all(paths: Sequence[str], size: int) -> NDArray[np.uint8]:
 
     # pillow releases the interpreter's lock while it decodes and resizes: threads suffice
     with ThreadPoolExecutor() as pool:
-        failed = [error for error in pool.map(decode_into, range(len(paths))) if error]
-    if failed:
-        raise InputProblemsError(
-            [f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}"]
-        )
-    return pixels
+        return pixels, [error for error in pool.map(decode_into, range(len(paths))) if error]

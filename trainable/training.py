@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from trainable.config import TrialConfig
 from trainable.device import autocast
-from trainable.features import Inputs
+from trainable.inputs import Inputs
 from trainable.model import Network
 
 FEW_STEPS = 30
@@ -33,8 +33,9 @@ class EpochRecord:
         epoch: 1 for the first.
         num_steps: gradient steps so far.
         train_loss: mean over the epoch's images, while they were trained on.
-        valid_loss: mean over the validation images, None without any.
-        scores: probability of the positive class for each validation image, float32.
+        valid_loss: mean over the validation images after the last epoch, else None.
+        scores: probability of the positive class for each validation image after the last epoch,
+            float32; empty before, since nobody would look at them.
         seconds: wall time of the epoch.
     """
 
@@ -62,7 +63,7 @@ def fit(
         inputs: gives what `network.suffix` takes, for rows of the cohort.
         labels: int64 (num_images,) on the network's device; 1 positive, 0 negative.
         train: rows to train on, at least 2.
-        valid: rows to score after each epoch; may be empty.
+        valid: rows to score after the last epoch; may be empty.
         config: learning rate, decay, weight of the positive class, batch size and epochs.
         seed: of the order of the images and of dropout.
 
@@ -92,7 +93,8 @@ def fit(
         train_loss = total.item() / len(train)
         if not math.isfinite(train_loss):
             raise _diverged(f"training loss is {train_loss}", epoch, num_steps, config)
-        logits = predict_logits(network, inputs, valid, config.batch_size, device)
+        scored = valid if epoch == config.epochs else valid[:0]
+        logits = predict_logits(network, inputs, scored, config.batch_size, device)
         # the last step's weights enter no training loss
         if not torch.isfinite(logits).all():
             raise _diverged("output is no longer a number", epoch, num_steps, config)
@@ -100,7 +102,7 @@ def fit(
             epoch,
             num_steps,
             train_loss,
-            _valid_loss(logits, labels, valid),
+            _valid_loss(logits, labels, scored),
             logits.softmax(dim=1)[:, 1].cpu().numpy(),
             time.perf_counter() - start,
         )

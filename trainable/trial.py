@@ -47,6 +47,8 @@ def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:
         "train_loss": epoch.train_loss,
         "valid_loss": epoch.valid_loss,
         "num_steps": epoch.num_steps,
+        "source": record.source,
+        "num_forwarded": record.num_forwarded,
     }
     metrics: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
     if record.fold == num_folds:

@@ -1,0 +1,51 @@
+"""Stop trials that train layers when they are behind after some of their folds."""
+
+from typing import Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+
+from search.run_folder import RunFolder
+from search.study import METRIC, StudySearch
+
+_GRACE_FOLDS = 2
+_REDUCTION = 2
+
+
+class FoldStopping(ASHAScheduler):
+    """Asynchronous successive halving (Li 2020) over folds: at 2 and 4 the lower half stops.
+
+    Trials are compared by the F1 of their out-of-fold scores on the same folds, never by time, so
+    it does not matter which of them found its features stored. A trial that trains no layer reports
+    its last fold alone, and is never stopped.
+    """
+
+    def __init__(self, run: RunFolder, search: StudySearch, num_folds: int) -> None:
+        """Keep the stopped trials in the ledger of `run`, and tell `search` of them."""
+        super().__init__(
+            time_attr="fold",
+            metric=METRIC,
+            mode="max",
+            max_t=num_folds,
+            grace_period=min(_GRACE_FOLDS, num_folds),
+            reduction_factor=_REDUCTION,
+        )
+        self._run = run
+        self._search = search
+        self._num_folds = num_folds
+
+    def on_trial_result(
+        self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
+    ) -> str:
+        """Decide whether a trial goes on after a fold; after its last one it ends by itself."""
+        if result["fold"] == self._num_folds:
+            return str(TrialScheduler.CONTINUE)
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        if decision == TrialScheduler.STOP:
+            why = f"stopped after {result['fold']} of {self._num_folds} folds, behind the others"
+            self._run.add_trial(
+                trial.config["number"], "stopped", trial.config["trial"], result, why
+            )
+            self._search.stopped.add(trial.trial_id)
+        return decision
