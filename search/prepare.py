@@ -11,6 +11,7 @@ from trainable.cohort_files import CohortSource, hash_files, read_cohort
 from trainable.cross_validation import Task
 from trainable.folds import make_folds
 from trainable.metrics import all_positive_f1
+from trainable.normalization import NORMALIZATIONS
 from trainable.pixels import load_pixels, pixel_statistics
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
@@ -34,6 +35,7 @@ class Prepared:
         return Space(
             backbones=self.task.weights.backbones,
             unfreeze=settings.unfreeze or (UNFREEZE if has_gpu else _CPU_UNFREEZE),
+            normalizations=settings.normalizations or NORMALIZATIONS,
             image_size=settings.image_size,
             batch_size=settings.batch_size,
             epochs=settings.epochs,
@@ -78,6 +80,11 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
     weights = problems.attempt(lambda: find_weights(settings.weights, settings.backbones))
     unknown = [choice for choice in settings.unfreeze if choice not in UNFREEZE]
     problems.found.extend(f"--unfreeze must be of {listing(UNFREEZE)}; got {c!r}" for c in unknown)
+    problems.found.extend(
+        f"--normalizations must be of {listing(NORMALIZATIONS)}; got {name!r}"
+        for name in settings.normalizations
+        if name not in NORMALIZATIONS
+    )
     if isinstance(images, Cohort):
         cohort = problems.attempt(lambda: _unchanged(images))
     else:

@@ -65,6 +65,8 @@ class SearchSettings(CohortSource):
     """Backbones to search among; all that have weights if not given."""
     unfreeze: Annotated[tuple[Unfreeze, ...], BeforeValidator(_names), Names] = ()
     """How many last stages of a body may be trained; without a GPU none and one if not given."""
+    normalizations: Annotated[tuple[str, ...], BeforeValidator(_names), Names] = ()
+    """Normalizations to search among (none, imagenet, cohort, image); all if not given."""
     gpus_per_trial: float = Field(0.25, ge=0)
     """GPUs a trial, a fraction to share one; 0 where there are none."""
     cpus_per_trial: int = Field(1, ge=1)

@@ -8,7 +8,6 @@ import optuna
 from search.settings import Unfreeze
 from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
-from trainable.normalization import NORMALIZATIONS
 
 UNFREEZE: tuple[Unfreeze, ...] = ("none", "one", "two", "all")
 _NUM_STAGES = {"none": 0, "one": 1, "two": 2}
@@ -22,6 +21,7 @@ class Space:
     Attributes:
         backbones: names of the backbones to choose from.
         unfreeze: how many stages may be trained.
+        normalizations: to choose from.
         image_size: of every trial, in pixels.
         batch_size: of every trial.
         epochs: of every trial.
@@ -29,6 +29,7 @@ class Space:
 
     backbones: tuple[str, ...]
     unfreeze: tuple[Unfreeze, ...]
+    normalizations: tuple[str, ...]
     image_size: int
     batch_size: int
     epochs: int
@@ -53,7 +54,7 @@ class Space:
         num_trained = min(_NUM_STAGES.get(unfreeze, num_stages), num_stages)
 
         # Normalization: the assignment's second question, with two that fit X-rays better.
-        normalization = trial.suggest_categorical("normalization", NORMALIZATIONS)
+        normalization = trial.suggest_categorical("normalization", self.normalizations)
 
         # Learning rate: around the assignment's 1e-3 for a fresh head; a tenth of that for
         # pre-trained layers, which a larger one destroys. Two names, since their ranges differ.
@@ -94,12 +95,15 @@ class Space:
             assignment.backbone if assignment.backbone in self.backbones else self.backbones[0]
         )
         unfreeze = "none" if "none" in self.unfreeze else self.unfreeze[0]
+        normalization: str = assignment.normalization
+        if normalization not in self.normalizations:
+            normalization = self.normalizations[0]
         rate = "learning_rate" if unfreeze == "none" else "learning_rate_unfrozen"
         return {
             "backbone": backbone,
             f"cut_{backbone}": find_backbone(backbone).cuts[-1],
             "unfreeze": unfreeze,
-            "normalization": assignment.normalization,
+            "normalization": normalization,
             rate: assignment.learning_rate,
             "head_width": assignment.head_width,
             "dropout": assignment.dropout,

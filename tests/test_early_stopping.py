@@ -15,7 +15,9 @@ from search.settings import SearchSettings
 from search.space import Space
 from search.study import StudySearch, num_ended, open_study, settle
 
-SPACE = Space(("squeezenet1_0",), ("one",), image_size=64, batch_size=8, epochs=1)
+SPACE = Space(
+    ("squeezenet1_0",), ("one",), ("none", "image"), image_size=64, batch_size=8, epochs=1
+)
 
 
 class Race:

@@ -7,12 +7,13 @@ from search.settings import Unfreeze
 from search.space import UNFREEZE, Space
 from trainable.backbones import BACKBONES, find_backbone
 from trainable.config import TrialConfig
+from trainable.normalization import NORMALIZATIONS
 
 
 def space(
     backbones: tuple[str, ...] = tuple(BACKBONES), unfreeze: tuple[Unfreeze, ...] = UNFREEZE
 ) -> Space:
-    return Space(backbones, unfreeze, image_size=320, batch_size=64, epochs=5)
+    return Space(backbones, unfreeze, NORMALIZATIONS, image_size=320, batch_size=64, epochs=5)
 
 
 def samples(space: Space, num: int) -> list[TrialConfig]:

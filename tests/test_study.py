@@ -12,7 +12,9 @@ from search.settings import SearchSettings
 from search.space import Space
 from search.study import StudySearch, num_ended, open_study, settle
 
-SPACE = Space(("squeezenet1_0",), ("none",), image_size=64, batch_size=8, epochs=1)
+SPACE = Space(
+    ("squeezenet1_0",), ("none",), ("none", "image"), image_size=64, batch_size=8, epochs=1
+)
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ for row in rows:
 task = Task(
     tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows % 2,
     (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])), PixelStatistics(0.5, 0.2),
-    find_weights("none", ["squeezenet1_0"]), folder / "cache", "binary", 0,
+    find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30, "binary", 0,
 )
 config = TrialConfig(image_size=32, batch_size=4, epochs=1, unfreeze=1)
 *_, last = cross_validate(config, task, torch.device("cpu"), ArrayStore(task.cache))
