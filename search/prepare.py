@@ -14,6 +14,7 @@ from trainable.metrics import all_positive_f1
 from trainable.pixels import load_pixels, pixel_statistics
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy
 from trainable.training import few_steps_note
 from trainable.weights import find_weights
 
@@ -100,6 +101,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
         weights=weights,
         cache=cache,
         f1_average=settings.f1_average,
+        threshold=ThresholdPolicy.parse(settings.threshold),
         seed=settings.seed,
     )
     return Prepared(settings, cohort, task)

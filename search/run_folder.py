@@ -22,7 +22,7 @@ TrialState = Literal["complete", "failed", "interrupted"]
 
 _METRICS = tuple(Evaluation.__annotations__)
 COLUMNS = (
-    *("number", "state", *_METRICS),
+    *("number", "state", "objective", *_METRICS),
     *TrialConfig.model_fields,
     *("num_steps", "train_loss", "valid_loss", "seconds", "ended", "error"),
 )

@@ -12,10 +12,11 @@ from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.features import Images, Inputs, computed_inputs, stored_features
 from trainable.folds import Fold
-from trainable.metrics import THRESHOLD, Evaluation, F1Average, evaluate
+from trainable.metrics import Evaluation, F1Average, evaluate
 from trainable.model import Network, build_network
 from trainable.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import EpochRecord, fit
 from trainable.weights import Weights
 
@@ -33,6 +34,7 @@ class Task:
         weights: where bodies start from.
         cache: folder of the stored arrays.
         f1_average: of the objective.
+        threshold: how each trial's own is chosen, on its out-of-fold scores.
         seed: the same for every trial, so that trials differ by their configuration alone.
     """
 
@@ -44,6 +46,7 @@ class Task:
     weights: Weights
     cache: Path
     f1_average: F1Average
+    threshold: ThresholdPolicy
     seed: int
 
 
@@ -55,12 +58,14 @@ class FoldRecord:
         fold: folds done so far.
         scores: float32 (num_images,), probability of the positive class where an image has been
             scored by a model that did not train on it or its patient, else NaN.
-        evaluation: of those scores, at the threshold.
+        objective: of those scores.
+        evaluation: of those scores, at their threshold.
         last_epoch: of this fold.
     """
 
     fold: int
     scores: NDArray[np.float32]
+    objective: float
     evaluation: Evaluation
     last_epoch: EpochRecord
 
@@ -90,8 +95,10 @@ def cross_validate(
         record = fit_to_end(network, inputs, labels, fold, config, seed)
         scores[fold.valid] = record.scores
         scored = np.flatnonzero(~np.isnan(scores))
-        evaluation = evaluate(task.labels[scored], scores[scored], THRESHOLD, task.f1_average)
-        yield FoldRecord(number, scores.copy(), evaluation, record)
+        of_scored = task.labels[scored], scores[scored]
+        threshold, objective = choose_threshold(*of_scored, task.threshold, task.f1_average)
+        evaluation = evaluate(*of_scored, threshold, task.f1_average)
+        yield FoldRecord(number, scores.copy(), objective, evaluation, record)
 
 
 def fit_to_end(

@@ -1,7 +1,8 @@
 """What a set of scores is worth. The objective of a search is stated here and nowhere else.
 
 The objective is the F1 over out-of-fold scores after the last epoch, a score of at least the
-threshold counting as positive.
+threshold counting as positive; where the threshold is chosen for the best F1, it is the mean of the
+F1s around that threshold (`trainable/thresholds.py`).
 """
 
 from typing import Any, Literal, TypedDict, get_args
