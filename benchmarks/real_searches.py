@@ -48,7 +48,7 @@ class NewImagesTruth:
         """F1 of one trial's final model at a threshold of the score."""
         positives = self._scores[trial] >= np.float32(threshold)
         once = np.ones((1, len(positives)))
-        return float(f1_of_counts(*weighted_counts(self._labels, positives, once), "binary")[0])
+        return float(f1_of_counts(weighted_counts(self._labels, positives, once), "binary")[0])
 
     def best_f1(self) -> float:
         """F1 of the best trial's final model at its best threshold."""

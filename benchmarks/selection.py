@@ -65,7 +65,7 @@ def claim_holdout(search: Search) -> Claim:
     resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0)
     counts = weighted_counts(labels, scores[trial] >= threshold, resamples)
     tail = interval_tail(labels, patients)
-    return trial, threshold, f1[0], percentile_interval(f1_of_counts(*counts, "binary"), tail)
+    return trial, threshold, f1[0], percentile_interval(f1_of_counts(counts, "binary"), tail)
 
 
 def claim_fold_mean(search: Search) -> Claim:

@@ -126,6 +126,11 @@ class RunFolder:
             np.save(file, scores)
         partial.replace(path)
 
+    def scores(self, number: int) -> NDArray[np.float32]:
+        """Out-of-fold scores (num_images,) of a trial; where folds were repeated, their mean."""
+        kept = np.atleast_2d(np.load(self.scores_path(number)))
+        return np.asarray(kept.mean(axis=0, dtype=np.float32))
+
     def scores_path(self, number: int) -> Path:
         """File of a trial's out-of-fold scores: float32 (num_images,), NaN where never scored."""
         return self.path / "scores" / f"{number:05d}.npy"

@@ -97,12 +97,12 @@ def select(
         rows = np.flatnonzero(taken == trial)
         positives = scores[trial] >= drawn.thresholds[trial, rows, None]
         counts += weighted_counts(labels, positives, resamples[rows] == 0).sum(axis=1)
-    corrected = float(f1_of_counts(*counts, average))
+    corrected = float(f1_of_counts(counts, average))
 
     threshold = tried.thresholds[chosen, 0]
     positives = scores[chosen] >= threshold
-    apparent = float(f1_of_counts(*weighted_counts(labels, positives, once), average)[0])
-    resampled = f1_of_counts(*weighted_counts(labels, positives, resamples), average)
+    apparent = float(f1_of_counts(weighted_counts(labels, positives, once), average)[0])
+    resampled = f1_of_counts(weighted_counts(labels, positives, resamples), average)
     low, high = percentile_interval(resampled, interval_tail(labels, patients))
     moved = corrected - apparent
     return Selection(

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 NOT_ITS_OWN = ("ray", "optuna", "cyclopts", "rich", "safetensors", "sqlalchemy")
 ALLOWED = {
     *sys.stdlib_module_names,
-    *("torch", "torchvision", "numpy", "pandas", "sklearn", "PIL", "pydantic"),
+    *("torch", "torchvision", "numpy", "pandas", "sklearn", "scipy", "PIL", "pydantic"),
     "filelock",  # PyTorch itself depends on it
     "trainable",
 }

@@ -38,38 +38,33 @@ class Evaluation(TypedDict):
     average_precision: float | None
 
 
-def f1_of_counts(
-    tp: NDArray[Any], fn: NDArray[Any], fp: NDArray[Any], tn: NDArray[Any], average: F1Average
-) -> NDArray[np.float64]:
+def f1_of_counts(counts: NDArray[Any], average: F1Average) -> NDArray[np.float64]:
     """F1 of any number of confusion matrices at once, 0 where it is undefined.
 
     scikit-learn's `f1_score`, for arrays of counts: a selection that is bootstrapped asks for some
     ten million of them.
 
     Args:
-        tp: true positives, of any shape; weighted counts need not be whole.
-        fn: false negatives, of the same shape.
-        fp: false positives, of the same shape.
-        tn: true negatives, of the same shape.
+        counts: TP, FN, FP and TN, (4, ...), 0 or more, not all of them 0.
         average: "binary" for the positive class, 2 TP / (2 TP + FP + FN), or over both classes;
             "macro" leaves out a class that is neither found nor predicted.
 
-    >>> f1_of_counts(np.array([1]), np.array([1]), np.array([1]), np.array([1]), "binary").tolist()
-    [0.5]
+    >>> f1_of_counts(np.array([[1, 2], [1, 0], [1, 0], [1, 2]]), "binary").tolist()
+    [0.5, 1.0]
     """
+    tp, fn, fp, tn = np.asarray(counts, np.float64)
     if average == "micro":
-        return (tp + tn) / (tp + fn + fp + tn)
+        return np.asarray((tp + tn) / (tp + fn + fp + tn))
     errors = fp + fn
     of_positives = 2 * tp / np.maximum(2 * tp + errors, _LEAST)
     if average == "binary":
-        return np.asarray(of_positives, np.float64)
+        return np.asarray(of_positives)
     of_negatives = 2 * tn / np.maximum(2 * tn + errors, _LEAST)
     if average == "macro":
-        weights = [1.0 * (2 * tp + errors > 0), 1.0 * (2 * tn + errors > 0)]
+        weights = [2 * tp + errors > 0, 2 * tn + errors > 0]
     else:
         weights = [tp + fn, tn + fp]
-    weighted = weights[0] * of_positives + weights[1] * of_negatives
-    return np.asarray(weighted / (weights[0] + weights[1]), np.float64)
+    return np.average([of_positives, of_negatives], axis=0, weights=weights)
 
 
 def weighted_counts(
@@ -104,7 +99,7 @@ def evaluate(
     both = len(np.unique(labels)) == 2
     return Evaluation(
         threshold=float(threshold),
-        f1=float(f1_of_counts(*np.array([tp, fn, fp, tn]), average)),
+        f1=float(f1_of_counts(np.array([tp, fn, fp, tn]), average)),
         tp=tp,
         fn=fn,
         fp=fp,
@@ -121,4 +116,4 @@ def all_positive_f1(labels: NDArray[np.int64], average: F1Average) -> float:
     """What calling every image positive scores: the least that a search must beat."""
     num_positive = labels.sum()
     counts = np.array([num_positive, 0, len(labels) - num_positive, 0])
-    return float(f1_of_counts(*counts, average))
+    return float(f1_of_counts(counts, average))

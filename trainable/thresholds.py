@@ -100,7 +100,8 @@ def choose_thresholds(
     predicted = above @ by_image
     num_positive = by_image[positive].sum(axis=0)
     fn, fp = num_positive - tp, predicted - tp
-    f1 = f1_of_counts(tp, fn, fp, by_image.sum(axis=0) - num_positive - fp, average)
+    tn = by_image.sum(axis=0) - num_positive - fp
+    f1 = f1_of_counts(np.stack([tp, fn, fp, tn]), average)
     # candidates fall from the highest: the first that reaches the most is the highest such
     if policy.kind == "sensitivity":
         best = (tp >= policy.value * num_positive * (1 - _ROUNDING)).argmax(axis=0)
