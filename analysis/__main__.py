@@ -23,7 +23,9 @@ def predict(
     template: Path | None = None,
     out: Path = Path("predictions.csv"),
     labels: Path | None = None,
+    wanted: float = 0.9,
     seeds: int = 3,
+    ensemble: int = 1,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     cache: Path = Path("~/.cache/cxr"),
 ) -> None:
@@ -41,8 +43,12 @@ def predict(
         Predictions file to write; the scores go beside it, into NAME_scores.csv.
     labels
         CSV of the true labels; prints the confusion matrix and the metrics.
+    wanted
+        Specificity at which the sensitivity is told, and the other way round.
     seeds
         How many times the winner is retrained; the scores are averaged.
+    ensemble
+        Average the winner with others that cannot be told from it, this many in all.
     overwrite
         Replace the files that --out names.
     cache
@@ -50,7 +56,8 @@ def predict(
     """
     from analysis.command import Request, run_request
 
-    run_request(Request(run, images, template, out, labels, seeds, overwrite, cache), console)
+    request = Request(run, images, template, out, labels, wanted, seeds, ensemble, overwrite, cache)
+    run_request(request, console)
 
 
 def main() -> None:

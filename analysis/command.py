@@ -8,13 +8,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
-from analysis.judge import describe, overlap, read_labels
+from analysis.ensemble import choose_members, mean_threshold
+from analysis.judge import Truth, describe, overlap, read_truth
+from analysis.model_file import FinalModel
 from analysis.predict import NewImages, fill_in, find_new_images, score
 from analysis.retrain import final_model, model_folder
 from analysis.winner import Winner, read_winner
 from trainable.cohort import Cohort
 from trainable.pixels import load_pixels
-from trainable.problems import InputProblemsError, Problems
+from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
 from trainable.training import EpochRecord
 
@@ -28,7 +30,9 @@ class Request:
     template: Path | None
     out: Path
     labels: Path | None
+    wanted: float
     seeds: int
+    ensemble: int
     overwrite: bool
     cache: Path
 
@@ -46,48 +50,74 @@ def run_request(request: Request, console: Console) -> None:
     """
     run = request.run.expanduser().resolve()
     store = ArrayStore(request.cache.expanduser().resolve())
-    winner, cohort, new, labels = _check(request, run, store)
-    config, folder = winner.config, model_folder(run, winner)
+    members, cohort, new, truth = _check(request, run, store)
+    winner, low_high = members[0], members[0].corrected["interval"]
     console.print(
-        f"winner: trial {winner.trial}, {config.backbone} to {config.cut}, out-of-fold F1 "
-        f"{winner.out_of_fold['f1']:.3f}"
+        f"winner: trial {winner.trial}, {winner.config.backbone} to {winner.config.cut}; F1 to "
+        f"expect {winner.corrected['f1']:.3f} ({low_high[0]:.3f} to {low_high[1]:.3f})"
     )
+    models = [_model(request, run, member, cohort, store, console) for member in members]
+    threshold = models[0].threshold
+    if len(members) > 1:
+        trials = [member.trial for member in members]
+        threshold = mean_threshold(run, trials, winner, cohort)
+        console.print(f"ensemble: the mean score of trials {listing(trials)}")
+    for sentence in overlap(new, cohort):
+        console.print(f"note: among the new are {sentence}")
+    if new.num_unlisted:
+        console.print(f"note: {new.num_unlisted} images are not in the template, and left out")
+    by_model = np.stack([score(model, new, store) for model in models])
+    scores: NDArray[np.float32] = by_model.mean(axis=0)
+    predictions, score_table = fill_in(new, scores, threshold, cohort.classes)
+    write_csv(predictions, request.out)
+    write_csv(score_table, request.scores_out)
+    num_positive = int((scores >= threshold).sum())
+    console.print(
+        f"{len(scores)} images, {num_positive} predicted positive (a score of {threshold:.3f} or "
+        f"more): {request.out}"
+    )
+    console.print(f"scores: {request.scores_out}")
+    if truth is not None:
+        for line in describe(truth, scores, threshold, winner.f1_average, request.wanted):
+            console.print(line)
+
+
+def _model(
+    request: Request,
+    run: Path,
+    winner: Winner,
+    cohort: Cohort,
+    store: ArrayStore,
+    console: Console,
+) -> FinalModel:
+    """The final model of one configuration, and what is said while it is trained."""
+    folder = model_folder(run, winner)
     if folder.exists():
         console.print(f"model found in {folder}")
     else:
-        console.print(f"retraining on all {len(cohort.labels)} labelled images")
+        console.print(
+            f"retraining trial {winner.trial} on all {len(cohort.labels)} labelled images"
+        )
 
     def report(number: int, record: EpochRecord) -> None:
-        if record.epoch == config.epochs:
+        if record.epoch == winner.config.epochs:
             console.print(
                 f"  seed {number} of {request.seeds}: loss {record.train_loss:.3f} after "
                 f"{record.num_steps} steps"
             )
 
-    model = final_model(run, winner, cohort, request.seeds, store, report)
-    for sentence in overlap(new, cohort):
-        console.print(f"note: among the new are {sentence}")
-    if new.num_unlisted:
-        console.print(f"note: {new.num_unlisted} images are not in the template, and left out")
-    scores = score(model, new, store)
-    predictions, score_table = fill_in(new, scores, model)
-    write_csv(predictions, request.out)
-    write_csv(score_table, request.scores_out)
-    num_positive = int((scores >= model.threshold).sum())
-    console.print(f"{len(scores)} images, {num_positive} predicted positive: {request.out}")
-    console.print(f"scores: {request.scores_out}")
-    if labels is not None:
-        for line in describe(labels, scores, model.threshold, winner.f1_average):
-            console.print(line)
+    return final_model(run, winner, cohort, request.seeds, store, report)
 
 
 def _check(
     request: Request, run: Path, store: ArrayStore
-) -> tuple[Winner, Cohort, NewImages, NDArray[np.int64] | None]:
-    """Everything that prediction stands on: the winner, the new images and their labels."""
+) -> tuple[list[Winner], Cohort, NewImages, Truth | None]:
+    """Everything that prediction stands on: what to retrain, the new images and their labels."""
     problems = Problems()
     if request.seeds < 1:
         problems.add(f"--seeds must be at least 1; got {request.seeds}")
+    if not 0 < request.wanted <= 1:
+        problems.add(f"--wanted must be above 0 and at most 1; got {request.wanted}")
     for file in (request.out, request.scores_out):
         if file.exists() and not request.overwrite:
             problems.add(f"{file} is there already; name another with --out, or --overwrite it")
@@ -98,16 +128,18 @@ def _check(
     winner, cohort = found
     size = winner.config.image_size
     problems.attempt(lambda: load_pixels(new.paths, new.hashes, size, store))
-    labels = None
+    members = problems.attempt(lambda: choose_members(run, winner, cohort, request.ensemble))
+    truth = None
     if request.labels is not None:
         csv = request.labels.expanduser()
-        labels = problems.attempt(lambda: read_labels(csv, new, cohort.classes))
+        truth = problems.attempt(lambda: read_truth(csv, new, cohort.classes))
         problems.found.extend(
             f"a model must be judged on others than its own {shared}"
             for shared in overlap(new, cohort)
         )
-    problems.refuse()
-    return winner, cohort, new, labels
+    if problems.found or members is None:
+        raise InputProblemsError(problems.found)
+    return members, cohort, new, truth
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -1,15 +1,18 @@
 """Judge predictions by labels that the model has not seen."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.calibration import calibration_curve
 
 from analysis.predict import NewImages
 from trainable.cohort import Cohort
 from trainable.cohort_files import find_column
+from trainable.intervals import estimate_metrics
 from trainable.metrics import F1Average, all_positive_f1, evaluate
 from trainable.problems import Problems, listing
 
@@ -28,8 +31,24 @@ def overlap(new: NewImages, cohort: Cohort) -> list[str]:
     return found
 
 
-def read_labels(csv: Path, new: NewImages, classes: tuple[str, str]) -> NDArray[np.int64]:
-    """Labels (num_images,) of the new images, 1 positive, from a CSV in any order.
+@dataclass(frozen=True)
+class Truth:
+    """What is true of the new images.
+
+    Attributes:
+        labels: (num_images,), 1 positive, 0 negative.
+        patients: (num_images,), images of one patient share a number.
+    """
+
+    labels: NDArray[np.int64]
+    patients: NDArray[np.int64]
+
+
+def read_truth(csv: Path, new: NewImages, classes: tuple[str, str]) -> Truth:
+    """Labels and patients of the new images, from a CSV in any order.
+
+    Patients are those of the labels' CSV, else those of the CSV that lists the images; without
+    either each image is one of its own.
 
     Raises:
         InputProblemsError: naming images without a label, and unknown labels.
@@ -42,9 +61,9 @@ def read_labels(csv: Path, new: NewImages, classes: tuple[str, str]) -> NDArray[
     image_column = find_column("image", raw, None, problems)
     label_column = find_column("label", raw, None, problems)
     problems.refuse()
-    labels = raw.set_index(image_column)[label_column].str.strip()
-    labels = labels[~labels.index.duplicated()]
-    asked = labels.reindex(new.table[new.image_column])
+    rows = raw.drop_duplicates(image_column).set_index(image_column)
+    names = new.table[new.image_column]
+    asked = rows[label_column].str.strip().reindex(names)
     without = asked.index[asked.isna()]
     if len(without):
         problems.add(f"--labels must name every image; not in {csv}: {listing(without)}")
@@ -55,21 +74,44 @@ def read_labels(csv: Path, new: NewImages, classes: tuple[str, str]) -> NDArray[
             f"has {listing(sorted(unknown))}"
         )
     problems.refuse()
-    return np.asarray(asked == classes[1], dtype=np.int64)
+    patient_column = find_column("patient", raw, None, problems)
+    if patient_column:
+        patients = rows[patient_column].reindex(names)
+    else:
+        patients = names if new.patients is None else new.patients
+    return Truth(
+        np.asarray(asked == classes[1], dtype=np.int64), np.asarray(pd.factorize(patients)[0])
+    )
 
 
 def describe(
-    labels: NDArray[np.int64], scores: NDArray[np.float32], threshold: float, average: F1Average
+    truth: Truth,
+    scores: NDArray[np.float32],
+    threshold: float,
+    average: F1Average,
+    wanted: float,
 ) -> Iterator[str]:
     """The confusion matrix and the metrics, a line each."""
+    labels = truth.labels
     found = evaluate(labels, scores, threshold, average)
     yield f"{'':18s}{'predicted +':>12s}{'predicted -':>12s}"
     yield f"{'actually +':18s}{found['tp']:12d}{found['fn']:12d}"
     yield f"{'actually -':18s}{found['fp']:12d}{found['tn']:12d}"
     yield (
         f"F1 {found['f1']:.3f} (every image positive: {all_positive_f1(labels, average):.3f}), "
-        f"precision {found['precision']:.3f}, recall {found['recall']:.3f}, specificity "
-        f"{found['specificity']:.3f}"
+        f"precision {found['precision']:.3f}"
     )
-    if found["auc"] is not None:
-        yield f"AUC {found['auc']:.3f}, average precision {found['average_precision']:.3f}"
+    if len(np.unique(labels)) < 2:
+        yield "all labels are the same: there is nothing to tell apart"
+        return
+    num_patients = len(np.unique(truth.patients))
+    yield f"with 95 % intervals from a bootstrap of the {num_patients} patients:"
+    estimates = estimate_metrics(labels, truth.patients, scores, threshold, average, wanted)
+    yield from (f"  {name} {estimate}" for name, estimate in estimates.items())
+    yield (
+        f"calibration: the mean score is {scores.mean():.3f}, and {labels.mean():.3f} of the "
+        "images are positive"
+    )
+    shares, means = calibration_curve(labels, scores, n_bins=5, strategy="quantile")
+    fifths = [f"{mean:.3f}: {share:.3f}" for mean, share in zip(means, shares, strict=True)]
+    yield f"  by fifths of the scores, mean score: share positive  {listing(fifths)}"

@@ -141,11 +141,13 @@ def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.fl
 
 
 def fill_in(
-    new: NewImages, scores: NDArray[np.float32], model: FinalModel
+    new: NewImages,
+    scores: NDArray[np.float32],
+    threshold: float,
+    classes: tuple[str, str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The predictions table, as the template has it, and the table of scores."""
-    positive = scores >= model.threshold
-    predictions = np.where(positive, model.classes[1], model.classes[0])
+    predictions = np.where(scores >= threshold, classes[1], classes[0])
     filled = new.table.assign(**{new.prediction_column: predictions})
     score_table = pd.DataFrame(
         {"image": new.table[new.image_column], "score": scores, "prediction": predictions}

@@ -10,9 +10,10 @@ from trainable.config import TrialConfig
 from trainable.metrics import F1Average
 from trainable.pixels import PixelStatistics
 from trainable.problems import InputProblemsError
+from trainable.thresholds import ThresholdPolicy
 from trainable.weights import Weights, find_weights
 
-FORMAT = 1
+FORMAT = 2
 """Version of `winner.json` that this code reads."""
 
 
@@ -24,21 +25,27 @@ class Winner:
         trial: its number in the search.
         config: its settings.
         threshold: a score of at least this is predicted positive.
+        threshold_policy: how the threshold was chosen.
         f1_average: the F1 that was searched for.
         weights_kind: imagenet, none, or the folder that bodies started from.
-        weights_fingerprint: names the weights that the winner's body started from.
+        weights_fingerprints: for each backbone among the tied, what names its weights.
         statistics: of the labelled images' pixels.
         out_of_fold: metrics of the trial.
+        corrected: its F1 without the luck of having been chosen, with the interval and that luck.
+        tied: number and configuration of the trials that cannot be told from the best, best first.
     """
 
     trial: int
     config: TrialConfig
     threshold: float
+    threshold_policy: ThresholdPolicy
     f1_average: F1Average
     weights_kind: str
-    weights_fingerprint: str
+    weights_fingerprints: dict[str, str]
     statistics: PixelStatistics
     out_of_fold: dict[str, Any]
+    corrected: dict[str, Any]
+    tied: tuple[tuple[int, TrialConfig], ...]
 
     def weights(self) -> Weights:
         """The weights that the body starts from.
@@ -48,12 +55,13 @@ class Winner:
         """
         weights = find_weights(self.weights_kind, [self.config.backbone])
         found = weights.fingerprints[self.config.backbone]
-        if found != self.weights_fingerprint:
+        wanted = self.weights_fingerprints[self.config.backbone]
+        if found != wanted:
             raise InputProblemsError(
                 [
                     f"the winner must be retrained from the weights that it was found with; those "
                     f"of {self.config.backbone} from {self.weights_kind} have changed since "
-                    f"(then {self.weights_fingerprint}, now {found})"
+                    f"(then {wanted}, now {found})"
                 ]
             )
         return weights
@@ -79,10 +87,13 @@ def read_winner(run: Path) -> tuple[Winner, Cohort]:
         trial=found["trial"],
         config=TrialConfig(**found["config"]),
         threshold=found["threshold"],
+        threshold_policy=ThresholdPolicy.parse(found["threshold_policy"]),
         f1_average=found["f1_average"],
         weights_kind=found["weights"]["kind"],
-        weights_fingerprint=found["weights"]["fingerprint"],
+        weights_fingerprints=found["weights"]["fingerprints"],
         statistics=PixelStatistics(**found["statistics"]),
         out_of_fold=found["out_of_fold"],
+        corrected=found["corrected"],
+        tied=tuple((other["trial"], TrialConfig(**other["config"])) for other in found["tied"]),
     )
     return winner, Cohort.load(run)

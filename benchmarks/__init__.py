@@ -1,1 +1,1 @@
-"""Measurements of speed and of honesty, each as one command, each against a plain baseline."""
+"""Claims of the README, measured: each module prints its table and ends with a line of JSON."""

@@ -109,7 +109,7 @@ def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("configuration", no_wrap=True, overflow="ellipsis", ratio=1)
     complete = trials[trials["state"] == "complete"]
-    best = complete.sort_values(["f1", "number"], ascending=[False, True]).head(num_rows)
+    best = complete.sort_values(["objective", "number"], ascending=[False, True]).head(num_rows)
     row: Any
     for row in best.itertuples():
         counts = [f"{count:.0f}" for count in (row.tp, row.fn, row.fp, row.tn)]

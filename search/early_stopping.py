@@ -16,9 +16,9 @@ _REDUCTION = 2
 class FoldStopping(ASHAScheduler):
     """Asynchronous successive halving (Li 2020) over folds: at 2 and 4 the lower half stops.
 
-    Trials are compared by the F1 of their out-of-fold scores on the same folds, never by time, so
-    it does not matter which of them found its features stored. A trial that trains no layer reports
-    its last fold alone, and is never stopped.
+    Trials are compared by the objective over their out-of-fold scores of the same folds, never by
+    time, so it does not matter which of them found its features stored. A trial that trains no
+    layer reports its last fold alone, and is never stopped.
     """
 
     def __init__(self, run: RunFolder, search: StudySearch, num_folds: int) -> None:

@@ -110,7 +110,7 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
 
 def _conclude(run: RunFolder, prepared: Prepared, interrupted: bool, console: Console) -> int:
     settings = prepared.settings
-    winner = write_winner(run, settings, prepared.task)
+    winner = write_winner(run, prepared)
     trials = run.trials()
     ended = num_ended(run)
     say = functools.partial(console.print, highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from trainable.normalization import NORMALIZATIONS
 from trainable.pixels import load_pixels, pixel_statistics
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy
 from trainable.training import few_steps_note
 from trainable.weights import find_weights
 
@@ -108,6 +109,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
         cache=cache,
         cache_bytes=settings.cache_bytes,
         f1_average=settings.f1_average,
+        threshold=ThresholdPolicy.parse(settings.threshold),
         seed=settings.seed,
     )
     return Prepared(settings, cohort, task)

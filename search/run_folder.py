@@ -24,7 +24,7 @@ ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
 
 _METRICS = tuple(Evaluation.__annotations__)
 COLUMNS = (
-    *("number", "state", *_METRICS),
+    *("number", "state", "objective", *_METRICS),
     *TrialConfig.model_fields,
     *("fold", "num_steps", "train_loss", "valid_loss", "source", "num_forwarded"),
     *("seconds", "ended", "error"),
@@ -128,6 +128,11 @@ class RunFolder:
         with partial.open("wb") as file:
             np.save(file, scores)
         partial.replace(path)
+
+    def scores(self, number: int) -> NDArray[np.float32]:
+        """Out-of-fold scores (num_images,) of a trial; where folds were repeated, their mean."""
+        kept = np.atleast_2d(np.load(self.scores_path(number)))
+        return np.asarray(kept.mean(axis=0, dtype=np.float32))
 
     def scores_path(self, number: int) -> Path:
         """File of a trial's out-of-fold scores: float32 (num_images,), NaN where never scored."""

@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 import pandas as pd
 from cyclopts import Parameter
-from pydantic import BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
 
 from trainable.cohort_files import CohortSource
 from trainable.metrics import F1Average
 from trainable.store import DEFAULT_CACHE_BYTES
+from trainable.thresholds import ThresholdPolicy
 
 Unfreeze = Literal["none", "one", "two", "all"]
 
@@ -37,6 +38,12 @@ def _duration(value: object) -> object:
         raise ValueError("write a duration as 30m, 1h30m or 90s, or none") from error
 
 
+def _threshold(value: str) -> str:
+    """Refuse what is no policy; it is kept as it was written."""
+    ThresholdPolicy.parse(value)
+    return value
+
+
 Names = Parameter(consume_multiple=True, negative="")
 
 
@@ -61,6 +68,10 @@ class SearchSettings(CohortSource):
     """Folds of the cross-validation that scores a trial."""
     f1_average: F1Average = "binary"
     """Which F1 is searched for; binary is that of the positive class."""
+    threshold: Annotated[str, AfterValidator(_threshold)] = "best"
+    """Score from which an image counts as positive: best (for F1), 0.5, or sensitivity:0.98."""
+    prefer_simple: Annotated[bool, Parameter(negative="")] = False
+    """Take the simplest of the trials that cannot be told from the best."""
     backbones: Annotated[tuple[str, ...], BeforeValidator(_names), Names] = ()
     """Backbones to search among; all that have weights if not given."""
     unfreeze: Annotated[tuple[Unfreeze, ...], BeforeValidator(_names), Names] = ()
@@ -82,7 +93,10 @@ class SearchSettings(CohortSource):
 
 
 RESUMABLE = frozenset(
-    {"trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address", "cache_bytes"}
+    {
+        *("trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address"),
+        *("cache_bytes", "prefer_simple"),
+    }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""
 

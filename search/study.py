@@ -13,7 +13,7 @@ from search.run_folder import ENDED, RunFolder
 from search.space import Space
 
 STUDY_NAME = "cxr"
-METRIC = "f1"
+METRIC = "objective"
 
 
 def open_study(run: RunFolder, space: Space) -> optuna.Study:

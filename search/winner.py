@@ -1,45 +1,76 @@
-"""Choose the winner of a run and say in `winner.json` what it is and what it scored."""
+"""Choose the winner of a run and say in `winner.json` what it is and what it is worth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
 
+from search.prepare import Prepared
 from search.run_folder import RunFolder, write_json
-from search.settings import SearchSettings
+from search.selection import Selection, select
+from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
-from trainable.cross_validation import Task
-from trainable.metrics import THRESHOLD, all_positive_f1
+from trainable.metrics import all_positive_f1, evaluate
+from trainable.model import build_network, count_parameters
 
-FORMAT = 1
+FORMAT = 2
 
 
-def write_winner(run: RunFolder, settings: SearchSettings, task: Task) -> dict[str, Any] | None:
-    """Choose the complete trial with the best F1, the earliest among equals.
+def write_winner(run: RunFolder, prepared: Prepared) -> dict[str, Any] | None:
+    """Choose among the complete trials, and judge the choice.
 
     Returns:
         What was written to `winner.json`; None, and nothing written, if no trial completed.
     """
     trials = run.trials()
-    complete = trials[trials["state"] == "complete"]
+    complete = trials[trials["state"] == "complete"].sort_values("number")
     if complete.empty:
         return None
-    best = complete.sort_values(["f1", "number"], ascending=[False, True]).iloc[0]
-    row = {name: value.item() if hasattr(value, "item") else value for name, value in best.items()}
-    metrics = ("f1", "auc", "average_precision", "precision", "recall", "specificity")
+    settings, task = prepared.settings, prepared.task
+    rows = complete.to_dict("records")
+    configs = [_config(row) for row in rows]
+    scores = np.stack([run.scores(row["number"]) for row in rows])
+    scored = ~np.isnan(scores).any(axis=0)
+    labels, scores = task.labels[scored], scores[:, scored]
+    found = select(
+        labels,
+        prepared.cohort.patients[scored],
+        scores,
+        task.threshold,
+        task.f1_average,
+        [_complexity(config) for config in configs] if settings.prefer_simple else None,
+        seed=settings.seed,
+    )
     winner = {
         "format": FORMAT,
-        "trial": row["number"],
-        "config": {name: row[name] for name in TrialConfig.model_fields},
-        "threshold": THRESHOLD,
+        "trial": rows[found.chosen]["number"],
+        "config": configs[found.chosen].model_dump(),
+        "threshold": found.threshold,
+        "threshold_policy": settings.threshold,
         "f1_average": settings.f1_average,
-        "out_of_fold": {name: row[name] for name in (*metrics, "tp", "fn", "fp", "tn")},
-        "all_positive_f1": all_positive_f1(task.labels, settings.f1_average),
-        "num_trials": len(complete),
+        "out_of_fold": evaluate(labels, scores[found.chosen], found.threshold, task.f1_average),
+        "corrected": {
+            "f1": found.corrected_f1,
+            "interval": found.interval,
+            "optimism": found.optimism,
+        },
+        "tied": [
+            {
+                "trial": rows[row]["number"],
+                "f1": rows[row]["f1"],
+                "config": configs[row].model_dump(),
+            }
+            for row in found.tied
+        ],
+        "preferred_simple": settings.prefer_simple,
+        "all_positive_f1": all_positive_f1(labels, settings.f1_average),
+        "num_trials": len(rows),
         "weights": {
             "kind": task.weights.kind,
-            "fingerprint": task.weights.fingerprints[row["backbone"]],
+            "fingerprints": _fingerprints(prepared, configs, found),
         },
         "statistics": {"mean": task.statistics.mean, "std": task.statistics.std},
         "seed": settings.seed,
@@ -49,13 +80,49 @@ def write_winner(run: RunFolder, settings: SearchSettings, task: Task) -> dict[s
     return winner
 
 
+def _config(row: Mapping[Any, Any]) -> TrialConfig:
+    return TrialConfig(**{name: row[name] for name in TrialConfig.model_fields})
+
+
+def _complexity(config: TrialConfig) -> tuple[int, int]:
+    """What sorts configurations from the simplest: trained parameters, then all of them."""
+    with torch.device("meta"):
+        network = build_network(
+            find_backbone(config.backbone).build(),
+            config.backbone,
+            config.cut,
+            config.unfreeze,
+            config.head_width,
+            config.dropout,
+        )
+    count = count_parameters(network)
+    return count.trainable, count.total
+
+
+def _fingerprints(
+    prepared: Prepared, configs: list[TrialConfig], found: Selection
+) -> dict[str, str]:
+    """What names the weights of every backbone that may be retrained."""
+    used = {configs[row].backbone for row in found.tied}
+    fingerprints = prepared.task.weights.fingerprints
+    return {name: fingerprints[name] for name in sorted(used)}
+
+
 def describe_winner(winner: dict[str, Any], trials: pd.DataFrame) -> Iterator[str]:
     """What a user should know of the winner, a line each."""
-    found = winner["out_of_fold"]
+    found, corrected = winner["out_of_fold"], winner["corrected"]
+    low, high = corrected["interval"]
     yield (
-        f"winner: trial {winner['trial']} of {winner['num_trials']}, out-of-fold F1 "
-        f"{found['f1']:.3f} (every image positive: {winner['all_positive_f1']:.3f}), "
-        f"AUC {found['auc']:.3f}"
+        f"winner: trial {winner['trial']} of {winner['num_trials']}; expect an F1 of "
+        f"{corrected['f1']:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
+    )
+    yield (
+        f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner['threshold']:.3f}, of which "
+        f"{corrected['optimism']:.3f} is the luck of being the best of {winner['num_trials']}"
+    )
+    yield (
+        f"  every image positive: F1 {winner['all_positive_f1']:.3f}; the winner's AUC "
+        f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
     )
     yield (
         f"  TP {found['tp']:.0f}  FN {found['fn']:.0f}  FP {found['fp']:.0f}  TN "
@@ -65,7 +132,15 @@ def describe_winner(winner: dict[str, Any], trials: pd.DataFrame) -> Iterator[st
     first = trials[(trials["number"] == 0) & (trials["state"] == "complete")]
     if len(first):
         yield f"  the assignment's own configuration (trial 0): F1 {first['f1'].iloc[0]:.3f}"
-    yield (
-        f"  the best of {winner['num_trials']} scores is above what the winner will reach on new "
-        "images: some of it is luck"
-    )
+    others = len(winner["tied"]) - 1
+    if winner["preferred_simple"]:
+        best = winner["tied"][0]
+        yield (
+            f"  it is the simplest of {others + 1} trials that cannot be told from the best one, "
+            f"trial {best['trial']} (F1 {best['f1']:.3f})"
+        )
+    elif others:
+        yield (
+            f"  {others} other trials cannot be told from it; --resume with --prefer-simple takes "
+            "the simplest of them all"
+        )

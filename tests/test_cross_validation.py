@@ -17,6 +17,7 @@ from trainable.cross_validation import FoldRecord, Task, cross_validate, fold_se
 from trainable.folds import Fold
 from trainable.metrics import F1_AVERAGES, F1Average
 from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy
 
 NUM_IMAGES, NUM_FOLDS = 40, 4
 
@@ -45,6 +46,7 @@ def write_task(folder: Path, pixels: NDArray[np.uint8], labels: NDArray[np.int64
         folder / "cache",
         2**30,
         "binary",
+        ThresholdPolicy("fixed", 0.5),
         seed=1,
     )
 

@@ -30,13 +30,13 @@ class Race:
         self.scheduler = FoldStopping(self.run, self.search, num_folds)
         self.trials: dict[str, Trial] = {}
 
-    def report(self, name: str, fold: int, f1: float) -> str:
+    def report(self, name: str, fold: int, objective: float) -> str:
         if name not in self.trials:
             self.search.suggest(name)
             config = {"number": len(self.trials), "trial": CONFIG}
             self.trials[name] = Trial("race", config=config, trial_id=name, stub=True)
             self.scheduler.on_trial_add(None, self.trials[name])  # type: ignore[arg-type]
-        result: dict[str, Any] = {"fold": fold, "f1": f1, "training_iteration": fold}
+        result: dict[str, Any] = {"fold": fold, "objective": objective, "training_iteration": fold}
         decision = self.scheduler.on_trial_result(
             None,  # type: ignore[arg-type]
             self.trials[name],
@@ -61,7 +61,7 @@ def test_a_trial_that_is_behind_after_two_folds_stops(race: Race) -> None:
     trials = race.run.trials()
     assert trials["state"].tolist() == ["stopped"]
     assert trials["number"].tolist() == [1]
-    assert (trials["fold"].item(), trials["f1"].item()) == (2, 0.4)
+    assert (trials["fold"].item(), trials["objective"].item()) == (2, 0.4)
     assert trials["error"].item() == "stopped after 2 of 5 folds, behind the others"
     assert num_ended(race.run) == 1
 

@@ -1,6 +1,8 @@
 """The commands as a user runs them, on a real Ray cluster: search, kill, resume, predict, judge."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,7 +89,9 @@ def test_a_search_leaves_a_whole_run_folder(finished: Path) -> None:
 def test_the_scores_on_disk_are_those_that_the_metrics_are_of(finished: Path) -> None:
     labels = pd.read_csv(finished / "cohort.csv")["label"].to_numpy()
     for row in pd.read_csv(finished / "trials.csv").to_dict("records"):
-        positives = np.load(finished / "scores" / f"{row['number']:05d}.npy") >= 0.5
+        positives = np.load(finished / "scores" / f"{row['number']:05d}.npy") >= np.float32(
+            row["threshold"]
+        )
         counts = [(positives & (labels == 1)).sum(), (positives & (labels == 0)).sum()]
         assert counts == [row["tp"], row["fp"]]
 
@@ -164,12 +168,45 @@ def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished
     assert list(predictions.columns) == ["image", "died"]
     assert predictions["image"].tolist() == template["image"].tolist()
     scores = pd.read_csv(home / "106_scores.csv")
-    assert ((scores["score"] >= 0.5) == (predictions["died"] == 1)).all()
+    threshold = json.loads((finished / "winner.json").read_text())["threshold"]
+    assert ((scores["score"] >= threshold - 1e-7) == (predictions["died"] == 1)).all()
+    assert "AUC" in first.stdout
     second = run_command("analysis", finished, *options, *labels, "--out", home / "107.csv")
     assert "model found" in second.stdout
     assert (home / "107.csv").read_text() == (home / "106.csv").read_text()
     refused = run_command("analysis", finished, *options, "--out", home / "106.csv", code=2)
     assert "is there already" in refused.stderr
+
+
+def test_the_winner_says_what_it_is_worth_and_which_trials_it_is_tied_with(finished: Path) -> None:
+    winner = json.loads((finished / "winner.json").read_text())
+    trials = pd.read_csv(finished / "trials.csv").set_index("number")
+    assert winner["trial"] == trials["objective"].idxmax() == winner["tied"][0]["trial"]
+    assert winner["threshold"] == pytest.approx(trials.loc[winner["trial"], "threshold"])
+    worth, apparent = winner["corrected"], winner["out_of_fold"]["f1"]
+    assert worth["interval"][0] < worth["f1"] < worth["interval"][1]
+    assert worth["optimism"] == pytest.approx(apparent - worth["f1"])
+
+
+def test_the_simplest_of_the_tied_may_be_preferred_and_their_mean_predicted(
+    home: Path, finished: Path
+) -> None:
+    run = home / "simple"
+    shutil.copytree(finished, run)
+    tied = json.loads((run / "winner.json").read_text())["tied"]
+    assert len(tied) > 1
+    done = run_command("search", "--resume", run, "--prefer-simple")
+    assert f"the simplest of {len(tied)} trials" in done.stdout
+    winner = json.loads((run / "winner.json").read_text())
+    assert [one["trial"] for one in winner["tied"]] == [one["trial"] for one in tied]
+    options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 1)
+    run_command("analysis", run, *options, "--ensemble", 2, "--out", home / "two.csv")
+    members = [winner["trial"], next(t["trial"] for t in tied if t["trial"] != winner["trial"])]
+    assert all((run / "models" / f"trial_{number:05d}").is_dir() for number in members)
+    refused = run_command(
+        "analysis", run, *options, "--ensemble", 99, "--out", home / "no.csv", code=2
+    )
+    assert f"--ensemble must be from 1 to {len(tied)}" in refused.stderr
 
 
 def test_a_model_is_not_judged_on_its_own_patients(home: Path, finished: Path) -> None:

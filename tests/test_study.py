@@ -53,7 +53,7 @@ def test_settling_twice_changes_nothing_more(run: RunFolder) -> None:
 def test_a_whole_trial_that_optuna_was_not_told_of_is_kept(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     trial = ask(study)
-    run.add_trial(trial.number, "complete", CONFIG, {"f1": 0.625})
+    run.add_trial(trial.number, "complete", CONFIG, {"objective": 0.625})
     assert settle(run, study) == 0
     assert study.trials[0].state == TrialState.COMPLETE
     assert study.trials[0].value == 0.625
@@ -79,8 +79,8 @@ def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("result", "state", "value"),
     [
-        ({"f1": 0.5, "fold": 5, "training_iteration": 5}, TrialState.COMPLETE, 0.5),
-        ({"f1": 0.9, "fold": 2, "training_iteration": 2}, TrialState.FAIL, None),
+        ({"objective": 0.5, "fold": 5, "training_iteration": 5}, TrialState.COMPLETE, 0.5),
+        ({"objective": 0.9, "fold": 2, "training_iteration": 2}, TrialState.FAIL, None),
         (None, TrialState.FAIL, None),
     ],
     ids=["all folds", "stopped after two folds", "stopped before the first"],

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 NOT_ITS_OWN = ("ray", "optuna", "cyclopts", "rich", "safetensors", "sqlalchemy")
 ALLOWED = {
     *sys.stdlib_module_names,
-    *("torch", "torchvision", "numpy", "pandas", "sklearn", "PIL", "pydantic"),
+    *("torch", "torchvision", "numpy", "pandas", "sklearn", "scipy", "PIL", "pydantic"),
     "filelock",  # PyTorch itself depends on it
     "trainable",
 }
@@ -91,6 +91,7 @@ from trainable.cross_validation import Task, cross_validate
 from trainable.folds import Fold
 from trainable.pixels import PixelStatistics
 from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy
 from trainable.weights import find_weights
 
 folder, rows = Path(sys.argv[1]), np.arange(8)
@@ -99,7 +100,8 @@ for row in rows:
 task = Task(
     tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows % 2,
     (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])), PixelStatistics(0.5, 0.2),
-    find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30, "binary", 0,
+    find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30, "binary",
+    ThresholdPolicy("best"), 0,
 )
 config = TrialConfig(image_size=32, batch_size=4, epochs=1, unfreeze=1)
 *_, last = cross_validate(config, task, torch.device("cpu"), ArrayStore(task.cache))

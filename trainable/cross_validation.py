@@ -17,10 +17,11 @@ from trainable.device import place
 from trainable.features import Source, frozen_inputs
 from trainable.folds import Fold
 from trainable.inputs import Images, Inputs
-from trainable.metrics import THRESHOLD, Evaluation, F1Average, evaluate
+from trainable.metrics import Evaluation, F1Average, evaluate
 from trainable.model import Network, build_head
 from trainable.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import EpochRecord, fit
 from trainable.weights import Weights
 
@@ -39,6 +40,7 @@ class Task:
         cache: folder of the stored arrays.
         cache_bytes: that the stored activations may take together.
         f1_average: of the objective.
+        threshold: how each trial's own is chosen, on its out-of-fold scores.
         seed: the same for every trial, so that trials differ by their configuration alone.
     """
 
@@ -51,6 +53,7 @@ class Task:
     cache: Path
     cache_bytes: int
     f1_average: F1Average
+    threshold: ThresholdPolicy
     seed: int
 
 
@@ -62,7 +65,8 @@ class FoldRecord:
         fold: folds done so far.
         scores: float32 (num_images,), probability of the positive class where an image has been
             scored by a model that did not train on it or its patient, else NaN.
-        evaluation: of those scores, at the threshold.
+        objective: of those scores.
+        evaluation: of those scores, at their threshold.
         last_epoch: of this fold.
         source: what the trial starts from.
         num_forwarded: images that it ran the frozen part on so far, 0 if all was found stored.
@@ -70,6 +74,7 @@ class FoldRecord:
 
     fold: int
     scores: NDArray[np.float32]
+    objective: float
     evaluation: Evaluation
     last_epoch: EpochRecord
     source: Source
@@ -99,8 +104,12 @@ def cross_validate(
         record = fit_to_end(network, inputs, labels, fold, config, seed)
         scores[fold.valid] = record.scores
         scored = np.flatnonzero(~np.isnan(scores))
-        evaluation = evaluate(task.labels[scored], scores[scored], THRESHOLD, task.f1_average)
-        yield FoldRecord(number, scores.copy(), evaluation, record, source, body.num_forwarded)
+        of_scored = task.labels[scored], scores[scored]
+        threshold, objective = choose_threshold(*of_scored, task.threshold, task.f1_average)
+        evaluation = evaluate(*of_scored, threshold, task.f1_average)
+        yield FoldRecord(
+            number, scores.copy(), objective, evaluation, record, source, body.num_forwarded
+        )
 
 
 def fit_to_end(

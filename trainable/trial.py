@@ -43,6 +43,7 @@ def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:
     epoch = record.last_epoch
     numbers = {
         "fold": record.fold,
+        "objective": record.objective,
         **record.evaluation,
         "train_loss": epoch.train_loss,
         "valid_loss": epoch.valid_loss,

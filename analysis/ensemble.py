@@ -1,0 +1,47 @@
+"""The average of several configurations that cannot be told apart, chosen without test labels."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.winner import Winner
+from trainable.cohort import Cohort
+from trainable.problems import InputProblemsError
+from trainable.thresholds import choose_threshold
+
+
+def choose_members(run: Path, winner: Winner, cohort: Cohort, size: int) -> list[Winner]:
+    """The winner, and the best of those that are tied with it, each with its own threshold.
+
+    Raises:
+        InputProblemsError: if there are not as many.
+    """
+    others = [tied for tied in winner.tied if tied[0] != winner.trial]
+    if not 1 <= size <= 1 + len(others):
+        raise InputProblemsError(
+            [
+                f"--ensemble must be from 1 to {1 + len(others)}, the number of trials that cannot "
+                f"be told from the best one; got {size}"
+            ]
+        )
+    members = [winner]
+    for trial, config in others[: size - 1]:
+        threshold = mean_threshold(run, [trial], winner, cohort)
+        members.append(dataclasses.replace(winner, trial=trial, config=config, threshold=threshold))
+    return members
+
+
+def mean_threshold(run: Path, trials: Sequence[int], winner: Winner, cohort: Cohort) -> float:
+    """The threshold of several trials' mean score, chosen on their mean out-of-fold scores."""
+    kept = [np.load(run / "scores" / f"{trial:05d}.npy") for trial in trials]
+    # where folds were repeated, a trial's score is the mean over the repeats
+    by_trial = np.stack([np.atleast_2d(one).mean(axis=0, dtype=np.float32) for one in kept])
+    scores: NDArray[np.float32] = by_trial.mean(axis=0)
+    scored = ~np.isnan(scores)
+    threshold, _ = choose_threshold(
+        cohort.labels[scored], scores[scored], winner.threshold_policy, winner.f1_average
+    )
+    return threshold

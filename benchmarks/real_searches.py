@@ -1,0 +1,166 @@
+"""Small real searches: fresh demo cohorts, networks that are trained, and 20,000 new phantoms."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+import torch
+from numpy.typing import NDArray
+
+from search.prepare import Prepared, prepare
+from search.settings import SearchSettings
+from search.space import Space
+from trainable.body import Body
+from trainable.config import TrialConfig
+from trainable.cross_validation import cross_validate, fold_seed, new_network
+from trainable.features import frozen_inputs
+from trainable.inputs import Images, Inputs
+from trainable.metrics import f1_of_counts, weighted_counts
+from trainable.phantoms import draw_phantom, sample_patients, write_demo
+from trainable.pixels import PixelStatistics, load_pixels, pixels_key
+from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy, choose_threshold
+from trainable.training import fit, predict_logits
+from trainable.weights import Weights, find_weights
+
+BACKBONES = ("squeezenet1_0", "squeezenet1_1")
+NUM_TRIALS = 12
+NUM_NEW_IMAGES = 20_000
+NUM_PATIENTS = 300
+NUM_SEEDS = 3  # of the final model, as in cxr-predict
+SIZE = 64  # pixels
+_NEW_PATIENTS_SEED = 10**6
+_NEW = "new-phantoms"
+_CPU = torch.device("cpu")
+# one for all cohorts, so that the new phantoms' features are computed once
+_STATISTICS = PixelStatistics(0.5, 0.25)
+
+
+class NewImagesTruth:
+    """True F1 of final models, on images that are new and many."""
+
+    def __init__(self, labels: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+        """Take labels (num_images,) and scores (num_trials, num_images) of new images."""
+        self._labels = labels
+        self._scores = scores
+
+    def f1(self, trial: int, threshold: float) -> float:
+        """F1 of one trial's final model at a threshold of the score."""
+        positives = self._scores[trial] >= np.float32(threshold)
+        once = np.ones((1, len(positives)))
+        return float(f1_of_counts(weighted_counts(self._labels, positives, once), "binary")[0])
+
+    def best_f1(self) -> float:
+        """F1 of the best trial's final model at its best threshold."""
+        best = ThresholdPolicy("best")
+        thresholds = [
+            choose_threshold(self._labels, one, best, "binary")[0] for one in self._scores
+        ]
+        return max(self.f1(trial, threshold) for trial, threshold in enumerate(thresholds))
+
+
+@dataclass(frozen=True)
+class RealSearch:
+    """What a search leaves behind, with the truth."""
+
+    labels: NDArray[np.int64]
+    patients: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    truth: NewImagesTruth
+
+
+def draw_new_images(folder: Path, pool: Executor) -> None:
+    """Draw the new phantoms and compute their features, once for all searches."""
+    rows = sample_patients(NUM_NEW_IMAGES, _NEW_PATIENTS_SEED).head(NUM_NEW_IMAGES)
+    numbers = (rows["severity"], rows["anatomy_seed"], rows["day_seed"], [SIZE] * len(rows))
+    films = np.stack(list(pool.map(draw_phantom, *numbers, chunksize=200)))
+    store = ArrayStore(folder)
+    store.get_or_compute(_NEW, films.shape, films.dtype, lambda part: films[part])
+    died = rows["died"].to_numpy(np.int64)
+    store.get_or_compute(f"{_NEW}-labels", died.shape, died.dtype, lambda part: died[part])
+    list(pool.map(_compute_features, [folder] * len(BACKBONES), BACKBONES))
+
+
+def _compute_features(folder: Path, backbone: str) -> None:
+    torch.set_num_threads(1)
+    store = ArrayStore(folder)
+    space = Space((backbone,), ("none",), ("none",), image_size=SIZE, batch_size=32, epochs=5)
+    [config] = _sample(space, 1, seed=0)
+    _features(_new_images(store), config, find_weights("none", BACKBONES), store)
+
+
+def _features(images: Images, config: TrialConfig, weights: Weights, store: ArrayStore) -> Inputs:
+    inputs, _ = frozen_inputs(Body(images, config, weights, _CPU), store, cache_bytes=0)
+    return inputs
+
+
+def _new_images(store: ArrayStore) -> Images:
+    films = store.get(_NEW)
+    if films is None:
+        raise FileNotFoundError(f"the new phantoms must be drawn first, into {store.folder}")
+    return Images(films, _STATISTICS, _NEW)
+
+
+def run_search(folder: Path, seed: int) -> RealSearch:
+    """Draw a cohort, try random configurations on it, and judge each one's final model."""
+    torch.set_num_threads(1)
+    store = ArrayStore(folder)
+    demo = folder / f"cohort-{seed}"
+    write_demo(demo, NUM_PATIENTS, num_test_patients=1, size=SIZE, seed=seed)
+    settings = SearchSettings(
+        data=demo / "train.csv", weights="none", backbones=BACKBONES, unfreeze=("none",),
+        image_size=SIZE, batch_size=32, cache=folder, seed=seed,
+    )  # fmt: skip
+    prepared = prepare(settings, settings)
+    task = prepared.task
+    scores, new_scores = [], []
+    for config in _sample(prepared.space(has_gpu=False), NUM_TRIALS, seed):
+        *_, last = cross_validate(config, task, _CPU, store)
+        scores.append(last.scores)
+        new_scores.append(_final_scores(config, prepared, store))
+    folds = np.empty(len(task.labels), np.int64)
+    for number, fold in enumerate(task.folds):
+        folds[fold.valid] = number
+    labels = np.array(store.get(f"{_NEW}-labels"))
+    truth = NewImagesTruth(labels, np.stack(new_scores))
+    return RealSearch(task.labels, prepared.cohort.patients, folds, np.stack(scores), truth)
+
+
+def _sample(space: Space, num_trials: int, seed: int) -> list[TrialConfig]:
+    """Random configurations, the assignment's own first."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    study.enqueue_trial(space.first_trial())
+    configs = [space.sample(study.ask()) for _ in range(num_trials)]
+    # one normalization, so that the new phantoms' features are computed once
+    return [config.model_copy(update={"normalization": "none"}) for config in configs]
+
+
+def _final_scores(
+    config: TrialConfig, prepared: Prepared, store: ArrayStore
+) -> NDArray[np.float32]:
+    """Scores of the new phantoms by the configuration retrained on the whole cohort."""
+    task = prepared.task
+    weights: Weights = task.weights
+    cohort = Images(
+        load_pixels(task.paths, task.hashes, SIZE, store),
+        _STATISTICS,
+        pixels_key(task.hashes, SIZE),
+    )
+    inputs = _features(cohort, config, weights, store)
+    new_inputs = _features(_new_images(store), config, weights, store)
+    labels = torch.tensor(task.labels)
+    rows, nobody = np.arange(len(labels)), np.empty(0, np.int64)
+    scores = []
+    for number in range(1, NUM_SEEDS + 1):
+        seed = fold_seed(number, 0)
+        network = new_network(config, [], [], seed, _CPU)
+        for _ in fit(network, inputs, labels, rows, nobody, config, seed):
+            pass
+        new = np.arange(NUM_NEW_IMAGES)
+        logits = predict_logits(network, new_inputs, new, 4096, _CPU)
+        scores.append(logits.softmax(dim=1)[:, 1])
+    return np.asarray(torch.stack(scores).mean(dim=0).numpy())

@@ -1,0 +1,94 @@
+"""Patients are drawn, not images; what is drawn is counted right."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from trainable.bootstrap import interval_tail, percentile_interval, resample_patients
+from trainable.intervals import estimate_metrics, weighted_metrics
+
+PATIENTS = np.repeat(np.arange(60), np.arange(60) % 3 + 1)
+LABELS = (PATIENTS < 12).astype(np.int64)
+SCORES = np.clip(0.3 * LABELS + np.random.default_rng(0).random(len(LABELS)) * 0.7, 0, 1).astype(
+    np.float32
+)
+
+
+def test_a_patients_images_are_drawn_together_and_each_class_keeps_its_patients() -> None:
+    weights = resample_patients(LABELS, PATIENTS, 50, seed=0)
+    assert weights.shape == (50, len(LABELS))
+    first = [np.flatnonzero(patient == PATIENTS)[0] for patient in range(60)]
+    by_patient = weights[:, first]
+    assert np.array_equal(by_patient[:, PATIENTS], weights)
+    assert (by_patient[:, :12].sum(axis=1) == 12).all()
+    assert (by_patient[:, 12:].sum(axis=1) == 48).all()
+    assert len(np.unique(by_patient, axis=0)) == 50
+
+
+def test_a_patient_with_both_labels_is_drawn_once_with_all_images() -> None:
+    labels = np.array([1, 0, 1, 0, 0])
+    weights = resample_patients(labels, np.array([7, 7, 3, 5, 9]), 40, seed=0)
+    assert np.array_equal(weights[:, 0], weights[:, 1])
+    assert (weights[:, [0, 2]].sum(axis=1) == 2).all()
+
+
+def test_the_same_seed_draws_the_same() -> None:
+    draws = [resample_patients(LABELS, PATIENTS, 20, seed=seed) for seed in (1, 1, 2)]
+    assert np.array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])
+
+
+def test_intervals_of_few_patients_leave_out_less() -> None:
+    few = interval_tail(np.repeat([1, 0], [10, 500]), np.arange(510))
+    many = interval_tail(np.repeat([1, 0], [300, 500]), np.arange(800))
+    assert 0 < few < many < 0.025
+    assert interval_tail(np.array([1, 0, 0]), np.arange(3)) == 0
+    values = np.arange(1001) / 1000
+    assert percentile_interval(values, 0.025) == (0.025, 0.975)
+
+
+def test_metrics_under_weights_are_those_of_as_many_copies() -> None:
+    weights = resample_patients(LABELS, PATIENTS, 3, seed=0)
+    found = weighted_metrics(LABELS, SCORES, 0.5, "binary", 0.9, weights)
+    for number, row in enumerate(weights.astype(int)):
+        labels, scores = np.repeat(LABELS, row), np.repeat(SCORES, row)
+        positives = scores >= 0.5
+        expected = {
+            "F1": sk.f1_score(labels, positives),
+            "sensitivity": sk.recall_score(labels, positives),
+            "specificity": sk.recall_score(labels, positives, pos_label=0),
+            "AUC": sk.roc_auc_score(labels, scores),
+            "average precision": sk.average_precision_score(labels, scores),
+            "Brier score": sk.brier_score_loss(labels, scores),
+        }
+        for name, value in expected.items():
+            assert found[name][number] == pytest.approx(value, rel=1e-5), name
+        at = np.append(np.unique(scores), 2)
+        found_share = np.array([(scores[labels == 1] >= t).mean() for t in at])
+        spared_share = np.array([(scores[labels == 0] < t).mean() for t in at])
+        by_name = {name: values[number] for name, values in found.items()}
+        assert by_name["sensitivity at a specificity of 0.9"] == pytest.approx(
+            found_share[spared_share >= 0.9].max()
+        )
+        assert by_name["specificity at a sensitivity of 0.9"] == pytest.approx(
+            spared_share[found_share >= 0.9].max()
+        )
+
+
+def test_intervals_hold_their_value_and_shrink_with_more_patients() -> None:
+    one = estimate_metrics(LABELS, PATIENTS, SCORES, 0.5, "binary", 0.9, num_resamples=100)
+    labels, scores = np.tile(LABELS, 4), np.tile(SCORES, 4)
+    patients = np.concatenate([PATIENTS + 100 * n for n in range(4)])
+    more = estimate_metrics(labels, patients, scores, 0.5, "binary", 0.9, num_resamples=100)
+    for name in ("F1", "AUC", "Brier score"):
+        assert one[name].low < one[name].value < one[name].high
+        assert more[name].value == pytest.approx(one[name].value)
+        ratio = (more[name].high - more[name].low) / (one[name].high - one[name].low)
+        assert 0.3 < ratio < 0.7
+
+
+def test_copies_of_images_of_one_patient_make_no_interval_smaller() -> None:
+    once = estimate_metrics(LABELS, PATIENTS, SCORES, 0.5, "binary", 0.9, 50)
+    labels, patients, scores = np.tile(LABELS, 2), np.tile(PATIENTS, 2), np.tile(SCORES, 2)
+    copied = estimate_metrics(labels, patients, scores, 0.5, "binary", 0.9, 50)
+    assert copied["AUC"] == pytest.approx(once["AUC"])
