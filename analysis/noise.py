@@ -64,7 +64,8 @@ def read_counts(file: Path) -> pd.DataFrame:
     elif empty := [index[row] for row in np.flatnonzero(numbers[["tp", "fn"]].sum(axis=1) == 0)]:
         problems.add(f"a row must hold positive images (TP + FN); none in: {listing(empty)}")
     problems.refuse()
-    return numbers.astype(int).set_axis(index, axis=0)
+    numbers.index = pd.Index(index)
+    return numbers.astype(int)
 
 
 def f1_interval(tp: int, errors: int) -> tuple[float, float]:

@@ -17,7 +17,7 @@ def noisy(distances: list[float], seed: int = 0) -> NDArray[np.float32]:
     """Scores (num_trials, 200), each trial's classes that many deviations apart."""
     rng = np.random.default_rng(seed)
     normal = np.array(distances)[:, None] * LABELS + rng.normal(size=(len(distances), 200))
-    return (1 / (1 + np.exp(-normal))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-normal)), np.float32)
 
 
 def choose(
