@@ -1,11 +1,13 @@
 """Patients are drawn, not images; what is drawn is counted right."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
 from trainable.bootstrap import interval_tail, percentile_interval, resample_patients
-from trainable.intervals import estimate_metrics, weighted_metrics
+from trainable.intervals import Estimate, estimate_metrics, weighted_metrics
 
 PATIENTS = np.repeat(np.arange(60), np.arange(60) % 3 + 1)
 LABELS = (PATIENTS < 12).astype(np.int64)
@@ -75,20 +77,24 @@ def test_metrics_under_weights_are_those_of_as_many_copies() -> None:
         )
 
 
+def estimate(times: int, *, same_patients: bool) -> dict[str, Estimate]:
+    """Metrics of the cohort, repeated."""
+    patients = [PATIENTS + (0 if same_patients else 100 * number) for number in range(times)]
+    labels, scores = np.tile(LABELS, times), np.tile(SCORES, times)
+    everyone = np.concatenate(patients)
+    return estimate_metrics(labels, everyone, scores, 0.5, "binary", 0.9, num_resamples=100)
+
+
 def test_intervals_hold_their_value_and_shrink_with_more_patients() -> None:
-    one = estimate_metrics(LABELS, PATIENTS, SCORES, 0.5, "binary", 0.9, num_resamples=100)
-    labels, scores = np.tile(LABELS, 4), np.tile(SCORES, 4)
-    patients = np.concatenate([PATIENTS + 100 * n for n in range(4)])
-    more = estimate_metrics(labels, patients, scores, 0.5, "binary", 0.9, num_resamples=100)
+    one, four = estimate(1, same_patients=False), estimate(4, same_patients=False)
     for name in ("F1", "AUC", "Brier score"):
         assert one[name].low < one[name].value < one[name].high
-        assert more[name].value == pytest.approx(one[name].value)
-        ratio = (more[name].high - more[name].low) / (one[name].high - one[name].low)
+        assert four[name].value == pytest.approx(one[name].value)
+        ratio = (four[name].high - four[name].low) / (one[name].high - one[name].low)
         assert 0.3 < ratio < 0.7
 
 
-def test_copies_of_images_of_one_patient_make_no_interval_smaller() -> None:
-    once = estimate_metrics(LABELS, PATIENTS, SCORES, 0.5, "binary", 0.9, 50)
-    labels, patients, scores = np.tile(LABELS, 2), np.tile(PATIENTS, 2), np.tile(SCORES, 2)
-    copied = estimate_metrics(labels, patients, scores, 0.5, "binary", 0.9, 50)
-    assert copied["AUC"] == pytest.approx(once["AUC"])
+def test_copies_of_a_patients_images_make_no_interval_smaller() -> None:
+    once, twice = estimate(1, same_patients=True), estimate(2, same_patients=True)
+    for name in ("F1", "AUC"):
+        assert astuple(twice[name]) == pytest.approx(astuple(once[name]))
