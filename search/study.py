@@ -1,7 +1,8 @@
 """The Optuna study of a run: opened, settled after a kill, and told only of whole trials."""
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -70,8 +71,10 @@ class StudySearch(OptunaSearch):
     budget, as if it were the trial's score.
     """
 
-    def __init__(self, space: Space, run: RunFolder, seed: int, num_folds: int) -> None:
-        """Continue the study of `run`."""
+    def __init__(
+        self, space: Space, run: RunFolder, seed: int, num_folds: int, capacity: Callable[[], int]
+    ) -> None:
+        """Continue the study of `run`, with as many trials under way as `capacity` says."""
         study = open_study(run, space)
         # each session of a study draws anew; the same seed would repeat its first random trials
         with warnings.catch_warnings():
@@ -89,6 +92,16 @@ class StudySearch(OptunaSearch):
             storage=RDBStorage(run.storage_url),
         )
         self._num_folds = num_folds
+        self._capacity = capacity
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next configuration, or None while the cluster is full."""
+        if len(self._ot_trials) - len(self._completed_trials) >= self._capacity():
+            return None
+        return cast("dict[str, Any]", super().suggest(trial_id))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Tell Optuna nothing yet: it prunes nothing, and each telling is a write to its file."""
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

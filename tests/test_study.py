@@ -86,7 +86,7 @@ def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
 def test_only_a_whole_trial_has_a_value(
     run: RunFolder, result: dict[str, float] | None, state: TrialState, value: float | None
 ) -> None:
-    search = StudySearch(SPACE, run, seed=0, num_folds=5)
+    search = StudySearch(SPACE, run, seed=0, num_folds=5, capacity=lambda: 9)
     search.suggest("one")
     search.on_trial_complete("one", result)
     [trial] = open_study(run, SPACE).trials
@@ -96,7 +96,7 @@ def test_only_a_whole_trial_has_a_value(
 def test_a_later_session_draws_other_random_trials(run: RunFolder) -> None:
     drawn = []
     for name in ("first", "second"):
-        search = StudySearch(SPACE, run, seed=0, num_folds=5)
+        search = StudySearch(SPACE, run, seed=0, num_folds=5, capacity=lambda: 9)
         for number in range(3):
             suggested = search.suggest(f"{name}{number}")
             assert suggested is not None
