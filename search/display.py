@@ -67,7 +67,7 @@ class SearchDisplay(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Say in a line that a trial has lost its worker or its node."""
-        text = f"trial {trial.config['number']:3d}  lost its worker, runs again: {death(trial)}"
+        text = f"trial {trial.config['number']:3d}  lost its worker ({death(trial)}) and runs again"
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:

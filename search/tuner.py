@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import ray
 from ray import tune
+from ray._private import worker
 from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 
@@ -36,6 +38,8 @@ def cluster(address: str | None) -> Iterator[None]:
     A cluster that is joined is sent what runs on its nodes: `trainable/` and our switches.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # `display` says in a line what Ray tells of a lost node in twenty
+    worker._worker_logs_enabled = False
     # the errors of trials are kept in the ledger, and the display says how many there are
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as sent:
@@ -80,14 +84,17 @@ class Ledger(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Keep the row of a trial whose worker died each time."""
-        text = f"lost its worker {trial.num_failures} times, the last one so: {death(trial)}"
+        text = f"lost its worker {trial.num_failures} times; the last time {death(trial)}"
         self._run.add_trial(trial.config["number"], "failed", trial.config["trial"], {}, text)
 
 
 def death(trial: Trial) -> str:
-    """What Ray says of a worker that died under a trial, in a line."""
-    text = Path(str(trial.error_file)).read_text() if trial.error_file else "unknown"
-    return " ".join(text.rpartition("Failure # ")[2].partition("\n")[2].split())
+    """Why and where a trial lost its worker, in a few words of Ray's long account."""
+    account = Path(trial.error_file or os.devnull).read_text().rpartition("Failure # ")[2]
+    why = re.search(r"because (its (?:worker process|node) has died)", account)
+    where = re.search(r"\bip(?:v4)?: ?([\d.]+)", account)
+    on = f" on {where[1]}" if where else ""
+    return f"{why[1] if why else 'it cannot be reached'}{on}"
 
 
 def run_trials(

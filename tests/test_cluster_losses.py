@@ -130,8 +130,9 @@ def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_
 
     losses = Losses(lambda result: os.kill(result["pid"], signal.SIGKILL), replace)
     run = run_search(prepared, tmp_path, 4, losses)
-    print(losses.said)
-    assert len(losses.said) == 2
+    killed, cut_off = losses.said
+    assert killed.startswith("its worker process has died on ")
+    assert cut_off.startswith(("its node has died", "it cannot be reached"))
     trials = run.trials()
     assert trials["state"].tolist() == ["complete"] * 4
     assert sorted(trials["number"]) == list(range(4))

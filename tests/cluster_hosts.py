@@ -1,0 +1,196 @@
+"""Several hosts on one machine, and a search that loses one of them; run by test_cluster_hosts.py.
+
+    unshare --net --mount --pid --mount-proc --fork --kill-child python tests/cluster_hosts.py FOLDER
+
+A host is a process in namespaces of its own: an address, processes, a home, /tmp and /dev/shm that
+nobody else sees, and an sshd. The project's folder is hidden there, so nothing is shared. When the
+first process of this one ends, however it does, the kernel takes all of it away.
+"""
+
+import os
+import pwd
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from trainable.phantoms import write_demo
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTSIDE = "10.77.0.1"
+HEAD, *WORKERS = [f"10.77.0.{number}" for number in range(2, 6)]
+NUM_TRIALS = 16
+
+# $1 folder of the host, $2 its name, $3 the project, $4 its environment, $5 the home
+START_HOST = """
+set -e
+mkdir -p "$1"/{home,home_work,venv,venv_work}
+mount -t overlay home -o lowerdir="$5",upperdir="$1/home",workdir="$1/home_work" "$5"
+rm -rf "$5/.ray" "$5/.ssh" "$5/.cache/cxr" "$5/cxr"
+mkdir -p "$5/cxr/.venv"
+mount -t overlay venv -o lowerdir="$4",upperdir="$1/venv",workdir="$1/venv_work" "$5/cxr/.venv"
+# commands start the Python of this host
+grep -rlI "$4" "$5/cxr/.venv/bin" | xargs sed -i "s#$4#$5/cxr/.venv#"
+# there is no network to install from: `uv sync` finds all of it installed
+echo "export UV_OFFLINE=1 PATH=$PATH" > "$5/.bashrc"
+hostname "$2"
+mount -t tmpfs tmpfs /run
+mkdir /run/host /run/sshd
+mount --bind "$1/../ssh" /run/host
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs tmpfs /tmp
+[ ! -d "$3" ] || mount -t tmpfs tmpfs "$3"
+ip link set lo up
+read  # until the cable is in
+exec /usr/sbin/sshd -D -e -f /run/host/sshd_config
+"""
+
+SSHD_CONFIG = """
+HostKey /run/host/key
+AuthorizedKeysFile /run/host/key.pub
+PermitRootLogin yes
+StrictModes no
+UsePAM no
+PidFile none
+MaxStartups 100
+"""
+
+
+def run(*command: object, **options: Any) -> str:
+    """Run a command; its output is shown if it fails."""
+    texts = [str(part) for part in command]
+    print("$", *texts, flush=True)
+    done = subprocess.run(
+        texts, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options
+    )
+    if done.returncode:
+        raise RuntimeError(f"exit status {done.returncode}: {' '.join(texts)}\n{done.stdout}")
+    return done.stdout
+
+
+def wait_for(what: str, is_so: Callable[[], bool], seconds: float = 180) -> None:
+    """Look every second until it is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds:g} s for {what}")
+        time.sleep(1)
+    print("#", what, flush=True)
+
+
+class Host:
+    """One machine of the cluster; its cable ends in a bridge that all of them are on."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        number = address.rpartition(".")[2]
+        self.cable = f"cable{number}"
+        own = folder / f"host{number}"
+        own.mkdir()
+        arguments = (own, f"host{number}", ROOT, Path(sys.prefix), home())
+        namespaces = ("--net", "--mount", "--pid", "--mount-proc", "--uts", "--fork")
+        self.process = subprocess.Popen(
+            ["unshare", *namespaces, "--kill-child", "bash", "-c", START_HOST, "host"]
+            + [str(argument) for argument in arguments],
+            stdin=subprocess.PIPE,
+            stdout=(folder / f"host{number}.log").open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        assert self.process.stdin
+        # `unshare` is in the new network by the time that it forks
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        wait_for(f"host {address} to be there", lambda: bool(children.read_text()), 20)
+        inside = f"inside{number}"
+        run("ip", "link", "add", self.cable, "type", "veth", "peer", "name", inside)
+        run("ip", "link", "set", self.cable, "master", "bridge", "up")
+        run("ip", "link", "set", inside, "netns", self.process.pid)
+        enter = ("nsenter", f"--net=/proc/{self.process.pid}/ns/net", "ip")
+        run(*enter, "address", "add", f"{address}/24", "dev", inside)
+        run(*enter, "link", "set", inside, "up")
+        self.process.stdin.write(b"\n")
+        self.process.stdin.close()
+
+    def cut_off(self) -> None:
+        """Its cable is pulled first, so that it can tell nobody of its end."""
+        run("ip", "link", "set", self.cable, "down")
+        self.process.kill()
+        self.process.wait()
+
+
+def home() -> Path:
+    """Home of the user that sshd logs in, whatever this process calls its own."""
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The machine that the user sits at: the project, a key, a token, and no Ray of its own."""
+
+    folder: Path
+
+    @property
+    def cluster_yaml(self) -> Path:
+        """The project's own file, filled in."""
+        return self.folder / "cluster.yaml"
+
+    def fill_in(self, workers: Sequence[str]) -> None:
+        """Do as the comments of cluster.yaml say."""
+        config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+        config["provider"] |= {"head_ip": HEAD, "worker_ips": list(workers)}
+        config |= {"min_workers": len(workers), "max_workers": len(workers)}
+        user = pwd.getpwuid(os.getuid()).pw_name
+        config["auth"] = {"ssh_user": user, "ssh_private_key": str(self.folder / "ssh" / "key")}
+        self.cluster_yaml.write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def ray(self, *arguments: object) -> str:
+        """A command of Ray's, in the project's folder."""
+        switches = {"RAY_UP_enable_autoscaler_v2": "0", "RAY_AUTH_MODE": "token"}
+        environment = {**os.environ, **switches, "RAY_USAGE_STATS_ENABLED": "0"}
+        ray = Path(sys.prefix, "bin", "ray")
+        return run(ray, *arguments, cwd=ROOT, env=environment)
+
+    def ssh(self, address: str, command: str) -> str:
+        """What a command prints on a host."""
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+        key = ("-i", self.folder / "ssh" / "key")
+        return run("ssh", *key, *(f"-o{option}" for option in options), address, command)
+
+
+def num_rows(outside: Outside) -> int:
+    """Trials that have ended so far."""
+    ledger = outside.ssh(HEAD, "cat ~/runs/xrays/trials.csv 2>/dev/null || true")
+    return max(0, ledger.count("\n") - 1)
+
+
+def num_nodes(outside: Outside) -> int:
+    """Nodes of the cluster that are alive."""
+    text = outside.ssh(HEAD, f"cd ~/cxr && .venv/bin/ray status --address {HEAD}:6379")
+    active = text.partition("Active:")[2].partition("Pending:")[0]
+    return active.count("node_") or active.count(" local")
+
+
+def main(folder: Path) -> None:
+    """Start hosts and cluster, search, lose a host, gain one, predict."""
+    (folder / "ssh").mkdir(parents=True)
+    (folder / "ssh" / "sshd_config").write_text(SSHD_CONFIG)
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "ssh" / "key")
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "link", "add", "bridge", "type", "bridge")
+    run("ip", "address", "add", f"{OUTSIDE}/24", "dev", "bridge")
+    run("ip", "link", "set", "bridge", "up")
+    hosts = {address: Host(folder, address) for address in (HEAD, *WORKERS[:2])}
+    outside = Outside(folder)
+    os.environ["HOME"] = str(folder)
+    outside.ray("get-auth-token", "--generate")
+    outside.fill_in(WORKERS[:2])
+    outside.ray("up", "-y", outside.cluster_yaml)
+    wait_for("three nodes", lambda: num_nodes(outside) == 3)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
