@@ -1,6 +1,7 @@
 """Several hosts on one machine, and a search that loses one of them; run by test_cluster_hosts.py.
 
-    unshare --net --mount --pid --mount-proc --fork --kill-child python tests/cluster_hosts.py FOLDER
+    unshare --net --mount --pid --mount-proc --fork --kill-child \\
+        python tests/cluster_hosts.py FOLDER
 
 A host is a process in namespaces of its own: an address, processes, a home, /tmp and /dev/shm that
 nobody else sees, and an sshd. The project's folder is hidden there, so nothing is shared. When the
@@ -9,23 +10,28 @@ first process of this one ends, however it does, the kernel takes all of it away
 
 import os
 import pwd
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 import yaml
 
 from trainable.phantoms import write_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = "10.77.0.1"
+RAY = Path(sys.prefix, "bin", "ray")
 HEAD, *WORKERS = [f"10.77.0.{number}" for number in range(2, 6)]
-NUM_TRIALS = 16
+NUM_TRIALS = 24
 
 # $1 folder of the host, $2 its name, $3 the project, $4 its environment, $5 the home
 START_HOST = """
@@ -65,13 +71,12 @@ MaxStartups 100
 def run(*command: object, **options: Any) -> str:
     """Run a command; its output is shown if it fails."""
     texts = [str(part) for part in command]
-    print("$", *texts, flush=True)
     done = subprocess.run(
         texts, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options
     )
     if done.returncode:
         raise RuntimeError(f"exit status {done.returncode}: {' '.join(texts)}\n{done.stdout}")
-    return done.stdout
+    return str(done.stdout)
 
 
 def wait_for(what: str, is_so: Callable[[], bool], seconds: float = 180) -> None:
@@ -112,6 +117,8 @@ class Host:
         enter = ("nsenter", f"--net=/proc/{self.process.pid}/ns/net", "ip")
         run(*enter, "address", "add", f"{address}/24", "dev", inside)
         run(*enter, "link", "set", inside, "up")
+        # Ray takes the address that the way out begins at for that of the node
+        run(*enter, "route", "add", "default", "via", OUTSIDE)
         self.process.stdin.write(b"\n")
         self.process.stdin.close()
 
@@ -149,10 +156,10 @@ class Outside:
 
     def ray(self, *arguments: object) -> str:
         """A command of Ray's, in the project's folder."""
+        print("$ ray", *arguments, flush=True)
         switches = {"RAY_UP_enable_autoscaler_v2": "0", "RAY_AUTH_MODE": "token"}
         environment = {**os.environ, **switches, "RAY_USAGE_STATS_ENABLED": "0"}
-        ray = Path(sys.prefix, "bin", "ray")
-        return run(ray, *arguments, cwd=ROOT, env=environment)
+        return run(RAY, *arguments, cwd=ROOT, env=environment)
 
     def ssh(self, address: str, command: str) -> str:
         """What a command prints on a host."""
@@ -169,9 +176,25 @@ def num_rows(outside: Outside) -> int:
 
 def num_nodes(outside: Outside) -> int:
     """Nodes of the cluster that are alive."""
-    text = outside.ssh(HEAD, f"cd ~/cxr && .venv/bin/ray status --address {HEAD}:6379")
-    active = text.partition("Active:")[2].partition("Pending:")[0]
-    return active.count("node_") or active.count(" local")
+    join = "import ray; ray.init('auto', log_to_driver=False)"
+    count = f"{join}; print(sum(node['Alive'] for node in ray.nodes()))"
+    told = outside.ssh(HEAD, f'cd ~/cxr && RAY_AUTH_MODE=token .venv/bin/python -c "{count}"')
+    return int(told.splitlines()[-1])
+
+
+def is_open(port: int) -> bool:
+    """Whether something listens on this machine."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+def refuse_without_token(dashboard: str) -> None:
+    """Who comes through the tunnel without a token, or with a wrong one, is turned away."""
+    headers: dict[str, str]
+    for headers in ({}, {"Authorization": f"Bearer {'0' * 64}"}):
+        request = urllib.request.Request(f"{dashboard}/api/jobs/", headers=headers)
+        with pytest.raises(urllib.error.HTTPError, match="401|403"):
+            urllib.request.urlopen(request)
 
 
 def main(folder: Path) -> None:
@@ -190,6 +213,63 @@ def main(folder: Path) -> None:
     outside.fill_in(WORKERS[:2])
     outside.ray("up", "-y", outside.cluster_yaml)
     wait_for("three nodes", lambda: num_nodes(outside) == 3)
+    search(folder, outside, hosts)
+    predict(folder, outside)
+    check(folder)
+
+
+def search(folder: Path, outside: Outside, hosts: dict[str, Host]) -> None:
+    """Submit a search from outside; while it runs, one host is lost and another joins."""
+    write_demo(folder / "xrays", num_patients=60, num_test_patients=12, size=64, seed=1)
+    outside.ray("rsync-up", outside.cluster_yaml, f"{folder / 'xrays'}/", "~/xrays/")
+    dashboard = "http://127.0.0.1:8265"
+    tunnel = subprocess.Popen([RAY, "dashboard", outside.cluster_yaml], stdout=subprocess.DEVNULL)
+    wait_for("the tunnel", lambda: is_open(8265))
+    refuse_without_token(dashboard)
+    options = ("--weights", "none", "--backbones", "squeezenet1_0,resnet18", "--unfreeze", "one")
+    sizes = ("--image-size", "64", "--batch-size", "16", "--folds", "3", "--trials", NUM_TRIALS)
+    outside.ray(
+        *("job", "submit", "--address", dashboard, "--submission-id", "xrays", "--no-wait", "--"),
+        *("cxr-search", "--address", "auto", "--data", "~/xrays/train.csv"),
+        *("--out", "~/runs/xrays", *options, *sizes),
+    )
+    wait_for("three trials", lambda: num_rows(outside) >= 3)
+    hosts[WORKERS[0]].cut_off()
+    hosts[WORKERS[2]] = Host(folder, WORKERS[2])
+    outside.fill_in(WORKERS)
+    outside.ray("up", "-y", "--no-restart", outside.cluster_yaml)
+    wait_for("the end", lambda: "succeeded" in job_status(outside, dashboard), 400)
+    print(outside.ray("job", "logs", "--address", dashboard, "xrays"))
+    tunnel.terminate()
+    # the host that came late had no images, and has them now
+    assert "pixels-64" in outside.ssh(WORKERS[2], "ls ~/.cache/cxr")
+
+
+def job_status(outside: Outside, dashboard: str) -> str:
+    """What Ray says of the search; it must not have failed."""
+    status = outside.ray("job", "status", "--address", dashboard, "xrays")
+    assert "failed" not in status, outside.ray("job", "logs", "--address", dashboard, "xrays")
+    return status
+
+
+def predict(folder: Path, outside: Outside) -> None:
+    """Retrain the winner on the head, and bring run folder and predictions home."""
+    images = "--images ~/xrays/test --template ~/xrays/prediction_example.csv"
+    command = f"cxr-predict ~/runs/xrays {images} --seeds 1 --out ~/runs/xrays/predictions.csv"
+    outside.ray("exec", outside.cluster_yaml, f"cd ~/cxr && uv run --no-sync {command}")
+    outside.ray("rsync-down", outside.cluster_yaml, "~/runs/", f"{folder / 'runs'}/")
+
+
+def check(folder: Path) -> None:
+    """Each trial ended once, and each image that was asked for has a prediction."""
+    trials = pd.read_csv(folder / "runs" / "xrays" / "trials.csv")
+    assert trials["state"].tolist() == ["complete"] * NUM_TRIALS, trials
+    assert sorted(trials["number"]) == list(range(NUM_TRIALS))
+    predictions = pd.read_csv(folder / "runs" / "xrays" / "predictions.csv")
+    template = pd.read_csv(folder / "xrays" / "prediction_example.csv")
+    assert predictions["image"].tolist() == template["image"].tolist()
+    assert set(predictions["died"]) <= {0, 1}
+    print(f"# {NUM_TRIALS} trials, {len(predictions)} predictions")
 
 
 if __name__ == "__main__":
