@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
@@ -22,7 +21,7 @@ def open_study(run: RunFolder, space: Space) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=STUDY_NAME,
-        storage=RDBStorage(run.storage_url),
+        storage=run.storage(),
         direction="maximize",
         load_if_exists=True,
     )
@@ -89,7 +88,7 @@ class StudySearch(OptunaSearch):
             mode="max",
             sampler=sampler,
             study_name=STUDY_NAME,
-            storage=RDBStorage(run.storage_url),
+            storage=run.storage(),
         )
         self._num_folds = num_folds
         self._capacity = capacity

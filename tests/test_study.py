@@ -70,7 +70,7 @@ def test_a_failed_trial_is_not_run_again(run: RunFolder) -> None:
 def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     ask(study)
-    loaded = optuna.load_study(study_name=None, storage=run.storage_url)
+    loaded = optuna.load_study(study_name=None, storage=run.storage())
     assert len(loaded.trials) == 1
 
 
@@ -102,3 +102,14 @@ def test_a_later_session_draws_other_random_trials(run: RunFolder) -> None:
             assert suggested is not None
             drawn.append(suggested["trial"]["learning_rate"])
     assert len(set(drawn)) == len(drawn)
+
+
+def test_a_study_cut_off_by_a_kill_goes_on(run: RunFolder) -> None:
+    ask(open_study(run, SPACE))
+    with run.study_log.open("a") as log:
+        log.write('{"op_code":4,"wor')
+    run.study_log.with_suffix(".log.lock").symlink_to(run.study_log)
+    run.release()
+    RunFolder(run.path).open()
+    ask(open_study(run, SPACE))
+    assert len(open_study(run, SPACE).trials) == 2
