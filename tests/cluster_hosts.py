@@ -10,13 +10,14 @@ first process of this one ends, however it does, the kernel takes all of it away
 
 import os
 import pwd
+import shlex
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = "10.77.0.1"
 RAY = Path(sys.prefix, "bin", "ray")
 HEAD, *WORKERS = [f"10.77.0.{number}" for number in range(2, 6)]
-NUM_TRIALS = 40
+NUM_TRIALS = 32
 
 # $1 folder of the host, $2 its name, $3 the project, $4 its environment, $5 the home
 START_HOST = """
@@ -145,11 +146,11 @@ class Outside:
         """The project's own file, filled in."""
         return self.folder / "cluster.yaml"
 
-    def fill_in(self) -> None:
+    def fill_in(self, workers: Sequence[str]) -> None:
         """Do as the comments of cluster.yaml say."""
         config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
-        config["provider"] |= {"head_ip": HEAD, "worker_ips": WORKERS}
-        config |= {"min_workers": len(WORKERS), "max_workers": len(WORKERS)}
+        config["provider"] |= {"head_ip": HEAD, "worker_ips": list(workers)}
+        config |= {"min_workers": len(workers), "max_workers": len(workers)}
         user = pwd.getpwuid(os.getuid()).pw_name
         config["auth"] = {"ssh_user": user, "ssh_private_key": str(self.folder / "ssh" / "key")}
         self.cluster_yaml.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -161,11 +162,25 @@ class Outside:
         environment = {**os.environ, **switches, "RAY_USAGE_STATS_ENABLED": "0"}
         return run(RAY, *arguments, cwd=ROOT, env=environment)
 
+    def join(self, address: str) -> None:
+        """Bring in a machine that cluster.yaml did not name: what it says, done by hand."""
+        config = yaml.safe_load(self.cluster_yaml.read_text())
+        self.ssh(address, "mkdir -p ~/cxr ~/.ray")
+        shell = shlex.join(["ssh", *self.ssh_options()])
+        for there, here in config["file_mounts"].items():
+            source = f"{Path(ROOT, Path(here).expanduser())}" + "/" * Path(ROOT, here).is_dir()
+            run("rsync", "-a", "-e", shell, source, f"{address}:{there.removeprefix('~/')}")
+        for command in config["setup_commands"] + config["worker_start_ray_commands"]:
+            self.ssh(address, f"export RAY_HEAD_IP={HEAD}; {command}")
+
+    def ssh_options(self) -> list[str]:
+        """Hosts are new each time, so nothing is known of their keys."""
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+        return ["-i", str(self.folder / "ssh" / "key"), *(f"-o{option}" for option in options)]
+
     def ssh(self, address: str, command: str) -> str:
         """What a command prints on a host."""
-        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
-        key = ("-i", self.folder / "ssh" / "key")
-        return run("ssh", *key, *(f"-o{option}" for option in options), address, command)
+        return run("ssh", *self.ssh_options(), address, command)
 
 
 def num_rows(outside: Outside) -> int:
@@ -210,8 +225,7 @@ def main(folder: Path) -> None:
     outside = Outside(folder)
     os.environ["HOME"] = str(folder)
     outside.ray("get-auth-token", "--generate")
-    # one of the machines is not switched on yet
-    outside.fill_in()
+    outside.fill_in(WORKERS[:2])
     outside.ray("up", "-y", outside.cluster_yaml)
     wait_for("three nodes", lambda: num_nodes(outside) == 3)
     search(folder, outside, hosts)
@@ -237,6 +251,7 @@ def search(folder: Path, outside: Outside, hosts: dict[str, Host]) -> None:
     wait_for("three trials", lambda: num_rows(outside) >= 3)
     hosts[WORKERS[0]].cut_off()
     hosts[WORKERS[2]] = Host(folder, WORKERS[2])
+    outside.join(WORKERS[2])
     wait_for("the end", lambda: "succeeded" in job_status(outside, dashboard), 400)
     print(outside.ray("job", "logs", "--address", dashboard, "xrays"))
     tunnel.terminate()
