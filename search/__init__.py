@@ -3,7 +3,7 @@
 import os
 
 # Ray reads some of these when it is imported, so they are set before; what a user has set stays.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # our own display replaces Ray's tables and boxes
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -11,6 +11,9 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # `Capacity` says how many trials wait for a place, and a failed one reports no metric
+    "TUNE_MAX_PENDING_TRIALS_PG": "100000",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     # paths stay what they were on the command line
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Ray's memory monitor kills a trial in a way that ends the whole search
@@ -25,5 +28,5 @@ _ENVIRONMENT = {
     # a trial without GPUs must not see any
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
-for _name, _value in _ENVIRONMENT.items():
+for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.run_folder import ENDED, RunFolder
+from search.tuner import death
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
@@ -61,6 +62,13 @@ class SearchDisplay(tune.Callback):
         if time.monotonic() - self._last_refresh >= _REFRESH_SECONDS:
             self._last_refresh = time.monotonic()
             self._show(sum(trial.status == Trial.RUNNING for trial in trials))
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Say in a line that a trial has lost its worker or its node."""
+        text = f"trial {trial.config['number']:3d}  lost its worker ({death(trial)}) and runs again"
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Show the last trials and end the view."""

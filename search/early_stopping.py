@@ -38,8 +38,8 @@ class FoldStopping(ASHAScheduler):
     def on_trial_result(
         self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
     ) -> str:
-        """Decide whether a trial goes on after a fold; after its last one it ends by itself."""
-        if result["fold"] == self._num_folds:
+        """Decide whether a trial goes on; after an error or its last fold it ends by itself."""
+        if "error" in result or result["fold"] == self._num_folds:
             return str(TrialScheduler.CONTINUE)
         decision: str = super().on_trial_result(tune_controller, trial, result)
         if decision == TrialScheduler.STOP:

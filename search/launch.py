@@ -9,14 +9,16 @@ from pathlib import Path
 from rich.console import Console
 
 from search import demo
+from search.capacity import Capacity, allot
 from search.display import SearchDisplay, best_table
 from search.prepare import Prepared, prepare
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SearchSettings
 from search.study import StudySearch, num_ended, open_study, settle
-from search.tuner import allot, cluster, run_trials
+from search.tuner import cluster, run_trials
 from search.winner import describe_winner, write_winner
 from trainable.problems import InputProblemsError
+from trainable.trial import ship
 
 
 def launch(
@@ -98,12 +100,15 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
     console.print()
     if missing <= 0:
         return False
-    search = StudySearch(space, run, settings.seed, len(prepared.task.folds))
+    capacity = Capacity(resources)
+    search = StudySearch(space, run, settings.seed, len(prepared.task.folds), capacity)
+    shipment = ship(prepared.task, prepared.pixels) if settings.address else None
     display = SearchDisplay(run, settings.trials, console)
     end = math.inf
     if settings.time_budget is not None:
         end = time.monotonic() + settings.time_budget.total_seconds()
-    run_trials(run, search, prepared.task, resources, missing, settings.time_budget, display)
+    budget = settings.time_budget
+    run_trials(run, search, prepared.task, shipment, resources, missing, budget, display)
     settle(run, study)
     return num_ended(run) < settings.trials and time.monotonic() < end
 

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from search.settings import SearchSettings, Unfreeze
 from search.space import UNFREEZE, Space
 from trainable.cohort import Cohort, check_cohort
@@ -28,6 +31,7 @@ class Prepared:
 
     settings: SearchSettings
     cohort: Cohort
+    pixels: NDArray[np.uint8]
     task: Task
 
     def space(self, *, has_gpu: bool) -> Space:
@@ -77,7 +81,8 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
         InputProblemsError: naming every problem found.
     """
     problems = Problems()
-    cache = settings.cache.expanduser().resolve()
+    # each node of a cluster has a home of its own
+    cache = settings.cache if settings.cache.parts[:1] == ("~",) else settings.cache.resolve()
     weights = problems.attempt(lambda: find_weights(settings.weights, settings.backbones))
     unknown = [choice for choice in settings.unfreeze if choice not in UNFREEZE]
     problems.found.extend(f"--unfreeze must be of {listing(UNFREEZE)}; got {c!r}" for c in unknown)
@@ -94,7 +99,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
         raise InputProblemsError(problems.found)
     check_cohort(cohort, settings.folds, settings.mixed_patients, problems)
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
-    store = ArrayStore(cache)
+    store = ArrayStore(cache.expanduser())
     pixels = problems.attempt(lambda: load_pixels(paths, hashes, settings.image_size, store))
     if problems.found or weights is None or pixels is None:
         raise InputProblemsError(problems.found)
@@ -112,7 +117,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
         threshold=ThresholdPolicy.parse(settings.threshold),
         seed=settings.seed,
     )
-    return Prepared(settings, cohort, task)
+    return Prepared(settings, cohort, pixels, task)
 
 
 def _unchanged(cohort: Cohort) -> Cohort:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from search.settings import SearchSettings
 from trainable.cohort import Cohort
@@ -35,7 +37,7 @@ COLUMNS = (
 class RunFolder:
     """Files of one search.
 
-    `settings.json`, `cohort.csv` and `cohort.json` are written once; `study.db` is Optuna's;
+    `settings.json`, `cohort.csv` and `cohort.json` are written once; `study.log` is Optuna's;
     `tensorboard/` is Ray Tune's. `trials.csv` and `scores/NNNNN.npy` grow by each trial as it ends:
     the scores first, then the row, and only then is Optuna told. So what Optuna counts as finished
     is always here, and a trial without a row is one to run again.
@@ -44,6 +46,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
         self.trials_csv = self.path / "trials.csv"
+        self.study_log = self.path / "study.log"
         self.winner_json = self.path / "winner.json"
         self._lock = FileLock(self.path / ".lock")
 
@@ -51,10 +54,9 @@ class RunFolder:
         """Ray pickles its callbacks; a copy names the folder and does not hold its lock."""
         return RunFolder, (self.path,)
 
-    @property
-    def storage_url(self) -> str:
-        """Optuna's storage, as `optuna-dashboard` takes it."""
-        return f"sqlite:///{self.path / 'study.db'}"
+    def storage(self) -> JournalStorage:
+        """Optuna's storage: a log, since SQLite reads all running trials anew for each number."""
+        return JournalStorage(JournalFileBackend(str(self.study_log)))
 
     def create(self, settings: SearchSettings, cohort: Cohort) -> None:
         """Write what the search was asked."""
@@ -67,23 +69,26 @@ class RunFolder:
         write_atomically(self.path / "settings.json", text + "\n")
 
     def open(self) -> tuple[SearchSettings, Cohort]:
-        """Read what the search was asked, and repair a row that was cut off by a kill.
+        """Read what the search was asked, and repair a row or line that was cut off by a kill.
 
         Raises:
             InputProblemsError: if this is no run folder, or a search is running in it.
         """
-        file = self.path / "settings.json"
-        if not file.exists():
+        settings_json = self.path / "settings.json"
+        if not settings_json.exists():
             raise InputProblemsError(
                 [f"not the folder of a search (no settings.json): {self.path}"]
             )
         self.acquire()
-        text = self.trials_csv.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:
-            with self.trials_csv.open("r+b") as ledger:
-                ledger.truncate(len(whole))
-        return SearchSettings.model_validate_json(file.read_text()), Cohort.load(self.path)
+        for file in (self.trials_csv, self.study_log):
+            text = file.read_bytes() if file.exists() else b""
+            whole = text[: text.rfind(b"\n") + 1]
+            if whole != text:
+                with file.open("r+b") as cut_off:
+                    cut_off.truncate(len(whole))
+        # of a process that is dead, as the lock above says
+        self.study_log.with_suffix(".log.lock").unlink(missing_ok=True)
+        return SearchSettings.model_validate_json(settings_json.read_text()), Cohort.load(self.path)
 
     def acquire(self) -> None:
         """Take the folder for this process; the operating system gives it back at its end."""

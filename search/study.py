@@ -1,11 +1,11 @@
 """The Optuna study of a run: opened, settled after a kill, and told only of whole trials."""
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
@@ -21,7 +21,7 @@ def open_study(run: RunFolder, space: Space) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=STUDY_NAME,
-        storage=RDBStorage(run.storage_url),
+        storage=run.storage(),
         direction="maximize",
         load_if_exists=True,
     )
@@ -75,8 +75,10 @@ class StudySearch(OptunaSearch):
         stopped: Tune's names of the trials that were stopped for being behind.
     """
 
-    def __init__(self, space: Space, run: RunFolder, seed: int, num_folds: int) -> None:
-        """Continue the study of `run`."""
+    def __init__(
+        self, space: Space, run: RunFolder, seed: int, num_folds: int, capacity: Callable[[], int]
+    ) -> None:
+        """Continue the study of `run`, with as many trials under way as `capacity` says."""
         study = open_study(run, space)
         # each session of a study draws anew; the same seed would repeat its first random trials
         with warnings.catch_warnings():
@@ -91,10 +93,20 @@ class StudySearch(OptunaSearch):
             mode="max",
             sampler=sampler,
             study_name=STUDY_NAME,
-            storage=RDBStorage(run.storage_url),
+            storage=run.storage(),
         )
         self.stopped: set[str] = set()
         self._num_folds = num_folds
+        self._capacity = capacity
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next configuration, or None while the cluster is full."""
+        if len(self._ot_trials) - len(self._completed_trials) >= self._capacity():
+            return None
+        return cast("dict[str, Any]", super().suggest(trial_id))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Tell Optuna nothing yet: it prunes nothing, and each telling is a write to its file."""
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

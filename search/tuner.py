@@ -2,49 +2,58 @@
 
 import contextlib
 import logging
+import os
+import re
+import shutil
 import signal
-import traceback
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
-from ray import cloudpickle, tune
+from ray import tune
+from ray._private import worker
 from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 
+import trainable
+from search import ENVIRONMENT
+from search.capacity import Resources
 from search.early_stopping import FoldStopping
 from search.run_folder import RunFolder
 from search.study import StudySearch
 from trainable.cross_validation import Task
-from trainable.problems import InputProblemsError
-from trainable.trial import run_trial
+from trainable.trial import Shipment, run_trial
 
-
-@dataclass(frozen=True)
-class Resources:
-    """What one trial is given, and how many trials that allows at once."""
-
-    cpus: int
-    gpus: float
-    num_concurrent: int
+# how often a trial may lose its worker or node before it is held to be the cause
+_MAX_LOSSES = 3
 
 
 @contextlib.contextmanager
 def cluster(address: str | None) -> Iterator[None]:
-    """Join a Ray cluster, or start one on this machine, for as long as the context lasts."""
+    """Join a Ray cluster, or start one on this machine, for as long as the context lasts.
+
+    A cluster that is joined is sent what runs on its nodes: `trainable/` and our switches.
+    """
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # `display` says in a line what Ray tells of a lost node in twenty
+    worker._worker_logs_enabled = False
     # the errors of trials are kept in the ledger, and the display says how many there are
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    ray.init(
-        address=address or "local",
-        include_dashboard=False if address is None else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    with tempfile.TemporaryDirectory() as sent:
+        shutil.copytree(trainable.__path__[0], Path(sent, "trainable"))
+        # `py_modules` would come behind the current folder, of which a node may have an old copy
+        switches = {name: os.environ[name] for name in ENVIRONMENT}
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            runtime_env={"working_dir": sent, "env_vars": switches} if address else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     # a scheduler's SIGTERM ends a search as Ctrl-C does, and not in Ray's crash handler
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
@@ -52,35 +61,6 @@ def cluster(address: str | None) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
         ray.shutdown()
-
-
-def allot(cpus: int, gpus: float) -> Resources:
-    """Share the cluster among trials; without any GPU a trial is given none.
-
-    Raises:
-        InputProblemsError: if no node of the cluster has what one trial asks for.
-    """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if not any(node.get("GPU", 0) for node in nodes):
-        gpus = 0.0
-    fits = [
-        min(
-            int(node.get("CPU", 0) // cpus),
-            int(node.get("GPU", 0) / gpus + 1e-9) if gpus else int(node.get("CPU", 0) // cpus),
-        )
-        for node in nodes
-    ]
-    if not sum(fits):
-        has = "; ".join(
-            f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes
-        )
-        raise InputProblemsError(
-            [
-                f"a trial must fit on one node; it asks for {cpus} CPUs and {gpus:g} GPUs, the "
-                f"nodes have {has}. Ask for less with --cpus-per-trial or --gpus-per-trial"
-            ]
-        )
-    return Resources(cpus, gpus, sum(fits))
 
 
 class Ledger(tune.Callback):
@@ -92,32 +72,37 @@ class Ledger(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Keep the scores and the row of a trial that reports its last fold."""
-        scores = result.pop("scores", None)
-        if scores is None:
-            return
-        number = trial.config["number"]
-        self._run.save_scores(number, np.frombuffer(scores, np.float32))
-        metrics = {**result, "seconds": round(result["time_total_s"], 2)}
-        self._run.add_trial(number, "complete", trial.config["trial"], metrics)
+        """Keep the scores and the row of a trial that reports its last fold, or its error."""
+        number, config = trial.config["number"], trial.config["trial"]
+        if "error" in result:
+            self._run.add_trial(number, "failed", config, {}, result["error"])
+        elif (scores := result.pop("scores", None)) is not None:
+            self._run.save_scores(number, np.frombuffer(scores, np.float32))
+            metrics = {**result, "seconds": round(result["time_total_s"], 2)}
+            self._run.add_trial(number, "complete", config, metrics)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Keep the row of a trial that failed, with the error that it died of."""
-        text = "unknown"
-        if trial.pickled_error_file:
-            # written by this process a moment ago; the copy in the run folder comes later
-            error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-            cause = getattr(error, "cause", None) or error
-            text = "".join(traceback.format_exception_only(cause)).strip()
+        """Keep the row of a trial whose worker died each time."""
+        text = f"lost its worker {trial.num_failures} times; the last time {death(trial)}"
         self._run.add_trial(trial.config["number"], "failed", trial.config["trial"], {}, text)
+
+
+def death(trial: Trial) -> str:
+    """Why and where a trial lost its worker, in a few words of Ray's long account."""
+    account = Path(trial.error_file or os.devnull).read_text().rpartition("Failure # ")[2]
+    why = re.search(r"because (its (?:worker process|node) has died)", account)
+    where = re.search(r"\bip(?:v4)?: ?([\d.]+)", account)
+    on = f" on {where[1]}" if where else ""
+    return f"{why[1] if why else 'it cannot be reached'}{on}"
 
 
 def run_trials(
     run: RunFolder,
     search: StudySearch,
     task: Task,
+    shipment: Shipment | None,
     resources: Resources,
     num_trials: int,
     time_budget: timedelta | None,
@@ -125,7 +110,8 @@ def run_trials(
 ) -> None:
     """Run `num_trials` more trials, or as many as the time budget or Ctrl-C leaves."""
     trainable = tune.with_resources(
-        tune.with_parameters(run_trial, task=task), {"cpu": resources.cpus, "gpu": resources.gpus}
+        tune.with_parameters(run_trial, task=task, shipment=shipment),
+        {"cpu": resources.cpus, "gpu": resources.gpus},
     )
     tuner = tune.Tuner(
         trainable,
@@ -133,7 +119,6 @@ def run_trials(
             num_samples=num_trials,
             search_alg=search,
             scheduler=FoldStopping(run, search, len(task.folds)),
-            max_concurrent_trials=resources.num_concurrent,
             time_budget_s=time_budget,
             reuse_actors=True,
             trial_dirname_creator=_directory_name,
@@ -142,6 +127,7 @@ def run_trials(
             name="tensorboard",
             storage_path=str(run.path),
             verbose=0,
+            failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
             callbacks=[Ledger(run), display, TBXLoggerCallback()],
         ),
     )

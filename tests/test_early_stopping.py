@@ -26,7 +26,7 @@ class Race:
     def __init__(self, folder: Path, num_folds: int = 5) -> None:
         self.run = RunFolder(folder / "run")
         self.run.create(SearchSettings(data=Path("x.csv")), cohort())
-        self.search = StudySearch(SPACE, self.run, seed=0, num_folds=num_folds)
+        self.search = StudySearch(SPACE, self.run, seed=0, num_folds=num_folds, capacity=lambda: 9)
         self.scheduler = FoldStopping(self.run, self.search, num_folds)
         self.trials: dict[str, Trial] = {}
 
@@ -82,6 +82,17 @@ def test_a_trial_ends_by_itself_after_its_last_fold(race: Race) -> None:
     race.report("good", 4, 0.5)
     assert race.report("frozen", 5, 0.0) == TrialScheduler.CONTINUE
     assert race.run.trials().empty
+
+
+def test_a_trial_that_reports_an_error_is_left_to_end(race: Race) -> None:
+    race.report("good", 1, 0.5)
+    result = {"error": "ValueError: no", "training_iteration": 1}
+    decision = race.scheduler.on_trial_result(
+        None,  # type: ignore[arg-type]
+        race.trials["good"],
+        result,
+    )
+    assert decision == TrialScheduler.CONTINUE
 
 
 def test_with_one_split_no_trial_stops(tmp_path: Path) -> None:

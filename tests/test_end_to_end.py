@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
+from search.run_folder import RunFolder
 from trainable.phantoms import write_demo
 
 pytestmark = pytest.mark.timeout(240)
@@ -71,7 +72,7 @@ def finished(home: Path) -> Path:
 
 
 def states(run: Path) -> list[TrialState]:
-    study = optuna.load_study(study_name=None, storage=f"sqlite:///{run / 'study.db'}")
+    study = optuna.load_study(study_name=None, storage=RunFolder(run).storage())
     return [trial.state for trial in study.trials]
 
 

@@ -72,7 +72,7 @@ def test_a_failed_trial_is_not_run_again(run: RunFolder) -> None:
 def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     ask(study)
-    loaded = optuna.load_study(study_name=None, storage=run.storage_url)
+    loaded = optuna.load_study(study_name=None, storage=run.storage())
     assert len(loaded.trials) == 1
 
 
@@ -88,7 +88,7 @@ def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
 def test_only_a_whole_trial_has_a_value(
     run: RunFolder, result: dict[str, float] | None, state: TrialState, value: float | None
 ) -> None:
-    search = StudySearch(SPACE, run, seed=0, num_folds=5)
+    search = StudySearch(SPACE, run, seed=0, num_folds=5, capacity=lambda: 9)
     search.suggest("one")
     search.on_trial_complete("one", result)
     [trial] = open_study(run, SPACE).trials
@@ -98,9 +98,20 @@ def test_only_a_whole_trial_has_a_value(
 def test_a_later_session_draws_other_random_trials(run: RunFolder) -> None:
     drawn = []
     for name in ("first", "second"):
-        search = StudySearch(SPACE, run, seed=0, num_folds=5)
+        search = StudySearch(SPACE, run, seed=0, num_folds=5, capacity=lambda: 9)
         for number in range(3):
             suggested = search.suggest(f"{name}{number}")
             assert suggested is not None
             drawn.append(suggested["trial"]["learning_rate"])
     assert len(set(drawn)) == len(drawn)
+
+
+def test_a_study_cut_off_by_a_kill_goes_on(run: RunFolder) -> None:
+    ask(open_study(run, SPACE))
+    with run.study_log.open("a") as log:
+        log.write('{"op_code":4,"wor')
+    run.study_log.with_suffix(".log.lock").symlink_to(run.study_log)
+    run.release()
+    RunFolder(run.path).open()
+    ask(open_study(run, SPACE))
+    assert len(open_study(run, SPACE).trials) == 2

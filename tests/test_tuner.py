@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from ray import tune
 
+from search.capacity import Capacity, allot
 from search.prepare import prepare
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
 from search.study import StudySearch
-from search.tuner import allot, cluster, run_trials
+from search.tuner import cluster, run_trials
 from trainable.phantoms import write_demo
 from trainable.problems import InputProblemsError
 
@@ -46,10 +47,11 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         kind=str(tmp_path),
         files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
     )
-    search = StudySearch(prepared.space(has_gpu=False), run, 0, num_folds=2)
+    resources = allot(1, 0.25)
+    search = StudySearch(prepared.space(has_gpu=False), run, 0, 2, Capacity(resources))
     task = dataclasses.replace(prepared.task, weights=gone)
-    run_trials(run, search, task, allot(1, 0.25), 2, None, tune.Callback())
-    run_trials(run, search, prepared.task, allot(1, 0.25), 2, None, tune.Callback())
+    run_trials(run, search, task, None, resources, 2, None, tune.Callback())
+    run_trials(run, search, prepared.task, None, resources, 2, None, tune.Callback())
     trials = run.trials()
     assert trials["state"].tolist() == ["failed", "failed", "complete", "complete"]
     assert trials["error"][0].startswith("ValueError: ")

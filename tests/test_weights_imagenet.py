@@ -91,7 +91,7 @@ def test_a_download_is_kept_and_used(publish: Publish, checkpoints: Path) -> Non
     assert (checkpoints / published.name).read_bytes() == published.read_bytes()
     published.unlink()
     built = weights.build("squeezenet1_0").state_dict()
-    assert all(torch.equal(built[key], state[key]) for key in state)
+    assert all(torch.equal(built[key], state[key]) for key in state if "classifier" not in key)
     assert weights.backbones == ("squeezenet1_0",)
     assert weights.fingerprints == {"squeezenet1_0": published.as_uri()}
 
@@ -106,7 +106,7 @@ def test_the_densenet_file_of_torchvision_with_its_old_names_is_used(publish: Pu
     assert len(old.keys() - state.keys()) == 580, "five of each of the 116 norms and convolutions"
     publish("densenet121", old)
     built = find_weights("imagenet", ["densenet121"]).build("densenet121").state_dict()
-    assert all(torch.equal(built[key], state[key]) for key in state)
+    assert all(torch.equal(built[key], state[key]) for key in state if "classifier" not in key)
 
 
 def test_what_was_downloaded_before_is_used_without_a_network(
@@ -117,7 +117,7 @@ def test_what_was_downloaded_before_is_used_without_a_network(
     checkpoints.mkdir(parents=True)
     published.rename(checkpoints / published.name)
     built = find_weights("imagenet", ["squeezenet1_1"]).build("squeezenet1_1").state_dict()
-    assert all(torch.equal(built[key], state[key]) for key in state)
+    assert all(torch.equal(built[key], state[key]) for key in state if "classifier" not in key)
 
 
 def test_a_download_with_the_wrong_hash_is_refused_and_not_kept(

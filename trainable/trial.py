@@ -1,41 +1,105 @@
-"""The one file of this folder that knows Ray: a configuration in, reports to Ray Tune out."""
+"""The one file of this folder that knows Ray: what Ray carries to a trial, and its reports back."""
 
+import dataclasses
 import functools
+import hashlib
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import ray
 import torch
-from ray import tune
+from filelock import FileLock
+from numpy.typing import NDArray
+from ray import ObjectRef, tune
 
 from trainable.config import TrialConfig
 from trainable.cross_validation import FoldRecord, Task, cross_validate
 from trainable.device import pick_device
+from trainable.pixels import pixels_key
 from trainable.store import ArrayStore
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What a node of a cluster lacks, in Ray's object store; it is fetched once a node.
+
+    Attributes:
+        pixels: of the cohort, uint8 (num_images, size, size).
+        weights: the bytes of each backbone's state dict.
+    """
+
+    pixels: "ObjectRef[NDArray[np.uint8]]"
+    weights: Mapping[str, "ObjectRef[bytes]"]
+
+
+def ship(task: Task, pixels: NDArray[np.uint8]) -> Shipment:
+    """Put images and weights where every node can fetch them, now or after it joins."""
+    files = task.weights.files.items()
+    return Shipment(ray.put(pixels), {name: ray.put(path.read_bytes()) for name, path in files})
+
+
+def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStore) -> Task:
+    """Bring what a trial needs into this node's store; images that are there are not fetched.
+
+    Returns:
+        The task, its weights where this node has them.
+    """
+    key = pixels_key(task.hashes, config.image_size)
+    shape = (len(task.paths), config.image_size, config.image_size)
+    store.get_or_compute(key, shape, np.uint8, lambda rows: ray.get(shipment.pixels)[rows])
+    name, weights = config.backbone, task.weights
+    if name not in shipment.weights:
+        return task
+    digest = hashlib.sha256(weights.fingerprints[name].encode()).hexdigest()[:24]
+    path = store.folder / f"weights-{name}-{digest}.pth"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            partial.write_bytes(ray.get(shipment.weights[name]))
+            partial.replace(path)
+    return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
 
 
 @functools.cache
 def _store(cache: Path) -> ArrayStore:
     """One store a process: an actor that is used again has its arrays open already."""
-    return ArrayStore(cache)
+    return ArrayStore(cache.expanduser())
 
 
-def run_trial(config: dict[str, Any], task: Task) -> None:
+def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> None:
     """Cross-validate one configuration on the resources that Ray allocated.
+
+    An error of the trial's own is reported, not raised: Ray runs a trial again that raises, as it
+    does one whose worker died, and this one would only fail again.
 
     Args:
         config: `trial` holds the fields of a `TrialConfig`; `number` is Optuna's trial number.
         task: what all trials share.
+        shipment: images and weights; None on one machine, where the task's own files are.
     """
+    try:
+        _report_folds(TrialConfig(**config["trial"]), task, shipment)
+    except Exception as error:
+        tune.report({"error": "".join(traceback.format_exception_only(error)).strip()})
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _report_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> None:
     resources = tune.get_context().get_trial_resources().required_resources
     torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
     device = pick_device(resources.get("GPU", 0))
-    trial = TrialConfig(**config["trial"])
-    for record in cross_validate(trial, task, device, _store(task.cache)):
+    store = _store(task.cache)
+    if shipment is not None:
+        task = unpack(shipment, task, config, store)
+    for record in cross_validate(config, task, device, store):
         # a frozen trial's folds take less time than telling of them
-        if record.fold == len(task.folds) or trial.unfreeze:
+        if record.fold == len(task.folds) or config.unfreeze:
             tune.report(as_metrics(record, len(task.folds)))
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:

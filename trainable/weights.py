@@ -29,7 +29,7 @@ class Weights:
         kind: "imagenet" (torchvision's IMAGENET1K_V1, the weights of the source documents),
             "none" (random, the same in every process) or the folder that `files` are in.
         backbones: the backbones that can be had, in the order of the table.
-        files: for a folder, the state dict of each backbone.
+        files: the state dict of each backbone; none for random weights.
         fingerprints: for each backbone, what names its weights in a key of stored features.
     """
 
@@ -49,10 +49,7 @@ class Weights:
                 torch.manual_seed(_RANDOM_SEED)
                 return backbone.build()
         model = backbone.build()
-        if self.kind == IMAGENET:
-            model.load_state_dict(_with_new_names(_imagenet_state(name)))
-        else:
-            _load_body(model, backbone, self.files[name])
+        _load_body(model, backbone, self.files[name])
         return model
 
 
@@ -84,11 +81,12 @@ def find_weights(kind: str, wanted: Sequence[str] = ()) -> Weights:
 
 
 def _find_imagenet(names: Sequence[str]) -> Weights:
+    folder = Path(torch.hub.get_dir(), "checkpoints")
     for name in names:
         try:
-            _imagenet_state(name)
+            # downloads it into the folder if it is not there
+            torchvision_weights(name).get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            folder = Path(torch.hub.get_dir(), "checkpoints")
             raise InputProblemsError(
                 [
                     f"--weights imagenet needs torchvision's weights of {name}, which could not be "
@@ -99,7 +97,8 @@ def _find_imagenet(names: Sequence[str]) -> Weights:
                 ]
             ) from error
     fingerprints = {name: torchvision_weights(name).url for name in names}
-    return Weights(IMAGENET, tuple(names), fingerprints=fingerprints)
+    files = {name: folder / Path(url).name for name, url in fingerprints.items()}
+    return Weights(IMAGENET, tuple(names), files, fingerprints)
 
 
 def torchvision_weights(name: str) -> Any:
@@ -107,13 +106,6 @@ def torchvision_weights(name: str) -> Any:
     import torchvision  # slow, see `Backbone.build`
 
     return torchvision.models.get_model_weights(name)[_TORCHVISION_WEIGHTS]
-
-
-def _imagenet_state(name: str) -> Mapping[str, Any]:
-    state: Mapping[str, Any] = torchvision_weights(name).get_state_dict(
-        progress=False, check_hash=True
-    )
-    return state
 
 
 def _find_folder(folder: Path, wanted: Sequence[str]) -> Weights:

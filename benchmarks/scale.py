@@ -1,0 +1,141 @@
+"""What a search costs beside its trials: `python -m benchmarks.scale --trials 400 --under-way 8`.
+
+That prints the seconds that Optuna and the ledger take for one more trial, by the number of trials
+there are and of those under way. With `--nodes 8` the trials run on Ray's own test cluster of so
+many small nodes on this machine, and only report; these figures are the driver's.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+
+from search.capacity import Capacity, Resources
+from search.run_folder import RunFolder
+from search.settings import SearchSettings
+from search.space import UNFREEZE, Space
+from search.study import StudySearch
+from trainable.backbones import BACKBONES
+from trainable.cohort import Cohort
+from trainable.cross_validation import Task
+from trainable.folds import Fold
+from trainable.normalization import NORMALIZATIONS
+from trainable.pixels import PixelStatistics
+from trainable.thresholds import ThresholdPolicy
+from trainable.weights import Weights
+
+SPACE = Space(tuple(BACKBONES), UNFREEZE, NORMALIZATIONS, image_size=320, batch_size=64, epochs=5)
+NUM_IMAGES = 100
+
+
+def report_only(config: dict[str, Any], task: Task, shipment: None) -> None:
+    """A trial that trains nothing."""
+    from ray import tune
+
+    f1 = np.random.default_rng(config["number"]).random()
+    scores = np.zeros(NUM_IMAGES, np.float32).tobytes()
+    tune.report({"fold": len(task.folds), "objective": f1, "scores": scores})
+
+
+def new_run(folder: Path) -> RunFolder:
+    """A run folder for a cohort that nobody reads."""
+    rows = np.arange(NUM_IMAGES).astype(str)
+    columns = ("image", "path", "patient", "sha256")
+    manifest = pd.DataFrame({name: rows for name in columns}).assign(label=0, split="")
+    run = RunFolder(folder)
+    run.create(SearchSettings(data=Path("nothing.csv")), Cohort(manifest, ("0", "1")))
+    return run
+
+
+def suggestions(num_trials: int, num_under_way: int) -> Iterator[dict[str, float]]:
+    """Suggest and end trials without Ray; a row each time that the number of trials doubles."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = new_run(Path(folder, "run"))
+        search = StudySearch(SPACE, run, 0, 5, lambda: num_under_way)
+        rng = np.random.default_rng(0)
+        under_way: deque[tuple[str, dict[str, Any]]] = deque()
+        done, began, last = 50, time.perf_counter(), 0
+        for number in range(num_trials + num_under_way):
+            if len(under_way) == num_under_way:
+                name, config = under_way.popleft()
+                f1 = rng.random()
+                run.add_trial(config["number"], "complete", config["trial"], {"objective": f1})
+                search.on_trial_complete(
+                    name, {"objective": f1, "fold": 5, "training_iteration": 1}
+                )
+            suggested = search.suggest(str(number))
+            assert suggested is not None
+            under_way.append((str(number), suggested))
+            if number + 1 == done:
+                now = time.perf_counter()
+                seconds = (now - began) / (done - last)
+                yield {"trials": done, "under way": num_under_way, "seconds a trial": seconds}
+                done, began, last = 2 * done, time.perf_counter(), done
+
+
+def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
+    """Run trials that only report on nodes of one CPU each."""
+    import ray
+    from ray import tune
+    from ray.cluster_utils import Cluster
+
+    import search.tuner
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    for _ in range(num_nodes):
+        nodes.add_node(num_cpus=1, object_store_memory=80 * 1024**2)
+    rows = np.arange(NUM_IMAGES)
+    task = Task(
+        (), (), rows % 2, (Fold(rows, rows),), PixelStatistics(0.5, 0.2),
+        Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0, "binary",
+        ThresholdPolicy("best"), 0,
+    )  # fmt: skip
+    resources = Resources(1, 0)
+    with (
+        search.tuner.cluster(nodes.address),
+        tempfile.TemporaryDirectory() as folder,
+        patch("search.tuner.run_trial", report_only),
+    ):
+        run = new_run(Path(folder, "run"))
+        study = StudySearch(SPACE, run, 0, 1, Capacity(resources))
+        began = time.perf_counter()
+        search.tuner.run_trials(
+            run, study, task, None, resources, num_trials, None, tune.Callback()
+        )
+        seconds = time.perf_counter() - began
+        ended = len(run.trials())
+    assert not ray.is_initialized()
+    nodes.shutdown()
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "nodes": num_nodes,
+        "trials": ended,
+        "trials a second": ended / seconds,
+        "driver MB": megabytes,
+    }
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nodes", type=int, default=0, help="test cluster of so many nodes")
+    parser.add_argument("--trials", type=int, default=400)
+    parser.add_argument("--under-way", type=int, default=8)
+    options = parser.parse_args()
+    if options.nodes:
+        rows = [cluster(options.nodes, options.trials)]
+    else:
+        rows = list(suggestions(options.trials, options.under_way))
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
