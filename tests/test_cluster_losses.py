@@ -134,7 +134,8 @@ def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_
     assert killed.startswith("its worker process has died on ")
     assert cut_off.startswith(("its node has died", "it cannot be reached"))
     trials = run.trials()
-    assert trials["state"].tolist() == ["complete"] * 4
+    assert len(trials) == 4
+    assert set(trials["state"]) <= {"complete", "stopped"}
     assert sorted(trials["number"]) == list(range(4))
     for number in range(4):
         assert np.isfinite(np.load(run.scores_path(number))).all()
