@@ -53,7 +53,7 @@ def read_counts(file: Path) -> pd.DataFrame:
         )
         problems.refuse()
     cells = raw[[columns[cell] for cell in CELLS]].set_axis(list(CELLS), axis=1)
-    numbers = cells.apply(pd.to_numeric, errors="coerce")
+    numbers: pd.DataFrame = cells.apply(pd.to_numeric, errors="coerce")
     bad = ~(numbers.ge(0) & numbers.mod(1).eq(0)).all(axis=1)
     others = raw.drop(columns=[columns[cell] for cell in CELLS])
     names = [" ".join(filter(None, row)) for row in others.itertuples(index=False, name=None)]

@@ -76,7 +76,7 @@ def choose_thresholds(
     averages. So the best threshold is the score of a positive image, or above all scores; beyond
     256 positive images, 256 quantiles of their scores are tried.
 
-    The single best of them owes its place to a few images. So F1 is first averaged over the fifth
+    The single best of them owes its place to a few images. So F1 is first averaged over the third
     of the candidates around each one; in simulated searches that raised the true F1 of what was
     chosen, and brought the apparent one nearer to it (`benchmarks/selection.py`).
 
@@ -106,7 +106,7 @@ def choose_thresholds(
     if policy.kind == "sensitivity":
         best = (tp >= policy.value * num_positive * (1 - _ROUNDING)).argmax(axis=0)
     else:
-        num_around = len(candidates) // 10
+        num_around = len(candidates) // 6
         f1 = uniform_filter1d(f1, 2 * num_around + 1, axis=0, mode="nearest")
         best = f1.argmax(axis=0)
     return Chosen(candidates[best], f1[best, np.arange(len(best))])
