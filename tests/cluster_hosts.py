@@ -165,6 +165,7 @@ class Outside:
     def join(self, address: str) -> None:
         """Bring in a machine that cluster.yaml did not name: what it says, done by hand."""
         config = yaml.safe_load(self.cluster_yaml.read_text())
+        wait_for(f"sshd on {address}", lambda: is_open(address, 22), 30)
         self.ssh(address, "mkdir -p ~/cxr ~/.ray")
         shell = shlex.join(["ssh", *self.ssh_options()])
         for there, here in config["file_mounts"].items():
@@ -197,10 +198,10 @@ def num_nodes(outside: Outside) -> int:
     return int(told.splitlines()[-1])
 
 
-def is_open(port: int) -> bool:
-    """Whether something listens on this machine."""
+def is_open(address: str, port: int) -> bool:
+    """Whether something listens there."""
     with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
+        return connection.connect_ex((address, port)) == 0
 
 
 def refuse_without_token(dashboard: str) -> None:
@@ -239,7 +240,7 @@ def search(folder: Path, outside: Outside, hosts: dict[str, Host]) -> None:
     outside.ray("rsync-up", outside.cluster_yaml, f"{folder / 'xrays'}/", "~/xrays/")
     dashboard = "http://127.0.0.1:8265"
     tunnel = subprocess.Popen([RAY, "dashboard", outside.cluster_yaml], stdout=subprocess.DEVNULL)
-    wait_for("the tunnel", lambda: is_open(8265))
+    wait_for("the tunnel", lambda: is_open("127.0.0.1", 8265))
     refuse_without_token(dashboard)
     options = ("--weights", "none", "--backbones", "squeezenet1_0,resnet18", "--unfreeze", "one")
     sizes = ("--image-size", "64", "--batch-size", "16", "--folds", "3", "--trials", NUM_TRIALS)
