@@ -1,5 +1,6 @@
 """Small real images and cohorts, drawn by numpy and written by pillow."""
 
+import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,6 +13,10 @@ from PIL import Image
 
 import search  # noqa: F401 - sets Ray's switches before a test imports Ray
 from trainable.cohort import Cohort
+
+# two test files run at once: neither may take both cores, nor starve Ray's workers of one
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 
 def _draw_xray(seed: int, height: int, width: int) -> NDArray[np.uint8]:

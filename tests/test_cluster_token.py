@@ -1,13 +1,16 @@
 """A cluster that is started as cluster.yaml says refuses who has no token, or a wrong one."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +34,11 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+def ports() -> Iterator[tuple[int, int]]:
     """Ports of a head on loopback: that of the cluster, and that of dashboard and jobs."""
     port, dashboard = free_port(), free_port()
-    folder = tmp_path_factory.mktemp("r")
+    # a short path: Ray's sockets lie deep below it, and their names may have 107 letters
+    folder = Path(tempfile.mkdtemp(prefix="r"))
     options = (f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}")
     loopback = ("--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--num-cpus=1")
     with (folder / "log").open("w") as log:
@@ -50,6 +54,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]
     yield port, dashboard
     head.terminate()
     head.wait()
+    shutil.rmtree(folder)
 
 
 def answer(dashboard: int, token: str | None) -> int | None:
