@@ -43,7 +43,7 @@ class FoldStopping(ASHAScheduler):
             return str(TrialScheduler.CONTINUE)
         decision: str = super().on_trial_result(tune_controller, trial, result)
         if decision == TrialScheduler.STOP:
-            why = f"stopped after {result['fold']} of {self._num_folds} folds, behind the others"
+            why = f"after {result['fold']} of {self._num_folds} folds, behind the others"
             self._run.add_trial(
                 trial.config["number"], "stopped", trial.config["trial"], result, why
             )

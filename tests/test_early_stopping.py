@@ -62,7 +62,7 @@ def test_a_trial_that_is_behind_after_two_folds_stops(race: Race) -> None:
     assert trials["state"].tolist() == ["stopped"]
     assert trials["number"].tolist() == [1]
     assert (trials["fold"].item(), trials["objective"].item()) == (2, 0.4)
-    assert trials["error"].item() == "stopped after 2 of 5 folds, behind the others"
+    assert trials["error"].item() == "after 2 of 5 folds, behind the others"
     assert num_ended(race.run) == 1
 
 
