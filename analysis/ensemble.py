@@ -36,10 +36,8 @@ def choose_members(run: Path, winner: Winner, cohort: Cohort, size: int) -> list
 
 def mean_threshold(run: Path, trials: Sequence[int], winner: Winner, cohort: Cohort) -> float:
     """The threshold of several trials' mean score, chosen on their mean out-of-fold scores."""
-    kept = [np.load(run / "scores" / f"{trial:05d}.npy") for trial in trials]
-    # where folds were repeated, a trial's score is the mean over the repeats
-    by_trial = np.stack([np.atleast_2d(one).mean(axis=0, dtype=np.float32) for one in kept])
-    scores: NDArray[np.float32] = by_trial.mean(axis=0)
+    by_trial = [np.load(run / "scores" / f"{trial:05d}.npy") for trial in trials]
+    scores: NDArray[np.float32] = np.mean(by_trial, axis=0)
     scored = ~np.isnan(scores)
     threshold, _ = choose_threshold(
         cohort.labels[scored], scores[scored], winner.threshold_policy, winner.f1_average

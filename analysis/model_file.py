@@ -93,14 +93,7 @@ def load_model(folder: Path) -> FinalModel:
 
 
 def _load_member(config: TrialConfig, tensors: dict[str, Tensor], number: int) -> Network:
-    network = build_network(
-        find_backbone(config.backbone).build(),
-        config.backbone,
-        config.cut,
-        config.unfreeze,
-        config.head_width,
-        config.dropout,
-    )
+    network = build_network(find_backbone(config.backbone).build(), config)
     prefix = f"members.{number}."
     own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
     shared = {key: t for key, t in tensors.items() if key.startswith(_FROZEN)}

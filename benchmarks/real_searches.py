@@ -1,7 +1,6 @@
 """Small real searches: fresh demo cohorts, networks that are trained, and 20,000 new phantoms."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import optuna
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.judged_search import JudgedSearch
 from search.prepare import Prepared, prepare
 from search.settings import SearchSettings
 from search.space import Space
@@ -61,17 +61,6 @@ class NewImagesTruth:
         return max(self.f1(trial, threshold) for trial, threshold in enumerate(thresholds))
 
 
-@dataclass(frozen=True)
-class RealSearch:
-    """What a search leaves behind, with the truth."""
-
-    labels: NDArray[np.int64]
-    patients: NDArray[np.int64]
-    folds: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    truth: NewImagesTruth
-
-
 def draw_new_images(folder: Path, pool: Executor) -> None:
     """Draw the new phantoms and compute their features, once for all searches."""
     rows = sample_patients(NUM_NEW_IMAGES, _NEW_PATIENTS_SEED).head(NUM_NEW_IMAGES)
@@ -104,7 +93,7 @@ def _new_images(store: ArrayStore) -> Images:
     return Images(films, _STATISTICS, _NEW)
 
 
-def run_search(folder: Path, seed: int) -> RealSearch:
+def run_search(folder: Path, seed: int) -> JudgedSearch:
     """Draw a cohort, try random configurations on it, and judge each one's final model."""
     torch.set_num_threads(1)
     store = ArrayStore(folder)
@@ -126,7 +115,7 @@ def run_search(folder: Path, seed: int) -> RealSearch:
         folds[fold.valid] = number
     labels = np.array(store.get(f"{_NEW}-labels"))
     truth = NewImagesTruth(labels, np.stack(new_scores))
-    return RealSearch(task.labels, prepared.cohort.patients, folds, np.stack(scores), truth)
+    return JudgedSearch(task.labels, prepared.cohort.patients, folds, np.stack(scores), truth)
 
 
 def _sample(space: Space, num_trials: int, seed: int) -> list[TrialConfig]:

@@ -27,8 +27,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.real_searches import RealSearch, draw_new_images, run_search
-from benchmarks.simulated_searches import SimulatedSearch, simulate_search
+from benchmarks.judged_search import JudgedSearch
+from benchmarks.real_searches import draw_new_images, run_search
+from benchmarks.simulated_searches import simulate_search
 from search.selection import select
 from trainable.bootstrap import (
     LEVEL,
@@ -40,7 +41,6 @@ from trainable.bootstrap import (
 from trainable.metrics import f1_of_counts, weighted_counts
 from trainable.thresholds import ThresholdPolicy
 
-Search = RealSearch | SimulatedSearch
 Claim = tuple[int, float, float, tuple[float, float]]
 """The trial chosen, its threshold, the F1 reported and its interval."""
 
@@ -49,14 +49,14 @@ METHODS = ("ours", "holdout", "fold_mean")
 FIGURES = ("bias", "coverage", "true_f1", "regret")
 
 
-def claim_ours(search: Search) -> Claim:
+def claim_ours(search: JudgedSearch) -> Claim:
     """Choose and correct as `cxr-search` does."""
     best = ThresholdPolicy("best")
     found = select(search.labels, search.patients, search.scores, best, "binary")
     return found.chosen, found.threshold, found.corrected_f1, found.interval
 
 
-def claim_holdout(search: Search) -> Claim:
+def claim_holdout(search: JudgedSearch) -> Claim:
     """The best F1 on the first fold, with the percentiles of a bootstrap by patient."""
     held_out = search.folds == 0
     labels, patients = search.labels[held_out], search.patients[held_out]
@@ -68,7 +68,7 @@ def claim_holdout(search: Search) -> Claim:
     return trial, threshold, f1[0], percentile_interval(f1_of_counts(counts, "binary"), tail)
 
 
-def claim_fold_mean(search: Search) -> Claim:
+def claim_fold_mean(search: JudgedSearch) -> Claim:
     """The best mean of the folds' F1s, with Student's interval of that mean."""
     parts = (search.folds == np.arange(search.folds.max() + 1)[:, None]).astype(np.float64)
     trial, threshold, f1 = _best_mean(search.labels, search.scores, parts)
@@ -92,12 +92,12 @@ def _best_mean(
     return best
 
 
-CLAIMS: dict[str, Callable[[Search], Claim]] = dict(
+CLAIMS: dict[str, Callable[[JudgedSearch], Claim]] = dict(
     zip(METHODS, (claim_ours, claim_holdout, claim_fold_mean), strict=True)
 )
 
 
-def judge(make: Callable[[int], Search], seed: int) -> list[dict[str, float | str]]:
+def judge(make: Callable[[int], JudgedSearch], seed: int) -> list[dict[str, float | str]]:
     """One row a method: what it claimed of one search, and the truth."""
     search = make(seed)
     best = search.truth.best_f1()
@@ -139,7 +139,7 @@ def main() -> None:
         TemporaryDirectory(prefix="cxr-benchmark-") as folder,
         ProcessPoolExecutor(options.processes, context) as pool,
     ):
-        jobs: dict[str, tuple[Callable[[int], Search], int]] = {
+        jobs: dict[str, tuple[Callable[[int], JudgedSearch], int]] = {
             name: (functools.partial(simulate_search, *cohort), options.simulated)
             for name, cohort in COHORTS.items()
         }

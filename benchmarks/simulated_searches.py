@@ -1,12 +1,12 @@
 """Searches made of numbers: correlated score vectors whose true F1 is known to the last digit."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import stats
 from sklearn.model_selection import StratifiedGroupKFold
+
+from benchmarks.judged_search import JudgedSearch
 
 NUM_FOLDS = 5
 NUM_TRIALS = 50
@@ -42,18 +42,7 @@ class NormalTruth:
         return np.asarray(2 * found / (self._share + found + false))
 
 
-@dataclass(frozen=True)
-class SimulatedSearch:
-    """What a search leaves behind, with the truth."""
-
-    labels: NDArray[np.int64]
-    patients: NDArray[np.int64]
-    folds: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    truth: NormalTruth
-
-
-def simulate_search(num_images: int, num_positive: int, seed: int) -> SimulatedSearch:
+def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSearch:
     """Draw the out-of-fold scores (num_trials, num_images) of one search, in [0, 1]."""
     rng = np.random.default_rng(seed)
     labels = np.repeat([1, 0], [num_positive, num_images - num_positive])
@@ -70,7 +59,7 @@ def simulate_search(num_images: int, num_positive: int, seed: int) -> SimulatedS
         folds[valid] = number
     scores = (1 / (1 + np.exp(-deviations))).astype(np.float32)
     truth = NormalTruth(distances, num_positive / num_images)
-    return SimulatedSearch(labels, patients, folds, scores, truth)
+    return JudgedSearch(labels, patients, folds, scores, truth)
 
 
 def _patients(num_images: int, rng: Generator) -> NDArray[np.int64]:

@@ -13,14 +13,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.finetuning import images_of, time_finetuning
+from benchmarks.finetuning import CPU, images_of, time_finetuning
 from benchmarks.memory import PeakMemory
 from benchmarks.plain import time_plain_trials
 from search.prepare import prepare
@@ -36,9 +36,6 @@ BACKBONES = ("squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50
 NORMALIZATIONS: tuple[NormalizationName, ...] = ("none", "imagenet")
 FINETUNED = ("squeezenet1_0", "resnet18")
 PLAIN_BATCHES = (4, 16, 64)
-CPU = torch.device("cpu")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)

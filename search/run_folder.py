@@ -135,9 +135,9 @@ class RunFolder:
         partial.replace(path)
 
     def scores(self, number: int) -> NDArray[np.float32]:
-        """Out-of-fold scores (num_images,) of a trial; where folds were repeated, their mean."""
-        kept = np.atleast_2d(np.load(self.scores_path(number)))
-        return np.asarray(kept.mean(axis=0, dtype=np.float32))
+        """Out-of-fold scores (num_images,) of a trial."""
+        scores: NDArray[np.float32] = np.load(self.scores_path(number))
+        return scores
 
     def scores_path(self, number: int) -> Path:
         """File of a trial's out-of-fold scores: float32 (num_images,), NaN where never scored."""

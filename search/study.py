@@ -106,7 +106,7 @@ class StudySearch(OptunaSearch):
         return cast("dict[str, Any]", super().suggest(trial_id))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Tell Optuna nothing yet: it prunes nothing, and each telling is a write to its file."""
+        """Tell Optuna nothing before a trial ends: each telling is a write to its file."""
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -87,14 +87,7 @@ def _config(row: Mapping[Any, Any]) -> TrialConfig:
 def _complexity(config: TrialConfig) -> tuple[int, int]:
     """What sorts configurations from the simplest: trained parameters, then all of them."""
     with torch.device("meta"):
-        network = build_network(
-            find_backbone(config.backbone).build(),
-            config.backbone,
-            config.cut,
-            config.unfreeze,
-            config.head_width,
-            config.dropout,
-        )
+        network = build_network(find_backbone(config.backbone).build(), config)
     count = count_parameters(network)
     return count.trainable, count.total
 

@@ -4,12 +4,13 @@ import copy
 
 import pytest
 import torch
-from network_fixtures import noise, random_model, same_state, snapshot
+from network_fixtures import noise, random_model, same_state, snapshot, tiny_config
 from torch import nn
 from torch.nn import functional
 
 from trainable.__main__ import layer_table
 from trainable.backbones import BACKBONES, Backbone, find_backbone
+from trainable.config import TrialConfig
 from trainable.model import (
     ConcatPool,
     Network,
@@ -33,7 +34,7 @@ def built(request: pytest.FixtureRequest) -> Built:
 def assignment() -> Network:
     """The assignment's own network."""
     model = find_backbone("squeezenet1_0").build()
-    return build_network(model, "squeezenet1_0", "features", 0, 512, 0.5)
+    return build_network(model, TrialConfig())
 
 
 def network_of(built: Built, unfreeze: int) -> Network:
@@ -41,7 +42,8 @@ def network_of(built: Built, unfreeze: int) -> Network:
     backbone, model = built
     torch.manual_seed(0)
     model.requires_grad_(True)
-    return build_network(model, backbone.name, backbone.cuts[-1], unfreeze, 8, 0.0)
+    config = tiny_config(backbone=backbone.name, cut=backbone.cuts[-1], unfreeze=unfreeze)
+    return build_network(model, config)
 
 
 def test_the_assignments_network_has_the_parameters_of_its_summary(assignment: Network) -> None:
@@ -92,7 +94,8 @@ def test_only_the_unfrozen_stages_and_the_head_require_gradients(built: Built) -
         num_stages = len(backbone.stages_until(cut))
         for unfreeze in range(num_stages + 1):
             model.requires_grad_(True)
-            network = build_network(model, backbone.name, cut, unfreeze, 8, 0.0)
+            config = tiny_config(backbone=backbone.name, cut=cut, unfreeze=unfreeze)
+            network = build_network(model, config)
             stages = [*network.frozen, *network.trained]
             assert [len(list(stage.parameters())) for stage in stages] == [
                 len(list(stage.parameters())) for stage in backbone.body(model, cut)

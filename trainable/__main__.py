@@ -47,10 +47,8 @@ def _build(name: str, cut: str | None, unfreeze: str) -> Network:
         raise ValueError(
             f"--unfreeze must be at most the {len(stages)} stages until the cut; got {num_trained}"
         )
-    default = TrialConfig()
-    return build_network(
-        backbone.build(), name, stages[-1].cut, num_trained, default.head_width, default.dropout
-    )
+    config = TrialConfig(backbone=name, cut=stages[-1].cut, unfreeze=num_trained)
+    return build_network(backbone.build(), config)
 
 
 def backbone_table() -> pd.DataFrame:

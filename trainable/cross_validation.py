@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainable.backbones import find_backbone
 from trainable.body import Body
 from trainable.config import TrialConfig
 from trainable.device import place
@@ -18,7 +17,7 @@ from trainable.features import Source, frozen_inputs
 from trainable.folds import Fold
 from trainable.inputs import Images, Inputs
 from trainable.metrics import Evaluation, F1Average, evaluate
-from trainable.model import Network, build_head
+from trainable.model import Network, fresh_head
 from trainable.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
@@ -143,8 +142,7 @@ def new_network(
         device: of the network.
     """
     torch.manual_seed(seed)
-    width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
-    head = build_head(2 * width, config.head_width, config.dropout)
+    head = fresh_head(config)
     trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
     return place(Network(frozen, trained, head), device)
 

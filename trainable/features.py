@@ -65,8 +65,9 @@ def _stored_activations(body: Body, store: ArrayStore, cache_bytes: int) -> Inpu
     found = store.get(key)
     shape = (len(body.images.pixels), *body.boundary_shape()) if found is None else found.shape
     num_bytes = 2 * math.prod(shape)
-    fits = num_bytes <= cache_bytes
-    if not fits or (found is None and not store.make_room(_ACTIVATIONS, num_bytes, cache_bytes)):
+    if num_bytes > cache_bytes:
+        return None
+    if found is None and not store.make_room(_ACTIVATIONS, num_bytes, cache_bytes):
         return None
 
     def compute(rows: slice) -> NDArray[np.float16]:

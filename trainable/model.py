@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainable.backbones import find_backbone
+from trainable.config import TrialConfig
 
 
 class ConcatPool(nn.Module):
@@ -113,22 +114,23 @@ def split_body(
     return frozen, trained
 
 
-def build_network(
-    model: nn.Module, backbone: str, cut: str, unfreeze: int, head_width: int, dropout: float
-) -> Network:
-    """Cut `model` (a whole torchvision network) and put a fresh head on it.
+def fresh_head(config: TrialConfig) -> nn.Sequential:
+    """The head of a configuration, newly initialised."""
+    width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
+    return build_head(2 * width, config.head_width, config.dropout)
+
+
+def build_network(model: nn.Module, config: TrialConfig) -> Network:
+    """Cut `model` and put a fresh head on it, as a configuration says.
 
     Args:
-        model: the network of `backbone`, with its weights; its parameters are taken, not copied.
-        backbone: name in the table of backbones.
-        cut: name of the cut point that the body ends at.
-        unfreeze: how many of the body's last stages are trained, 0 to all.
-        head_width: units of the head's hidden layer.
-        dropout: of the head.
+        model: the whole torchvision network of the config's backbone, with its weights; its
+            parameters are taken, not copied.
+        config: backbone, cut, trained stages and head.
     """
-    table = find_backbone(backbone)
-    head = build_head(2 * table.stages_until(cut)[-1].width, head_width, dropout)
-    return Network(*split_body(table.body(model, cut), unfreeze), head)
+    head = fresh_head(config)
+    body = find_backbone(config.backbone).body(model, config.cut)
+    return Network(*split_body(body, config.unfreeze), head)
 
 
 @dataclass(frozen=True)

@@ -101,17 +101,16 @@ class ArrayStore:
             return False
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / f"{prefix}.lock"):
-            whole = {path: path for path in self.folder.glob(f"{prefix}*.npy")}
-            making = {path: path.parent for path in self.folder.glob(f"{prefix}*.parts/{_DATA}")}
-            facts = {path: path.stat() for path in (*whole, *making)}
+            making = set(self.folder.glob(f"{prefix}*.parts/{_DATA}"))
+            facts = {p: p.stat() for p in (*self.folder.glob(f"{prefix}*.npy"), *making)}
             used = sum(fact.st_size for fact in facts.values())
             for path, fact in sorted(facts.items(), key=lambda item: item[1].st_mtime):
                 if used + num_bytes <= budget:
                     break
-                if path in whole:
+                if path not in making:
                     path.unlink()
                 elif time.time() - fact.st_mtime > _ABANDONED_SECONDS:
-                    shutil.rmtree(making[path])
+                    shutil.rmtree(path.parent)
                 else:
                     continue
                 used -= fact.st_size

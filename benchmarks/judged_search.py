@@ -1,0 +1,36 @@
+"""A search whose outcome can be judged, because the truth is known."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Truth(Protocol):
+    """What the configurations that a search tried are really worth."""
+
+    def f1(self, trial: int, threshold: float) -> float:
+        """True F1 of one configuration at a threshold of the score."""
+
+    def best_f1(self) -> float:
+        """True F1 of the best configuration at its best threshold."""
+
+
+@dataclass(frozen=True)
+class JudgedSearch:
+    """What a search leaves behind, with the truth.
+
+    Attributes:
+        labels: (num_images,), 1 positive, 0 negative.
+        patients: (num_images,), images of one patient share a number.
+        folds: (num_images,), the fold that each image was scored in.
+        scores: (num_trials, num_images), out-of-fold probability of the positive class.
+        truth: of the same trials.
+    """
+
+    labels: NDArray[np.int64]
+    patients: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    truth: Truth
