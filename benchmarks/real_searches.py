@@ -12,6 +12,7 @@ from benchmarks.judged_search import JudgedSearch
 from search.prepare import Prepared, prepare
 from search.settings import SearchSettings
 from search.space import Space
+from search.space_file import Layer, make_space
 from trainable.body import Body
 from trainable.config import TrialConfig
 from trainable.cross_validation import cross_validate, fold_seed, new_network
@@ -76,7 +77,8 @@ def draw_new_images(folder: Path, pool: Executor) -> None:
 def _compute_features(folder: Path, backbone: str) -> None:
     torch.set_num_threads(1)
     store = ArrayStore(folder)
-    space = Space((backbone,), ("none",), ("none",), image_size=SIZE, batch_size=32, epochs=5)
+    fixed = {"unfreeze": "none", "normalization": "none", "image_size": SIZE}
+    space = make_space(Layer("{}", fixed)).within([backbone], has_gpu=False)
     [config] = _sample(space, 1, seed=0)
     _features(_new_images(store), config, find_weights("none", BACKBONES), store)
 
@@ -122,7 +124,7 @@ def _sample(space: Space, num_trials: int, seed: int) -> list[TrialConfig]:
     """Random configurations, the assignment's own first."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    study.enqueue_trial(space.first_trial())
+    study.enqueue_trial(space.first_trials()[0])
     configs = [space.sample(study.ask()) for _ in range(num_trials)]
     # one normalization, so that the new phantoms' features are computed once
     return [config.model_copy(update={"normalization": "none"}) for config in configs]

@@ -21,18 +21,17 @@ import pandas as pd
 from search.capacity import Capacity, Resources
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
-from search.space import UNFREEZE, Space
+from search.space_file import make_space
 from search.study import StudySearch
 from trainable.backbones import BACKBONES
 from trainable.cohort import Cohort
 from trainable.cross_validation import Task
 from trainable.folds import Fold
-from trainable.normalization import NORMALIZATIONS
 from trainable.pixels import PixelStatistics
 from trainable.thresholds import ThresholdPolicy
 from trainable.weights import Weights
 
-SPACE = Space(tuple(BACKBONES), UNFREEZE, NORMALIZATIONS, image_size=320, batch_size=64, epochs=5)
+SPACE = make_space().within(tuple(BACKBONES), has_gpu=True)
 NUM_IMAGES = 100
 
 

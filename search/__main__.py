@@ -23,6 +23,7 @@ def search(
     settings: Annotated[SearchSettings | None, Parameter(name="*")] = None,
     out: Path | None = None,
     resume: Path | None = None,
+    print_space: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Find the configuration with the best F1 on labelled chest X-rays.
 
@@ -34,7 +35,14 @@ def search(
         Run folder to make; runs/NAME after the data if not given.
     resume
         Run folder to go on with; more --trials and --time-budget may be given.
+    print_space
+        Print the default search space, as a file that --space takes, and do nothing else.
     """
+    if print_space:
+        from search.space_file import default_text
+
+        console.out(default_text(), end="", highlight=False)
+        return 0
     # Ray and PyTorch take seconds to import: not before the command line is known to be right
     from search.launch import launch
 

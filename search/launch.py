@@ -13,12 +13,15 @@ from search.capacity import Capacity, allot
 from search.display import SearchDisplay, best_table
 from search.prepare import Prepared, prepare
 from search.run_folder import RunFolder, new_run_path
-from search.settings import DEMO, RESUMABLE, SearchSettings
+from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchSettings
+from search.space_file import dump_space, make_space, read_layer, read_space
 from search.study import StudySearch, num_ended, open_study, settle
 from search.tuner import cluster, run_trials
 from search.winner import describe_winner, write_winner
 from trainable.problems import InputProblemsError
 from trainable.trial import ship
+
+_OF_SPACE = frozenset({"space", *SPACE_OPTIONS})
 
 
 def launch(
@@ -60,6 +63,7 @@ def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepa
         prepared = prepare(settings, demo.source(run.path))
     else:
         prepared = prepare(settings, settings)
+    run.write_space(dump_space(prepared.asked))
     run.create(prepared.settings, prepared.cohort)
     return run, prepared
 
@@ -73,16 +77,25 @@ def _go_on(
     fixed = [
         f"--{name.replace('_', '-')} {getattr(settings, name)}"
         for name, value in asked.items()
-        if name not in RESUMABLE and value != getattr(settings, name)
+        if name not in (*RESUMABLE, *_OF_SPACE) and value != getattr(settings, name)
     ]
     if out is not None and out.expanduser().resolve() != run.path:
         fixed.append(f"--out {run.path}")
+    space = make_space(read_layer(run.space_yaml))
+    if asked.keys() & _OF_SPACE:
+        again = read_space(settings.model_copy(update=asked)).written()
+        fixed += [
+            f"{setting}: {value} in {run.space_yaml}, not {again[setting]}"
+            for setting, value in space.written().items()
+            if value != again[setting]
+        ]
     if fixed:
         raise InputProblemsError(
             [f"a resumed search keeps what its scores depend on; it has {text}; leave that out, or "
              "start a new search" for text in fixed]
         )  # fmt: skip
-    return run, prepare(settings.model_copy(update=asked), cohort)
+    kept = {name: value for name, value in asked.items() if name not in _OF_SPACE}
+    return run, prepare(settings.model_copy(update=kept), cohort, space)
 
 
 def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
@@ -95,7 +108,7 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
     settle(run, study)
     missing = settings.trials - num_ended(run)
     if not has_gpu:
-        stages = ", ".join(space.unfreeze)
+        stages = space.describe("unfreeze")
         console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
     console.print()
     if missing <= 0:

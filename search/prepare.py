@@ -1,20 +1,20 @@
 """From options to work: read and check everything that a search stands on, before any training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.settings import SearchSettings, Unfreeze
-from search.space import UNFREEZE, Space
+from search.settings import SearchSettings
+from search.space import Space
+from search.space_file import read_space
 from trainable.cohort import Cohort, check_cohort
 from trainable.cohort_files import CohortSource, hash_files, read_cohort
 from trainable.cross_validation import Task
 from trainable.folds import make_folds
 from trainable.metrics import all_positive_f1
-from trainable.normalization import NORMALIZATIONS
 from trainable.pixels import load_pixels, pixel_statistics
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
@@ -22,29 +22,28 @@ from trainable.thresholds import ThresholdPolicy
 from trainable.training import few_steps_note
 from trainable.weights import find_weights
 
-_CPU_UNFREEZE: tuple[Unfreeze, ...] = ("none", "one")
-
 
 @dataclass(frozen=True)
 class Prepared:
-    """A search that can start: nothing of its input is left unchecked."""
+    """A search that can start: nothing of its input is left unchecked.
+
+    Attributes:
+        settings: as they were given.
+        cohort: of labelled images.
+        asked: the space, wherever it is to be searched.
+        pixels: of the cohort, uint8 (num_images, size, size), by each size that is searched.
+        task: what all trials share.
+    """
 
     settings: SearchSettings
     cohort: Cohort
-    pixels: NDArray[np.uint8]
+    asked: Space
+    pixels: Mapping[int, NDArray[np.uint8]]
     task: Task
 
     def space(self, *, has_gpu: bool) -> Space:
-        """The search space; training two stages and more is for GPUs unless it was asked for."""
-        settings = self.settings
-        return Space(
-            backbones=self.task.weights.backbones,
-            unfreeze=settings.unfreeze or (UNFREEZE if has_gpu else _CPU_UNFREEZE),
-            normalizations=settings.normalizations or NORMALIZATIONS,
-            image_size=settings.image_size,
-            batch_size=settings.batch_size,
-            epochs=settings.epochs,
-        )
+        """What of the space can be searched with these weights, with a GPU or without."""
+        return self.asked.within(self.task.weights.backbones, has_gpu=has_gpu)
 
     def describe(self) -> Iterator[str]:
         """What the user should know before the first trial, a line each."""
@@ -58,24 +57,29 @@ class Prepared:
         yield from (f"note: {note}" for note in self.cohort.notes)
         folds = "the given split" if self.cohort.is_split else f"{len(self.task.folds)} folds"
         yield (
-            f"{settings.trials} trials, each scored out of fold on {folds}; {settings.image_size} "
-            f"px, {settings.epochs} epochs, batches of {settings.batch_size}"
+            f"{settings.trials} trials, each scored out of fold on {folds}; "
+            f"{listing(sorted(self.pixels))} px, {self.asked.describe('epochs')} epochs, batches "
+            f"of {self.asked.describe('batch_size')}"
         )
         kind = self.task.weights.kind
         start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(kind, kind)
         yield f"backbones from {start}: {', '.join(self.task.weights.backbones)}"
         few = min(len(fold.train) for fold in self.task.folds)
-        note = few_steps_note(few, settings.batch_size, settings.epochs)
+        sizes, epochs = self.asked.values("batch_size"), self.asked.values("epochs")
+        note = few_steps_note(few, max(sizes), min(epochs))
         if note:
             yield f"note: {note}"
 
 
-def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared:
+def prepare(
+    settings: SearchSettings, images: CohortSource | Cohort, space: Space | None = None
+) -> Prepared:
     """Check the options, the images and the weights, and decode the images.
 
     Args:
         settings: of the search.
         images: where to read the cohort, or the cohort of a search that is resumed.
+        space: of a search that is resumed.
 
     Raises:
         InputProblemsError: naming every problem found.
@@ -83,14 +87,11 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
     problems = Problems()
     # each node of a cluster has a home of its own
     cache = settings.cache if settings.cache.parts[:1] == ("~",) else settings.cache.resolve()
-    weights = problems.attempt(lambda: find_weights(settings.weights, settings.backbones))
-    unknown = [choice for choice in settings.unfreeze if choice not in UNFREEZE]
-    problems.found.extend(f"--unfreeze must be of {listing(UNFREEZE)}; got {c!r}" for c in unknown)
-    problems.found.extend(
-        f"--normalizations must be of {listing(NORMALIZATIONS)}; got {name!r}"
-        for name in settings.normalizations
-        if name not in NORMALIZATIONS
-    )
+    space = problems.attempt(lambda: read_space(settings)) if space is None else space
+    weights = None
+    if space is not None:
+        wanted = space.backbones
+        weights = problems.attempt(lambda: find_weights(settings.weights, wanted))
     if isinstance(images, Cohort):
         cohort = problems.attempt(lambda: _unchanged(images))
     else:
@@ -100,16 +101,18 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
     check_cohort(cohort, settings.folds, settings.mixed_patients, problems)
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
     store = ArrayStore(cache.expanduser())
-    pixels = problems.attempt(lambda: load_pixels(paths, hashes, settings.image_size, store))
-    if problems.found or weights is None or pixels is None:
+    sizes = () if space is None else space.values("image_size")
+    pixels = problems.attempt(lambda: {s: load_pixels(paths, hashes, s, store) for s in sizes})
+    if problems.found or space is None or weights is None or not pixels:
         raise InputProblemsError(problems.found)
+    space.within(weights.backbones, has_gpu=False)
     folds = make_folds(cohort, settings.folds, settings.seed)
     task = Task(
         paths=paths,
         hashes=hashes,
         labels=cohort.labels,
         folds=folds,
-        statistics=pixel_statistics(pixels),
+        statistics=pixel_statistics(pixels[max(pixels)]),
         weights=weights,
         cache=cache,
         cache_bytes=settings.cache_bytes,
@@ -117,7 +120,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
         threshold=ThresholdPolicy.parse(settings.threshold),
         seed=settings.seed,
     )
-    return Prepared(settings, cohort, pixels, task)
+    return Prepared(settings, cohort, space, pixels, task)
 
 
 def _unchanged(cohort: Cohort) -> Cohort:

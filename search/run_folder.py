@@ -37,10 +37,10 @@ COLUMNS = (
 class RunFolder:
     """Files of one search.
 
-    `settings.json`, `cohort.csv` and `cohort.json` are written once; `study.log` is Optuna's;
-    `tensorboard/` is Ray Tune's. `trials.csv` and `scores/NNNNN.npy` grow by each trial as it ends:
-    the scores first, then the row, and only then is Optuna told. So what Optuna counts as finished
-    is always here, and a trial without a row is one to run again.
+    `settings.json`, `space.yaml`, `cohort.csv` and `cohort.json` are written once; `study.log` is
+    Optuna's; `tensorboard/` is Ray Tune's. `trials.csv` and `scores/NNNNN.npy` grow by each trial
+    as it ends: the scores first, then the row, and only then is Optuna told. So what Optuna counts
+    as finished is always here, and a trial without a row is one to run again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +48,7 @@ class RunFolder:
         self.trials_csv = self.path / "trials.csv"
         self.study_log = self.path / "study.log"
         self.winner_json = self.path / "winner.json"
+        self.space_yaml = self.path / "space.yaml"
         self._lock = FileLock(self.path / ".lock")
 
     def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:
@@ -57,6 +58,11 @@ class RunFolder:
     def storage(self) -> JournalStorage:
         """Optuna's storage: a log, since SQLite reads all running trials anew for each number."""
         return JournalStorage(JournalFileBackend(str(self.study_log)))
+
+    def write_space(self, text: str) -> None:
+        """Write what is searched; before `create`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.space_yaml, text)
 
     def create(self, settings: SearchSettings, cohort: Cohort) -> None:
         """Write what the search was asked."""

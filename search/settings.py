@@ -58,12 +58,14 @@ class SearchSettings(CohortSource):
     """How many trials to finish."""
     time_budget: Annotated[timedelta | None, BeforeValidator(_duration)] = timedelta(minutes=30)
     """Stop after this long (30m, 1h30m), with the winner so far; none for no limit."""
-    epochs: int = Field(5, ge=1)
-    """Passes over the training images of a fold."""
-    image_size: int = Field(320, ge=32, le=2048)
-    """Edge of the square images, in pixels."""
-    batch_size: int = Field(64, ge=2)
-    """Images a gradient step."""
+    space: Path | None = None
+    """What to search, as YAML or TOML; --print-space shows the default and how to change it."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training images of a fold; 5 in the default space."""
+    image_size: int | None = Field(None, ge=32, le=2048)
+    """Edge of the square images, in pixels; 320 in the default space."""
+    batch_size: int | None = Field(None, ge=2)
+    """Images a gradient step; 64 in the default space."""
     folds: int = Field(5, ge=2)
     """Folds of the cross-validation that scores a trial."""
     f1_average: F1Average = "binary"
@@ -91,6 +93,16 @@ class SearchSettings(CohortSource):
     seed: int = Field(0, ge=0)
     """Of the folds, the heads, the order of images and the sampler."""
 
+
+SPACE_OPTIONS = {
+    "backbones": "backbone",
+    "unfreeze": "unfreeze",
+    "normalizations": "normalization",
+    "image_size": "image_size",
+    "batch_size": "batch_size",
+    "epochs": "epochs",
+}
+"""Options that fix or narrow a setting of the search space, and the setting."""
 
 RESUMABLE = frozenset(
     {

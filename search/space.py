@@ -1,17 +1,24 @@
-"""The search space: one paragraph a dimension, sampled by Optuna as it runs."""
+"""The search space: one dimension for each setting of a trial, sampled by Optuna as it runs."""
 
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 
-from search.settings import Unfreeze
+from search.dimension import ALL, AUTO, UNFREEZE, Choices, Dimension, Scalar, has_cut
 from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
+from trainable.problems import InputProblemsError, listing
 
-UNFREEZE: tuple[Unfreeze, ...] = ("none", "one", "two", "all")
-_NUM_STAGES = {"none": 0, "one": 1, "two": 2}
-_HEAD_WIDTHS = (128, 256, 512, 1024)
+FROZEN, TRAINED = "frozen", "trained"
+_CPU_UNFREEZE = ("none", "one")
+_ONLY_WITH = {"momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")}
+"""Settings that mean something only with one value of another, and are sampled only with it."""
+
+Pick = Callable[[str, str, Dimension], Scalar]
+"""Takes a value: of a setting, by Optuna's name for it, from a dimension."""
 
 
 @dataclass(frozen=True)
@@ -19,20 +26,12 @@ class Space:
     """Samples trials; an object of a module's class, since Ray pickles it.
 
     Attributes:
-        backbones: names of the backbones to choose from.
-        unfreeze: how many stages may be trained.
-        normalizations: to choose from.
-        image_size: of every trial, in pixels.
-        batch_size: of every trial.
-        epochs: of every trial.
+        dimensions: of each setting, in the order in which they are sampled; an empty name stands
+            for all cases. The cut has a case for each backbone that differs from the others, the
+            learning rate one for a body that is all frozen, and one for trained stages.
     """
 
-    backbones: tuple[str, ...]
-    unfreeze: tuple[Unfreeze, ...]
-    normalizations: tuple[str, ...]
-    image_size: int
-    batch_size: int
-    epochs: int
+    dimensions: Mapping[str, Mapping[str, Dimension]]
 
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Sample one configuration: `number` of the trial, and `trial`, its `TrialConfig`."""
@@ -40,73 +39,111 @@ class Space:
 
     def sample(self, trial: optuna.Trial) -> TrialConfig:
         """Sample one configuration."""
-        # Backbone: the assignment's first question; its five and newer ones.
-        backbone = trial.suggest_categorical("backbone", self.backbones)
+        return self._choose(lambda _, name, dimension: dimension.suggest(trial, name))
 
-        # Cut: lower layers are more general, and a smaller body overfits less; the mammogram paper
-        # of the source documents found its best cut half way. Each backbone has its own points.
-        cut = trial.suggest_categorical(f"cut_{backbone}", find_backbone(backbone).cuts)
-
-        # Unfreeze: how many of the body's last stages learn too. A frozen body costs next to
-        # nothing, since its features are shared by all trials.
-        unfreeze = trial.suggest_categorical("unfreeze", self.unfreeze)
-        num_stages = len(find_backbone(backbone).stages_until(cut))
-        num_trained = min(_NUM_STAGES.get(unfreeze, num_stages), num_stages)
-
-        # Normalization: the assignment's second question, with two that fit X-rays better.
-        normalization = trial.suggest_categorical("normalization", self.normalizations)
-
-        # Learning rate: around the assignment's 1e-3 for a fresh head; a tenth of that for
-        # pre-trained layers, which a larger one destroys. Two names, since their ranges differ.
-        if num_trained:
-            learning_rate = trial.suggest_float("learning_rate_unfrozen", 1e-5, 1e-3, log=True)
-        else:
-            learning_rate = trial.suggest_float("learning_rate", 1e-4, 3e-2, log=True)
-
-        # Head: fastai's default is 512 units and dropout 0.5; a few hundred images may want less
-        # of the one and more of the other. Weight decay around fastai's 0.01.
-        head_width = trial.suggest_categorical("head_width", _HEAD_WIDTHS)
-        dropout = trial.suggest_float("dropout", 0.0, 0.8)
-        weight_decay = trial.suggest_float("weight_decay", 1e-4, 0.3, log=True)
-
-        # Positive weight: with 12 % positives, F1 at a threshold of 0.5 needs the classes weighed;
-        # 8 balances that share.
-        positive_weight = trial.suggest_float("positive_weight", 1.0, 16.0, log=True)
-
-        return TrialConfig(
-            backbone=backbone,
-            cut=cut,
-            unfreeze=num_trained,
-            normalization=normalization,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            head_width=head_width,
-            dropout=dropout,
-            positive_weight=positive_weight,
-            image_size=self.image_size,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-        )
-
-    def first_trial(self) -> dict[str, Any]:
+    def first_trials(self) -> list[dict[str, Any]]:
         """Parameters of the assignment's own configuration, or of the nearest that is searched."""
-        assignment = TrialConfig()
-        backbone = (
-            assignment.backbone if assignment.backbone in self.backbones else self.backbones[0]
+        assignment = {**TrialConfig().model_dump(), "unfreeze": "none"}
+        parameters: dict[str, Scalar] = {}
+
+        def nearest(setting: str, name: str, dimension: Dimension) -> Scalar:
+            wanted = assignment[setting]
+            if setting == "cut" and isinstance(dimension, Choices):
+                wanted = wanted if wanted in dimension.values else dimension.values[-1]
+            found = dimension.nearest(wanted)
+            if not dimension.fixed:
+                parameters[name] = found
+            return found
+
+        self._choose(nearest)
+        return [parameters]
+
+    def _choose(self, pick: Pick) -> TrialConfig:
+        chosen: dict[str, Any] = {}
+        for setting, cases in self.dimensions.items():
+            needed, value = _ONLY_WITH.get(setting, (None, None))
+            if needed is not None and chosen[needed] != value:
+                continue
+            # names of their own, since a name has one range in Optuna
+            case, name = "", setting
+            if setting == "cut":
+                case, name = chosen["backbone"], f"cut_{chosen['backbone']}"
+            elif setting == "learning_rate":
+                case = TRAINED if chosen["unfreeze"] else FROZEN
+                name = "learning_rate_unfrozen" if chosen["unfreeze"] else setting
+            chosen[setting] = pick(setting, name, cases.get(case) or cases[""])
+            if setting == "unfreeze":
+                stages = len(find_backbone(chosen["backbone"]).stages_until(chosen["cut"]))
+                named = {"none": 0, "one": 1, "two": 2, "all": stages}
+                chosen[setting] = min(named.get(chosen[setting], chosen[setting]), stages)
+        return TrialConfig(**chosen)
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Those that the space names; none if it takes all that weights are there for."""
+        return _but(ALL, self.values("backbone"))
+
+    def values(self, setting: str) -> tuple[Any, ...]:
+        """The values of a setting, or the ends of its range, over all cases."""
+        return tuple(
+            value
+            for dimension in self.dimensions[setting].values()
+            for value in (
+                dimension.values
+                if isinstance(dimension, Choices)
+                else (dimension.low, dimension.high)
+            )
         )
-        unfreeze = "none" if "none" in self.unfreeze else self.unfreeze[0]
-        normalization: str = assignment.normalization
-        if normalization not in self.normalizations:
-            normalization = self.normalizations[0]
-        rate = "learning_rate" if unfreeze == "none" else "learning_rate_unfrozen"
+
+    def describe(self, setting: str) -> str:
+        """What a setting may be, in a few words."""
+        return " or ".join(map(str, self.dimensions[setting].values()))
+
+    def within(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
+        """What of the space can be searched here: the words `all` and `auto` become values.
+
+        Args:
+            backbones: that weights are there for.
+            has_gpu: of a trial; training two stages and more is for GPUs unless it is asked for.
+
+        Raises:
+            InputProblemsError: if a backbone has none of the cuts that the space names.
+        """
+        changed = dict(self.dimensions)
+        if not self.backbones:
+            changed["backbone"] = {"": Choices(tuple(backbones))}
+        if self.values("unfreeze") == (AUTO,):
+            changed["unfreeze"] = {"": Choices(UNFREEZE if has_gpu else _CPU_UNFREEZE)}
+        cases = self.dimensions["cut"]
+        cuts, without = {}, []
+        for backbone in self.backbones or backbones:
+            named = cases.get(backbone) or cases[""]
+            assert isinstance(named, Choices)  # a range of names is refused as it is read
+            values = tuple(cut for cut in named.values if has_cut(backbone, str(cut)))
+            if named.values == (ALL,):
+                named, values = Choices(()), find_backbone(backbone).cuts
+            if not values:
+                without.append(f"{backbone} (its cuts: {listing(find_backbone(backbone).cuts)})")
+            cuts[backbone] = dataclasses.replace(named, values=values)
+        if without:
+            raise InputProblemsError(
+                [
+                    f"each backbone must have one of the cuts {listing(self.values('cut'))}; "
+                    f"{one} has none. Name others for it, or leave it out" for one in without
+                ]
+            )  # fmt: skip
+        changed["cut"] = cuts
+        return Space(changed)
+
+    def written(self) -> dict[str, Any]:
+        """As a file has it: each setting's value, list or range."""
         return {
-            "backbone": backbone,
-            f"cut_{backbone}": find_backbone(backbone).cuts[-1],
-            "unfreeze": unfreeze,
-            "normalization": normalization,
-            rate: assignment.learning_rate,
-            "head_width": assignment.head_width,
-            "dropout": assignment.dropout,
-            "weight_decay": assignment.weight_decay,
-            "positive_weight": assignment.positive_weight,
+            setting: cases[""].written()
+            if cases.keys() == {""}
+            else {case: dimension.written() for case, dimension in cases.items() if case}
+            for setting, cases in self.dimensions.items()
         }
+
+
+def _but(word: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return () if values == (word,) else values

@@ -17,7 +17,7 @@ METRIC = "objective"
 
 
 def open_study(run: RunFolder, space: Space) -> optuna.Study:
-    """Open or create the study; its first trial is the assignment's own configuration."""
+    """Open or create the study; it begins with the first trials of the space."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=STUDY_NAME,
@@ -26,7 +26,8 @@ def open_study(run: RunFolder, space: Space) -> optuna.Study:
         load_if_exists=True,
     )
     if not study.trials:
-        study.enqueue_trial(space.first_trial())
+        for parameters in space.first_trials():
+            study.enqueue_trial(parameters)
     return study
 
 

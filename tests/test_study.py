@@ -9,12 +9,12 @@ from test_run_folder import CONFIG, cohort
 
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
-from search.space import Space
+from search.space_file import Layer, make_space
 from search.study import StudySearch, num_ended, open_study, settle
 
-SPACE = Space(
-    ("squeezenet1_0",), ("none",), ("none", "image"), image_size=64, batch_size=8, epochs=1
-)
+SPACE = make_space(
+    Layer("{}", {"unfreeze": ["none"], "normalization": ["none", "image"], "image_size": 64})
+).within(("squeezenet1_0",), has_gpu=False)
 
 
 @pytest.fixture

@@ -28,18 +28,21 @@ class Shipment:
     """What a node of a cluster lacks, in Ray's object store; it is fetched once a node.
 
     Attributes:
-        pixels: of the cohort, uint8 (num_images, size, size).
+        pixels: of the cohort, uint8 (num_images, size, size), by their size.
         weights: the bytes of each backbone's state dict.
     """
 
-    pixels: "ObjectRef[NDArray[np.uint8]]"
+    pixels: Mapping[int, "ObjectRef[NDArray[np.uint8]]"]
     weights: Mapping[str, "ObjectRef[bytes]"]
 
 
-def ship(task: Task, pixels: NDArray[np.uint8]) -> Shipment:
+def ship(task: Task, pixels: Mapping[int, NDArray[np.uint8]]) -> Shipment:
     """Put images and weights where every node can fetch them, now or after it joins."""
     files = task.weights.files.items()
-    return Shipment(ray.put(pixels), {name: ray.put(path.read_bytes()) for name, path in files})
+    return Shipment(
+        {size: ray.put(images) for size, images in pixels.items()},
+        {name: ray.put(path.read_bytes()) for name, path in files},
+    )
 
 
 def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStore) -> Task:
@@ -50,7 +53,8 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStor
     """
     key = pixels_key(task.hashes, config.image_size)
     shape = (len(task.paths), config.image_size, config.image_size)
-    store.get_or_compute(key, shape, np.uint8, lambda rows: ray.get(shipment.pixels)[rows])
+    pixels = shipment.pixels[config.image_size]
+    store.get_or_compute(key, shape, np.uint8, lambda rows: ray.get(pixels)[rows])
     name, weights = config.backbone, task.weights
     if name not in shipment.weights:
         return task
