@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainable.backbones import BACKBONES
 from trainable.config import TrialConfig
 from trainable.inputs import Images
-from trainable.model import Network, build_head
+from trainable.model import Network, fastai_head
 from trainable.pixels import PixelStatistics
 from trainable.weights import find_weights
 
@@ -58,14 +58,14 @@ def random_images(count: int, size: int = 32, seed: int = 0) -> Images:
 
 def tiny_config(**changes: Any) -> TrialConfig:
     """A trial of a second: few units, small images."""
-    fields = {"head_width": 8, "image_size": 32, "batch_size": 8, "epochs": 2, "dropout": 0.0}
+    fields = {"head_layers": (8,), "image_size": 32, "batch_size": 8, "epochs": 2, "dropout": 0.0}
     return TrialConfig(**{**fields, **changes})
 
 
 def head_only(num_features: int, config: TrialConfig, seed: int = 0) -> Network:
     """A network without a body, that learns from features."""
     torch.manual_seed(seed)
-    return Network([], [], build_head(num_features, config.head_width, config.dropout))
+    return Network([], [], fastai_head(num_features, config.head_layers, config.dropout))
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:

@@ -70,7 +70,7 @@ def run(task: Task, config: TrialConfig) -> list[FoldRecord]:
     return list(cross_validate(config, task, CPU, ArrayStore(task.cache)))
 
 
-LEARNER = tiny_config(cut="features.2", epochs=60, learning_rate=0.02, head_width=32)
+LEARNER = tiny_config(cut="features.2", epochs=60, learning_rate=0.02, head_layers=(32,))
 """Learns 30 images by heart."""
 
 

@@ -237,7 +237,7 @@ def test_the_key_follows_all_that_can_change_a_number() -> None:
     [
         {"cut": "features.5"},
         {"learning_rate": 0.1, "weight_decay": 0.0},
-        {"head_width": 16, "dropout": 0.3},
+        {"head_layers": (16,), "dropout": 0.3},
         {"positive_weight": 2.0, "batch_size": 4, "epochs": 9},
     ],
 )
@@ -256,7 +256,7 @@ def test_the_key_follows_the_statistics_only_where_they_are_used(name: str, matt
 
 
 def test_trials_share_activations_whatever_is_trained_above_them() -> None:
-    keys = {key_of(unfreeze=1), key_of(unfreeze=1, learning_rate=0.1, head_width=16)}
+    keys = {key_of(unfreeze=1), key_of(unfreeze=1, learning_rate=0.1, head_layers=(16,))}
     keys |= {key_of(backbone="squeezenet1_0", unfreeze=1, cut="features")}
     assert len(keys) == 1
 

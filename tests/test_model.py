@@ -14,9 +14,9 @@ from trainable.config import TrialConfig
 from trainable.model import (
     ConcatPool,
     Network,
-    build_head,
     build_network,
     count_parameters,
+    fastai_head,
     split_body,
 )
 from trainable.training import build_optimizer
@@ -75,7 +75,9 @@ def test_the_head_is_fastais(assignment: Network) -> None:
 
 def test_the_head_starts_from_kaimings_normal_distribution() -> None:
     torch.manual_seed(0)
-    hidden, last = (layer for layer in build_head(1024, 512, 0.5) if isinstance(layer, nn.Linear))
+    hidden, last = (
+        layer for layer in fastai_head(1024, [512], 0.5) if isinstance(layer, nn.Linear)
+    )
     assert hidden.weight.std().item() == pytest.approx((2 / 1024) ** 0.5, rel=0.01)
     assert last.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.1)
 

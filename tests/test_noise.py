@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.noise import describe, differing_pairs, f1_interval, holm, read_counts
+from analysis.noise import describe, read_counts
+from trainable.noise import differing_pairs, f1_interval, holm
 from trainable.problems import InputProblemsError
 
 CUTS = """cut,TP,FN,FP,TN
@@ -26,10 +28,15 @@ def write(folder: Path, text: str) -> Path:
     return file
 
 
+def differing(table: pd.DataFrame) -> list[tuple[str, str, float]]:
+    names = [str(name) for name in table.index]
+    return differing_pairs(names, table["tp"].tolist(), (table["fn"] + table["fp"]).tolist())
+
+
 def test_the_cuts_of_the_assignment_do_not_differ_by_more_than_chance(tmp_path: Path) -> None:
     table = read_counts(write(tmp_path, CUTS))
     assert table.index.tolist() == ["-1", "1", "2", "20", "None"]
-    assert differing_pairs(table) == []
+    assert differing(table) == []
     lines = list(describe(table))
     assert lines[4].startswith("None  F1 0.404  95 % interval")
     assert "no two of the 5 rows differ by more than chance" in lines
@@ -37,7 +44,7 @@ def test_the_cuts_of_the_assignment_do_not_differ_by_more_than_chance(tmp_path: 
 
 def test_rows_that_differ_are_named_whatever_the_columns_are_called(tmp_path: Path) -> None:
     text = "tn,fp,Fn,Tp,net,size\n240,8,2,28,good,big\n200,48,20,10,bad,small\n199,49,20,10,bad,big"
-    [first, second] = differing_pairs(read_counts(write(tmp_path, text + "\n")))
+    [first, second] = differing(read_counts(write(tmp_path, text + "\n")))
     assert first[:2] == ("good big", "bad small")
     assert second[:2] == ("good big", "bad big")
     assert max(first[2], second[2]) < 0.05
@@ -49,7 +56,7 @@ def test_many_comparisons_of_equal_rows_raise_few_alarms(tmp_path: Path) -> None
     for _ in range(20):
         cells = rng.multinomial(278, [0.05, 0.06, 0.16, 0.73], size=6)
         rows = "\n".join(",".join(map(str, row)) for row in cells)
-        alarms += bool(differing_pairs(read_counts(write(tmp_path, f"tp,fn,fp,tn\n{rows}\n"))))
+        alarms += bool(differing(read_counts(write(tmp_path, f"tp,fn,fp,tn\n{rows}\n"))))
     assert alarms <= 3
 
 
@@ -75,7 +82,7 @@ def test_holm_s_correction_is_that_of_its_definition() -> None:
 
 def test_two_rows_are_compared_by_fisher_s_exact_test(tmp_path: Path) -> None:
     table = read_counts(write(tmp_path, "TP,FN,FP,TN\n25,5,10,238\n8,22,30,218\n"))
-    [(_, _, chance)] = differing_pairs(table)
+    [(_, _, chance)] = differing(table)
     assert chance == pytest.approx(stats.fisher_exact([[25, 15], [8, 52]]).pvalue)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainable.config import TrialConfig
-from trainable.model import Network, build_head
+from trainable.model import Network, fastai_head
 from trainable.training import (
     DivergedError,
     EpochRecord,
@@ -148,7 +148,7 @@ def test_decay_is_on_weight_matrices_and_filters_alone_and_frozen_weights_are_le
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)),
         nn.Sequential(nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5), nn.GroupNorm(1, 5)),
     ]
-    network = Network(stages[:1], stages[1:], build_head(10, 8, 0.5))
+    network = Network(stages[:1], stages[1:], fastai_head(10, [8], 0.5))
     decayed, plain = build_optimizer(network, 0.1, 0.02).param_groups
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.02, 0.0)
     assert {p.shape for p in decayed["params"]} == {(5, 4, 3, 3), (8, 10), (2, 8)}

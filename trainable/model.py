@@ -1,4 +1,4 @@
-"""One network: a body cut from a backbone, partly frozen, and fastai's head above it."""
+"""One network: a body cut from a backbone, partly frozen, and a head above it."""
 
 import itertools
 from collections import OrderedDict
@@ -23,30 +23,27 @@ class ConcatPool(nn.Module):
         return torch.cat([maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3))], dim=1)
 
 
-def build_head(
-    num_features: int, width: int, dropout: float, num_classes: int = 2
+def fastai_head(
+    num_features: int, layers: Sequence[int], dropout: float, num_classes: int = 2
 ) -> nn.Sequential:
-    """Fastai's head above the pooled features, initialised as fastai does.
+    """Fastai's head above the pooled features, as its `create_head(lin_ftrs=layers)` builds it.
 
     Args:
         num_features: pooled features, twice the channels of the body.
-        width: units of the hidden layer.
-        dropout: probability before the last layer; half of it before the hidden layer.
+        layers: units of each hidden layer.
+        dropout: probability before the last layer; half of it before each hidden layer.
         num_classes: outputs.
     """
-    hidden = nn.Linear(num_features, width, bias=False)
-    last = nn.Linear(width, num_classes, bias=False)
-    for linear in (hidden, last):
+    widths = [num_features, *layers, num_classes]
+    linears = [nn.Linear(ins, outs, bias=False) for ins, outs in itertools.pairwise(widths)]
+    for linear in linears:
         nn.init.kaiming_normal_(linear.weight)
-    return nn.Sequential(
-        nn.BatchNorm1d(num_features),
-        nn.Dropout(dropout / 2),
-        hidden,
-        nn.ReLU(inplace=True),
-        nn.BatchNorm1d(width),
-        nn.Dropout(dropout),
-        last,
-    )
+    modules: list[nn.Module] = []
+    for linear in linears[:-1]:
+        norm = nn.BatchNorm1d(linear.in_features)
+        modules += [norm, nn.Dropout(dropout / 2), linear, nn.ReLU(inplace=True)]
+    norm = nn.BatchNorm1d(linears[-1].in_features)
+    return nn.Sequential(*modules, norm, nn.Dropout(dropout), linears[-1])
 
 
 class Network(nn.Module):
@@ -117,7 +114,7 @@ def split_body(
 def fresh_head(config: TrialConfig) -> nn.Sequential:
     """The head of a configuration, newly initialised."""
     width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
-    return build_head(2 * width, config.head_width, config.dropout)
+    return fastai_head(2 * width, config.head_layers, config.dropout)
 
 
 def build_network(model: nn.Module, config: TrialConfig) -> Network:
