@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from analysis.model_file import FinalModel
 from trainable.cohort_files import find_column, hash_files, list_images, locate
 from trainable.device import autocast, default_num_gpus, pick_device, place
-from trainable.inputs import Images
-from trainable.pixels import load_pixels, pixels_key
+from trainable.inputs import load_images
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
 
@@ -126,12 +125,11 @@ def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.fl
     """
     device = pick_device(default_num_gpus())
     size = model.config.image_size
-    pixels = load_pixels(new.paths, new.hashes, size, store)
-    images = Images(pixels, model.statistics, pixels_key(new.hashes, size))
+    images = load_images(new.paths, new.hashes, size, model.statistics, store)
     members = [place(m, device).eval() for m in model.members]
     normalized = images.normalized(model.config.normalization, device)
     scores = []
-    for rows in torch.arange(len(pixels)).split(model.config.batch_size):
+    for rows in torch.arange(len(new.paths)).split(model.config.batch_size):
         with autocast(device):
             prefix = members[0].prefix(normalized(rows))
             logits = [member.suffix(prefix).float() for member in members]

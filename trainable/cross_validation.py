@@ -10,15 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from trainable.augmentation import with_augmented
 from trainable.body import Body
 from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.features import Source, frozen_inputs
 from trainable.folds import Fold
-from trainable.inputs import Images, Inputs
+from trainable.inputs import Inputs, load_images
 from trainable.metrics import Evaluation, F1Average, evaluate
 from trainable.model import Network, fresh_head
-from trainable.pixels import PixelStatistics, load_pixels, pixels_key
+from trainable.pixels import PixelStatistics
+from trainable.rows import trial_rows
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import EpochRecord, fit
@@ -88,19 +90,18 @@ def cross_validate(
     Yields:
         One record a fold; the last one holds the trial's score.
     """
-    images = Images(
-        load_pixels(task.paths, task.hashes, config.image_size, store),
-        task.statistics,
-        pixels_key(task.hashes, config.image_size),
-    )
-    labels = torch.tensor(task.labels, device=device)
+    rows = trial_rows(task.labels, config.positive_views)
+    size, num_views = config.image_size, config.positive_views
+    images = load_images(task.paths, task.hashes, size, task.statistics, store)
+    images = with_augmented(images, task.hashes, rows.positives, num_views, store)
+    labels = torch.tensor(rows.labels, device=device)
     body = Body(images, config, task.weights, device)
     inputs, source = frozen_inputs(body, store, task.cache_bytes)
     scores = np.full(len(task.labels), np.nan, np.float32)
     for number, fold in enumerate(task.folds, start=1):
         seed = fold_seed(task.seed, number)
         network = new_network(config, [], body.trained, seed, device)
-        record = fit_to_end(network, inputs, labels, fold, config, seed)
+        record = fit_to_end(network, inputs, labels, rows.fold(fold), config, seed)
         scores[fold.valid] = record.scores
         scored = np.flatnonzero(~np.isnan(scores))
         of_scored = task.labels[scored], scores[scored]
