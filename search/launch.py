@@ -4,17 +4,21 @@ import contextlib
 import functools
 import math
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from search import demo
 from search.capacity import Capacity, allot
 from search.display import SearchDisplay, best_table
+from search.grid import Grid
 from search.prepare import Prepared, prepare
+from search.presets import with_preset
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchSettings
-from search.space_file import dump_space, make_space, read_layer, read_space
+from search.space_file import dump_space, kept_space, read_space
 from search.study import StudySearch, num_ended, open_study, settle
 from search.tuner import cluster, run_trials
 from search.winner import describe_winner, write_winner
@@ -57,6 +61,7 @@ def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepa
             [f"--out must be a new folder; there is something at {run.path}. "
              "Go on with it by --resume, or name another"]
         )  # fmt: skip
+    settings = with_preset(settings)
     if settings.data == DEMO:
         settings = demo.with_defaults(settings)
         demo.write(run.path)
@@ -74,15 +79,13 @@ def _go_on(
     run = RunFolder(resume)
     settings, cohort = run.open()
     asked = {name: getattr(changes, name) for name in changes.model_fields_set} if changes else {}
-    fixed = [
-        f"--{name.replace('_', '-')} {getattr(settings, name)}"
-        for name, value in asked.items()
-        if name not in (*RESUMABLE, *_OF_SPACE) and value != getattr(settings, name)
-    ]
+    fixed = _differing(settings, asked, asked.keys() - RESUMABLE - _OF_SPACE)
     if out is not None and out.expanduser().resolve() != run.path:
         fixed.append(f"--out {run.path}")
-    space = make_space(read_layer(run.space_yaml))
-    if asked.keys() & _OF_SPACE:
+    space = kept_space(run.space_yaml)
+    if isinstance(space, Grid):
+        fixed += _differing(settings, asked, _OF_SPACE)
+    elif asked.keys() & _OF_SPACE:
         again = read_space(settings.model_copy(update=asked)).written()
         fixed += [
             f"{setting}: {value} in {run.space_yaml}, not {again[setting]}"
@@ -96,6 +99,17 @@ def _go_on(
         )  # fmt: skip
     kept = {name: value for name, value in asked.items() if name not in _OF_SPACE}
     return run, prepare(settings.model_copy(update=kept), cohort, space)
+
+
+def _differing(
+    settings: SearchSettings, asked: Mapping[str, Any], names: Collection[str]
+) -> list[str]:
+    """Options among `names` that are asked for anew with another value, as they were."""
+    return [
+        f"--{name.replace('_', '-')} {getattr(settings, name)}"
+        for name, value in asked.items()
+        if name in names and value != getattr(settings, name)
+    ]
 
 
 def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:

@@ -7,20 +7,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from search.grid import Grid, require_rows
+from search.presets import describe_preset, preset_grid
 from search.settings import SearchSettings
 from search.space import Space
 from search.space_file import read_space
 from trainable.cohort import Cohort, check_cohort
 from trainable.cohort_files import CohortSource, hash_files, read_cohort
 from trainable.cross_validation import Task
-from trainable.folds import make_folds
+from trainable.folds import SIDES, make_folds, rows_of, split_by_shares
 from trainable.metrics import all_positive_f1
 from trainable.pixels import load_pixels, pixel_statistics
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy
 from trainable.training import few_steps_note
-from trainable.weights import find_weights
+from trainable.weights import IMAGENET, NONE, Weights, find_weights
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,19 @@ class Prepared:
 
     settings: SearchSettings
     cohort: Cohort
-    asked: Space
+    asked: Space | Grid
     pixels: Mapping[int, NDArray[np.uint8]]
     task: Task
 
-    def space(self, *, has_gpu: bool) -> Space:
+    def space(self, *, has_gpu: bool) -> Space | Grid:
         """What of the space can be searched with these weights, with a GPU or without."""
         return self.asked.within(self.task.weights.backbones, has_gpu=has_gpu)
 
     def describe(self) -> Iterator[str]:
         """What the user should know before the first trial, a line each."""
         settings, labels = self.settings, self.task.labels
+        if settings.preset is not None:
+            yield from describe_preset(settings, self.asked)
         patients = self.cohort.manifest["patient"].nunique()
         yield (
             f"{len(labels)} images of {patients} patients, {int(labels.sum())} positive; "
@@ -55,7 +59,9 @@ class Prepared:
             f"{all_positive_f1(labels, settings.f1_average):.3f}"
         )
         yield from (f"note: {note}" for note in self.cohort.notes)
-        folds = "the given split" if self.cohort.is_split else f"{len(self.task.folds)} folds"
+        folds = f"{len(self.task.folds)} folds"
+        if self.cohort.is_split:
+            folds = f"one split: {_describe_split(self.cohort)}"
         yield (
             f"{settings.trials} trials, each scored out of fold on {folds}; "
             f"{listing(sorted(self.pixels))} px, {self.asked.describe('epochs')} epochs, batches "
@@ -72,7 +78,7 @@ class Prepared:
 
 
 def prepare(
-    settings: SearchSettings, images: CohortSource | Cohort, space: Space | None = None
+    settings: SearchSettings, images: CohortSource | Cohort, space: Space | Grid | None = None
 ) -> Prepared:
     """Check the options, the images and the weights, and decode the images.
 
@@ -87,32 +93,30 @@ def prepare(
     problems = Problems()
     # each node of a cluster has a home of its own
     cache = settings.cache if settings.cache.parts[:1] == ("~",) else settings.cache.resolve()
-    space = problems.attempt(lambda: read_space(settings)) if space is None else space
-    weights = None
-    if space is not None:
-        wanted = space.backbones
-        weights = problems.attempt(lambda: find_weights(settings.weights, wanted))
-    if isinstance(images, Cohort):
-        cohort = problems.attempt(lambda: _unchanged(images))
-    else:
-        cohort = problems.attempt(lambda: read_cohort(images))
+    found = problems.attempt(lambda: _space_and_weights(settings, space))
+    cohort = problems.attempt(lambda: _cohort(settings, images))
     if cohort is None:
         raise InputProblemsError(problems.found)
     check_cohort(cohort, settings.folds, settings.mixed_patients, problems)
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
     store = ArrayStore(cache.expanduser())
-    sizes = () if space is None else space.values("image_size")
+    sizes = found[0].values("image_size") if found else ()
     pixels = problems.attempt(lambda: {s: load_pixels(paths, hashes, s, store) for s in sizes})
-    if problems.found or space is None or weights is None or not pixels:
+    if problems.found or found is None or not pixels:
         raise InputProblemsError(problems.found)
-    space.within(weights.backbones, has_gpu=False)
+    space, weights = found
+    if isinstance(space, Grid) and "trials" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"trials": len(space.rows)})
+    shown = pixels[max(pixels)]
+    if len(rows_of(cohort, "test")):
+        shown = shown[cohort.manifest["split"] != "test"]
     folds = make_folds(cohort, settings.folds, settings.seed)
     task = Task(
         paths=paths,
         hashes=hashes,
         labels=cohort.labels,
         folds=folds,
-        statistics=pixel_statistics(pixels[max(pixels)]),
+        statistics=pixel_statistics(shown),
         weights=weights,
         cache=cache,
         cache_bytes=settings.cache_bytes,
@@ -121,6 +125,50 @@ def prepare(
         seed=settings.seed,
     )
     return Prepared(settings, cohort, space, pixels, task)
+
+
+def _space_and_weights(
+    settings: SearchSettings, space: Space | Grid | None
+) -> tuple[Space | Grid, Weights]:
+    """What is searched, and the weights for it; `space` is that of a search that is resumed."""
+    kind = settings.weights
+    if space is None and settings.preset is not None:
+        space = preset_grid(settings)
+        if kind not in (IMAGENET, NONE):
+            # a folder or file holds what it holds; the rows without are left out and said
+            weights = find_weights(kind, settings.backbones)
+            space = space.only(weights.backbones, f"{kind} has no weights of its backbone")
+    elif space is None:
+        space = read_space(settings)
+    if isinstance(space, Grid):
+        require_rows(space, settings)
+    weights = find_weights(kind, space.backbones)
+    space.within(weights.backbones, has_gpu=False)
+    return space, weights
+
+
+def _cohort(settings: SearchSettings, images: CohortSource | Cohort) -> Cohort:
+    """The images, read or found again as they were, and split if that was asked for."""
+    if isinstance(images, Cohort):
+        return _unchanged(images)
+    cohort = read_cohort(images)
+    if settings.shares is None:
+        return cohort
+    if cohort.is_split:
+        raise InputProblemsError(
+            ["--shares splits the images anew: give --split merge with it, or leave it out"]
+        )
+    return split_by_shares(cohort, settings.shares, settings.seed)
+
+
+def _describe_split(cohort: Cohort) -> str:
+    """How many images each side has."""
+    sides = cohort.manifest.groupby("split", sort=False)["label"].agg(["size", "sum"])
+    return ", ".join(
+        f"{side} {sides['size'][side]} images ({sides['sum'][side]} positive)"
+        for side in SIDES
+        if side in sides.index
+    )
 
 
 def _unchanged(cohort: Cohort) -> Cohort:

@@ -13,6 +13,7 @@ from trainable.metrics import F1Average
 from trainable.store import DEFAULT_CACHE_BYTES
 from trainable.thresholds import ThresholdPolicy
 
+PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
 Unfreeze = Literal["none", "one", "two", "all"]
 
 DEMO = Path("demo")
@@ -44,6 +45,12 @@ def _threshold(value: str) -> str:
     return value
 
 
+def _shares(value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if value is not None and (len(value) not in (2, 3) or sum(value) != 100 or min(value) < 1):
+        raise ValueError("write two or three percentages that add up to 100, as 80,20 or 60,20,20")
+    return value
+
+
 Names = Parameter(consume_multiple=True, negative="")
 
 
@@ -54,6 +61,13 @@ class SearchSettings(CohortSource):
     """Start of the bodies: imagenet (torchvision's), a folder of state dicts, or none (random)."""
     mixed_patients: Annotated[bool, Parameter(negative="")] = False
     """Allow patients with both labels."""
+    shares: Annotated[tuple[int, ...] | None, BeforeValidator(_names), AfterValidator(_shares)] = (
+        None
+    )
+    """One split in place of folds: percentages for training, validation and test (60,20,20), or the
+    first two (80,20)."""
+    preset: PresetName | None = None
+    """Run a source document's experiments, as a fixed list of configurations."""
     trials: int = Field(50, ge=1)
     """How many trials to finish."""
     time_budget: Annotated[timedelta | None, BeforeValidator(_duration)] = timedelta(minutes=30)

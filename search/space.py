@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 
@@ -32,6 +32,9 @@ class Space:
     """
 
     dimensions: Mapping[str, Mapping[str, Dimension]]
+
+    stops_early: ClassVar[bool] = True
+    """Whether a trial may be stopped that is behind the others."""
 
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Sample one configuration: `number` of the trial, and `trial`, its `TrialConfig`."""

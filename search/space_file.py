@@ -11,6 +11,7 @@ import yaml
 
 from search import demo
 from search.dimension import Dimension, read_dimension
+from search.grid import Grid
 from search.settings import DEMO, SPACE_OPTIONS, SearchSettings
 from search.space import FROZEN, TRAINED, Space
 from trainable.backbones import BACKBONES
@@ -59,7 +60,7 @@ def read_layer(file: Path) -> Layer:
     return Layer(f"{file.name}: {{}}", content)
 
 
-def read_space(settings: SearchSettings) -> Space:
+def read_space(settings: SearchSettings) -> Space | Grid:
     """The default space, the user's file on it, and on that the options of the command line.
 
     Raises:
@@ -67,12 +68,23 @@ def read_space(settings: SearchSettings) -> Space:
     """
     layers = [Layer("the demo's {}", demo.SPACE)] if settings.data == DEMO else []
     if settings.space is not None:
-        layers.append(read_layer(settings.space.expanduser()))
+        own = read_layer(settings.space.expanduser())
+        if "rows" in own.settings:
+            return Grid.read(own.settings, own.origin.format("rows"))
+        layers.append(own)
     for option, setting in SPACE_OPTIONS.items():
         value = getattr(settings, option)
         if value not in (None, ()):
             layers.append(Layer(f"--{option.replace('_', '-')}", {setting: value}))
     return make_space(*layers)
+
+
+def kept_space(file: Path) -> Space | Grid:
+    """The space of a run folder."""
+    layer = read_layer(file)
+    if "rows" in layer.settings:
+        return Grid.read(layer.settings, layer.origin.format("rows"))
+    return make_space(layer)
 
 
 def make_space(*layers: Layer) -> Space:
@@ -110,7 +122,7 @@ def make_space(*layers: Layer) -> Space:
     return Space(dimensions)
 
 
-def dump_space(space: Space) -> str:
+def dump_space(space: Space | Grid) -> str:
     """A space as YAML, to be read again by `read_layer`."""
     content = space.written()
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)

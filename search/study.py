@@ -9,6 +9,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
+from search.grid import Grid
 from search.run_folder import ENDED, RunFolder
 from search.space import Space
 
@@ -16,7 +17,7 @@ STUDY_NAME = "cxr"
 METRIC = "objective"
 
 
-def open_study(run: RunFolder, space: Space) -> optuna.Study:
+def open_study(run: RunFolder, space: Space | Grid) -> optuna.Study:
     """Open or create the study; it begins with the first trials of the space."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -55,7 +56,9 @@ def settle(run: RunFolder, study: optuna.Study) -> int:
         elif row is None and trial.state != TrialState.WAITING:
             if running:
                 study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params)
+            # a trial that was cut off before it took its queued parameters has them still
+            queued = trial.system_attrs.get("fixed_params", {})
+            study.enqueue_trial({**queued, **trial.params})
             run.add_trial(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
             num_interrupted += 1
     return num_interrupted
@@ -74,10 +77,16 @@ class StudySearch(OptunaSearch):
 
     Attributes:
         stopped: Tune's names of the trials that were stopped for being behind.
+        stops_early: whether any may be.
     """
 
     def __init__(
-        self, space: Space, run: RunFolder, seed: int, num_folds: int, capacity: Callable[[], int]
+        self,
+        space: Space | Grid,
+        run: RunFolder,
+        seed: int,
+        num_folds: int,
+        capacity: Callable[[], int],
     ) -> None:
         """Continue the study of `run`, with as many trials under way as `capacity` says."""
         study = open_study(run, space)
@@ -97,6 +106,7 @@ class StudySearch(OptunaSearch):
             storage=run.storage(),
         )
         self.stopped: set[str] = set()
+        self.stops_early = space.stops_early
         self._num_folds = num_folds
         self._capacity = capacity
 

@@ -118,7 +118,7 @@ def run_trials(
         tune_config=tune.TuneConfig(
             num_samples=num_trials,
             search_alg=search,
-            scheduler=FoldStopping(run, search, len(task.folds)),
+            scheduler=FoldStopping(run, search, len(task.folds)) if search.stops_early else None,
             time_budget_s=time_budget,
             reuse_actors=True,
             trial_dirname_creator=_directory_name,

@@ -21,7 +21,7 @@ class Cohort:
     Attributes:
         manifest: one row an image: `image` (the user's name for it), `path` (absolute),
             `label` (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
-            "train" or "valid" where the user's own split is kept), `sha256` of the file.
+            "train", "valid" or "test" where there is one split), `sha256` of the file.
         classes: what the user calls the negative and the positive class, as they are to be
             written in a predictions file.
         notes: remarks for the user on how the input was understood, a sentence each.
@@ -43,7 +43,7 @@ class Cohort:
 
     @property
     def is_split(self) -> bool:
-        """Whether the user's own training and validation split is kept."""
+        """Whether there is one split, the user's own or by shares, and not folds."""
         return bool((self.manifest["split"] == "valid").any())
 
     @property

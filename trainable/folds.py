@@ -1,5 +1,8 @@
-"""Splits for cross-validation: stratified by label, each patient on one side."""
+"""Splits: stratified by label, each patient on one side."""
 
+import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +21,55 @@ class Fold:
     valid: NDArray[np.int64]
 
 
+SIDES = ("train", "valid", "test")
+
+
+def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
+    """Split a cohort once, stratified by label, each patient on one side.
+
+    Args:
+        cohort: not yet split.
+        shares: percentages of the images for training, validation and, if there is a third one,
+            test; the split comes as near to them as whole patients allow.
+        seed: of the split.
+
+    Returns:
+        The cohort with its `split` column filled in.
+
+    Raises:
+        InputProblemsError: if there are too few patients of a class for such shares.
+    """
+    part = math.gcd(*shares)
+    num_parts = sum(shares) // part
+    patients = cohort.manifest.groupby("label")["patient"].nunique()
+    if patients.min() < num_parts:
+        raise InputProblemsError(
+            [
+                f"--shares {','.join(map(str, shares))} cuts the cohort into {num_parts} equal parts, "
+                f"so it needs that many patients of each class; there are {patients.min()} of one. "
+                "Ask for rounder shares, such as 80,20 or 60,20,20"
+            ]
+        )
+    splitter = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed)
+    labels = cohort.manifest["label"].to_numpy(np.int64)
+    side_of_part = np.repeat(SIDES[: len(shares)], [share // part for share in shares])
+    split = np.empty(len(labels), object)
+    parts = splitter.split(np.zeros(len(labels)), labels, cohort.manifest["patient"])
+    for side, (_, rows) in zip(side_of_part, parts, strict=True):
+        split[rows] = side
+    return dataclasses.replace(cohort, manifest=cohort.manifest.assign(split=split))
+
+
+def rows_of(cohort: Cohort, side: str) -> NDArray[np.int64]:
+    """Rows of the cohort on one side of its split, ascending."""
+    return np.flatnonzero(cohort.manifest["split"] == side)
+
+
 def make_folds(cohort: Cohort, num_folds: int, seed: int) -> tuple[Fold, ...]:
     """Split the cohort for out-of-fold scores.
 
-    Where the user's own split is kept there is one fold, trained and scored on its two sides.
+    Where the cohort is split there is one fold, trained and scored on its two sides; test rows have
+    no part in it.
     Otherwise every image is scored once, in the fold that leaves its patient out.
 
     Raises:
@@ -29,8 +77,7 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int) -> tuple[Fold, ...]:
     """
     labels = cohort.labels
     if cohort.is_split:
-        valid = (cohort.manifest["split"] == "valid").to_numpy(np.bool_)
-        folds = [Fold(np.flatnonzero(~valid), np.flatnonzero(valid))]
+        folds = [Fold(rows_of(cohort, "train"), rows_of(cohort, "valid"))]
     else:
         splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
         parts = splitter.split(np.zeros(len(labels)), labels, cohort.patients)

@@ -1,0 +1,141 @@
+"""A fixed list of configurations in named experiments, run in place of what Optuna would sample."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, ClassVar
+
+import optuna
+from pydantic import ValidationError
+
+from search.settings import SearchSettings
+from trainable.config import TrialConfig
+from trainable.problems import InputProblemsError, Problems
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration: a row of an experiment's table."""
+
+    experiment: str
+    name: str
+    config: TrialConfig
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A space whose only dimension is the row; each one is queued before the first trial.
+
+    Attributes:
+        rows: in the order in which they are run; all rows of an experiment stand together.
+        left_out: a sentence for each row that cannot be.
+    """
+
+    rows: tuple[Row, ...]
+    left_out: tuple[str, ...] = ()
+
+    stops_early: ClassVar[bool] = False
+    """A table needs all its rows."""
+
+    def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
+        """The configuration of a trial's row: `number` of the trial, and `trial`, its settings."""
+        row = self.rows[trial.suggest_int("row", 0, len(self.rows) - 1)]
+        return {"number": trial.number, "trial": row.config.model_dump()}
+
+    def first_trials(self) -> list[dict[str, Any]]:
+        """Parameters of every row."""
+        return [{"row": row} for row in range(len(self.rows))]
+
+    def experiments(self) -> Iterator[tuple[str, list[int]]]:
+        """The title of each experiment and the numbers of its rows."""
+        numbered = enumerate(self.rows)
+        for title, rows in groupby(numbered, key=lambda item: item[1].experiment):
+            yield title, [number for number, _ in rows]
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Those that the rows name."""
+        return self.values("backbone")
+
+    def values(self, setting: str) -> tuple[Any, ...]:
+        """The values of a setting over all rows, each once."""
+        return tuple(dict.fromkeys(getattr(row.config, setting) for row in self.rows))
+
+    def describe(self, setting: str) -> str:
+        """What a setting may be, in a few words."""
+        return ", ".join(map(str, self.values(setting)))
+
+    def within(self, backbones: Sequence[str], *, has_gpu: bool) -> "Grid":
+        """The same: what cannot be was left out when the grid was made."""
+        return self
+
+    def only(self, backbones: Sequence[str], why: str) -> "Grid":
+        """The rows of these backbones; a sentence for each other one says why it is left out."""
+        kept = tuple(row for row in self.rows if row.config.backbone in backbones)
+        gone = [row for row in self.rows if row not in kept]
+        sentences = [f"{row.experiment}, row {row.name}: {why}" for row in gone]
+        return replace(self, rows=kept, left_out=(*self.left_out, *sentences))
+
+    def written(self) -> dict[str, Any]:
+        """As a file has it."""
+        rows = [
+            {"experiment": row.experiment, "name": row.name, **row.config.model_dump()}
+            for row in self.rows
+        ]
+        return {"rows": rows, "left_out": list(self.left_out)}
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], origin: str) -> "Grid":
+        """Read what `written` wrote, or a user's own list in the same shape.
+
+        Raises:
+            InputProblemsError: naming every row that cannot be.
+        """
+        problems = Problems()
+        rows = []
+        for number, raw in enumerate(content["rows"], start=1):
+            try:
+                settings = dict(raw)
+                title = str(settings.pop("experiment", "experiment"))
+                name = str(settings.pop("name", number))
+                rows.append(Row(title, name, TrialConfig(**settings)))
+            except (ValidationError, TypeError, ValueError) as error:
+                problems.add(f"{origin}: row {number}: {reason(error)}")
+        if not rows:
+            problems.add(f"{origin}: rows must name at least one configuration")
+        problems.refuse()
+        return cls(tuple(rows), tuple(content.get("left_out", ())))
+
+
+def reason(error: Exception) -> str:
+    """Why a configuration cannot be, in a line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    texts = []
+    for detail in error.errors():
+        where = f"{'.'.join(map(str, detail['loc']))}: " if detail["loc"] else ""
+        texts.append(where + detail["msg"].removeprefix("Value error, "))
+    return "; ".join(texts)
+
+
+def require_rows(grid: Grid, settings: SearchSettings) -> None:
+    """Refuse a grid without rows, and more trials than rows.
+
+    Raises:
+        InputProblemsError: with what was left out, if that is every row.
+    """
+    if not grid.rows:
+        raise InputProblemsError([f"no row is left to run; {text}" for text in grid.left_out])
+    if "trials" in settings.model_fields_set and settings.trials > len(grid.rows):
+        raise InputProblemsError(
+            [f"--trials must be at most the {len(grid.rows)} rows; got {settings.trials}"]
+        )
+
+
+def same_networks(rows: Sequence[Row]) -> list[list[int]]:
+    """Places of rows that differ by nothing but their seed, two and more together."""
+    by_config: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        without_seed = row.config.model_copy(update={"seed": 0})
+        by_config.setdefault(without_seed.model_dump_json(), []).append(place)
+    return [places for places in by_config.values() if len(places) > 1]
