@@ -66,7 +66,7 @@ def _retrain(
     nobody = np.empty(0, np.int64)
     members = []
     for number in range(1, num_seeds + 1):
-        seed = fold_seed(number, _NO_FOLD)
+        seed = fold_seed(number, _NO_FOLD, config.seed)
         network = new_network(config, body.frozen, body.trained, seed, device)
         for record in fit(network, inputs, labels, rows, nobody, config, seed):
             report(number, record)
