@@ -15,6 +15,7 @@ from analysis.predict import NewImages, fill_in, find_new_images, score
 from analysis.retrain import final_model, model_folder
 from analysis.winner import Winner, read_winner
 from trainable.cohort import Cohort
+from trainable.folds import rows_of, seen_rows
 from trainable.pixels import load_pixels
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
@@ -96,7 +97,8 @@ def _model(
         console.print(f"model found in {folder}")
     else:
         console.print(
-            f"retraining trial {winner.trial} on all {len(cohort.labels)} labelled images"
+            f"retraining trial {winner.trial} on all {len(seen_rows(cohort))} labelled images"
+            f"{' but those of the test' if len(rows_of(cohort, 'test')) else ''}"
         )
 
     def report(number: int, record: EpochRecord) -> None:

@@ -20,12 +20,13 @@ from trainable.problems import Problems, listing
 def overlap(new: NewImages, cohort: Cohort) -> list[str]:
     """What the new images share with those that the model was trained on, a sentence each."""
     found = []
+    trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
     names = new.table[new.image_column]
-    same = names[np.isin(new.hashes, cohort.manifest["sha256"])]
+    same = names[np.isin(new.hashes, trained_on["sha256"])]
     if len(same):
         found.append(f"images that the model was trained on: {listing(same)}")
     if new.patients is not None:
-        known = new.patients[new.patients.isin(cohort.manifest["patient"])].unique()
+        known = new.patients[new.patients.isin(trained_on["patient"])].unique()
         if len(known):
             found.append(f"patients that the model was trained on: {listing(known)}")
     return found

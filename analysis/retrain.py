@@ -1,4 +1,4 @@
-"""Fit the winner on every labelled image, with several seeds, through the same `fit` as a trial."""
+"""Fit the winner on every labelled image but a test's, with several seeds, as a trial fits."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +14,7 @@ from trainable.cohort import Cohort
 from trainable.cross_validation import fold_seed, new_network
 from trainable.device import default_num_gpus, pick_device
 from trainable.features import frozen_inputs
+from trainable.folds import Fold, seen_rows
 from trainable.inputs import load_images
 from trainable.problems import InputProblemsError, listing
 from trainable.rows import trial_rows
@@ -65,10 +66,11 @@ def _retrain(
     body = Body(images, config, winner.weights(), device)
     inputs, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
     labels = torch.tensor(rows.labels, device=device)
-    everything, nobody = np.arange(len(rows.labels)), np.empty(0, np.int64)
+    nobody = np.empty(0, np.int64)
+    everything = rows.fold(Fold(seen_rows(cohort), nobody)).train
     members = []
     for number in range(1, num_seeds + 1):
-        seed = fold_seed(number, _NO_FOLD)
+        seed = fold_seed(number, _NO_FOLD, config.seed)
         network = new_network(config, body.frozen, body.trained, seed, device)
         for record in fit(network, inputs, labels, everything, nobody, config, seed):
             report(number, record)

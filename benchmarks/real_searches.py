@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.judged_search import JudgedSearch
+from search.grid import Grid
 from search.prepare import Prepared, prepare
 from search.settings import SearchSettings
 from search.space import Space
@@ -120,12 +121,12 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     return JudgedSearch(task.labels, prepared.cohort.patients, folds, np.stack(scores), truth)
 
 
-def _sample(space: Space, num_trials: int, seed: int) -> list[TrialConfig]:
+def _sample(space: Space | Grid, num_trials: int, seed: int) -> list[TrialConfig]:
     """Random configurations, the assignment's own first."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     study.enqueue_trial(space.first_trials()[0])
-    configs = [space.sample(study.ask()) for _ in range(num_trials)]
+    configs = [TrialConfig(**space(study.ask())["trial"]) for _ in range(num_trials)]
     # one normalization, so that the new phantoms' features are computed once
     return [config.model_copy(update={"normalization": "none"}) for config in configs]
 
@@ -143,7 +144,7 @@ def _final_scores(
     rows, nobody = np.arange(len(labels)), np.empty(0, np.int64)
     scores = []
     for number in range(1, NUM_SEEDS + 1):
-        seed = fold_seed(number, 0)
+        seed = fold_seed(number, 0, config.seed)
         network = new_network(config, [], [], seed, _CPU)
         for _ in fit(network, inputs, labels, rows, nobody, config, seed):
             pass

@@ -169,7 +169,7 @@ def _value(name: str, raw: object) -> Scalar:
 def _cut(cut: str) -> str:
     if cut == ALL or any(has_cut(backbone, cut) for backbone in BACKBONES):
         return cut
-    known = dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.cuts)
+    known = dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.all_cuts)
     raise ValueError(f"no backbone has the cut {cut!r}; {did_you_mean(cut, known)}")
 
 

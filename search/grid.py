@@ -1,6 +1,6 @@
 """A fixed list of configurations in named experiments, run in place of what Optuna would sample."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, ClassVar
@@ -9,6 +9,7 @@ import optuna
 from pydantic import ValidationError
 
 from search.settings import SearchSettings
+from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
 from trainable.problems import InputProblemsError, Problems
 
@@ -69,9 +70,16 @@ class Grid:
         """The same: what cannot be was left out when the grid was made."""
         return self
 
-    def only(self, backbones: Sequence[str], why: str) -> "Grid":
-        """The rows of these backbones; a sentence for each other one says why it is left out."""
-        kept = tuple(row for row in self.rows if row.config.backbone in backbones)
+    @property
+    def whole_bodies(self) -> tuple[str, ...]:
+        """Backbones of which a row keeps the classifier in the body."""
+        configs = [row.config for row in self.rows]
+        keep = [c.backbone for c in configs if c.cut == find_backbone(c.backbone).classifier]
+        return tuple(dict.fromkeys(keep))
+
+    def only(self, keep: Callable[[TrialConfig], bool], why: str) -> "Grid":
+        """The rows to keep; a sentence for each other one says why it is left out."""
+        kept = tuple(row for row in self.rows if keep(row.config))
         gone = [row for row in self.rows if row not in kept]
         sentences = [f"{row.experiment}, row {row.name}: {why}" for row in gone]
         return replace(self, rows=kept, left_out=(*self.left_out, *sentences))

@@ -13,11 +13,14 @@ from rich.console import Console
 from search import demo
 from search.capacity import Capacity, allot
 from search.display import SearchDisplay, best_table
+from search.experiments import describe_experiments
 from search.grid import Grid
+from search.held_out import judge_on_test
 from search.prepare import Prepared, prepare
 from search.presets import with_preset
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchSettings
+from search.space import Space
 from search.space_file import dump_space, kept_space, read_space
 from search.study import StudySearch, num_ended, open_study, settle
 from search.tuner import cluster, run_trials
@@ -145,7 +148,7 @@ def _conclude(run: RunFolder, prepared: Prepared, interrupted: bool, console: Co
     winner = write_winner(run, prepared)
     trials = run.trials()
     ended = num_ended(run)
-    say = functools.partial(console.print, highlight=False, soft_wrap=True)
+    say = functools.partial(console.print, highlight=False, soft_wrap=True, markup=False)
     if num_failed := int((trials["state"] == "failed").sum()):
         say(f"{num_failed} of {ended} trials failed; their errors are in {run.trials_csv}")
     if ended < settings.trials:
@@ -156,10 +159,19 @@ def _conclude(run: RunFolder, prepared: Prepared, interrupted: bool, console: Co
         say("no trial completed, so there is no winner")
         return 130 if interrupted else 1
     say()
-    console.print(best_table(trials))
+    if isinstance(prepared.asked, Grid):
+        study = open_study(run, prepared.asked)
+        for line in describe_experiments(run, prepared, prepared.asked, study):
+            say(line)
+    else:
+        console.print(best_table(trials))
     say()
-    for line in describe_winner(winner, trials):
+    for line in describe_winner(winner, trials, is_sampled=isinstance(prepared.asked, Space)):
         say(line)
+    if ended >= settings.trials:
+        # test rows are looked at once, when there is no more to choose
+        for line in judge_on_test(run, prepared, winner):
+            say(line)
     if settings.data == DEMO:
         say(demo.describe_best_possible(run.path))
     say(f"\npredict with: cxr-predict {run.path} --images FOLDER")

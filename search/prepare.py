@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from search.presets import describe_preset, preset_grid
 from search.settings import SearchSettings
 from search.space import Space
 from search.space_file import read_space
+from trainable.backbones import find_backbone
 from trainable.cohort import Cohort, check_cohort
 from trainable.cohort_files import CohortSource, hash_files, read_cohort
+from trainable.config import TrialConfig
 from trainable.cross_validation import Task
 from trainable.folds import SIDES, make_folds, rows_of, split_by_shares
 from trainable.metrics import all_positive_f1
@@ -50,8 +53,8 @@ class Prepared:
     def describe(self) -> Iterator[str]:
         """What the user should know before the first trial, a line each."""
         settings, labels = self.settings, self.task.labels
-        if settings.preset is not None:
-            yield from describe_preset(settings, self.asked)
+        if settings.preset is not None and isinstance(self.asked, Grid):
+            yield from describe_preset(settings, self.asked.left_out)
         patients = self.cohort.manifest["patient"].nunique()
         yield (
             f"{len(labels)} images of {patients} patients, {int(labels.sum())} positive; "
@@ -133,18 +136,34 @@ def _space_and_weights(
     """What is searched, and the weights for it; `space` is that of a search that is resumed."""
     kind = settings.weights
     if space is None and settings.preset is not None:
-        space = preset_grid(settings)
-        if kind not in (IMAGENET, NONE):
-            # a folder or file holds what it holds; the rows without are left out and said
-            weights = find_weights(kind, settings.backbones)
-            space = space.only(weights.backbones, f"{kind} has no weights of its backbone")
+        space = _with_weights(preset_grid(settings), settings)
     elif space is None:
         space = read_space(settings)
     if isinstance(space, Grid):
         require_rows(space, settings)
-    weights = find_weights(kind, space.backbones)
+    weights = find_weights(kind, space.backbones, space.whole_bodies)
     space.within(weights.backbones, has_gpu=False)
     return space, weights
+
+
+def _with_weights(grid: Grid, settings: SearchSettings) -> Grid:
+    """The rows that a folder or file of weights can serve; the others are left out, and why."""
+    kind = settings.weights
+    if kind in (IMAGENET, NONE):
+        return grid
+    found = find_weights(kind, settings.backbones)
+    grid = grid.only(lambda row: row.backbone in found.backbones, f"{kind} lacks its backbone")
+    for name in grid.whole_bodies:
+        try:
+            find_weights(kind, [name], [name])
+        except InputProblemsError as error:
+            grid = grid.only(partial(_is_without, name), error.problems[0])
+    return grid
+
+
+def _is_without(name: str, config: TrialConfig) -> bool:
+    """Whether a configuration does without the classifier of this backbone."""
+    return (config.backbone, config.cut) != (name, find_backbone(name).classifier)
 
 
 def _cohort(settings: SearchSettings, images: CohortSource | Cohort) -> Cohort:

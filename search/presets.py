@@ -4,14 +4,17 @@ Each is a list of rows, of which every one is a trial like any other. What the d
 is the default configuration's, which is the assignment's own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainable.fastai_cuts import fastai_cut
+
+from search import demo
 from search.grid import Grid, Row, reason
-from search.settings import PresetName, SearchSettings
+from search.settings import DEMO, PresetName, SearchSettings
 from search.tables import ACCURACY, COUNTS, DETECTION, Table
-from trainable.backbones import fastai_cut, find_backbone
+from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
 from trainable.problems import InputProblemsError
 
@@ -72,7 +75,7 @@ PRESETS: Mapping[PresetName, Preset] = {
         },
     ),
     "mammogram": Preset(
-        about="a DenseNet-121 cut short, as for mammograms (2018); --weights chexnet:FILE is theirs",
+        about="a DenseNet-121 cut short for mammograms (2018); theirs is --weights chexnet:FILE",
         table=ACCURACY,
         settings={"shares": (60, 20, 20), "threshold": "0.5"},
         base={"backbone": "densenet121", "optimizer": "adam", "weight_decay": 0.0, "epochs": 20},
@@ -157,7 +160,8 @@ def preset_grid(settings: SearchSettings) -> Grid:
     assert settings.preset is not None
     preset = PRESETS[settings.preset]
     base = {**preset.base, **_overrides(settings)}
-    rows, left_out = [], []
+    rows: list[Row] = []
+    left_out: list[str] = []
     for title, changes_by_name in preset.experiments.items():
         for name, changes in changes_by_name.items():
             # each row draws its own head and order, as each run of the documents did
@@ -167,15 +171,17 @@ def preset_grid(settings: SearchSettings) -> Grid:
             except ValueError as error:
                 left_out.append(f"{title}, row {name}: {reason(error)}")
     grid = Grid(tuple(rows), tuple(left_out))
-    return grid.only(settings.backbones, "not of --backbones") if settings.backbones else grid
+    if not settings.backbones:
+        return grid
+    return grid.only(lambda config: config.backbone in settings.backbones, "not of --backbones")
 
 
 def _config(changes: Changes) -> TrialConfig:
     settings = dict(changes)
     backbone = find_backbone(settings.setdefault("backbone", TrialConfig().backbone))
     if "fastai_cut" in settings:
-        settings["cut"] = fastai_cut(backbone.name, settings.pop("fastai_cut"))
-    cut = settings.setdefault("cut", fastai_cut(backbone.name, None))
+        settings["cut"] = fastai_cut(backbone, settings.pop("fastai_cut"))
+    cut = settings.setdefault("cut", backbone.cuts[-1])
     stages = len(backbone.stages_until(cut))
     asked = settings.get("unfreeze", "none")
     settings["unfreeze"] = min({"none": 0, "one": 1, "two": 2, "all": stages}[asked], stages)
@@ -184,11 +190,11 @@ def _config(changes: Changes) -> TrialConfig:
 
 def _overrides(settings: SearchSettings) -> dict[str, Any]:
     """What the user's options change in every row."""
-    found = {
-        name: value
-        for name in ("image_size", "batch_size", "epochs")
-        if (value := getattr(settings, name)) is not None
-    }
+    sizes = ("image_size", "batch_size")
+    found = {name: demo.SPACE[name] for name in sizes if settings.data == DEMO}
+    for name in (*sizes, "epochs"):
+        if getattr(settings, name) is not None:
+            found[name] = getattr(settings, name)
     problems = []
     for option, name in (("unfreeze", "unfreeze"), ("normalizations", "normalization")):
         values = getattr(settings, option)
@@ -203,7 +209,7 @@ def _overrides(settings: SearchSettings) -> dict[str, Any]:
     return found
 
 
-def describe_preset(settings: SearchSettings, grid: Grid) -> Iterator[str]:
+def describe_preset(settings: SearchSettings, left_out: Sequence[str]) -> Iterator[str]:
     """What the user should know of a preset before its first trial, a line each."""
     assert settings.preset is not None
     preset = PRESETS[settings.preset]
@@ -217,7 +223,7 @@ def describe_preset(settings: SearchSettings, grid: Grid) -> Iterator[str]:
     ]
     if changed:
         yield f"changed by options: {'; '.join(changed)}"
-    yield from (f"left out: {text}" for text in grid.left_out)
+    yield from (f"left out: {text}" for text in left_out)
 
 
 def _text(value: object) -> str:

@@ -28,8 +28,8 @@ _METRICS = tuple(Evaluation.__annotations__)
 COLUMNS = (
     *("number", "state", "objective", *_METRICS),
     *TrialConfig.model_fields,
-    *("fold", "num_steps", "train_loss", "valid_loss", "source", "num_forwarded"),
-    *("seconds", "ended", "error"),
+    *("fold", "num_steps", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
+    *("source", "num_forwarded", "seconds", "ended", "error"),
 )
 """Columns of `trials.csv`, one row a trial, in the order in which the trials ended."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import optuna
 
 from search.dimension import ALL, AUTO, UNFREEZE, Choices, Dimension, Scalar, has_cut
-from trainable.backbones import find_backbone
+from trainable.backbones import BACKBONES, find_backbone
 from trainable.config import TrialConfig
 from trainable.problems import InputProblemsError, listing
 
@@ -85,6 +85,17 @@ class Space:
     def backbones(self) -> tuple[str, ...]:
         """Those that the space names; none if it takes all that weights are there for."""
         return _but(ALL, self.values("backbone"))
+
+    @property
+    def whole_bodies(self) -> tuple[str, ...]:
+        """Backbones whose classifier the body may keep."""
+        cases = self.dimensions["cut"]
+        return tuple(
+            name
+            for name in self.backbones or BACKBONES
+            for named in [cases.get(name) or cases[""]]
+            if isinstance(named, Choices) and find_backbone(name).classifier in named.values
+        )
 
     def values(self, setting: str) -> tuple[Any, ...]:
         """The values of a setting, or the ends of its range, over all cases."""

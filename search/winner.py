@@ -101,8 +101,16 @@ def _fingerprints(
     return {name: fingerprints[name] for name in sorted(used)}
 
 
-def describe_winner(winner: dict[str, Any], trials: pd.DataFrame) -> Iterator[str]:
-    """What a user should know of the winner, a line each."""
+def describe_winner(
+    winner: dict[str, Any], trials: pd.DataFrame, *, is_sampled: bool
+) -> Iterator[str]:
+    """What a user should know of the winner, a line each.
+
+    Args:
+        winner: as `write_winner` gives it.
+        trials: of the run.
+        is_sampled: whether the space was sampled, and so began with the assignment's configuration.
+    """
     found, corrected = winner["out_of_fold"], winner["corrected"]
     low, high = corrected["interval"]
     yield (
@@ -123,7 +131,7 @@ def describe_winner(winner: dict[str, Any], trials: pd.DataFrame) -> Iterator[st
         f"specificity {found['specificity']:.3f}"
     )
     first = trials[(trials["number"] == 0) & (trials["state"] == "complete")]
-    if len(first):
+    if is_sampled and len(first):
         yield f"  the assignment's own configuration (trial 0): F1 {first['f1'].iloc[0]:.3f}"
     others = len(winner["tied"]) - 1
     if winner["preferred_simple"]:

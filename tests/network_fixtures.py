@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainable.backbones import BACKBONES
 from trainable.config import TrialConfig
 from trainable.inputs import Images
-from trainable.model import Network, fastai_head
+from trainable.model import Network, fastai_head, plain_head
 from trainable.pixels import PixelStatistics
 from trainable.weights import find_weights
 
@@ -65,7 +65,9 @@ def tiny_config(**changes: Any) -> TrialConfig:
 def head_only(num_features: int, config: TrialConfig, seed: int = 0) -> Network:
     """A network without a body, that learns from features."""
     torch.manual_seed(seed)
-    return Network([], [], fastai_head(num_features, config.head_layers, config.dropout))
+    build = plain_head if config.head == "plain" else fastai_head
+    features = num_features // 2 if config.head == "plain" else num_features
+    return Network([], [], build(features, config.head_layers, config.dropout))
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:

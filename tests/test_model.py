@@ -19,7 +19,7 @@ from trainable.model import (
     fastai_head,
     split_body,
 )
-from trainable.training import build_optimizer
+from trainable.optimizer import build_optimizer
 
 Built = tuple[Backbone, nn.Module]
 
@@ -117,7 +117,7 @@ def test_a_step_changes_what_is_trained_and_not_a_bit_of_what_is_frozen(
 ) -> None:
     network = copy.deepcopy(network_of(built, unfreeze)).train()
     frozen, before = snapshot(network.frozen), snapshot(network)
-    optimizer = build_optimizer(network, learning_rate=0.01, weight_decay=0.1)
+    optimizer = build_optimizer(network, TrialConfig(learning_rate=0.01, weight_decay=0.1))
     functional.cross_entropy(network(noise(4, 32)), torch.tensor([0, 1, 1, 0])).backward()
     optimizer.step()
     assert same_state(network.frozen, frozen)

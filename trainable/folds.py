@@ -45,8 +45,9 @@ def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
     if patients.min() < num_parts:
         raise InputProblemsError(
             [
-                f"--shares {','.join(map(str, shares))} cuts the cohort into {num_parts} equal parts, "
-                f"so it needs that many patients of each class; there are {patients.min()} of one. "
+                f"--shares {','.join(map(str, shares))} cuts the cohort into {num_parts} equal "
+                f"parts, for which there must be {num_parts} patients of each class; one class has "
+                f"{patients.min()}. "
                 "Ask for rounder shares, such as 80,20 or 60,20,20"
             ]
         )
@@ -63,6 +64,11 @@ def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
 def rows_of(cohort: Cohort, side: str) -> NDArray[np.int64]:
     """Rows of the cohort on one side of its split, ascending."""
     return np.flatnonzero(cohort.manifest["split"] == side)
+
+
+def seen_rows(cohort: Cohort) -> NDArray[np.int64]:
+    """All rows but those that are kept for a test, ascending."""
+    return np.setdiff1d(np.arange(len(cohort.labels)), rows_of(cohort, "test"))
 
 
 def make_folds(cohort: Cohort, num_folds: int, seed: int) -> tuple[Fold, ...]:

@@ -23,6 +23,23 @@ class ConcatPool(nn.Module):
         return torch.cat([maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3))], dim=1)
 
 
+class Averages(nn.Module):
+    """The second half of what `ConcatPool` gives: the average of each channel alone.
+
+    Maps (batch, 2 * channels) to (batch, channels); of several such halves in a row, as several
+    views of one examination give, each keeps its second.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Keep the averages."""
+        halves: Tensor = pooled.unflatten(1, (-1, 2, self.channels))
+        return halves[:, :, 1].flatten(1)
+
+
 def fastai_head(
     num_features: int, layers: Sequence[int], dropout: float, num_classes: int = 2
 ) -> nn.Sequential:
@@ -44,6 +61,25 @@ def fastai_head(
         modules += [norm, nn.Dropout(dropout / 2), linear, nn.ReLU(inplace=True)]
     norm = nn.BatchNorm1d(linears[-1].in_features)
     return nn.Sequential(*modules, norm, nn.Dropout(dropout), linears[-1])
+
+
+def plain_head(
+    channels: int, layers: Sequence[int], dropout: float, num_classes: int = 2
+) -> nn.Sequential:
+    """Linear layers above the averages, from PyTorch's own start, as torchvision's `fc` has it.
+
+    Args:
+        channels: of the body.
+        layers: units of each hidden layer; without any and without dropout, the head is the one
+            linear layer that replaces torchvision's classifier.
+        dropout: probability before the last layer.
+        num_classes: outputs.
+    """
+    modules: list[nn.Module] = [Averages(channels)]
+    for ins, outs in itertools.pairwise([channels, *layers]):
+        modules += [nn.Linear(ins, outs), nn.ReLU(inplace=True)]
+    last = nn.Linear(layers[-1] if layers else channels, num_classes)
+    return nn.Sequential(*modules, nn.Dropout(dropout), last)
 
 
 class Network(nn.Module):
@@ -114,6 +150,8 @@ def split_body(
 def fresh_head(config: TrialConfig) -> nn.Sequential:
     """The head of a configuration, newly initialised."""
     width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
+    if config.head == "plain":
+        return plain_head(width, config.head_layers, config.dropout)
     return fastai_head(2 * width, config.head_layers, config.dropout)
 
 
