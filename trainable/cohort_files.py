@@ -227,10 +227,30 @@ def _read_folders(
             images = [path.relative_to(folder).as_posix() for path in paths]
             rows = {"image": images, "path": [str(path) for path in paths]}
             tables.append(pd.DataFrame(rows).assign(label=label, split=side.strip()))
+    table = pd.concat(tables, ignore_index=True)
+    _add_listed_patients(folder / "manifest.csv", table, notes, problems)
     written = [name.rsplit("_", 1)[-1] for name in classes]
     if written == ["0", "1"]:
         classes = ("0", "1")
-    return pd.concat(tables, ignore_index=True), classes, notes
+    return table, classes, notes
+
+
+def _add_listed_patients(
+    manifest: Path, table: pd.DataFrame, notes: list[str], problems: Problems
+) -> None:
+    """Patients from the manifest that `cxr-sort` leaves beside class folders, if it is there."""
+    if not manifest.is_file():
+        return
+    listed = pd.read_csv(manifest, dtype=str, keep_default_na=False)
+    if not {"image", "patient"} <= set(listed.columns):
+        notes.append(f"{manifest} has no columns image and patient, and is not used")
+        return
+    patients = table["image"].map(dict(zip(listed["image"], listed["patient"], strict=True)))
+    without = table.loc[patients.isna(), "image"]
+    if len(without):
+        problems.add(f"{manifest} must list every image; it lacks: {listing(without)}")
+    table["patient"] = patients
+    notes.append(f"patients from {manifest.name}: {patients.nunique()} for {len(table)} images")
 
 
 def _two_classes(
