@@ -45,18 +45,16 @@ def frozen_inputs(body: Body, store: ArrayStore, cache_bytes: int) -> tuple[Inpu
 
 
 def _stored_features(body: Body, store: ArrayStore) -> Inputs:
-    backbone = find_backbone(body.config.backbone)
-    widths = [2 * stage.width for stage in backbone.stages]
+    backbone, cut = find_backbone(body.config.backbone), body.config.cut
+    width = sum(2 * stage.width for stage in backbone.pooled_stages(cut))
 
     def compute(rows: slice) -> NDArray[np.float32]:
         features: NDArray[np.float32] = body.pooled(_numbers(rows)).cpu().numpy()
         return features
 
-    shape = (len(body.images.pixels), sum(widths))
+    shape = (len(body.images.pixels), width)
     table = store.get_or_compute(features_key(body), shape, np.float32, compute)
-    last = backbone.cuts.index(body.config.cut)
-    start = sum(widths[:last])
-    return table_rows(np.ascontiguousarray(table[:, start : start + widths[last]]), body.device)
+    return table_rows(table.take(backbone.pooled_columns(cut), axis=1), body.device)
 
 
 def _stored_activations(body: Body, store: ArrayStore, cache_bytes: int) -> Inputs | None:
@@ -90,7 +88,9 @@ def _numbers(rows: slice) -> torch.Tensor:
 
 def features_key(body: Body) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
-    return _key("features-", body, cuts=find_backbone(body.config.backbone).cuts, pool="max, mean")
+    stages = find_backbone(body.config.backbone).pooled_stages(body.config.cut)
+    cuts = [stage.cut for stage in stages]
+    return _key("features-", body, cuts=cuts, pool="max, mean")
 
 
 def activations_key(body: Body) -> str:
