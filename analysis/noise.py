@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from trainable.metrics import f1_of_counts
-from trainable.noise import f1_interval, verdict
+from trainable.noise import CAVEAT, f1_interval, verdict
 from trainable.problems import InputProblemsError, Problems, listing
 
 CELLS = ("tp", "fn", "fp", "tn")
@@ -75,6 +75,8 @@ def describe(table: pd.DataFrame) -> Iterator[str]:
     yield ""
     errors = table["fn"] + table["fp"]
     yield from verdict([str(name) for name in table.index], table["tp"].tolist(), errors.tolist())
+    num_pairs = len(table) * (len(table) - 1) // 2
+    yield f"(Fisher's exact test of {num_pairs} pairs, {CAVEAT})"
 
 
 if __name__ == "__main__":

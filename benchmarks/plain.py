@@ -62,7 +62,7 @@ class XRays(Dataset[tuple[Tensor, int]]):
 
 def train_one_epoch(config: TrialConfig, task: Task) -> None:
     """One epoch of the first fold: train on its images, then score the others."""
-    network = build_network(task.weights.build(config.backbone), config)
+    network = build_network(task.weights.build(config.backbone, config.cut), config)
     optimizer = build_optimizer(network, config)
     fold = task.folds[0]
     train, valid = (

@@ -62,11 +62,11 @@ class Prepared:
             f"{all_positive_f1(labels, settings.f1_average):.3f}"
         )
         yield from (f"note: {note}" for note in self.cohort.notes)
-        folds = f"{len(self.task.folds)} folds"
+        folds = f"scored out of fold on {len(self.task.folds)} folds"
         if self.cohort.is_split:
-            folds = f"one split: {_describe_split(self.cohort)}"
+            folds = f"on one split: {_describe_split(self.cohort)}"
         yield (
-            f"{settings.trials} trials, each scored out of fold on {folds}; "
+            f"{settings.trials} trials, each {folds}; "
             f"{listing(sorted(self.pixels))} px, {self.asked.describe('epochs')} epochs, batches "
             f"of {self.asked.describe('batch_size')}"
         )

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainable.fastai_cuts import fastai_cut
-
 from search import demo
 from search.grid import Grid, Row, reason
 from search.settings import DEMO, PresetName, SearchSettings
 from search.tables import ACCURACY, COUNTS, DETECTION, Table
 from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
+from trainable.fastai_cuts import fastai_cut
 from trainable.problems import InputProblemsError
 
 Changes = Mapping[str, Any]
@@ -214,12 +213,13 @@ def describe_preset(settings: SearchSettings, left_out: Sequence[str]) -> Iterat
     assert settings.preset is not None
     preset = PRESETS[settings.preset]
     yield f"preset {settings.preset}: {preset.about}"
-    own = {**preset.settings, "weights": SearchSettings.model_fields["weights"].default}
-    own |= {**TrialConfig().model_dump(), **preset.base}
+    documents = {"weights": SearchSettings.model_fields["weights"].default, **preset.settings}
+    used = {name: getattr(settings, name) for name in documents} | _overrides(settings)
+    documents |= {**TrialConfig().model_dump(), "unfreeze": "none", **preset.base}
     changed = [
-        f"{name.replace('_', ' ')} {_text(value)} in place of {_text(own[name])}"
-        for name, value in {**settings.model_dump(), **_overrides(settings)}.items()
-        if name in own and value is not None and value != own[name] and name != "seed"
+        f"{name.replace('_', ' ')} {_text(value)} in place of {_text(documents[name])}"
+        for name, value in used.items()
+        if value != documents[name]
     ]
     if changed:
         yield f"changed by options: {'; '.join(changed)}"
@@ -227,4 +227,6 @@ def describe_preset(settings: SearchSettings, left_out: Sequence[str]) -> Iterat
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "(the given split, or folds)"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

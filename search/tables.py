@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from search.grid import Grid, same_networks
 from trainable.intervals import estimate_metrics
 from trainable.metrics import f1_of_counts
-from trainable.noise import f1_interval, verdict
+from trainable.noise import CAVEAT, f1_interval, verdict
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ def experiment_lines(grid: Grid, table: Table, results: Mapping[int, Result]) ->
             yield f"without a result: {', '.join(missing)}"
         yield from _signal(grid, table, done, names, results)
         yield ""
+    yield f"(Fisher's exact test of all pairs of a table, {CAVEAT})"
 
 
 def _signal(

@@ -88,4 +88,13 @@ def save_state(folder: Path, file: str, state: object) -> Path:
 
 
 ALL_CUTS = [(name, cut) for name, backbone in BACKBONES.items() for cut in backbone.cuts]
-"""Every backbone with every one of its cut points."""
+"""Every backbone with every one of its cut points that are searched."""
+
+FURTHER_CUTS = [
+    ("squeezenet1_0", "classifier"),
+    ("squeezenet1_1", "classifier"),
+    ("densenet121", "features.denseblock1.denselayer1"),
+    ("densenet121", "features.denseblock2.denselayer6"),
+    ("densenet121", "features.denseblock4.denselayer5"),
+]
+"""One of each kind of the further cut points."""

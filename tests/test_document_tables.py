@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from trainable.metrics import f1_of_counts
@@ -51,7 +52,7 @@ def assignment() -> pd.DataFrame:
     return pd.read_csv(io.StringIO(ASSIGNMENT), keep_default_na=False)
 
 
-def counts() -> np.ndarray:  # type: ignore[type-arg]
+def counts() -> NDArray[np.int64]:
     return assignment()[["tp", "fn", "fp", "tn"]].to_numpy().T
 
 

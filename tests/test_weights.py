@@ -77,9 +77,9 @@ def test_unknown_backbones_are_refused_all_at_once(kind: str) -> None:
 
 
 def test_what_is_neither_a_kind_nor_a_folder_is_refused(tmp_path: Path) -> None:
-    assert "must be imagenet, none or a folder" in refusal(tmp_path / "absent")
+    assert "must be imagenet, none, chexnet:FILE or a folder" in refusal(tmp_path / "absent")
     (tmp_path / "file").touch()
-    assert "must be imagenet, none or a folder" in refusal(tmp_path / "file")
+    assert "must be imagenet, none, chexnet:FILE or a folder" in refusal(tmp_path / "file")
 
 
 @pytest.mark.parametrize("classifier", ["same", "of another task", "absent"])

@@ -9,6 +9,12 @@ from scipy import stats
 
 from trainable.bootstrap import LEVEL
 
+CAVEAT = (
+    "Holm's correction, rows taken as independent; luck of training, and several images a patient, "
+    "add to what chance can do"
+)
+"""What stands behind every verdict."""
+
 
 def f1_interval(tp: int, errors: int) -> tuple[float, float]:
     """The 95 % interval of an F1 by its counts.
@@ -69,8 +75,3 @@ def verdict(names: Sequence[str], hits: Sequence[int], misses: Sequence[int]) ->
         yield f"{one} and {other} differ by more than chance (p = {chance:.2g})"
     if not differing:
         yield f"no two of the {len(names)} rows differ by more than chance"
-    yield (
-        f"(Fisher's exact test of {len(names) * (len(names) - 1) // 2} pairs, Holm's correction, "
-        "rows taken as independent; luck of training, and several images a patient, add to what "
-        "chance can do)"
-    )
