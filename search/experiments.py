@@ -66,7 +66,7 @@ def _forward_passes(
     alone = sum(_passes_alone(prepared, grid.rows[number].config) for number in results)
     return (
         f"images through frozen bodies: {num_run:,} run, {max(0, alone - num_run):,} saved of the "
-        f"{alone:,} that training the {len(results)} rows one by one takes"
+        f"{alone:,} that training each row by itself takes"
     )
 
 

@@ -1,7 +1,7 @@
 """A fixed list of configurations in named experiments, run in place of what Optuna would sample."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, ClassVar
 
@@ -29,11 +29,11 @@ class Grid:
 
     Attributes:
         rows: in the order in which they are run; all rows of an experiment stand together.
-        left_out: a sentence for each row that cannot be.
+        left_out: rows that cannot be, by the reason why.
     """
 
     rows: tuple[Row, ...]
-    left_out: tuple[str, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     stops_early: ClassVar[bool] = False
     """A table needs all its rows."""
@@ -78,11 +78,10 @@ class Grid:
         return tuple(dict.fromkeys(keep))
 
     def only(self, keep: Callable[[TrialConfig], bool], why: str) -> "Grid":
-        """The rows to keep; a sentence for each other one says why it is left out."""
+        """The rows to keep; the others are left out, and why."""
         kept = tuple(row for row in self.rows if keep(row.config))
-        gone = [row for row in self.rows if row not in kept]
-        sentences = [f"{row.experiment}, row {row.name}: {why}" for row in gone]
-        return replace(self, rows=kept, left_out=(*self.left_out, *sentences))
+        gone = [f"{row.experiment}, {row.name}" for row in self.rows if row not in kept]
+        return replace(self, rows=kept, left_out=with_left_out(self.left_out, why, gone))
 
     def written(self) -> dict[str, Any]:
         """As a file has it."""
@@ -90,7 +89,7 @@ class Grid:
             {"experiment": row.experiment, "name": row.name, **row.config.model_dump()}
             for row in self.rows
         ]
-        return {"rows": rows, "left_out": list(self.left_out)}
+        return {"rows": rows, "left_out": {why: list(gone) for why, gone in self.left_out.items()}}
 
     @classmethod
     def read(cls, content: Mapping[str, Any], origin: str) -> "Grid":
@@ -112,7 +111,8 @@ class Grid:
         if not rows:
             problems.add(f"{origin}: rows must name at least one configuration")
         problems.refuse()
-        return cls(tuple(rows), tuple(content.get("left_out", ())))
+        left_out = dict(content.get("left_out", {}))
+        return cls(tuple(rows), {why: tuple(gone) for why, gone in left_out.items()})
 
 
 def reason(error: Exception) -> str:
@@ -126,6 +126,13 @@ def reason(error: Exception) -> str:
     return "; ".join(texts)
 
 
+def with_left_out(
+    left_out: Mapping[str, tuple[str, ...]], why: str, names: Sequence[str]
+) -> Mapping[str, tuple[str, ...]]:
+    """More rows that are left out for a reason."""
+    return {**left_out, why: (*left_out.get(why, ()), *names)} if names else left_out
+
+
 def require_rows(grid: Grid, settings: SearchSettings) -> None:
     """Refuse a grid without rows, and more trials than rows.
 
@@ -133,7 +140,7 @@ def require_rows(grid: Grid, settings: SearchSettings) -> None:
         InputProblemsError: with what was left out, if that is every row.
     """
     if not grid.rows:
-        raise InputProblemsError([f"no row is left to run; {text}" for text in grid.left_out])
+        raise InputProblemsError([f"no row is left to run: {why}" for why in grid.left_out])
     if "trials" in settings.model_fields_set and settings.trials > len(grid.rows):
         raise InputProblemsError(
             [f"--trials must be at most the {len(grid.rows)} rows; got {settings.trials}"]

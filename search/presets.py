@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search import demo
-from search.grid import Grid, Row, reason
+from search.grid import Grid, Row, reason, with_left_out
 from search.settings import DEMO, PresetName, SearchSettings
 from search.tables import ACCURACY, COUNTS, DETECTION, Table
 from trainable.backbones import find_backbone
@@ -160,16 +160,15 @@ def preset_grid(settings: SearchSettings) -> Grid:
     preset = PRESETS[settings.preset]
     base = {**preset.base, **_overrides(settings)}
     rows: list[Row] = []
-    left_out: list[str] = []
-    for title, changes_by_name in preset.experiments.items():
-        for name, changes in changes_by_name.items():
-            # each row draws its own head and order, as each run of the documents did
-            seed = len(rows) + len(left_out)
-            try:
-                rows.append(Row(title, name, _config({**base, **changes, "seed": seed})))
-            except ValueError as error:
-                left_out.append(f"{title}, row {name}: {reason(error)}")
-    grid = Grid(tuple(rows), tuple(left_out))
+    left_out: Mapping[str, tuple[str, ...]] = {}
+    named = [(title, *row) for title, rows in preset.experiments.items() for row in rows.items()]
+    # each row draws its own head and order, as each run of the documents did
+    for seed, (title, name, changes) in enumerate(named):
+        try:
+            rows.append(Row(title, name, _config({**base, **changes, "seed": seed})))
+        except ValueError as error:
+            left_out = with_left_out(left_out, reason(error), [f"{title}, {name}"])
+    grid = Grid(tuple(rows), left_out)
     if not settings.backbones:
         return grid
     return grid.only(lambda config: config.backbone in settings.backbones, "not of --backbones")
@@ -208,7 +207,9 @@ def _overrides(settings: SearchSettings) -> dict[str, Any]:
     return found
 
 
-def describe_preset(settings: SearchSettings, left_out: Sequence[str]) -> Iterator[str]:
+def describe_preset(
+    settings: SearchSettings, left_out: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
     """What the user should know of a preset before its first trial, a line each."""
     assert settings.preset is not None
     preset = PRESETS[settings.preset]
@@ -223,7 +224,8 @@ def describe_preset(settings: SearchSettings, left_out: Sequence[str]) -> Iterat
     ]
     if changed:
         yield f"changed by options: {'; '.join(changed)}"
-    yield from (f"left out: {text}" for text in left_out)
+    for why, names in left_out.items():
+        yield f"left out, since {why}: {'; '.join(names)}"
 
 
 def _text(value: object) -> str:

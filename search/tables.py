@@ -122,7 +122,7 @@ def experiment_lines(grid: Grid, table: Table, results: Mapping[int, Result]) ->
         yield from _aligned(names, [table.cells(results[number]) for number in done])
         missing = [grid.rows[number].name for number in numbers if number not in results]
         if missing:
-            yield f"without a result: {', '.join(missing)}"
+            yield f"without a result: {'; '.join(missing)}"
         yield from _signal(grid, table, done, names, results)
         yield ""
     yield f"(Fisher's exact test of all pairs of a table, {CAVEAT})"
@@ -138,7 +138,7 @@ def _signal(
     for places in same_networks([grid.rows[number] for number in done]):
         values = [table.value(results[done[place]]) for place in places]
         yield (
-            f"{', '.join(names[place] for place in places)} are one and the same network, trained "
+            f"{'; '.join(names[place] for place in places)} are one and the same network, trained "
             f"in the same way: the spread of {table.measure} from {min(values):.3f} to "
             f"{max(values):.3f} is luck"
         )

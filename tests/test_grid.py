@@ -53,7 +53,7 @@ def test_rows_that_differ_by_their_seed_alone_are_one_network() -> None:
 
 
 def test_a_grid_comes_back_from_the_run_folder_as_it_was(tmp_path: Path) -> None:
-    grid = Grid(ROWS, ("cut, row 7: no such cut",))
+    grid = Grid(ROWS, {"there is no such cut": ("cut, 7", "cut, 8")})
     file = tmp_path / "space.yaml"
     file.write_text(dump_space(grid))
     assert kept_space(file) == grid
