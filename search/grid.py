@@ -147,10 +147,10 @@ def require_rows(grid: Grid, settings: SearchSettings) -> None:
         )
 
 
-def same_networks(rows: Sequence[Row]) -> list[list[int]]:
-    """Places of rows that differ by nothing but their seed, two and more together."""
+def same_networks(grid: Grid, numbers: Sequence[int]) -> list[list[int]]:
+    """Those of the rows that differ by nothing but their seed, two and more together."""
     by_config: dict[str, list[int]] = {}
-    for place, row in enumerate(rows):
-        without_seed = row.config.model_copy(update={"seed": 0})
-        by_config.setdefault(without_seed.model_dump_json(), []).append(place)
-    return [places for places in by_config.values() if len(places) > 1]
+    for number in numbers:
+        without_seed = grid.rows[number].config.model_copy(update={"seed": 0})
+        by_config.setdefault(without_seed.model_dump_json(), []).append(number)
+    return [numbers for numbers in by_config.values() if len(numbers) > 1]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.grid import Grid, same_networks
-from trainable.intervals import estimate_metrics
+from trainable.intervals import Estimate, estimate_metrics
 from trainable.metrics import f1_of_counts
-from trainable.noise import CAVEAT, f1_interval, verdict
+from trainable.noise import CAVEAT, differing_pairs, f1_interval, proportion_interval
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,12 @@ def _detection_cells(result: Result) -> dict[str, str]:
         result.labels, result.patients, result.scores, threshold, "binary", result.wanted
     )
     at_wanted = f"specificity at a sensitivity of {result.wanted:g}"
+    tp, fn, _, _ = result.counts
+    # a share of 1 is 1 in every resample: Wilson's interval of the count has a width there too
+    low, high = proportion_interval(tp, fn)
+    sensitivity = Estimate(found["sensitivity"].value, low, high)
     return {
-        "sensitivity": str(found["sensitivity"]),
+        "sensitivity": str(sensitivity),
         f"specificity at {result.wanted:g}": str(found[at_wanted]),
         "AUC": str(found["AUC"]),
     }
@@ -115,39 +119,60 @@ def experiment_lines(grid: Grid, table: Table, results: Mapping[int, Result]) ->
         table: what is printed.
         results: of the rows that were run, by their number.
     """
+    values = {number: table.value(result) for number, result in results.items()}
+    same = same_networks(grid, sorted(results))
+    luck = max((_spread(values, numbers) for numbers in same), default=0.0)
     for title, numbers in grid.experiments():
         done = [number for number in numbers if number in results]
-        yield f"{title}"
+        yield title
         names = [grid.rows[number].name for number in done]
         yield from _aligned(names, [table.cells(results[number]) for number in done])
         missing = [grid.rows[number].name for number in numbers if number not in results]
         if missing:
             yield f"without a result: {'; '.join(missing)}"
-        yield from _signal(grid, table, done, names, results)
+        for twins in same_networks(grid, done):
+            yield f"{'; '.join(grid.rows[n].name for n in twins)}: one and the same network"
+        if len(done) > 1:
+            yield from _signal(table, {grid.rows[n].name: results[n] for n in done}, luck)
         yield ""
+    for twins in same:
+        rows = [f"{grid.rows[n].experiment}, {grid.rows[n].name}" for n in twins]
+        low, high = min(values[n] for n in twins), max(values[n] for n in twins)
+        yield (
+            f"one and the same network, trained in the same way but for its seed: {'; '.join(rows)}"
+            f". Its {table.measure} is {low:.3f} to {high:.3f}, and that is luck"
+        )
     yield f"(Fisher's exact test of all pairs of a table, {CAVEAT})"
 
 
-def _signal(
-    grid: Grid,
-    table: Table,
-    done: Sequence[int],
-    names: Sequence[str],
-    results: Mapping[int, Result],
-) -> Iterator[str]:
-    for places in same_networks([grid.rows[number] for number in done]):
-        values = [table.value(results[done[place]]) for place in places]
+def _spread(values: Mapping[int, float], numbers: Sequence[int]) -> float:
+    return max(values[n] for n in numbers) - min(values[n] for n in numbers)
+
+
+def _signal(table: Table, results: Mapping[str, Result], luck: float) -> Iterator[str]:
+    """Which rows differ by more than chance, and by more than equal networks do.
+
+    Args:
+        table: what the rows are compared by.
+        results: of each row of an experiment, by its name.
+        luck: the largest difference between two rows of the preset that are one network.
+    """
+    names = list(results)
+    hits, misses = zip(*(table.hits_and_misses(one) for one in results.values()), strict=True)
+    pairs = differing_pairs(names, hits, misses)
+    values = {name: table.value(one) for name, one in results.items()}
+    beyond = [pair for pair in pairs if abs(values[pair[0]] - values[pair[1]]) > luck]
+    by = f"by {table.measure}"
+    for one, other, chance in beyond:
+        yield f"{by}, {one} and {other} differ by more than chance (p = {chance:.2g})"
+    within = len(pairs) - len(beyond)
+    if within:
         yield (
-            f"{'; '.join(names[place] for place in places)} are one and the same network, trained "
-            f"in the same way: the spread of {table.measure} from {min(values):.3f} to "
-            f"{max(values):.3f} is luck"
+            f"{by}, {within} pairs of rows differ by more than the chance of the images, but by no "
+            f"more than equal networks do ({luck:.3f}, below)"
         )
-    if len(done) > 1:
-        hits, misses = zip(
-            *(table.hits_and_misses(results[number]) for number in done), strict=True
-        )
-        yield f"by {table.measure}, " + next(lines := verdict(names, hits, misses))
-        yield from lines
+    if not pairs:
+        yield f"{by}, no two of the {len(names)} rows differ by more than chance"
 
 
 def _aligned(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:

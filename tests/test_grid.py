@@ -48,8 +48,8 @@ def test_a_row_that_was_interrupted_is_run_again_and_no_other(tmp_path: Path) ->
 
 
 def test_rows_that_differ_by_their_seed_alone_are_one_network() -> None:
-    assert same_networks(ROWS) == [[0, 1, 3]]
-    assert same_networks(ROWS[1:3]) == []
+    assert same_networks(Grid(ROWS), range(4)) == [[0, 1, 3]]
+    assert same_networks(Grid(ROWS), [1, 2]) == []
 
 
 def test_a_grid_comes_back_from_the_run_folder_as_it_was(tmp_path: Path) -> None:

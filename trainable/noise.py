@@ -26,8 +26,14 @@ def f1_interval(tp: int, errors: int) -> tuple[float, float]:
         tp: true positives.
         errors: FN + FP; not 0 together with `tp`.
     """
-    ends = stats.binomtest(tp, tp + errors).proportion_ci(LEVEL, method="wilson")
-    return 2 * ends.low / (1 + ends.low), 2 * ends.high / (1 + ends.high)
+    low, high = proportion_interval(tp, errors)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def proportion_interval(hits: int, misses: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of hits."""
+    ends = stats.binomtest(hits, hits + misses).proportion_ci(LEVEL, method="wilson")
+    return float(ends.low), float(ends.high)
 
 
 def differing_pairs(
