@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from trainable.config import TrialConfig
 from trainable.device import autocast
-from trainable.inputs import Inputs
+from trainable.inputs import Batches
 from trainable.model import Network
 
 FEW_STEPS = 30
@@ -49,7 +49,7 @@ class EpochRecord:
 
 def fit(
     network: Network,
-    inputs: Inputs,
+    inputs: Batches,
     labels: Tensor,
     train: NDArray[np.int64],
     valid: NDArray[np.int64],
@@ -60,8 +60,8 @@ def fit(
 
     Args:
         network: on its device.
-        inputs: gives what `network.suffix` takes, for rows of the cohort.
-        labels: int64 (num_images,) on the network's device; 1 positive, 0 negative.
+        inputs: gives what `network.suffix` takes, for rows of the trial.
+        labels: int64 (num_rows,) on the network's device; 1 positive, 0 negative.
         train: rows to train on, at least 2.
         valid: rows to score after the last epoch; may be empty.
         config: learning rate, decay, weight of the positive class, batch size and epochs.
@@ -117,7 +117,7 @@ def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> Div
 
 def _loss(
     network: Network,
-    inputs: Inputs,
+    inputs: Batches,
     labels: Tensor,
     rows: Tensor,
     class_weights: Tensor,
@@ -131,7 +131,7 @@ def _loss(
 @torch.inference_mode()
 def predict_logits(
     network: Network,
-    inputs: Inputs,
+    inputs: Batches,
     rows: NDArray[np.int64],
     batch_size: int,
     device: torch.device,
