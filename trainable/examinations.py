@@ -92,10 +92,10 @@ class Grouping:
             # each takes the next place
             return np.asarray(table.groupby("exam").cumcount(), dtype=np.int64)
         self._check_views(table, problems)
-        return pd.Categorical(table["view"], self.names).codes.astype(np.int64)
+        return np.asarray(pd.Index(self.names).get_indexer(pd.Index(table["view"])), dtype=np.int64)
 
     def _check_views(self, table: pd.DataFrame, problems: Problems) -> None:
-        column, by_order = self.view_column, "take the order in the table with --view-column none"
+        column, by_order = self.view_column, "search the order in the table: --view-column none"
         if len(self.names) > self.views:
             problems.add(
                 f"--views must be at least the number of views in {column!r}, {len(self.names)} "
@@ -169,7 +169,10 @@ def check_exams(table: pd.DataFrame, problems: Problems) -> None:
         counts = table.groupby("exam", sort=False)[column].nunique()
         mixed = counts.index[counts > 1]
         if len(mixed):
-            problems.add(f"an examination must have one {column}; with more: {listing(mixed)}")
+            problems.add(
+                f"an examination must have one {column}; with more: {listing(mixed)}. Mend "
+                "them, or name a column with --exam-column that tells examinations apart"
+            )
 
 
 def group_images(
