@@ -1,5 +1,6 @@
 """Tables whose images are the views of examinations."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from search.prepare import prepare
 from search.settings import SearchSettings
 from trainable.cohort import Cohort
 from trainable.cohort_files import CohortSource, read_cohort
+from trainable.folds import make_folds
 from trainable.problems import InputProblemsError
 
 WriteImages = Callable[[Path, Iterable[str]], None]
@@ -156,7 +158,7 @@ def test_the_digest_changes_with_what_belongs_together(write: Write) -> None:
 
 
 def test_a_cohort_is_read_again_as_it_was_saved(write: Write, tmp_path: Path) -> None:
-    table = TABLE.replace({"e1": "007", "e2": "NA", "e3": "7", "e4": "1e3"})
+    table = TABLE.replace({"e1": "007", "e2": "08", "e3": "7", "e4": "1e3"})
     saved = read_cohort(CohortSource(data=write(table), views=2))
     saved.save(tmp_path)
     loaded = Cohort.load(tmp_path)
@@ -175,6 +177,16 @@ def test_a_run_folder_of_before_there_were_examinations_is_read(
     del about["grouping"]
     (tmp_path / "cohort.json").write_text(json.dumps(about))
     assert Cohort.load(tmp_path).grouping == saved.grouping
+
+
+def test_a_split_that_is_kept_is_one_of_examinations(write: Write) -> None:
+    cohort = read_cohort(CohortSource(data=write(TABLE), views=2))
+    sides = cohort.manifest["exam"].map(dict.fromkeys(["e1", "e2"], "train")).fillna("valid")
+    labels = (cohort.manifest["exam"].isin(["e1", "e3"])).astype(int)
+    manifest = cohort.manifest.assign(split=sides, label=labels)
+    (fold,) = make_folds(dataclasses.replace(cohort, manifest=manifest), 5, 0)
+    assert fold.train.tolist() == [0, 1]
+    assert fold.valid.tolist() == [2, 3]
 
 
 def test_examinations_are_split_and_searched_as_one_also_when_resumed(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,12 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
         0, config, 0.5, ThresholdPolicy("best"), "binary", "none", prints, STATISTICS, {}, {}, ()
     )  # fmt: skip
     store = ArrayStore(tmp_path / "cache")
-    model = final_model(tmp_path, winner, cohort, 1, store, lambda number, record: None)
+    steps = []
+    model = final_model(
+        tmp_path, winner, cohort, 1, store, lambda _, record: steps.append(record.num_steps)
+    )
+    num_rows = NUM_EXAMS + (positive_views - 1) * int(cohort.labels.sum())
+    assert steps[-1] == config.epochs * math.ceil(num_rows / config.batch_size)
     (tmp_path / "new").mkdir()
     csv = write_exams(tmp_path / "new", seed=7)
     template = tmp_path / "template.csv"
