@@ -1,7 +1,6 @@
 """Tables whose images are the views of examinations."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -166,17 +165,6 @@ def test_a_cohort_is_read_again_as_it_was_saved(write: Write, tmp_path: Path) ->
     assert loaded.grouping == saved.grouping
     assert np.array_equal(loaded.exam_images, saved.exam_images)
     assert loaded.digest == saved.digest
-
-
-def test_a_run_folder_of_before_there_were_examinations_is_read(
-    write: Write, tmp_path: Path
-) -> None:
-    saved = read_cohort(CohortSource(data=write(TABLE)))
-    saved.save(tmp_path)
-    about = json.loads((tmp_path / "cohort.json").read_text())
-    del about["grouping"]
-    (tmp_path / "cohort.json").write_text(json.dumps(about))
-    assert Cohort.load(tmp_path).grouping == saved.grouping
 
 
 def test_a_split_that_is_kept_is_one_of_examinations(write: Write) -> None:

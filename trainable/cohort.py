@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -109,9 +109,7 @@ class Cohort:
         )
         about = json.loads((folder / "cohort.json").read_text())
         negative, positive = about["classes"]
-        # a run folder of before there were examinations has no grouping
-        grouping = Grouping(**about["grouping"]) if "grouping" in about else EACH_ALONE
-        grouping = replace(grouping, names=tuple(grouping.names))
+        grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
         return cls(manifest, (negative, positive), tuple(about["notes"]), grouping)
 
 
