@@ -85,7 +85,7 @@ def test_fastais_head_halves_the_dropout_of_all_layers_but_the_last(
 def test_a_plain_head_has_one_dropout_and_biases(
     layers: tuple[int, ...], expected: list[str]
 ) -> None:
-    head = plain_head(10, layers, 0.4)
+    head = plain_head(20, 10, layers, 0.4)
     assert kinds(head) == expected
     assert all(layer.bias is not None for layer in head if isinstance(layer, nn.Linear))
 

@@ -64,21 +64,23 @@ def fastai_head(
 
 
 def plain_head(
-    channels: int, layers: Sequence[int], dropout: float, num_classes: int = 2
+    num_features: int, channels: int, layers: Sequence[int], dropout: float, num_classes: int = 2
 ) -> nn.Sequential:
     """Linear layers above the averages, from PyTorch's own start, as torchvision's `fc` has it.
 
     Args:
+        num_features: pooled features, of which the averages are half.
         channels: of the body.
         layers: units of each hidden layer; without any and without dropout, the head is the one
             linear layer that replaces torchvision's classifier.
         dropout: probability before the last layer.
         num_classes: outputs.
     """
+    widths = [num_features // 2, *layers, num_classes]
+    *hidden, last = (nn.Linear(ins, outs) for ins, outs in itertools.pairwise(widths))
     modules: list[nn.Module] = [Averages(channels)]
-    for ins, outs in itertools.pairwise([channels, *layers]):
-        modules += [nn.Linear(ins, outs), nn.ReLU(inplace=True)]
-    last = nn.Linear(layers[-1] if layers else channels, num_classes)
+    for linear in hidden:
+        modules += [linear, nn.ReLU(inplace=True)]
     return nn.Sequential(*modules, nn.Dropout(dropout), last)
 
 
@@ -150,9 +152,10 @@ def split_body(
 def fresh_head(config: TrialConfig) -> nn.Sequential:
     """The head of a configuration, newly initialised."""
     width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
+    num_features = 2 * width
     if config.head == "plain":
-        return plain_head(width, config.head_layers, config.dropout)
-    return fastai_head(2 * width, config.head_layers, config.dropout)
+        return plain_head(num_features, width, config.head_layers, config.dropout)
+    return fastai_head(num_features, config.head_layers, config.dropout)
 
 
 def build_network(model: nn.Module, config: TrialConfig) -> Network:
