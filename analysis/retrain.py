@@ -69,7 +69,7 @@ def _retrain(
     everything, nobody = np.arange(len(rows.labels)), np.empty(0, np.int64)
     members = []
     for number in range(1, num_seeds + 1):
-        seed = fold_seed(number, _NO_FOLD)
+        seed = fold_seed(number, _NO_FOLD, config.seed)
         network = new_network(config, body.frozen, body.trained, seed, device)
         for record in fit(network, inputs, labels, everything, nobody, config, seed):
             report(number, record)

@@ -13,7 +13,7 @@ from trainable.problems import InputProblemsError
 from trainable.thresholds import ThresholdPolicy
 from trainable.weights import Weights, find_weights
 
-FORMAT = 2
+FORMAT = 3
 """Version of `winner.json` that this code reads."""
 
 

@@ -24,7 +24,7 @@ from search.tuner import cluster
 from trainable.config import TrialConfig
 from trainable.cross_validation import Task
 from trainable.model import build_network
-from trainable.training import build_optimizer
+from trainable.optimizer import build_optimizer
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class XRays(Dataset[tuple[Tensor, int]]):
 
 def train_one_epoch(config: TrialConfig, task: Task) -> None:
     """One epoch of the first fold: train on its images, then score the others."""
-    network = build_network(task.weights.build(config.backbone), config)
-    optimizer = build_optimizer(network, config.learning_rate, config.weight_decay)
+    network = build_network(task.weights.build(config.backbone, config.cut), config)
+    optimizer = build_optimizer(network, config)
     fold = task.folds[0]
     train, valid = (
         DataLoader(

@@ -141,7 +141,7 @@ def _final_scores(
     rows, nobody = np.arange(len(labels)), np.empty(0, np.int64)
     scores = []
     for number in range(1, NUM_SEEDS + 1):
-        seed = fold_seed(number, 0)
+        seed = fold_seed(number, 0, config.seed)
         network = new_network(config, [], [], seed, _CPU)
         for _ in fit(network, inputs, labels, rows, nobody, config, seed):
             pass

@@ -28,8 +28,8 @@ _METRICS = tuple(Evaluation.__annotations__)
 COLUMNS = (
     *("number", "state", "objective", *_METRICS),
     *TrialConfig.model_fields,
-    *("fold", "num_steps", "train_loss", "valid_loss", "source", "num_forwarded"),
-    *("seconds", "ended", "error"),
+    *("fold", "num_steps", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
+    *("source", "num_forwarded", "seconds", "ended", "error"),
 )
 """Columns of `trials.csv`, one row a trial, in the order in which the trials ended."""
 
@@ -72,7 +72,8 @@ class RunFolder:
         """Read what the search was asked, and repair a row or line that was cut off by a kill.
 
         Raises:
-            InputProblemsError: if this is no run folder, or a search is running in it.
+            InputProblemsError: if this is no run folder, a search is running in it, or its table
+                of trials has other columns than this version of cxr writes.
         """
         settings_json = self.path / "settings.json"
         if not settings_json.exists():
@@ -80,6 +81,14 @@ class RunFolder:
                 [f"not the folder of a search (no settings.json): {self.path}"]
             )
         self.acquire()
+        header = self.trials_csv.read_text().partition("\n")[0]
+        if header != ",".join(COLUMNS):
+            raise InputProblemsError(
+                [
+                    f"{self.trials_csv} must have the columns that this version of cxr writes; it "
+                    "is of another version: go on with that one, or start a new search"
+                ]
+            )
         for file in (self.trials_csv, self.study_log):
             text = file.read_bytes() if file.exists() else b""
             whole = text[: text.rfind(b"\n") + 1]
@@ -105,7 +114,7 @@ class RunFolder:
 
     def trials(self) -> pd.DataFrame:
         """All rows of `trials.csv`."""
-        return pd.read_csv(self.trials_csv, dtype={"state": str, "error": str})
+        return pd.read_csv(self.trials_csv, dtype={"state": str, "error": str, "head_layers": str})
 
     def add_trial(
         self,

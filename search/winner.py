@@ -16,7 +16,7 @@ from trainable.config import TrialConfig
 from trainable.metrics import all_positive_f1, evaluate
 from trainable.model import build_network, count_parameters
 
-FORMAT = 2
+FORMAT = 3
 
 
 def write_winner(run: RunFolder, prepared: Prepared) -> dict[str, Any] | None:

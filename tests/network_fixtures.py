@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainable.backbones import BACKBONES
 from trainable.config import TrialConfig
 from trainable.inputs import Images
-from trainable.model import Network, build_head
+from trainable.model import Network, fastai_head, plain_head
 from trainable.pixels import PixelStatistics
 from trainable.weights import find_weights
 
@@ -58,14 +58,17 @@ def random_images(count: int, size: int = 32, seed: int = 0) -> Images:
 
 def tiny_config(**changes: Any) -> TrialConfig:
     """A trial of a second: few units, small images."""
-    fields = {"head_width": 8, "image_size": 32, "batch_size": 8, "epochs": 2, "dropout": 0.0}
+    fields = {"head_layers": (8,), "image_size": 32, "batch_size": 8, "epochs": 2, "dropout": 0.0}
     return TrialConfig(**{**fields, **changes})
 
 
 def head_only(num_features: int, config: TrialConfig, seed: int = 0) -> Network:
     """A network without a body, that learns from features."""
     torch.manual_seed(seed)
-    return Network([], [], build_head(num_features, config.head_width, config.dropout))
+    layers, dropout = config.head_layers, config.dropout
+    if config.head == "plain":
+        return Network([], [], plain_head(num_features, num_features // 2, layers, dropout))
+    return Network([], [], fastai_head(num_features, layers, dropout))
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:
@@ -86,4 +89,13 @@ def save_state(folder: Path, file: str, state: object) -> Path:
 
 
 ALL_CUTS = [(name, cut) for name, backbone in BACKBONES.items() for cut in backbone.cuts]
-"""Every backbone with every one of its cut points."""
+"""Every backbone with every one of its cut points that are searched."""
+
+FURTHER_CUTS = [
+    ("squeezenet1_0", "classifier"),
+    ("squeezenet1_1", "classifier"),
+    ("densenet121", "features.denseblock1.denselayer1"),
+    ("densenet121", "features.denseblock2.denselayer6"),
+    ("densenet121", "features.denseblock4.denselayer5"),
+]
+"""One of each kind of the further cut points."""

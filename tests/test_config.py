@@ -13,8 +13,8 @@ def test_defaults_are_the_assignments() -> None:
     assert (config.backbone, config.cut, config.unfreeze) == ("squeezenet1_0", "features", 0)
     assert (config.image_size, config.batch_size, config.epochs) == (320, 64, 5)
     assert (config.learning_rate, config.normalization) == (1e-3, "none")
-    assert (config.head_width, config.positive_weight) == (512, 1.0)
-    assert config.positive_views == 1
+    assert (config.head_layers, config.positive_weight) == ((512,), 1.0)
+    assert (config.positive_views, config.views) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ def test_defaults_are_the_assignments() -> None:
         ({"cut": "layer1"}, "cut must be a cut point of squeezenet1_0; got 'layer1'"),
         ({"backbone": "resnet18"}, "cut must be a cut point of resnet18; got 'features'"),
         ({"backbone": "resnet18", "cut": "layer5"}, "did you mean 'layer"),
+        ({"backbone": "resnet18", "cut": "classifier"}, "cut point of resnet18; got 'classifier'"),
+        (
+            {"backbone": "densenet121", "cut": "features.denseblock2.denselayer6", "unfreeze": 3},
+            "at most the number of stages until the cut, 2; got 3",
+        ),
         ({"unfreeze": 5}, "at most the number of stages until the cut, 4; got 5"),
         ({"cut": "features.2", "unfreeze": 2}, "at most the number of stages until the cut, 1"),
         ({"unfreeze": -1}, "greater than or equal to 0"),
@@ -35,7 +40,16 @@ def test_defaults_are_the_assignments() -> None:
         ({"learning_rate": float("inf")}, "finite number"),
         ({"weight_decay": -0.1}, "greater than or equal to 0"),
         ({"weight_decay": float("nan")}, "finite number"),
-        ({"head_width": 0}, "greater than or equal to 1"),
+        ({"optimizer": "adamax"}, "'adamw', 'adam' or 'sgd'"),
+        ({"momentum": 1.0}, "less than 1"),
+        ({"schedule": "cosine"}, "'constant' or 'step'"),
+        ({"step_epochs": 0}, "greater than or equal to 1"),
+        ({"head": "linear"}, "'fastai' or 'plain'"),
+        ({"head_layers": (0,)}, "greater than or equal to 1"),
+        ({"head_layers": "256,,64"}, "unable to parse string as an integer"),
+        ({"head_layers": ""}, "unable to parse string as an integer"),
+        ({"head_layers": "256;64"}, "unable to parse string as an integer"),
+        ({"seed": -1}, "greater than or equal to 0"),
         ({"dropout": 1.0}, "less than 1"),
         ({"dropout": -0.1}, "greater than or equal to 0"),
         ({"positive_weight": 0.0}, "greater than 0"),
@@ -84,12 +98,26 @@ def test_every_cut_allows_to_train_every_stage_before_it(name: str) -> None:
             dropout=0.1 + 0.2,
             positive_weight=7.123456789012345,
             epochs=7,
+            optimizer="sgd",
+            schedule="step",
+            head="plain",
+            head_layers=(256, 64),
+            seed=3,
         ),
+        TrialConfig(head_layers=()),
     ],
 )
 def test_json_round_trip_is_exact(config: TrialConfig) -> None:
     assert TrialConfig.model_validate_json(config.model_dump_json()) == config
     assert TrialConfig(**json.loads(json.dumps(config.model_dump()))) == config
+
+
+@pytest.mark.parametrize(("layers", "text"), [((), "none"), ((512,), "512"), ((256, 64), "256,64")])
+def test_layers_of_the_head_are_one_text_that_is_read_back(
+    layers: tuple[int, ...], text: str
+) -> None:
+    assert TrialConfig(head_layers=layers).model_dump()["head_layers"] == text
+    assert TrialConfig.model_validate({"head_layers": text}).head_layers == layers
 
 
 def test_config_cannot_be_changed_afterwards() -> None:

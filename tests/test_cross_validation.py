@@ -71,7 +71,7 @@ def run(task: Task, config: TrialConfig) -> list[FoldRecord]:
     return list(cross_validate(config, task, CPU, ArrayStore(task.cache)))
 
 
-LEARNER = tiny_config(cut="features.2", epochs=60, learning_rate=0.02, head_width=32)
+LEARNER = tiny_config(cut="features.2", epochs=60, learning_rate=0.02, head_layers=(32,))
 """Learns 30 images by heart."""
 
 
@@ -151,8 +151,10 @@ def test_a_trial_repeats_itself_to_the_bit(bright_task: Task, unfreeze: int) -> 
         assert np.array_equal(one.scores, other.scores, equal_nan=True)
         assert one.evaluation == other.evaluation
         assert one.last_epoch.train_loss == other.last_epoch.train_loss
-    another = run(dataclasses.replace(bright_task, seed=2), config)
-    assert not np.array_equal(another[-1].scores, first[-1].scores)
+    other_task = run(dataclasses.replace(bright_task, seed=2), config)
+    other_draw = run(bright_task, config.model_copy(update={"seed": 1}))
+    for another in (other_task, other_draw):
+        assert not np.array_equal(another[-1].scores, first[-1].scores)
 
 
 def test_a_fold_does_not_depend_on_the_folds_before_it(bright_task: Task) -> None:
@@ -164,8 +166,22 @@ def test_a_fold_does_not_depend_on_the_folds_before_it(bright_task: Task) -> Non
     assert np.array_equal(both.scores[folds[1].valid], again.scores[folds[1].valid])
 
 
+def test_the_first_draw_has_the_seeds_that_it_always_had() -> None:
+    # NumPy's SeedSequence([seed, fold]), of before trials had draws
+    assert [fold_seed(5, 3), fold_seed(5, 3, 0), fold_seed(0, 1)] == [
+        727168946,
+        727168946,
+        3964924996,
+    ]
+
+
 def test_every_fold_of_every_run_has_a_seed_of_its_own() -> None:
-    seeds = [fold_seed(seed, fold) for seed in range(50) for fold in range(1, 11)]
+    seeds = [
+        fold_seed(seed, fold, draw)
+        for seed in range(50)
+        for fold in range(1, 11)
+        for draw in range(5)
+    ]
     assert len(set(seeds)) == len(seeds)
     assert fold_seed(3, 2) == fold_seed(3, 2)
     assert all(0 <= seed < 2**63 for seed in seeds)

@@ -14,12 +14,11 @@ from trainable.config import TrialConfig
 from trainable.model import (
     ConcatPool,
     Network,
-    build_head,
     build_network,
     count_parameters,
     split_body,
 )
-from trainable.training import build_optimizer
+from trainable.optimizer import build_optimizer
 
 Built = tuple[Backbone, nn.Module]
 
@@ -73,13 +72,6 @@ def test_the_head_is_fastais(assignment: Network) -> None:
     assert [linear.bias for linear in linears] == [None, None]
 
 
-def test_the_head_starts_from_kaimings_normal_distribution() -> None:
-    torch.manual_seed(0)
-    hidden, last = (layer for layer in build_head(1024, 512, 0.5) if isinstance(layer, nn.Linear))
-    assert hidden.weight.std().item() == pytest.approx((2 / 1024) ** 0.5, rel=0.01)
-    assert last.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.1)
-
-
 def test_concat_pool_is_the_adaptive_maximum_then_the_adaptive_average() -> None:
     maps = noise(4, 7)
     expected = torch.cat(
@@ -115,7 +107,7 @@ def test_a_step_changes_what_is_trained_and_not_a_bit_of_what_is_frozen(
 ) -> None:
     network = copy.deepcopy(network_of(built, unfreeze)).train()
     frozen, before = snapshot(network.frozen), snapshot(network)
-    optimizer = build_optimizer(network, learning_rate=0.01, weight_decay=0.1)
+    optimizer = build_optimizer(network, TrialConfig(learning_rate=0.01, weight_decay=0.1))
     functional.cross_entropy(network(noise(4, 32)), torch.tensor([0, 1, 1, 0])).backward()
     optimizer.step()
     assert same_state(network.frozen, frozen)

@@ -54,6 +54,27 @@ def test_rows_keep_numbers_and_errors_of_several_lines(run: RunFolder) -> None:
     assert trials["backbone"].tolist() == ["squeezenet1_0"] * 2
 
 
+def test_layers_of_a_head_come_back_from_a_cell(run: RunFolder) -> None:
+    written = [TrialConfig(head_layers=layers) for layers in ((), (512,), (256, 64))]
+    for number, config in enumerate(written):
+        run.add_trial(number, "complete", config.model_dump(), {})
+    cells = run.trials()[list(TrialConfig.model_fields)].to_dict("records")
+    assert [TrialConfig.model_validate(row) for row in cells] == written
+
+
+def test_layers_of_a_head_come_back_where_all_have_one(run: RunFolder) -> None:
+    run.add_trial(0, "complete", CONFIG, {})
+    assert run.trials()["head_layers"].tolist() == ["512"]
+
+
+def test_a_table_of_other_columns_is_left_alone(run: RunFolder) -> None:
+    text = run.trials_csv.read_text().replace("head_layers", "head_width")
+    run.trials_csv.write_text(text)
+    with pytest.raises(InputProblemsError, match="is of another version: go on with that one"):
+        reopened(run).open()
+    assert run.trials_csv.read_text() == text
+
+
 def test_a_row_cut_off_by_a_kill_is_dropped_and_the_others_stay(run: RunFolder) -> None:
     run.add_trial(0, "complete", CONFIG, {"f1": 0.25})
     with run.trials_csv.open("a") as ledger:

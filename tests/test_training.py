@@ -5,18 +5,12 @@ import pytest
 import torch
 from network_fixtures import CPU, head_only, snapshot, tiny_config
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from trainable.config import TrialConfig
-from trainable.model import Network, build_head
-from trainable.training import (
-    DivergedError,
-    EpochRecord,
-    build_optimizer,
-    fit,
-    predict_logits,
-)
+from trainable.model import Network
+from trainable.training import DivergedError, EpochRecord, fit, predict_logits
 
 NUM_FEATURES = 6
 NONE: NDArray[np.int64] = np.arange(0)
@@ -91,7 +85,7 @@ def test_one_seed_repeats_to_the_bit_and_another_does_not() -> None:
 
 def test_without_validation_images_there_are_no_scores_and_no_loss() -> None:
     _, records = train(tiny_config(), num_valid=0)
-    assert records[-1].valid_loss is None
+    assert (records[-1].valid_loss, records[-1].valid_accuracy) == (None, None)
     assert records[-1].scores.shape == (0,)
 
 
@@ -143,20 +137,32 @@ def test_a_learning_rate_that_blows_the_weights_up_is_refused_also_in_the_last_s
         train(config)
 
 
-def test_decay_is_on_weight_matrices_and_filters_alone_and_frozen_weights_are_left_out() -> None:
-    stages = [
-        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)),
-        nn.Sequential(nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5), nn.GroupNorm(1, 5)),
-    ]
-    network = Network(stages[:1], stages[1:], build_head(10, 8, 0.5))
-    decayed, plain = build_optimizer(network, 0.1, 0.02).param_groups
-    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.02, 0.0)
-    assert {p.shape for p in decayed["params"]} == {(5, 4, 3, 3), (8, 10), (2, 8)}
-    assert all(p.ndim == 1 for p in plain["params"])
-    given = {id(p) for group in (decayed, plain) for p in group["params"]}
-    assert given == {id(p) for p in network.parameters() if p.requires_grad}
-    assert len(plain["params"]) == 5 + 4
-    assert not given & {id(p) for p in network.frozen.parameters()}
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_accuracies_are_the_shares_called_right_at_one_half(epochs: int) -> None:
+    config = tiny_config(epochs=epochs, learning_rate=1e-30, weight_decay=0)
+    features, labels = separable(24)
+    network = head_only(NUM_FEATURES, config)
+    seen: list[Tensor] = []
+
+    def inputs(rows: Tensor) -> Tensor:
+        seen.append(rows)
+        return features[rows]
+
+    rows = np.arange(24)
+    *_, last = fit(network, inputs, labels, rows[:17], rows[17:], config, 0)
+    assert last.valid_accuracy == (np.round(last.scores) == labels[17:].numpy()).mean()
+    # weights that do not move call the batches of the last epoch, of 8 and 9 rows, the same again
+    network.train()
+    right = [(network.head(features[r]).argmax(1) == labels[r]).sum().item() for r in seen[-3:-1]]
+    assert last.train_accuracy == pytest.approx(sum(right) / 17)
+    assert 0 < last.train_accuracy < 1
+
+
+def test_what_is_learnt_is_called_right() -> None:
+    _, records = train(tiny_config(epochs=20, learning_rate=0.02))
+    assert records[0].train_accuracy < 0.9
+    assert records[-1].train_accuracy > 0.9
+    assert [record.valid_accuracy for record in records] == [None] * 19 + [1.0]
 
 
 @pytest.mark.parametrize("batch_size", [2, 5, 64])

@@ -67,10 +67,10 @@ def test_examinations_of_one_view_are_their_images() -> None:
     assert torch.equal(found, table[[5, 0]])
 
 
-@pytest.mark.parametrize("unfreeze", [0, 1, 4])
-def test_each_view_goes_through_the_shared_body(tmp_path: Path, unfreeze: int) -> None:
+@pytest.mark.parametrize(("unfreeze", "head"), [(0, "fastai"), (1, "plain"), (4, "fastai")])
+def test_each_view_goes_through_the_shared_body(tmp_path: Path, unfreeze: int, head: str) -> None:
     images, store = random_images(6), ArrayStore(tmp_path)
-    config = tiny_config(unfreeze=unfreeze, views=2)
+    config = tiny_config(unfreeze=unfreeze, head=head, views=2)
     body = Body(images, config, RANDOM, CPU)
     network = new_network(config, body.frozen, body.trained, 0, CPU).eval()
     normalized = images.normalized(config.normalization, CPU)
@@ -171,7 +171,7 @@ def task_of(cohort: Cohort, cache: Path) -> Task:
 
 
 LEARNER: dict[str, Any] = {
-    "cut": "features.2", "views": 2, "epochs": 15, "learning_rate": 0.01, "head_width": 32,
+    "cut": "features.2", "views": 2, "epochs": 15, "learning_rate": 0.01, "head_layers": (32,),
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones import find_backbone
+from trainable.backbones import Backbone, find_backbone
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
 from trainable.inputs import Images
@@ -52,15 +52,16 @@ class Body:
         """Pooled features of every cut of the backbone, from one pass over the images.
 
         Returns:
-            float32 of shape (len(rows), sum of 2 * width over all stages): for each stage in order,
-            the maxima and the means of its output channels.
+            float32 of shape (len(rows), sum of 2 * width over the backbone's `pooled_stages`): for
+            each stage in order, the maxima and the means of its output channels.
         """
         pool = ConcatPool()
+        modules = self._backbone.pooled_modules(self._model, self.config.cut)
 
         def forward(maps: Tensor) -> Tensor:
             pooled = []
-            for stage in self._stages:
-                maps = stage(maps)
+            for module in modules:
+                maps = module(maps)
                 pooled.append(pool(maps.float()))
             return torch.cat(pooled, dim=1)
 
@@ -87,13 +88,15 @@ class Body:
         with autocast(self.device):
             return torch.cat([forward(self._take(part)) for part in rows.split(size)])
 
+    @property
+    def _backbone(self) -> Backbone:
+        return find_backbone(self.config.backbone)
+
     @cached_property
-    def _stages(self) -> list[nn.Sequential]:
-        backbone = find_backbone(self.config.backbone)
-        stages = backbone.body(self.weights.build(backbone.name), backbone.cuts[-1])
-        return [place(stage, self.device).eval() for stage in stages]
+    def _model(self) -> nn.Module:
+        model = self.weights.build(self.config.backbone, self.config.cut)
+        return place(model, self.device).eval()
 
     @cached_property
     def _split(self) -> tuple[list[nn.Sequential], list[nn.Sequential]]:
-        until = len(find_backbone(self.config.backbone).stages_until(self.config.cut))
-        return split_body(self._stages[:until], self.config.unfreeze)
+        return split_body(self._backbone.body(self._model, self.config.cut), self.config.unfreeze)

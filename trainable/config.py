@@ -1,9 +1,39 @@
 """All that defines one trial: what was sampled and what the search keeps fixed, checked."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 from trainable.backbones import find_backbone
 from trainable.normalization import NormalizationName
+
+NO_LAYERS = "none"
+
+
+def _read_layers(value: Any) -> Any:
+    """`256,64` and `none` as they are written; anything else is left to pydantic to judge."""
+    if not isinstance(value, str):
+        return value
+    return [] if value.strip() == NO_LAYERS else value.split(",")
+
+
+def _write_layers(layers: tuple[int, ...]) -> str:
+    return ",".join(map(str, layers)) or NO_LAYERS
+
+
+HeadLayers = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...],
+    BeforeValidator(_read_layers),
+    PlainSerializer(_write_layers),
+]
+"""Units of each hidden layer; written `256,64`, or `none`, in one cell of a table as in JSON."""
 
 
 class TrialConfig(BaseModel):
@@ -14,10 +44,19 @@ class TrialConfig(BaseModel):
         cut: name of the cut point after which the body ends.
         unfreeze: how many of the body's last stages are trained; the rest stays frozen.
         normalization: of the pixels.
-        learning_rate: of AdamW, constant, per gradient step.
-        weight_decay: of AdamW, decoupled; not applied to norms and biases (as in fastai).
-        head_width: units of the head's hidden layer.
-        dropout: probability before the head's last layer; half of it before its hidden layer.
+        optimizer: PyTorch's AdamW, Adam or SGD.
+        momentum: of SGD; the others have their own.
+        learning_rate: of the first epoch, per gradient step.
+        schedule: `constant`, or `step`: the rate is divided by 10 every `step_epochs` epochs.
+        step_epochs: epochs between two such steps.
+        weight_decay: decoupled with AdamW, an L2 penalty with Adam and SGD; not applied to norms
+            and biases (as in fastai).
+        head: `fastai`: maximum and average of each channel, then batch norm, dropout and a linear
+            layer without bias for each layer; `plain`: the average alone, then linear layers, as
+            torchvision's classifiers are replaced.
+        head_layers: units of each hidden layer of the head, between the pool and the two outputs.
+        dropout: probability before the head's last layer; in fastai's head half of it before each
+            hidden layer.
         positive_weight: weight of a positive image in the loss; a negative one weighs 1.
         positive_views: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
@@ -25,6 +64,7 @@ class TrialConfig(BaseModel):
         image_size: edge of the square images, in pixels.
         batch_size: images a gradient step; the last batch of an epoch may be smaller.
         epochs: passes over the training images.
+        seed: another number is another draw of the head, the order of the images and dropout.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -33,9 +73,14 @@ class TrialConfig(BaseModel):
     cut: str = "features"
     unfreeze: int = Field(0, ge=0)
     normalization: NormalizationName = "none"
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: float = Field(0.9, ge=0, lt=1)
     learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "step"] = "constant"
+    step_epochs: int = Field(7, ge=1)
     weight_decay: float = Field(0.01, ge=0)
-    head_width: int = Field(512, ge=1)
+    head: Literal["fastai", "plain"] = "fastai"
+    head_layers: HeadLayers = (512,)
     dropout: float = Field(0.5, ge=0, lt=1)
     positive_weight: float = Field(1.0, gt=0)
     positive_views: int = Field(1, ge=1)
@@ -43,6 +88,7 @@ class TrialConfig(BaseModel):
     image_size: int = Field(320, ge=32)
     batch_size: int = Field(64, ge=2)
     epochs: int = Field(5, ge=1)
+    seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _fits_its_backbone(self) -> "TrialConfig":

@@ -111,7 +111,7 @@ def cross_validate(
     inputs = by_examination(of_images, rows.images, device)
     scores = np.full(len(task.labels), np.nan, np.float32)
     for number, fold in enumerate(task.folds, start=1):
-        seed = fold_seed(task.seed, number)
+        seed = fold_seed(task.seed, number, config.seed)
         network = new_network(config, [], body.trained, seed, device)
         record = fit_to_end(network, inputs, labels, rows.fold(fold), config, seed)
         scores[fold.valid] = record.scores
@@ -160,6 +160,6 @@ def new_network(
     return place(Network(frozen, trained, head), device)
 
 
-def fold_seed(seed: int, fold: int) -> int:
-    """A seed of its own for each fold of each run, from the run's seed."""
-    return int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])
+def fold_seed(seed: int, fold: int, draw: int = 0) -> int:
+    """A seed of its own for each fold of each run and draw, from the run's and the trial's seed."""
+    return int(np.random.SeedSequence([seed, fold, draw]).generate_state(1)[0])

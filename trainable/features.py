@@ -48,17 +48,16 @@ def frozen_inputs(body: Body, store: ArrayStore, cache_bytes: int) -> tuple[Inpu
 
 
 def _stored_features(body: Body, store: ArrayStore) -> Inputs:
-    backbone = find_backbone(body.config.backbone)
-    widths = [2 * stage.width for stage in backbone.stages]
+    backbone, cut = find_backbone(body.config.backbone), body.config.cut
+    width = sum(2 * stage.width for stage in backbone.pooled_stages(cut))
 
     def compute(rows: Tensor) -> NDArray[np.float32]:
         features: NDArray[np.float32] = body.pooled(rows).cpu().numpy()
         return features
 
-    tables = _stored(body, store, features_key, (sum(widths),), np.float32, compute)
-    last = backbone.cuts.index(body.config.cut)
-    start = sum(widths[:last])
-    of_cut = np.concatenate([table[:, start : start + widths[last]] for table in tables])
+    columns = backbone.pooled_columns(cut)
+    tables = _stored(body, store, features_key, (width,), np.float32, compute)
+    of_cut = np.concatenate([table.take(columns, axis=1) for table in tables])
     return table_rows(of_cut, body.device)
 
 
@@ -112,7 +111,8 @@ def _stored(
 
 def features_key(body: Body, images: Images) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
-    cuts = find_backbone(body.config.backbone).cuts
+    stages = find_backbone(body.config.backbone).pooled_stages(body.config.cut)
+    cuts = [stage.cut for stage in stages]
     return _key("features-", body, images, cuts=cuts, pool="max, mean")
 
 

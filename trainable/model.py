@@ -1,4 +1,4 @@
-"""One network: a body cut from a backbone, partly frozen, and fastai's head above it."""
+"""One network: a body cut from a backbone, partly frozen, and a head above it."""
 
 import itertools
 from collections import OrderedDict
@@ -24,30 +24,65 @@ class ConcatPool(nn.Module):
         return torch.cat([maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3))], dim=1)
 
 
-def build_head(
-    num_features: int, width: int, dropout: float, num_classes: int = 2
+class Averages(nn.Module):
+    """The second half of what `ConcatPool` gives: the average of each channel alone.
+
+    Maps (batch, 2 * channels) to (batch, channels); of several such halves in a row, as several
+    views of one examination give, each keeps its second.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Keep the averages."""
+        halves: Tensor = pooled.unflatten(1, (-1, 2, self.channels))
+        return halves[:, :, 1].flatten(1)
+
+
+def fastai_head(
+    num_features: int, layers: Sequence[int], dropout: float, num_classes: int = 2
 ) -> nn.Sequential:
-    """Fastai's head above the pooled features, initialised as fastai does.
+    """Fastai's head above the pooled features, as its `create_head(lin_ftrs=layers)` builds it.
 
     Args:
         num_features: pooled features, twice the channels of the body.
-        width: units of the hidden layer.
-        dropout: probability before the last layer; half of it before the hidden layer.
+        layers: units of each hidden layer.
+        dropout: probability before the last layer; half of it before each hidden layer.
         num_classes: outputs.
     """
-    hidden = nn.Linear(num_features, width, bias=False)
-    last = nn.Linear(width, num_classes, bias=False)
-    for linear in (hidden, last):
+    widths = [num_features, *layers, num_classes]
+    linears = [nn.Linear(ins, outs, bias=False) for ins, outs in itertools.pairwise(widths)]
+    for linear in linears:
         nn.init.kaiming_normal_(linear.weight)
-    return nn.Sequential(
-        nn.BatchNorm1d(num_features),
-        nn.Dropout(dropout / 2),
-        hidden,
-        nn.ReLU(inplace=True),
-        nn.BatchNorm1d(width),
-        nn.Dropout(dropout),
-        last,
-    )
+    modules: list[nn.Module] = []
+    for linear in linears[:-1]:
+        norm = nn.BatchNorm1d(linear.in_features)
+        modules += [norm, nn.Dropout(dropout / 2), linear, nn.ReLU(inplace=True)]
+    norm = nn.BatchNorm1d(linears[-1].in_features)
+    return nn.Sequential(*modules, norm, nn.Dropout(dropout), linears[-1])
+
+
+def plain_head(
+    num_features: int, channels: int, layers: Sequence[int], dropout: float, num_classes: int = 2
+) -> nn.Sequential:
+    """Linear layers above the averages, from PyTorch's own start, as torchvision's `fc` has it.
+
+    Args:
+        num_features: pooled features, of which the averages are half.
+        channels: of the body.
+        layers: units of each hidden layer; without any and without dropout, the head is the one
+            linear layer that replaces torchvision's classifier.
+        dropout: probability before the last layer.
+        num_classes: outputs.
+    """
+    widths = [num_features // 2, *layers, num_classes]
+    *hidden, last = (nn.Linear(ins, outs) for ins, outs in itertools.pairwise(widths))
+    modules: list[nn.Module] = [Averages(channels)]
+    for linear in hidden:
+        modules += [linear, nn.ReLU(inplace=True)]
+    return nn.Sequential(*modules, nn.Dropout(dropout), last)
 
 
 class Network(nn.Module):
@@ -121,7 +156,10 @@ def split_body(
 def fresh_head(config: TrialConfig) -> nn.Sequential:
     """The head of a configuration, newly initialised."""
     width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
-    return build_head(2 * width * config.views, config.head_width, config.dropout)
+    num_features = 2 * width * config.views
+    if config.head == "plain":
+        return plain_head(num_features, width, config.head_layers, config.dropout)
+    return fastai_head(num_features, config.head_layers, config.dropout)
 
 
 def build_network(model: nn.Module, config: TrialConfig) -> Network:

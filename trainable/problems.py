@@ -48,7 +48,7 @@ def listing(names: Iterable[object], most: int = 8) -> str:
 
 
 def did_you_mean(value: str, choices: Iterable[str]) -> str:
-    """Name the nearest choice, or list them all where none is near."""
+    """Name the nearest choice, or list the first of them where none is near."""
     options = list(choices)
     near = difflib.get_close_matches(value, options, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(options)}"
+    return f"did you mean {near[0]!r}?" if near else f"choose from: {listing(options, 12)}"

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from trainable.config import TrialConfig
 from trainable.device import autocast
 from trainable.inputs import Batches
 from trainable.model import Network
+from trainable.optimizer import build_optimizer, build_schedule
 
 FEW_STEPS = 30
 """Fewer gradient steps than this are said to be too few: a head of half a million fresh weights has
@@ -33,7 +34,11 @@ class EpochRecord:
         epoch: 1 for the first.
         num_steps: gradient steps so far.
         train_loss: mean over the epoch's images, while they were trained on.
+        train_accuracy: share of the epoch's images that were called right at a threshold of 0.5,
+            while they were trained on.
         valid_loss: mean over the validation images after the last epoch, else None.
+        valid_accuracy: share of the validation images that are called right at a threshold of 0.5
+            after the last epoch, else None.
         scores: probability of the positive class for each validation image after the last epoch,
             float32; empty before, since nobody would look at them.
         seconds: wall time of the epoch.
@@ -42,7 +47,9 @@ class EpochRecord:
     epoch: int
     num_steps: int
     train_loss: float
+    train_accuracy: float
     valid_loss: float | None
+    valid_accuracy: float | None
     scores: NDArray[np.float32]
     seconds: float
 
@@ -64,7 +71,7 @@ def fit(
         labels: int64 (num_rows,) on the network's device; 1 positive, 0 negative.
         train: rows to train on, at least 2.
         valid: rows to score after the last epoch; may be empty.
-        config: learning rate, decay, weight of the positive class, batch size and epochs.
+        config: optimizer, schedule, weight of the positive class, batch size and epochs.
         seed: of the order of the images and of dropout.
 
     Yields:
@@ -75,26 +82,33 @@ def fit(
     """
     torch.manual_seed(seed)
     device = labels.device
-    optimizer = build_optimizer(network, config.learning_rate, config.weight_decay)
+    optimizer = build_optimizer(network, config)
+    schedule = build_schedule(optimizer, config)
     class_weights = torch.tensor([1.0, config.positive_weight], device=device)
     num_steps = 0
     for epoch in range(1, config.epochs + 1):
         start = time.perf_counter()
         network.train()
-        total = torch.zeros((), device=device)
+        total, num_right = torch.zeros((), device=device), torch.zeros((), device=device)
         for rows in epoch_batches(train, config.batch_size):
-            loss = _loss(network, inputs, labels, rows.to(device), class_weights)
+            targets = labels[rows.to(device)]
+            logits = _logits(network, inputs, rows.to(device))
+            loss = functional.cross_entropy(logits, targets, weight=class_weights)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             num_steps += 1
             total += loss.detach() * len(rows)
-        # one look a epoch: each .item() waits for the device
+            num_right += _num_right(logits.detach(), targets)
+        if schedule:
+            schedule.step()
+        # one look an epoch: each .item() waits for the device
         train_loss = total.item() / len(train)
         if not math.isfinite(train_loss):
             raise _diverged(f"training loss is {train_loss}", epoch, num_steps, config)
         scored = valid if epoch == config.epochs else valid[:0]
         logits = predict_logits(network, inputs, scored, config.batch_size, device)
+        targets = labels[torch.from_numpy(scored).to(device)]
         # the last step's weights enter no training loss
         if not torch.isfinite(logits).all():
             raise _diverged("output is no longer a number", epoch, num_steps, config)
@@ -102,7 +116,9 @@ def fit(
             epoch,
             num_steps,
             train_loss,
-            _valid_loss(logits, labels, scored),
+            num_right.item() / len(train),
+            functional.cross_entropy(logits, targets).item() if len(scored) else None,
+            _num_right(logits, targets).item() / len(scored) if len(scored) else None,
             logits.softmax(dim=1)[:, 1].cpu().numpy(),
             time.perf_counter() - start,
         )
@@ -115,17 +131,15 @@ def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> Div
     )
 
 
-def _loss(
-    network: Network,
-    inputs: Batches,
-    labels: Tensor,
-    rows: Tensor,
-    class_weights: Tensor,
-) -> Tensor:
+def _logits(network: Network, inputs: Batches, rows: Tensor) -> Tensor:
     batch = inputs(rows)
-    with autocast(labels.device):
-        logits = network.suffix(batch)
-    return functional.cross_entropy(logits.float(), labels[rows], weight=class_weights)
+    with autocast(rows.device):
+        return network.suffix(batch).float()
+
+
+def _num_right(logits: Tensor, targets: Tensor) -> Tensor:
+    """How many images are called right where a score of at least 0.5 is called positive."""
+    return ((logits[:, 1] >= logits[:, 0]) == targets).sum()
 
 
 @torch.inference_mode()
@@ -141,16 +155,8 @@ def predict_logits(
     logits = [torch.empty((0, 2), device=device)]
     for start in range(0, len(rows), batch_size):
         batch = torch.from_numpy(rows[start : start + batch_size]).to(device)
-        with autocast(device):
-            logits.append(network.suffix(inputs(batch)).float())
+        logits.append(_logits(network, inputs, batch))
     return torch.cat(logits)
-
-
-def _valid_loss(logits: Tensor, labels: Tensor, valid: NDArray[np.int64]) -> float | None:
-    if not len(valid):
-        return None
-    targets = labels[torch.from_numpy(valid).to(labels.device)]
-    return functional.cross_entropy(logits, targets).item()
 
 
 def epoch_batches(train: NDArray[np.int64], batch_size: int) -> Sequence[Tensor]:
@@ -162,27 +168,6 @@ def epoch_batches(train: NDArray[np.int64], batch_size: int) -> Sequence[Tensor]
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
-
-
-def build_optimizer(
-    network: Network, learning_rate: float, weight_decay: float
-) -> torch.optim.AdamW:
-    """AdamW over what is trained, with decay on weight matrices and filters only."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    norms_and_biases = {
-        id(parameter)
-        for module in network.modules()
-        for name, parameter in module.named_parameters(recurse=False)
-        if name == "bias" or not isinstance(module, nn.Linear | nn.Conv2d)
-    }
-    plain = [parameter for parameter in trained if id(parameter) in norms_and_biases]
-    decayed = [parameter for parameter in trained if id(parameter) not in norms_and_biases]
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    # one kernel a step: on a CPU a third of the time of the loop over parameters
-    return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
 def num_steps(num_images: int, config_batch_size: int, epochs: int) -> int:

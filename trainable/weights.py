@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: torchvision, a folder of state dicts, or a random start."""
+"""Where a backbone's weights come from: torchvision, files of state dicts, or a random start."""
 
 import hashlib
 import pickle
@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainable import chexnet
 from trainable.backbones import BACKBONES, Backbone, find_backbone
 from trainable.problems import InputProblemsError, Problems, listing
 
 IMAGENET = "imagenet"
 NONE = "none"
+CHEXNET = "chexnet:"
 _RANDOM_SEED = 20201
 _TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -27,7 +29,8 @@ class Weights:
 
     Attributes:
         kind: "imagenet" (torchvision's IMAGENET1K_V1, the weights of the source documents),
-            "none" (random, the same in every process) or the folder that `files` are in.
+            "none" (random, the same in every process), "chexnet:" with its file, or the folder
+            that `files` are in.
         backbones: the backbones that can be had, in the order of the table.
         files: the state dict of each backbone; none for random weights.
         fingerprints: for each backbone, what names its weights in a key of stored features.
@@ -38,10 +41,17 @@ class Weights:
     files: Mapping[str, Path] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
-    def build(self, name: str) -> nn.Module:
-        """The whole torchvision network with these weights in its body.
+    def build(self, name: str, cut: str | None = None) -> nn.Module:
+        """The whole torchvision network with these weights in a body until `cut`.
 
-        The classifier keeps its random start: a head replaces it.
+        The classifier keeps its random start unless the cut is behind it: a head replaces it.
+
+        Args:
+            name: of the backbone.
+            cut: one of its cut points; the last that is searched if None.
+
+        Raises:
+            ValueError: if the cut is behind the classifier, and the file's has another shape.
         """
         backbone = find_backbone(name)
         if self.kind == NONE:
@@ -49,17 +59,18 @@ class Weights:
                 torch.manual_seed(_RANDOM_SEED)
                 return backbone.build()
         model = backbone.build()
-        _load_body(model, backbone, self.files[name])
+        _load_body(model, backbone, self.files[name], cut == backbone.classifier, self.kind)
         return model
 
 
-def find_weights(kind: str, wanted: Sequence[str] = ()) -> Weights:
+def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = ()) -> Weights:
     """Find the weights of the wanted backbones, before anything is trained with them.
 
     Args:
-        kind: "imagenet", "none", or a folder of torchvision-named state dicts such as
-            `squeezenet1_0-mine.pth`.
+        kind: "imagenet", "none", "chexnet:FILE", or a folder of torchvision-named state dicts such
+            as `squeezenet1_0-mine.pth`.
         wanted: names of backbones; all that can be had if empty.
+        whole: those of them whose classifier a body may keep, so that a file must have it too.
 
     Raises:
         InputProblemsError: if weights of a wanted backbone cannot be had or do not fit it.
@@ -77,7 +88,9 @@ def find_weights(kind: str, wanted: Sequence[str] = ()) -> Weights:
         names = tuple(wanted or BACKBONES)
         start = f"random {_RANDOM_SEED} torch {torch.__version__}"
         return Weights(NONE, names, fingerprints=dict.fromkeys(names, start))
-    return _find_folder(Path(kind).expanduser().resolve(), wanted)
+    if kind.startswith(CHEXNET):
+        return _find_chexnet(Path(kind.removeprefix(CHEXNET)).expanduser().resolve(), wanted)
+    return _find_folder(Path(kind).expanduser().resolve(), wanted, whole)
 
 
 def _find_imagenet(names: Sequence[str]) -> Weights:
@@ -108,10 +121,27 @@ def torchvision_weights(name: str) -> Any:
     return torchvision.models.get_model_weights(name)[_TORCHVISION_WEIGHTS]
 
 
-def _find_folder(folder: Path, wanted: Sequence[str]) -> Weights:
+def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
+    problems = Problems()
+    others = [name for name in wanted if name != chexnet.BACKBONE]
+    if others:
+        problems.add(
+            f"--weights chexnet:FILE has weights of {chexnet.BACKBONE} alone; leave out "
+            f"{listing(others)}"
+        )
+    if not file.is_file():
+        problems.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
+    problems.refuse()
+    return _checked(f"{CHEXNET}{file}", {chexnet.BACKBONE: file}, (), problems)
+
+
+def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
     if not folder.is_dir():
         raise InputProblemsError(
-            [f"--weights must be imagenet, none or a folder of state dicts; not a folder: {folder}"]
+            [
+                "--weights must be imagenet, none, chexnet:FILE or a folder of state dicts; not a "
+                f"folder: {folder}"
+            ]
         )
     files = [path for path in sorted(folder.iterdir()) if path.suffix in (".pth", ".pt")]
     problems = Problems()
@@ -130,34 +160,44 @@ def _find_folder(folder: Path, wanted: Sequence[str]) -> Weights:
             f"no state dict named after a backbone in {folder}, which holds {listing(files)}; "
             f"name them for example squeezenet1_0.pth. The names: {', '.join(BACKBONES)}"
         )
+    return _checked(str(folder), found, whole, problems)
+
+
+def _checked(
+    kind: str, files: Mapping[str, Path], whole: Sequence[str], problems: Problems
+) -> Weights:
+    """The weights in these files, once each is found to fit its backbone."""
     fingerprints = {}
-    for name, path in found.items():
+    for name, path in files.items():
+        backbone = find_backbone(name)
         try:
-            _load_body(find_backbone(name).build(), find_backbone(name), path)
+            _load_body(backbone.build(), backbone, path, name in whole, kind)
             fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         except ValueError as error:
             problems.add(str(error))
     problems.refuse()
-    return Weights(str(folder), tuple(found), found, fingerprints)
+    return Weights(kind, tuple(files), files, fingerprints)
 
 
-def _load_body(model: nn.Module, backbone: Backbone, path: Path) -> None:
-    """Load a state dict into everything of `model` but its classifier.
+def _load_body(model: nn.Module, backbone: Backbone, path: Path, whole: bool, kind: str) -> None:
+    """Load a state dict into `model`, its classifier only if it is `whole`.
 
     Raises:
         ValueError: if the file is no state dict of this backbone; nothing is skipped silently.
     """
-    state = _read_state(path)
-    is_head = re.compile(rf"{re.escape(backbone.classifier)}\.").match
-    expected = {key: value for key, value in model.state_dict().items() if not is_head(key)}
-    given = {key: value for key, value in state.items() if not is_head(key)}
+    given, expected = _read_state(path, kind), model.state_dict()
+    if not whole:
+        head = f"{backbone.classifier}."
+        given = {key: value for key, value in given.items() if not key.startswith(head)}
+        expected = {key: value for key, value in expected.items() if not key.startswith(head)}
     # PyTorch added this counter later; nothing that is computed here depends on it
     missing = [k for k in expected.keys() - given.keys() if not k.endswith("num_batches_tracked")]
     unknown = given.keys() - expected.keys()
     shapes = [k for k in given.keys() & expected.keys() if given[k].shape != expected[k].shape]
     if missing or unknown or shapes:
+        kept = f" with its {backbone.classifier} of 1000 classes, which the cut keeps"
         raise ValueError(
-            f"{path} must be a torchvision state dict of {backbone.name}; "
+            f"{path} must be a torchvision state dict of {backbone.name}{kept if whole else ''}; "
             f"missing: {listing(sorted(missing), 4) or 'none'}; "
             f"unknown: {listing(sorted(unknown), 4) or 'none'}; "
             f"of another shape: {listing(sorted(shapes), 4) or 'none'}"
@@ -165,12 +205,17 @@ def _load_body(model: nn.Module, backbone: Backbone, path: Path) -> None:
     model.load_state_dict(given, strict=False)
 
 
-def _read_state(path: Path) -> Mapping[str, Tensor]:
+def _read_state(path: Path, kind: str) -> Mapping[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or foreign file makes the unpickler raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path} cannot be read as a state dict of tensors: {reason}") from error
+    if kind.startswith(CHEXNET):
+        try:
+            state = chexnet.body_state(state)
+        except ValueError as error:
+            raise ValueError(f"{path} {error}") from error
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
