@@ -15,7 +15,7 @@ from trainable.cross_validation import fold_seed, new_network
 from trainable.device import default_num_gpus, pick_device
 from trainable.features import frozen_inputs
 from trainable.folds import Fold, seen_rows
-from trainable.inputs import load_images
+from trainable.inputs import by_examination, load_images
 from trainable.problems import InputProblemsError, listing
 from trainable.rows import trial_rows
 from trainable.store import DEFAULT_CACHE_BYTES, ArrayStore
@@ -59,12 +59,13 @@ def _retrain(
     config = winner.config
     device = pick_device(default_num_gpus())
     hashes = tuple(manifest["sha256"])
-    rows = trial_rows(cohort.labels, config.positive_views)
+    rows = trial_rows(cohort.exam_images, cohort.labels, config.positive_views)
     paths = tuple(manifest["path"])
     images = load_images(paths, hashes, config.image_size, winner.statistics, store)
     images = with_augmented(images, hashes, rows.positives, config.positive_views, store)
     body = Body(images, config, winner.weights(), device)
-    inputs, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
+    of_images, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
+    inputs = by_examination(of_images, rows.images, device)
     labels = torch.tensor(rows.labels, device=device)
     nobody = np.empty(0, np.int64)
     everything = rows.fold(Fold(seen_rows(cohort), nobody)).train

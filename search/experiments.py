@@ -71,6 +71,9 @@ def _forward_passes(
 
 
 def _passes_alone(prepared: Prepared, config: TrialConfig) -> int:
-    rows = trial_rows(prepared.task.labels, config.positive_views)
-    folds = [rows.fold(fold) for fold in prepared.task.folds]
-    return sum(config.epochs * len(fold.train) + len(fold.valid) for fold in folds)
+    task = prepared.task
+    rows = trial_rows(task.exam_images, task.labels, config.positive_views)
+    images = (rows.images >= 0).sum(axis=1)
+    folds = [rows.fold(fold) for fold in task.folds]
+    passes = [config.epochs * images[fold.train].sum() + images[fold.valid].sum() for fold in folds]
+    return int(sum(passes))

@@ -77,6 +77,12 @@ class Grid:
         keep = [c.backbone for c in configs if c.cut == find_backbone(c.backbone).classifier]
         return tuple(dict.fromkeys(keep))
 
+    def with_views(self, views: int) -> "Grid":
+        """The same for examinations of so many views."""
+        configs = [row.config.model_copy(update={"views": views}) for row in self.rows]
+        rows = zip(self.rows, configs, strict=True)
+        return replace(self, rows=tuple(replace(row, config=config) for row, config in rows))
+
     def only(self, keep: Callable[[TrialConfig], bool], why: str) -> "Grid":
         """The rows to keep; the others are left out, and why."""
         kept = tuple(row for row in self.rows if keep(row.config))

@@ -55,10 +55,10 @@ class Prepared:
         settings, labels = self.settings, self.task.labels
         if settings.preset is not None and isinstance(self.asked, Grid):
             yield from describe_preset(settings, self.asked.left_out)
-        patients = self.cohort.manifest["patient"].nunique()
+        patients, unit = self.cohort.manifest["patient"].nunique(), self.cohort.grouping.unit
         yield (
-            f"{len(labels)} images of {patients} patients, {int(labels.sum())} positive; "
-            f"calling every image positive scores F1 "
+            f"{len(labels)} {unit}s of {patients} patients, {int(labels.sum())} positive; "
+            f"calling every {unit} positive scores F1 "
             f"{all_positive_f1(labels, settings.f1_average):.3f}"
         )
         yield from (f"note: {note}" for note in self.cohort.notes)
@@ -107,7 +107,7 @@ def prepare(
     pixels = problems.attempt(lambda: {s: load_pixels(paths, hashes, s, store) for s in sizes})
     if problems.found or found is None or not pixels:
         raise InputProblemsError(problems.found)
-    space, weights = found
+    space, weights = found[0].with_views(cohort.grouping.views), found[1]
     if isinstance(space, Grid) and "trials" not in settings.model_fields_set:
         settings = settings.model_copy(update={"trials": len(space.rows)})
     shown = pixels[max(pixels)]
@@ -117,6 +117,7 @@ def prepare(
     task = Task(
         paths=paths,
         hashes=hashes,
+        exam_images=cohort.exam_images,
         labels=cohort.labels,
         folds=folds,
         statistics=pixel_statistics(shown),

@@ -58,7 +58,7 @@ class SearchSettings(CohortSource):
     """Options of a search; those that say where the images are come first."""
 
     weights: str = "imagenet"
-    """Start of the bodies: imagenet (torchvision's), a folder of state dicts, or none (random)."""
+    """Start of the bodies: imagenet, a folder of state dicts, chexnet:FILE, or none (random)."""
     mixed_patients: Annotated[bool, Parameter(negative="")] = False
     """Allow patients with both labels."""
     shares: Annotated[tuple[int, ...] | None, BeforeValidator(_names), AfterValidator(_shares)] = (

@@ -29,9 +29,11 @@ class Space:
         dimensions: of each setting, in the order in which they are sampled; an empty name stands
             for all cases. The cut has a case for each backbone that differs from the others, the
             learning rate one for a body that is all frozen, and one for trained stages.
+        views: of every examination, as the cohort has them.
     """
 
     dimensions: Mapping[str, Mapping[str, Dimension]]
+    views: int = 1
 
     stops_early: ClassVar[bool] = True
     """Whether a trial may be stopped that is behind the others."""
@@ -79,7 +81,7 @@ class Space:
                 stages = len(find_backbone(chosen["backbone"]).stages_until(chosen["cut"]))
                 named = {"none": 0, "one": 1, "two": 2, "all": stages}
                 chosen[setting] = min(named.get(chosen[setting], chosen[setting]), stages)
-        return TrialConfig(**chosen)
+        return TrialConfig(**chosen, views=self.views)
 
     @property
     def backbones(self) -> tuple[str, ...]:
@@ -147,7 +149,11 @@ class Space:
                 ]
             )  # fmt: skip
         changed["cut"] = cuts
-        return Space(changed)
+        return dataclasses.replace(self, dimensions=changed)
+
+    def with_views(self, views: int) -> "Space":
+        """The same for examinations of so many views."""
+        return dataclasses.replace(self, views=views)
 
     def written(self) -> dict[str, Any]:
         """As a file has it: each setting's value, list or range."""

@@ -65,9 +65,10 @@ def tiny_config(**changes: Any) -> TrialConfig:
 def head_only(num_features: int, config: TrialConfig, seed: int = 0) -> Network:
     """A network without a body, that learns from features."""
     torch.manual_seed(seed)
-    build = plain_head if config.head == "plain" else fastai_head
-    features = num_features // 2 if config.head == "plain" else num_features
-    return Network([], [], build(features, config.head_layers, config.dropout))
+    layers, dropout = config.head_layers, config.dropout
+    if config.head == "plain":
+        return Network([], [], plain_head(num_features, num_features // 2, layers, dropout))
+    return Network([], [], fastai_head(num_features, layers, dropout))
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:

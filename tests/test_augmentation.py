@@ -113,7 +113,7 @@ def test_only_views_of_what_a_fold_trains_on_are_trained_on(positive_views: int)
     for _ in range(50):
         labels = rng.integers(0, 2, 30)
         part = rng.integers(0, 3, 30)
-        rows = trial_rows(labels, positive_views)
+        rows = trial_rows(np.arange(30)[:, None], labels, positive_views)
         assert len(rows.labels) == 30 + (positive_views - 1) * labels.sum()
         assert np.array_equal(rows.labels, labels[rows.origins])
         assert np.array_equal(rows.origins[:30], np.arange(30))

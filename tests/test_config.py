@@ -14,7 +14,7 @@ def test_defaults_are_the_assignments() -> None:
     assert (config.image_size, config.batch_size, config.epochs) == (320, 64, 5)
     assert (config.learning_rate, config.normalization) == (1e-3, "none")
     assert (config.head_layers, config.positive_weight) == ((512,), 1.0)
-    assert config.positive_views == 1
+    assert (config.positive_views, config.views) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ def test_defaults_are_the_assignments() -> None:
         ({"cut": "layer1"}, "cut must be a cut point of squeezenet1_0; got 'layer1'"),
         ({"backbone": "resnet18"}, "cut must be a cut point of resnet18; got 'features'"),
         ({"backbone": "resnet18", "cut": "layer5"}, "did you mean 'layer"),
+        ({"backbone": "resnet18", "cut": "classifier"}, "cut point of resnet18; got 'classifier'"),
+        (
+            {"backbone": "densenet121", "cut": "features.denseblock2.denselayer6", "unfreeze": 3},
+            "at most the number of stages until the cut, 2; got 3",
+        ),
         ({"unfreeze": 5}, "at most the number of stages until the cut, 4; got 5"),
         ({"cut": "features.2", "unfreeze": 2}, "at most the number of stages until the cut, 1"),
         ({"unfreeze": -1}, "greater than or equal to 0"),

@@ -39,6 +39,7 @@ def write_task(folder: Path, pixels: NDArray[np.uint8], labels: NDArray[np.int64
     return Task(
         tuple(paths),
         tuple(hashes),
+        np.arange(len(labels))[:, None],
         labels,
         interleaved(len(labels), NUM_FOLDS),
         STATISTICS,

@@ -85,6 +85,10 @@ def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint
         (["--unfreeze", "-1"], "--unfreeze must be a number of stages, or all; got '-1'"),
         (["--unfreeze", "al"], "--unfreeze must be a number of stages, or all; got 'al'"),
         (["--unfreeze", "1.5"], "--unfreeze must be a number of stages, or all; got '1.5'"),
+        (["--head", "fast"], "--head: Input should be 'fastai' or 'plain'; got 'fast'"),
+        (["--head-layers", "0"], "--head-layers: Input should be greater than or equal to 1"),
+        (["--head-layers", "8,,8"], "--head-layers: Input should be a valid integer"),
+        (["--cut", "classifier"], "cut must be a cut point of resnet18; got 'classifier'"),
         (["--image-size", "31"], "--image-size must be at least 32; got 31"),
         (["--image-size", "-4"], "--image-size must be at least 32; got -4"),
     ],
@@ -116,6 +120,31 @@ def test_the_cut_ends_the_body(show: Show) -> None:
     output = show("squeezenet1_0", "--cut", "features.2", "--image-size", "64")
     assert counts(output) == (14_208 + 384 + 192 * 512 + 1024 + 1024, 100_736, 14_208)
     assert output.count("Conv2d") == 1
+
+
+def test_a_cut_inside_a_dense_block_ends_the_body(show: Show) -> None:
+    output = show("densenet121", "--cut", "features.denseblock2.denselayer6", "--image-size", "64")
+    assert "denseblock2.denselayer6.conv2" in output
+    assert "denselayer7" not in output
+    # half of the way through the second block 128 + 6 * 32 channels; the head is fastai's
+    assert counts(output)[1] == 2 * 640 + 640 * 512 + 1024 + 1024
+
+
+def test_a_classifier_can_stay_in_the_body(show: Show) -> None:
+    total, trained, frozen = show.counts("squeezenet1_0", "--cut", "classifier")
+    assert frozen == 735_424 + 513 * 1000
+    assert trained == total - frozen == 2 * 2000 + 2000 * 512 + 1024 + 1024
+
+
+def test_a_head_of_ones_own_layers_is_shown(show: Show) -> None:
+    output = show("resnet18", "--head", "plain", "--head-layers", "256,64", "--image-size", "32")
+    shown = re.findall(r"^ *head\.\S+ +(\w+) +(\d+) ", output, re.M)
+    assert shown == [
+        *(("Averages", "512"), ("Linear", "256"), ("ReLU", "256"), ("Linear", "64")),
+        *(("ReLU", "64"), ("Dropout", "64"), ("Linear", "2")),
+    ]
+    plain = show.counts("resnet18", "--head", "plain", "--head-layers", "none")
+    assert plain[1] == 513 * 2
 
 
 def test_unfreezing_moves_parameters_from_frozen_to_trained(show: Show) -> None:

@@ -242,6 +242,8 @@ def test_the_key_follows_all_that_can_change_a_number() -> None:
         {"cut": "features.5"},
         {"learning_rate": 0.1, "weight_decay": 0.0},
         {"head_layers": (16,), "dropout": 0.3},
+        {"head": "plain", "head_layers": ()},
+        {"optimizer": "sgd", "momentum": 0.5, "schedule": "step", "seed": 4},
         {"positive_weight": 2.0, "batch_size": 4, "epochs": 9},
     ],
 )

@@ -16,7 +16,6 @@ from trainable.model import (
     Network,
     build_network,
     count_parameters,
-    fastai_head,
     split_body,
 )
 from trainable.optimizer import build_optimizer
@@ -71,15 +70,6 @@ def test_the_head_is_fastais(assignment: Network) -> None:
     assert [dropout.p for dropout in dropouts] == [0.25, 0.5]
     assert [linear.weight.shape for linear in linears] == [(512, 1024), (2, 512)]
     assert [linear.bias for linear in linears] == [None, None]
-
-
-def test_the_head_starts_from_kaimings_normal_distribution() -> None:
-    torch.manual_seed(0)
-    hidden, last = (
-        layer for layer in fastai_head(1024, [512], 0.5) if isinstance(layer, nn.Linear)
-    )
-    assert hidden.weight.std().item() == pytest.approx((2 / 1024) ** 0.5, rel=0.01)
-    assert last.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.1)
 
 
 def test_concat_pool_is_the_adaptive_maximum_then_the_adaptive_average() -> None:

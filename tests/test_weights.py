@@ -103,6 +103,34 @@ def test_weights_from_a_folder_arrive_in_the_body_whatever_the_classifier(
         assert torch.equal(value, expected[f"features.{key}"])
 
 
+def test_a_cut_behind_the_classifier_has_its_weights_too(tmp_path: Path, squeezenet: State) -> None:
+    save_state(tmp_path, "squeezenet1_0.pth", squeezenet)
+    weights = find_weights(str(tmp_path), ["squeezenet1_0"], ["squeezenet1_0"])
+    built = weights.build("squeezenet1_0", "classifier").state_dict()
+    assert all(torch.equal(built[key], value) for key, value in squeezenet.items())
+    without = weights.build("squeezenet1_0", "features").state_dict()
+    assert not torch.equal(without["classifier.1.weight"], squeezenet["classifier.1.weight"])
+
+
+@pytest.mark.parametrize("shape", [(14, 512, 1, 1), None])
+def test_a_classifier_of_another_task_is_refused_where_the_cut_is_behind_it(
+    tmp_path: Path, squeezenet: State, shape: tuple[int, ...] | None
+) -> None:
+    state = {key: value for key, value in squeezenet.items() if key != "classifier.1.weight"}
+    if shape:
+        state["classifier.1.weight"] = torch.zeros(shape)
+    path = save_state(tmp_path, "squeezenet1_0.pth", state)
+    why = "of another shape" if shape else "missing"
+    complaint = (
+        f"{path} must be a torchvision state dict of squeezenet1_0 with its classifier of 1000 "
+        f"classes, which the cut keeps; .*{why}: classifier.1.weight"
+    )
+    with pytest.raises(ValueError, match=complaint):
+        find_weights(str(tmp_path)).build("squeezenet1_0", "classifier")
+    with pytest.raises(InputProblemsError, match=complaint):
+        find_weights(str(tmp_path), whole=["squeezenet1_0"])
+
+
 def test_statistics_arrive_and_the_counter_of_batches_may_be_absent(tmp_path: Path) -> None:
     state = trained_state("resnet18")
     for key, value in state.items():

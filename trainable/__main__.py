@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from trainable.backbones import BACKBONES, find_backbone
@@ -17,8 +18,16 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="cxr-model", description=__doc__)
     parser.add_argument("backbone", nargs="?", help="torchvision's name; without it all are listed")
-    parser.add_argument("--cut", help="cut point that the body ends at; the last one if not given")
+    parser.add_argument(
+        "--cut",
+        help="cut point that the body ends at, the last one that is listed if not given; also such "
+        "as features.denseblock2.denselayer6 (DenseNet-121) and classifier (SqueezeNet)",
+    )
     parser.add_argument("--unfreeze", default="0", help="last stages to train: a number, or all")
+    parser.add_argument("--head", default="fastai", help="fastai (if not given) or plain")
+    parser.add_argument(
+        "--head-layers", default="512", help="units of its hidden layers: 512, or 256,64, or none"
+    )
     parser.add_argument("--image-size", type=int, default=320, help="edge in pixels (320)")
     options = parser.parse_args()
     if options.backbone is None:
@@ -27,7 +36,11 @@ def main() -> None:
     try:
         if options.image_size < 32:
             raise ValueError(f"--image-size must be at least 32; got {options.image_size}")
-        network = _build(options.backbone, options.cut, options.unfreeze)
+        network = _build(
+            options.backbone, options.cut, options.unfreeze, options.head, options.head_layers
+        )
+    except ValidationError as error:
+        sys.exit("\n".join(f"cxr-model: {sentence}" for sentence in _sentences(error)))
     except ValueError as error:
         sys.exit(f"cxr-model: {error}")
     print(layer_table(network, options.image_size).to_string(index=False))
@@ -37,7 +50,7 @@ def main() -> None:
     print(f"frozen            {count.frozen:>12,}")
 
 
-def _build(name: str, cut: str | None, unfreeze: str) -> Network:
+def _build(name: str, cut: str | None, unfreeze: str, head: str, head_layers: str) -> Network:
     backbone = find_backbone(name)
     stages = backbone.stages_until(cut or backbone.cuts[-1])
     if unfreeze != "all" and not unfreeze.isdecimal():
@@ -47,8 +60,15 @@ def _build(name: str, cut: str | None, unfreeze: str) -> Network:
         raise ValueError(
             f"--unfreeze must be at most the {len(stages)} stages until the cut; got {num_trained}"
         )
-    config = TrialConfig(backbone=name, cut=stages[-1].cut, unfreeze=num_trained)
-    return build_network(backbone.build(), config)
+    settings = {"cut": stages[-1].cut, "unfreeze": num_trained, "head": head}
+    settings |= {"backbone": name, "head_layers": head_layers}
+    return build_network(backbone.build(), TrialConfig.model_validate(settings))
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        option = str(problem["loc"][0]).replace("_", "-")
+        yield f"--{option}: {problem['msg']}; got {problem['input']!r}"
 
 
 def backbone_table() -> pd.DataFrame:

@@ -64,14 +64,15 @@ def with_augmented(
     """
     shape = (len(positives), *images.pixels.shape[1:])
     content = pixels_key([hashes[number] for number in positives], shape[1])
+    text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     augmented = []
     for view in range(1, positive_views):
 
         def compute(rows: slice, view: int = view) -> NDArray[np.uint8]:
             return np.stack([augment(images.pixels[n], view) for n in positives[rows]])
 
-        text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}", str(view)])
-        key = f"pixels-{shape[1]}-view{view}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+        key = f"pixels-{shape[1]}-view{view}-{digest}"
         pixels = store.get_or_compute(key, shape, np.uint8, compute)
         augmented.append(Images(pixels, images.statistics, key))
     return dataclasses.replace(images, augmented=tuple(augmented))

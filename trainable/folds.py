@@ -62,12 +62,12 @@ def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
 
 
 def rows_of(cohort: Cohort, side: str) -> NDArray[np.int64]:
-    """Rows of the cohort on one side of its split, ascending."""
-    return np.flatnonzero(cohort.manifest["split"] == side)
+    """Examinations on one side of the cohort's split, ascending."""
+    return np.flatnonzero(cohort.exams["split"] == side)
 
 
 def seen_rows(cohort: Cohort) -> NDArray[np.int64]:
-    """All rows but those that are kept for a test, ascending."""
+    """All examinations but those that are kept for a test, ascending."""
     return np.setdiff1d(np.arange(len(cohort.labels)), rows_of(cohort, "test"))
 
 

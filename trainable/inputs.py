@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,25 @@ from trainable.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store import ArrayStore
 
 Inputs = Callable[[Tensor], Tensor]
+"""Maps numbers of images, int64 (batch,), to what a network or its trained part takes in."""
+
+
+class Views(NamedTuple):
+    """What is known of a batch of examinations of several views.
+
+    Attributes:
+        images: (num_present, ...), of each view that is there, examination by examination.
+        present: bool (batch, views).
+    """
+
+    images: Tensor
+    present: Tensor
+
+
+Batch = Tensor | Views
+"""Of examinations of one view, (batch, ...); or of several."""
+
+Batches = Callable[[Tensor], Batch]
 """Maps rows of a trial, int64 (batch,), to what a network or its trained part takes in."""
 
 _SHARE_OF_GPU = 0.25
@@ -97,3 +117,40 @@ def joined_rows(tables: Sequence[NDArray[np.generic]], device: torch.device) -> 
         return torch.cat(parts)[which.argsort(stable=True).argsort().to(device)]
 
     return take
+
+
+def by_examination(inputs: Inputs, exam_images: NDArray[np.int64], device: torch.device) -> Batches:
+    """Batches of examinations from inputs of images; of a missing view nothing is taken in.
+
+    Args:
+        inputs: of images.
+        exam_images: (num_rows, views), numbers of images, -1 where a view is missing.
+        device: of the batches.
+    """
+    numbers = torch.from_numpy(exam_images).to(device)
+    if exam_images.shape[1] == 1:
+        return lambda rows: inputs(numbers[rows, 0])
+
+    def take(rows: Tensor) -> Views:
+        images = numbers[rows]
+        present = images >= 0
+        return Views(inputs(images[present]), present)
+
+    return take
+
+
+def map_images(batch: Batch, compute: Inputs) -> Batch:
+    """The same batch with what is computed of its images."""
+    if isinstance(batch, Views):
+        return batch._replace(images=compute(batch.images))
+    return compute(batch)
+
+
+def side_by_side(features: Batch) -> Tensor:
+    """Features (batch, views * width): the views in their order, zeros for a missing one."""
+    if not isinstance(features, Views):
+        return features
+    images, present = features
+    table = images.new_zeros(*present.shape, images.shape[1])
+    table[present] = images
+    return table.flatten(1)
