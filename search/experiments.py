@@ -6,7 +6,6 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from search.figures import draw_figures
 from search.grid import Grid
 from search.prepare import Prepared
 from search.presets import PRESETS
@@ -28,6 +27,8 @@ def describe_experiments(
     yield from experiment_lines(grid, preset.table if preset else COUNTS, results)
     yield _forward_passes(prepared, grid, results, run.trials())
     if preset and preset.figures and results:
+        from search.figures import draw_figures  # matplotlib is slow to import
+
         named = {grid.rows[number].name: result for number, result in sorted(results.items())}
         yield f"figures: {', '.join(str(path) for path in draw_figures(named, run.path))}"
 
