@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from search.settings import SearchSettings
 from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
-from trainable.problems import InputProblemsError, Problems
+from trainable.problems import InputProblemsError, Problems, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,10 @@ class Grid:
         """
         problems = Problems()
         rows = []
-        for number, raw in enumerate(content["rows"], start=1):
+        listed = content["rows"]
+        if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
+            raise InputProblemsError([f"{origin} must be a list of configurations; got {listed!r}"])
+        for number, raw in enumerate(listed, start=1):
             try:
                 settings = dict(raw)
                 title = str(settings.pop("experiment", "experiment"))
@@ -114,8 +117,6 @@ class Grid:
                 rows.append(Row(title, name, TrialConfig(**settings)))
             except (ValidationError, TypeError, ValueError) as error:
                 problems.add(f"{origin}: row {number}: {reason(error)}")
-        if not rows:
-            problems.add(f"{origin}: rows must name at least one configuration")
         problems.refuse()
         left_out = dict(content.get("left_out", {}))
         return cls(tuple(rows), {why: tuple(gone) for why, gone in left_out.items()})
@@ -127,8 +128,11 @@ def reason(error: Exception) -> str:
         return str(error)
     texts = []
     for detail in error.errors():
-        where = f"{'.'.join(map(str, detail['loc']))}: " if detail["loc"] else ""
-        texts.append(where + detail["msg"].removeprefix("Value error, "))
+        where = ".".join(map(str, detail["loc"]))
+        rule = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            rule = f"unknown setting; {did_you_mean(where, TrialConfig.model_fields)}"
+        texts.append(f"{where}: {rule}" if where else rule)
     return "; ".join(texts)
 
 

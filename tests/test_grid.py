@@ -63,12 +63,27 @@ def test_experiments_keep_their_rows_together() -> None:
     assert list(Grid(ROWS).experiments()) == [("cut", [0, 1]), ("rate", [2, 3])]
 
 
+WRONG = {"epochs": 0, "bakcbone": "x"}
+
+
 def test_all_rows_that_cannot_be_are_named() -> None:
-    rows = [{"epochs": 0}, {"backbone": "resnet18", "cut": "layer9"}, {"epochs": 3}, "x"]
+    rows = [
+        {"epochs": 0, "bakcbone": "x"},
+        {"backbone": "resnet18", "cut": "layer9"},
+        {"epochs": 3},
+        "x",
+    ]
     with pytest.raises(InputProblemsError) as caught:
         Grid.read({"rows": rows}, "mine.yaml")
     first, second, third = caught.value.problems
     assert first.startswith("mine.yaml: row 1: epochs: ")
+    assert "bakcbone: unknown setting; did you mean 'backbone'?" in first
     assert "row 2" in second
     assert "did you mean 'layer" in second
     assert "row 4" in third
+
+
+@pytest.mark.parametrize("rows", [3, [], "resnet18"])
+def test_what_is_no_list_of_rows_is_refused(rows: object) -> None:
+    with pytest.raises(InputProblemsError, match="must be a list of configurations"):
+        Grid.read({"rows": rows}, "mine.yaml")
