@@ -11,10 +11,12 @@ from rich.console import Console
 from analysis.ensemble import choose_members, mean_threshold
 from analysis.judge import Truth, describe, overlap, read_truth
 from analysis.model_file import FinalModel
-from analysis.predict import NewImages, fill_in, find_new_images, score
+from analysis.new_images import NewImages, find_new_images
+from analysis.predict import fill_in, score
 from analysis.retrain import final_model, model_folder
 from analysis.winner import Winner, read_winner
 from trainable.cohort import Cohort
+from trainable.examinations import EACH_ALONE
 from trainable.pixels import load_pixels
 from trainable.problems import InputProblemsError, Problems, listing
 from trainable.store import ArrayStore
@@ -51,6 +53,7 @@ def run_request(request: Request, console: Console) -> None:
     run = request.run.expanduser().resolve()
     store = ArrayStore(request.cache.expanduser().resolve())
     members, cohort, new, truth = _check(request, run, store)
+    unit = cohort.grouping.unit
     winner, low_high = members[0], members[0].corrected["interval"]
     console.print(
         f"winner: trial {winner.trial}, {winner.config.backbone} to {winner.config.cut}; F1 to "
@@ -65,7 +68,7 @@ def run_request(request: Request, console: Console) -> None:
     for sentence in overlap(new, cohort):
         console.print(f"note: among the new are {sentence}")
     if new.num_unlisted:
-        console.print(f"note: {new.num_unlisted} images are not in the template, and left out")
+        console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
     by_model = np.stack([score(model, new, store) for model in models])
     scores: NDArray[np.float32] = by_model.mean(axis=0)
     predictions, score_table = fill_in(new, scores, threshold, cohort.classes)
@@ -73,7 +76,7 @@ def run_request(request: Request, console: Console) -> None:
     write_csv(score_table, request.scores_out)
     num_positive = int((scores >= threshold).sum())
     console.print(
-        f"{len(scores)} images, {num_positive} predicted positive (a score of {threshold:.3f} or "
+        f"{len(scores)} {unit}s, {num_positive} predicted positive (a score of {threshold:.3f} or "
         f"more): {request.out}"
     )
     console.print(f"scores: {request.scores_out}")
@@ -96,7 +99,8 @@ def _model(
         console.print(f"model found in {folder}")
     else:
         console.print(
-            f"retraining trial {winner.trial} on all {len(cohort.labels)} labelled images"
+            f"retraining trial {winner.trial} on all {len(cohort.labels)} labelled "
+            f"{cohort.grouping.unit}s"
         )
 
     def report(number: int, record: EpochRecord) -> None:
@@ -122,7 +126,9 @@ def _check(
         if file.exists() and not request.overwrite:
             problems.add(f"{file} is there already; name another with --out, or --overwrite it")
     found = problems.attempt(lambda: read_winner(run))
-    new = problems.attempt(lambda: find_new_images(request.images.expanduser(), request.template))
+    grouping = found[1].grouping if found else EACH_ALONE
+    images = request.images.expanduser()
+    new = problems.attempt(lambda: find_new_images(images, request.template, grouping))
     if found is None or new is None:
         raise InputProblemsError(problems.found)
     winner, cohort = found
@@ -132,7 +138,7 @@ def _check(
     truth = None
     if request.labels is not None:
         csv = request.labels.expanduser()
-        truth = problems.attempt(lambda: read_truth(csv, new, cohort.classes))
+        truth = problems.attempt(lambda: read_truth(csv, new, cohort))
         problems.found.extend(
             f"a model must be judged on others than its own {shared}"
             for shared in overlap(new, cohort)

@@ -1,7 +1,7 @@
 """Judge predictions by labels that the model has not seen."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
-from analysis.predict import NewImages
+from analysis.new_images import NewImages
 from trainable.cohort import Cohort
-from trainable.cohort_files import find_column
+from trainable.columns import find_column
+from trainable.examinations import Grouping
 from trainable.intervals import estimate_metrics
 from trainable.metrics import F1Average, all_positive_f1, evaluate
 from trainable.problems import Problems, listing
@@ -20,7 +21,7 @@ from trainable.problems import Problems, listing
 def overlap(new: NewImages, cohort: Cohort) -> list[str]:
     """What the new images share with those that the model was trained on, a sentence each."""
     found = []
-    names = new.table[new.image_column]
+    names = pd.Series(new.images)
     same = names[np.isin(new.hashes, cohort.manifest["sha256"])]
     if len(same):
         found.append(f"images that the model was trained on: {listing(same)}")
@@ -36,37 +37,42 @@ class Truth:
     """What is true of the new images.
 
     Attributes:
-        labels: (num_images,), 1 positive, 0 negative.
-        patients: (num_images,), images of one patient share a number.
+        labels: (num_rows,), 1 positive, 0 negative.
+        patients: (num_rows,), rows of one patient share a number.
     """
 
     labels: NDArray[np.int64]
     patients: NDArray[np.int64]
 
 
-def read_truth(csv: Path, new: NewImages, classes: tuple[str, str]) -> Truth:
-    """Labels and patients of the new images, from a CSV in any order.
+def read_truth(csv: Path, new: NewImages, cohort: Cohort) -> Truth:
+    """Labels and patients of the new images or examinations, from a CSV in any order.
 
     Patients are those of the labels' CSV, else those of the CSV that lists the images; without
-    either each image is one of its own.
+    either each image or examination is one of its own.
 
     Raises:
-        InputProblemsError: naming images without a label, and unknown labels.
+        InputProblemsError: naming those without a label or with two, and unknown labels.
     """
+    grouping, classes = cohort.grouping, cohort.classes
     problems = Problems()
     if not csv.is_file():
         problems.add(f"--labels must be a CSV file; not found: {csv}")
         problems.refuse()
     raw = pd.read_csv(csv, dtype=str, keep_default_na=False)
-    image_column = find_column("image", raw, None, problems)
-    label_column = find_column("label", raw, None, problems)
+    name_column = _name_column(raw, grouping, problems)
+    label_column = find_column("label", raw, None, problems) or ""
     problems.refuse()
-    rows = raw.drop_duplicates(image_column).set_index(image_column)
-    names = new.table[new.image_column]
+    counts = raw.groupby(name_column, sort=False)[label_column].nunique()
+    if (counts > 1).any():
+        two = counts.index[counts > 1]
+        problems.add(f"an {grouping.unit} must have one label in {csv}; with two: {listing(two)}")
+    rows = raw.drop_duplicates(name_column).set_index(name_column)
+    names = new.table[new.name_column]
     asked = rows[label_column].str.strip().reindex(names)
     without = asked.index[asked.isna()]
     if len(without):
-        problems.add(f"--labels must name every image; not in {csv}: {listing(without)}")
+        problems.add(f"--labels must name every {grouping.unit}; not in {csv}: {listing(without)}")
     unknown = set(asked.dropna()) - set(classes)
     if unknown:
         problems.add(
@@ -82,6 +88,13 @@ def read_truth(csv: Path, new: NewImages, classes: tuple[str, str]) -> Truth:
     return Truth(
         np.asarray(asked == classes[1], dtype=np.int64), np.asarray(pd.factorize(patients)[0])
     )
+
+
+def _name_column(raw: pd.DataFrame, grouping: Grouping, problems: Problems) -> str:
+    """The column of images, or of examinations of several views."""
+    if grouping.views == 1:
+        return find_column("image", raw, None, problems) or ""
+    return replace(grouping, view_column=None).found_in(raw, problems).exam_column or ""
 
 
 def describe(

@@ -8,14 +8,15 @@ import torch
 
 from analysis.model_file import FinalModel, load_model, save_model
 from analysis.winner import Winner
+from trainable.augmentation import with_augmented
 from trainable.body import Body
 from trainable.cohort import Cohort
 from trainable.cross_validation import fold_seed, new_network
 from trainable.device import default_num_gpus, pick_device
 from trainable.features import frozen_inputs
-from trainable.inputs import Images
-from trainable.pixels import load_pixels, pixels_key
+from trainable.inputs import by_examination, load_images
 from trainable.problems import InputProblemsError, listing
+from trainable.rows import trial_rows
 from trainable.store import DEFAULT_CACHE_BYTES, ArrayStore
 from trainable.training import EpochRecord, fit
 
@@ -57,18 +58,20 @@ def _retrain(
     config = winner.config
     device = pick_device(default_num_gpus())
     hashes = tuple(manifest["sha256"])
-    pixels = load_pixels(tuple(manifest["path"]), hashes, config.image_size, store)
-    images = Images(pixels, winner.statistics, pixels_key(hashes, config.image_size))
+    rows = trial_rows(cohort.exam_images, cohort.labels, config.positive_views)
+    paths = tuple(manifest["path"])
+    images = load_images(paths, hashes, config.image_size, winner.statistics, store)
+    images = with_augmented(images, hashes, rows.positives, config.positive_views, store)
     body = Body(images, config, winner.weights(), device)
-    inputs, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
-    labels = torch.tensor(cohort.labels, device=device)
-    rows = np.arange(len(manifest))
-    nobody = np.empty(0, np.int64)
+    of_images, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
+    inputs = by_examination(of_images, rows.images, device)
+    labels = torch.tensor(rows.labels, device=device)
+    everything, nobody = np.arange(len(rows.labels)), np.empty(0, np.int64)
     members = []
     for number in range(1, num_seeds + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)
         network = new_network(config, body.frozen, body.trained, seed, device)
-        for record in fit(network, inputs, labels, rows, nobody, config, seed):
+        for record in fit(network, inputs, labels, everything, nobody, config, seed):
             report(number, record)
         members.append(network.eval())
     return FinalModel(

@@ -14,8 +14,7 @@ from trainable.body import Body
 from trainable.config import TrialConfig
 from trainable.cross_validation import Task, new_network
 from trainable.features import frozen_inputs
-from trainable.inputs import Images
-from trainable.pixels import load_pixels, pixels_key
+from trainable.inputs import Images, load_images
 from trainable.store import ArrayStore
 from trainable.training import fit, predict_logits
 
@@ -26,8 +25,8 @@ T = TypeVar("T")
 
 def images_of(task: Task, size: int) -> Images:
     """The decoded images."""
-    pixels = load_pixels(task.paths, task.hashes, size, ArrayStore(task.cache))
-    return Images(pixels, task.statistics, pixels_key(task.hashes, size))
+    store = ArrayStore(task.cache)
+    return load_images(task.paths, task.hashes, size, task.statistics, store)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from trainable.body import Body
 from trainable.config import TrialConfig
 from trainable.cross_validation import cross_validate, fold_seed, new_network
 from trainable.features import frozen_inputs
-from trainable.inputs import Images, Inputs
+from trainable.inputs import Images, Inputs, load_images
 from trainable.metrics import f1_of_counts, weighted_counts
 from trainable.phantoms import draw_phantom, sample_patients, write_demo
-from trainable.pixels import PixelStatistics, load_pixels, pixels_key
+from trainable.pixels import PixelStatistics
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import fit, predict_logits
@@ -134,11 +134,7 @@ def _final_scores(
     """Scores of the new phantoms by the configuration retrained on the whole cohort."""
     task = prepared.task
     weights: Weights = task.weights
-    cohort = Images(
-        load_pixels(task.paths, task.hashes, SIZE, store),
-        _STATISTICS,
-        pixels_key(task.hashes, SIZE),
-    )
+    cohort = load_images(task.paths, task.hashes, SIZE, _STATISTICS, store)
     inputs = _features(cohort, config, weights, store)
     new_inputs = _features(_new_images(store), config, weights, store)
     labels = torch.tensor(task.labels)

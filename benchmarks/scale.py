@@ -94,7 +94,7 @@ def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
         nodes.add_node(num_cpus=1, object_store_memory=80 * 1024**2)
     rows = np.arange(NUM_IMAGES)
     task = Task(
-        (), (), rows % 2, (Fold(rows, rows),), PixelStatistics(0.5, 0.2),
+        (), (), rows[:, None], rows % 2, (Fold(rows, rows),), PixelStatistics(0.5, 0.2),
         Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0, "binary",
         ThresholdPolicy("best"), 0,
     )  # fmt: skip

@@ -135,5 +135,6 @@ def _conclude(run: RunFolder, prepared: Prepared, interrupted: bool, console: Co
         say(line)
     if settings.data == DEMO:
         say(demo.describe_best_possible(run.path))
-    say(f"\npredict with: cxr-predict {run.path} --images FOLDER")
+    new = "FOLDER" if prepared.cohort.grouping.views == 1 else "CSV"
+    say(f"\npredict with: cxr-predict {run.path} --images {new}")
     return 130 if interrupted else 0

@@ -44,15 +44,16 @@ class Prepared:
             image_size=settings.image_size,
             batch_size=settings.batch_size,
             epochs=settings.epochs,
+            views=self.cohort.grouping.views,
         )
 
     def describe(self) -> Iterator[str]:
         """What the user should know before the first trial, a line each."""
         settings, labels = self.settings, self.task.labels
-        patients = self.cohort.manifest["patient"].nunique()
+        patients, unit = self.cohort.manifest["patient"].nunique(), self.cohort.grouping.unit
         yield (
-            f"{len(labels)} images of {patients} patients, {int(labels.sum())} positive; "
-            f"calling every image positive scores F1 "
+            f"{len(labels)} {unit}s of {patients} patients, {int(labels.sum())} positive; "
+            f"calling every {unit} positive scores F1 "
             f"{all_positive_f1(labels, settings.f1_average):.3f}"
         )
         yield from (f"note: {note}" for note in self.cohort.notes)
@@ -107,6 +108,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
     task = Task(
         paths=paths,
         hashes=hashes,
+        exam_images=cohort.exam_images,
         labels=cohort.labels,
         folds=folds,
         statistics=pixel_statistics(pixels),

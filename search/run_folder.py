@@ -136,7 +136,7 @@ class RunFolder:
             csv.writer(ledger, lineterminator="\n").writerow(cells)
 
     def save_scores(self, number: int, scores: NDArray[np.float32]) -> None:
-        """Keep the out-of-fold scores of a trial, in the order of `cohort.csv`."""
+        """Keep the out-of-fold scores of a trial, in the order of the examinations."""
         path = self.scores_path(number)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
@@ -144,12 +144,12 @@ class RunFolder:
         partial.replace(path)
 
     def scores(self, number: int) -> NDArray[np.float32]:
-        """Out-of-fold scores (num_images,) of a trial."""
+        """Out-of-fold scores (num_exams,) of a trial."""
         scores: NDArray[np.float32] = np.load(self.scores_path(number))
         return scores
 
     def scores_path(self, number: int) -> Path:
-        """File of a trial's out-of-fold scores: float32 (num_images,), NaN where never scored."""
+        """File of a trial's out-of-fold scores: float32 (num_exams,), NaN where never scored."""
         return self.path / "scores" / f"{number:05d}.npy"
 
 

@@ -25,6 +25,7 @@ class Space:
         image_size: of every trial, in pixels.
         batch_size: of every trial.
         epochs: of every trial.
+        views: of every examination.
     """
 
     backbones: tuple[str, ...]
@@ -33,6 +34,7 @@ class Space:
     image_size: int
     batch_size: int
     epochs: int
+    views: int = 1
 
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Sample one configuration: `number` of the trial, and `trial`, its `TrialConfig`."""
@@ -83,6 +85,7 @@ class Space:
             head_layers=(head_width,),
             dropout=dropout,
             positive_weight=positive_weight,
+            views=self.views,
             image_size=self.image_size,
             batch_size=self.batch_size,
             epochs=self.epochs,

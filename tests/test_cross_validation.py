@@ -39,6 +39,7 @@ def write_task(folder: Path, pixels: NDArray[np.uint8], labels: NDArray[np.int64
     return Task(
         tuple(paths),
         tuple(hashes),
+        np.arange(len(labels))[:, None],
         labels,
         interleaved(len(labels), NUM_FOLDS),
         STATISTICS,
@@ -119,9 +120,12 @@ def test_labels_by_lot_are_learnt_by_heart_but_not_scored_so(noise_task: Task) -
     assert 0.25 < auc < 0.75
 
 
-@pytest.mark.parametrize("unfreeze", [0, 1])
-def test_no_score_depends_on_the_labels_of_its_fold(noise_task: Task, unfreeze: int) -> None:
-    config = LEARNER.model_copy(update={"epochs": 3, "unfreeze": unfreeze})
+@pytest.mark.parametrize(("unfreeze", "positive_views"), [(0, 1), (1, 1), (0, 3), (1, 3)])
+def test_no_score_depends_on_the_labels_of_its_fold(
+    noise_task: Task, unfreeze: int, positive_views: int
+) -> None:
+    changes = {"epochs": 3, "unfreeze": unfreeze, "positive_views": positive_views}
+    config = LEARNER.model_copy(update=changes)
     before = run(noise_task, config)[-1].scores
     flipped = noise_task.labels.copy()
     inside, outside = noise_task.folds[1].valid, noise_task.folds[1].train

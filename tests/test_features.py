@@ -215,7 +215,8 @@ def key_of(images: Images | None = None, fingerprint: str | None = None, **chang
         prints = dict.fromkeys(BACKBONES, fingerprint)
         weights = dataclasses.replace(RANDOM, fingerprints=prints)
     body = body_of(tiny_config(**changes), images or random_images(2), weights)
-    return activations_key(body) if body.config.unfreeze else features_key(body)
+    key = activations_key if body.config.unfreeze else features_key
+    return key(body, body.images)
 
 
 def test_the_key_follows_all_that_can_change_a_number() -> None:

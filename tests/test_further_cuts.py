@@ -139,7 +139,7 @@ def test_the_classifier_has_a_table_of_its_own(name: str) -> None:
         config = tiny_config(backbone=name, cut=cut)
         stages = BACKBONES[name].pooled_stages(cut)
         body = Body(random_images(2), config, find_weights("none", [name]), CPU)
-        return features_key(body), [stage.cut for stage in stages]
+        return features_key(body, body.images.tables[0]), [stage.cut for stage in stages]
 
     key, stages = key_and_stages("features")
     assert "classifier" not in stages

@@ -98,8 +98,8 @@ folder, rows = Path(sys.argv[1]), np.arange(8)
 for row in rows:
     Image.new("L", (32, 32), 20 * int(row)).save(folder / f"{{row}}.png")
 task = Task(
-    tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows % 2,
-    (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])), PixelStatistics(0.5, 0.2),
+    tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows[:, None],
+    rows % 2, (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])), PixelStatistics(0.5, 0.2),
     find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30, "binary",
     ThresholdPolicy("best"), 0,
 )

@@ -2,44 +2,70 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainable.examinations import EACH_ALONE, Grouping, group_images
 from trainable.problems import Problems, listing
 
 MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
+EXAM_COLUMNS = ("exam", "view")
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Labelled images in a fixed order.
+    """Labelled images in a fixed order, and the examinations that they are of.
+
+    What is labelled, scored and predicted is the examination; without several views, every image
+    is one of its own.
 
     Attributes:
         manifest: one row an image: `image` (the user's name for it), `path` (absolute),
             `label` (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
-            "train" or "valid" where the user's own split is kept), `sha256` of the file.
+            "train" or "valid" where the user's own split is kept), `sha256` of the file; and where
+            examinations have several views `exam` (the user's name for it) and `view` (its place).
         classes: what the user calls the negative and the positive class, as they are to be
             written in a predictions file.
         notes: remarks for the user on how the input was understood, a sentence each.
+        grouping: of the images into examinations.
     """
 
     manifest: pd.DataFrame
     classes: tuple[str, str]
     notes: tuple[str, ...] = ()
+    grouping: Grouping = EACH_ALONE
+
+    @property
+    def exams(self) -> pd.DataFrame:
+        """One row an examination, in the order of their first images: the manifest's row of that.
+
+        Label, patient and split are the examination's.
+        """
+        if self.grouping.views == 1:
+            return self.manifest
+        return self.manifest.drop_duplicates("exam", ignore_index=True)
+
+    @property
+    def exam_images(self) -> NDArray[np.int64]:
+        """Shape (num_exams, views): rows of the manifest, -1 where a view is missing."""
+        if self.grouping.views == 1:
+            return np.arange(len(self.manifest))[:, None]
+        exams = np.asarray(pd.factorize(self.manifest["exam"])[0], dtype=np.int64)
+        return group_images(exams, self.manifest["view"].to_numpy(np.int64), self.grouping.views)
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Shape (num_images,): 1 positive, 0 negative."""
-        return self.manifest["label"].to_numpy(np.int64)
+        """Shape (num_exams,): 1 positive, 0 negative."""
+        return self.exams["label"].to_numpy(np.int64)
 
     @property
     def patients(self) -> NDArray[np.int64]:
-        """Shape (num_images,): images of one patient share a number."""
-        return np.asarray(pd.factorize(self.manifest["patient"])[0], dtype=np.int64)
+        """Shape (num_exams,): examinations of one patient share a number."""
+        return np.asarray(pd.factorize(self.exams["patient"])[0], dtype=np.int64)
 
     @property
     def is_split(self) -> bool:
@@ -48,14 +74,22 @@ class Cohort:
 
     @property
     def digest(self) -> str:
-        """Names content, labels, patients and split: two cohorts share it when a search would."""
-        rows = self.manifest[["sha256", "label", "patient", "split"]].to_csv(index=False)
+        """Names all that a search sees: two cohorts share it when they would share a search."""
+        columns = ["sha256", "label", "patient", "split"]
+        if self.grouping.views > 1:
+            columns += EXAM_COLUMNS
+        rows = self.manifest[columns].to_csv(index=False)
         return hashlib.sha256(rows.encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write `cohort.csv` (the manifest) and `cohort.json` (classes, notes) into `folder`."""
+        """Write `cohort.csv` (the manifest) and `cohort.json` (all the rest) into `folder`."""
         self.manifest.to_csv(folder / "cohort.csv", index=False)
-        about = {"classes": self.classes, "notes": self.notes, "digest": self.digest}
+        about = {
+            "classes": self.classes,
+            "notes": self.notes,
+            "digest": self.digest,
+            "grouping": asdict(self.grouping),
+        }
         (folder / "cohort.json").write_text(json.dumps(about, indent=2) + "\n")
 
     @classmethod
@@ -69,12 +103,14 @@ class Cohort:
                 "patient": str,
                 "split": str,
                 "sha256": str,
+                "exam": str,
             },
             keep_default_na=False,
         )
         about = json.loads((folder / "cohort.json").read_text())
         negative, positive = about["classes"]
-        return cls(manifest, (negative, positive), tuple(about["notes"]))
+        grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
+        return cls(manifest, (negative, positive), tuple(about["notes"]), grouping)
 
 
 def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems: Problems) -> None:

@@ -1,27 +1,27 @@
 """Read a cohort as users keep it: a table beside the images, or a folder of class folders."""
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from trainable.cohort import Cohort
+from trainable.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
+from trainable.columns import find_column
+from trainable.examinations import (
+    EACH_ALONE,
+    Grouping,
+    check_exams,
+    describe_missing,
+    find_grouping,
+)
 from trainable.images import SUFFIXES
 from trainable.problems import InputProblemsError, Problems, did_you_mean, listing
-
-COLUMN_NAMES = {
-    "image": ("image", "filename", "file", "path", "name", "img", "imageid", "imageindex",
-              "imagepath", "imagename", "imagefile"),
-    "label": ("label", "died", "output", "death", "target", "class", "outcome", "y", "mortality",
-              "deceased"),
-    "patient": ("patient", "patientid", "subject", "subjectid", "pid", "patientnumber"),
-}  # fmt: skip
-"""Column names found by themselves, lower case without punctuation, by preference."""
 
 _KNOWN_CLASSES = (
     ("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("neg", "pos"),
@@ -45,6 +45,12 @@ class CohortSource(BaseModel):
         patient_pattern: regular expression that finds the patient in a file name; its first group,
             or all that it matches.
         split: what becomes of `train/` and `val/`: merged for cross-validation, or kept.
+        views: images that one examination may have; what is labelled, scored and predicted is then
+            the examination.
+        exam_column: the CSV's column of examinations, for more than one view; found by its name if
+            None.
+        view_column: the CSV's column that says which view an image is; found by its name if None;
+            "none" to take the images of an examination in their order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +64,18 @@ class CohortSource(BaseModel):
     negative: str | None = None
     patient_pattern: str | None = None
     split: Literal["merge", "keep"] | None = None
+    views: int = Field(1, ge=1)
+    exam_column: str | None = None
+    view_column: str | None = None
+
+
+class _Read(NamedTuple):
+    """What was read of a source; in the table `exam` and `view` are as the user wrote them."""
+
+    table: pd.DataFrame
+    classes: tuple[str, str]
+    notes: list[str]
+    grouping: Grouping = EACH_ALONE
 
 
 def read_cohort(source: CohortSource) -> Cohort:
@@ -71,21 +89,30 @@ def read_cohort(source: CohortSource) -> Cohort:
         raise InputProblemsError(["name the labelled images with --data: a CSV, a folder, or demo"])
     data = source.data.expanduser().resolve()
     if data.is_dir():
-        table, classes, notes = _read_folders(data, source, problems)
+        read = _read_folders(data, source, problems)
     elif data.is_file():
-        table, classes, notes = _read_csv(data, source, problems)
+        read = _read_csv(data, source, problems)
     else:
         raise InputProblemsError(
             [f"DATA must be a CSV file, a folder of class folders, or demo; not found: {data}"]
         )
     problems.refuse()
+    table, classes, notes, grouping = read
     table["patient"] = _patients(table, source.patient_pattern, notes, problems)
+    columns = list(MANIFEST_COLUMNS)
+    if grouping.views > 1:
+        table["view"] = grouping.places(table, problems)
+        check_exams(table, problems)
+        columns += EXAM_COLUMNS
     problems.refuse()
     table["sha256"] = hash_files(table["path"])
     if table["patient"].isna().all():
         table["patient"] = _own_patients(table, notes)
-    columns = ["image", "path", "label", "patient", "split", "sha256"]
-    return Cohort(table[columns].reset_index(drop=True), classes, tuple(notes))
+    cohort = Cohort(table[columns].reset_index(drop=True), classes, tuple(notes), grouping)
+    if grouping.views == 1:
+        return cohort
+    missing = describe_missing(cohort.exam_images, grouping)
+    return dataclasses.replace(cohort, notes=(*notes, missing))
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -103,34 +130,6 @@ def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
 
     with ThreadPoolExecutor() as pool:
         return list(pool.map(digest, paths))
-
-
-def find_column(
-    kind: Literal["image", "label", "patient"],
-    table: pd.DataFrame,
-    asked: str | None,
-    problems: Problems,
-) -> str | None:
-    """The column that holds images, labels or patients; None (and a problem noted) if unclear.
-
-    No patient column is no problem: None comes back alone.
-    """
-    if asked is not None:
-        if asked in table.columns:
-            return asked
-        advice = did_you_mean(asked, map(str, table.columns))
-        problems.add(f"--{kind}-column must be a column of the table; {asked!r} is not; {advice}")
-        return None
-    plain = {re.sub(r"[^a-z0-9]", "", str(column).lower()): column for column in table.columns}
-    found = [plain[name] for name in COLUMN_NAMES[kind] if name in plain]
-    if found:
-        return str(found[0])
-    if kind != "patient":
-        problems.add(
-            f"no column of {kind}s found among {listing(table.columns)}; name it with "
-            f"--{kind}-column"
-        )
-    return None
 
 
 def locate(names: pd.Series, folders: Sequence[Path], problems: Problems) -> list[str]:
@@ -155,9 +154,7 @@ def locate(names: pd.Series, folders: Sequence[Path], problems: Problems) -> lis
     return [path or "" for path in best]
 
 
-def _read_csv(
-    csv: Path, source: CohortSource, problems: Problems
-) -> tuple[pd.DataFrame, tuple[str, str], list[str]]:
+def _read_csv(csv: Path, source: CohortSource, problems: Problems) -> _Read:
     try:
         raw = pd.read_csv(csv, dtype=str, keep_default_na=False)
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
@@ -169,6 +166,14 @@ def _read_csv(
         "label": find_column("label", raw, source.label_column, problems),
         "patient": find_column("patient", raw, source.patient_column, problems),
     }
+    grouping = EACH_ALONE
+    if source.views > 1:
+        grouping = find_grouping(
+            raw, source.views, source.exam_column, source.view_column, problems
+        )
+        columns |= {"exam": grouping.exam_column, "view": grouping.view_column}
+    elif source.exam_column or source.view_column:
+        problems.add("--exam-column and --view-column group images only with --views of 2 or more")
     if columns["image"] is None or columns["label"] is None:
         problems.refuse()
     names = raw[columns["image"]].str.strip()
@@ -194,16 +199,19 @@ def _read_csv(
         without = table.loc[table["patient"] == "", "image"]
         if len(without):
             problems.add(f"every image must have a patient; without: {listing(without)}")
-    return table, classes, notes
+    return _Read(table.join(grouping.read(raw, names, problems)), classes, notes, grouping)
 
 
-def _read_folders(
-    folder: Path, source: CohortSource, problems: Problems
-) -> tuple[pd.DataFrame, tuple[str, str], list[str]]:
+def _read_folders(folder: Path, source: CohortSource, problems: Problems) -> _Read:
     inner = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
     train = next((inner[name] for name in _TRAIN_NAMES if name in inner), None)
     valid = next((inner[name] for name in _VALID_NAMES if name in inner), None)
     notes: list[str] = []
+    if source.views > 1 or source.exam_column or source.view_column:
+        problems.add(
+            "--views, --exam-column and --view-column need a CSV, whose columns say which images "
+            f"are of one examination; {folder} is a folder"
+        )
     if train and valid:
         if source.split is None:
             problems.add(
@@ -230,7 +238,7 @@ def _read_folders(
     written = [name.rsplit("_", 1)[-1] for name in classes]
     if written == ["0", "1"]:
         classes = ("0", "1")
-    return pd.concat(tables, ignore_index=True), classes, notes
+    return _Read(pd.concat(tables, ignore_index=True), classes, notes)
 
 
 def _two_classes(
@@ -298,6 +306,12 @@ def _patients(
 
 
 def _own_patients(table: pd.DataFrame, notes: list[str]) -> pd.Series:
+    if "exam" in table:
+        notes.append(
+            "no patients given (--patient-column or --patient-pattern): every examination counts "
+            "as its own patient, so two of one patient may fall on both sides of a fold"
+        )
+        return table["exam"]
     notes.append(
         "no patients given (--patient-column or --patient-pattern): every image counts as its own "
         "patient, so two images of one patient may fall on both sides of a fold"

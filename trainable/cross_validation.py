@@ -10,15 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from trainable.augmentation import with_augmented
 from trainable.body import Body
 from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.features import Source, frozen_inputs
 from trainable.folds import Fold
-from trainable.inputs import Images, Inputs
+from trainable.inputs import Batches, by_examination, load_images
 from trainable.metrics import Evaluation, F1Average, evaluate
 from trainable.model import Network, fresh_head
-from trainable.pixels import PixelStatistics, load_pixels, pixels_key
+from trainable.pixels import PixelStatistics
+from trainable.rows import trial_rows
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import EpochRecord, fit
@@ -32,8 +34,10 @@ class Task:
     Attributes:
         paths: the image files, in the order of the cohort.
         hashes: SHA-256 of each file.
-        labels: int64 (num_images,), 1 positive, 0 negative.
-        folds: rows to train on and to score.
+        exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing; of one
+            view, each image is an examination.
+        labels: int64 (num_exams,), 1 positive, 0 negative.
+        folds: examinations to train on and to score.
         statistics: of the cohort's pixels.
         weights: where bodies start from.
         cache: folder of the stored arrays.
@@ -45,6 +49,7 @@ class Task:
 
     paths: tuple[str, ...]
     hashes: tuple[str, ...]
+    exam_images: NDArray[np.int64]
     labels: NDArray[np.int64]
     folds: tuple[Fold, ...]
     statistics: PixelStatistics
@@ -62,8 +67,8 @@ class FoldRecord:
 
     Attributes:
         fold: folds done so far.
-        scores: float32 (num_images,), probability of the positive class where an image has been
-            scored by a model that did not train on it or its patient, else NaN.
+        scores: float32 (num_exams,), probability of the positive class where an examination has
+            been scored by a model that did not train on it or its patient, else NaN.
         objective: of those scores.
         evaluation: of those scores, at their threshold.
         last_epoch: of this fold.
@@ -87,20 +92,28 @@ def cross_validate(
 
     Yields:
         One record a fold; the last one holds the trial's score.
+
+    Raises:
+        ValueError: if the configuration is for another number of views.
     """
-    images = Images(
-        load_pixels(task.paths, task.hashes, config.image_size, store),
-        task.statistics,
-        pixels_key(task.hashes, config.image_size),
-    )
-    labels = torch.tensor(task.labels, device=device)
+    if config.views != task.exam_images.shape[1]:
+        raise ValueError(
+            f"views must be that of the cohort's examinations, {task.exam_images.shape[1]}; got "
+            f"{config.views}"
+        )
+    rows = trial_rows(task.exam_images, task.labels, config.positive_views)
+    size, num_views = config.image_size, config.positive_views
+    images = load_images(task.paths, task.hashes, size, task.statistics, store)
+    images = with_augmented(images, task.hashes, rows.positives, num_views, store)
+    labels = torch.tensor(rows.labels, device=device)
     body = Body(images, config, task.weights, device)
-    inputs, source = frozen_inputs(body, store, task.cache_bytes)
+    of_images, source = frozen_inputs(body, store, task.cache_bytes)
+    inputs = by_examination(of_images, rows.images, device)
     scores = np.full(len(task.labels), np.nan, np.float32)
     for number, fold in enumerate(task.folds, start=1):
         seed = fold_seed(task.seed, number, config.seed)
         network = new_network(config, [], body.trained, seed, device)
-        record = fit_to_end(network, inputs, labels, fold, config, seed)
+        record = fit_to_end(network, inputs, labels, rows.fold(fold), config, seed)
         scores[fold.valid] = record.scores
         scored = np.flatnonzero(~np.isnan(scores))
         of_scored = task.labels[scored], scores[scored]
@@ -113,7 +126,7 @@ def cross_validate(
 
 def fit_to_end(
     network: Network,
-    inputs: Inputs,
+    inputs: Batches,
     labels: torch.Tensor,
     fold: Fold,
     config: TrialConfig,

@@ -4,23 +4,26 @@ A trial whose body is all frozen learns from pooled features alone. One forward 
 yields those of every cut of a backbone, and they serve each trial with that backbone, weights,
 normalization and image size, whatever its cut, head, learning rate, fold or seed. A trial that
 trains the last stages learns from the activations at the freeze boundary; these are larger, and
-kept in half precision within a budget.
+kept in half precision within a budget. Each augmented view of the positive images has tables of its
+own, which serve every trial with that view.
 """
 
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
 
 from trainable.backbones import find_backbone
 from trainable.body import Body
-from trainable.inputs import Inputs, table_rows
-from trainable.store import ArrayStore
+from trainable.inputs import Images, Inputs, joined_rows, table_rows
+from trainable.store import Array, ArrayStore
 
 Source = Literal["features", "activations", "pixels"]
 """What a trial starts from: stored pooled features, stored activations at the freeze boundary, or
@@ -48,28 +51,30 @@ def _stored_features(body: Body, store: ArrayStore) -> Inputs:
     backbone, cut = find_backbone(body.config.backbone), body.config.cut
     width = sum(2 * stage.width for stage in backbone.pooled_stages(cut))
 
-    def compute(rows: slice) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = body.pooled(_numbers(rows)).cpu().numpy()
+    def compute(rows: Tensor) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = body.pooled(rows).cpu().numpy()
         return features
 
-    shape = (len(body.images.pixels), width)
-    table = store.get_or_compute(features_key(body), shape, np.float32, compute)
-    return table_rows(table.take(backbone.pooled_columns(cut), axis=1), body.device)
+    columns = backbone.pooled_columns(cut)
+    tables = _stored(body, store, features_key, (width,), np.float32, compute)
+    of_cut = np.concatenate([table.take(columns, axis=1) for table in tables])
+    return table_rows(of_cut, body.device)
 
 
 def _stored_activations(body: Body, store: ArrayStore, cache_bytes: int) -> Inputs | None:
     """None where they do not fit into `cache_bytes`."""
-    key = activations_key(body)
-    found = store.get(key)
-    shape = (len(body.images.pixels), *body.boundary_shape()) if found is None else found.shape
-    num_bytes = 2 * math.prod(shape)
-    if num_bytes > cache_bytes:
+    shape, tables = body.boundary_shape(), body.images.tables
+    sizes = {activations_key(body, images): len(images.pixels) for images in tables}
+    absent = {key: size for key, size in sizes.items() if store.get(key) is None}
+    row_bytes = 2 * math.prod(shape)
+    if sum(sizes.values()) * row_bytes > cache_bytes:
         return None
-    if found is None and not store.make_room(_ACTIVATIONS, num_bytes, cache_bytes):
+    num_bytes = sum(absent.values()) * row_bytes
+    if absent and not store.make_room(_ACTIVATIONS, num_bytes, cache_bytes):
         return None
 
-    def compute(rows: slice) -> NDArray[np.float16]:
-        half = body.activations(_numbers(rows)).half()
+    def compute(rows: Tensor) -> NDArray[np.float16]:
+        half = body.activations(rows).half()
         if not torch.isfinite(half).all():
             raise ValueError(
                 f"activations of {body.config.backbone} at the freeze boundary exceed half "
@@ -78,32 +83,50 @@ def _stored_activations(body: Body, store: ArrayStore, cache_bytes: int) -> Inpu
         activations: NDArray[np.float16] = half.cpu().numpy()
         return activations
 
-    take = table_rows(store.get_or_compute(key, shape, np.float16, compute), body.device)
+    stored = _stored(body, store, activations_key, shape, np.float16, compute)
+    take = joined_rows(stored, body.device)
     return lambda rows: take(rows).float().contiguous(memory_format=torch.channels_last)
 
 
-def _numbers(rows: slice) -> torch.Tensor:
-    return torch.arange(rows.start, rows.stop)
+def _stored(
+    body: Body,
+    store: ArrayStore,
+    key: Callable[[Body, Images], str],
+    row_shape: tuple[int, ...],
+    dtype: DTypeLike,
+    compute: Callable[[Tensor], Array],
+) -> list[Array]:
+    """What is computed of the images: an array for each of their tables."""
+    stored, first = [], 0
+    for images in body.images.tables:
+
+        def of_part(part: slice, first: int = first) -> Array:
+            return compute(torch.arange(first + part.start, first + part.stop))
+
+        shape = (len(images.pixels), *row_shape)
+        stored.append(store.get_or_compute(key(body, images), shape, dtype, of_part))
+        first += len(images.pixels)
+    return stored
 
 
-def features_key(body: Body) -> str:
+def features_key(body: Body, images: Images) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
     stages = find_backbone(body.config.backbone).pooled_stages(body.config.cut)
     cuts = [stage.cut for stage in stages]
-    return _key("features-", body, cuts=cuts, pool="max, mean")
+    return _key("features-", body, images, cuts=cuts, pool="max, mean")
 
 
-def activations_key(body: Body) -> str:
+def activations_key(body: Body, images: Images) -> str:
     """Name of a table of activations: everything that can change one of its numbers."""
     layers = [name for stage in body.frozen for name, _ in stage.named_children()]
-    return _key(_ACTIVATIONS, body, layers=layers)
+    return _key(_ACTIVATIONS, body, images, layers=layers)
 
 
-def _key(prefix: str, body: Body, **more: Any) -> str:
-    config, statistics = body.config, body.images.statistics
+def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
+    config, statistics = body.config, images.statistics
     by_cohort = config.normalization == "cohort"
     parts = {
-        "images": body.images.key,
+        "images": images.key,
         "backbone": config.backbone,
         "weights": body.weights.fingerprints[config.backbone],
         "normalization": config.normalization,

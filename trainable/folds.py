@@ -29,7 +29,7 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int) -> tuple[Fold, ...]:
     """
     labels = cohort.labels
     if cohort.is_split:
-        valid = (cohort.manifest["split"] == "valid").to_numpy(np.bool_)
+        valid = (cohort.exams["split"] == "valid").to_numpy(np.bool_)
         folds = [Fold(np.flatnonzero(~valid), np.flatnonzero(valid))]
     else:
         splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
+from trainable.inputs import Batch, map_images, side_by_side
 
 
 class ConcatPool(nn.Module):
@@ -89,6 +90,9 @@ def plain_head(
 class Network(nn.Module):
     """A frozen part, a trained part, a pool and a head.
 
+    Of an examination of several views, each goes through both parts and the pool; the head sees
+    their features side by side.
+
     What the frozen part computes for an image never changes, so it can be computed once and kept:
     `prefix` computes it, `suffix` goes on from it, and calling the network does both. The frozen
     part stays in evaluation mode, so that its batch-norm statistics never move (fastai freezes the
@@ -121,16 +125,16 @@ class Network(nn.Module):
         maps: Tensor = self.frozen(images)
         return maps if len(self.trained) else self.pool(maps)
 
-    def suffix(self, inputs: Tensor) -> Tensor:
-        """Logits (batch, 2) from what `prefix` computed."""
+    def suffix(self, inputs: Batch) -> Tensor:
+        """Logits (batch, 2) from what `prefix` computed of the images of a batch."""
         if len(self.trained):
-            inputs = self.pool(self.trained(inputs))
-        logits: Tensor = self.head(inputs)
+            inputs = map_images(inputs, lambda maps: self.pool(self.trained(maps)))
+        logits: Tensor = self.head(side_by_side(inputs))
         return logits
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (batch, 2) of normalized images (batch, 3, size, size)."""
-        return self.suffix(self.prefix(images))
+    def forward(self, images: Batch) -> Tensor:
+        """Logits (batch, 2) of normalized images (..., 3, size, size)."""
+        return self.suffix(map_images(images, self.prefix))
 
 
 def split_body(
@@ -154,7 +158,7 @@ def split_body(
 def fresh_head(config: TrialConfig) -> nn.Sequential:
     """The head of a configuration, newly initialised."""
     width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
-    num_features = 2 * width
+    num_features = 2 * width * config.views
     if config.head == "plain":
         return plain_head(num_features, width, config.head_layers, config.dropout)
     return fastai_head(num_features, config.head_layers, config.dropout)

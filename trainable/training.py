@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from trainable.config import TrialConfig
 from trainable.device import autocast
-from trainable.inputs import Inputs
+from trainable.inputs import Batches
 from trainable.model import Network
 from trainable.optimizer import build_optimizer, build_schedule
 
@@ -56,7 +56,7 @@ class EpochRecord:
 
 def fit(
     network: Network,
-    inputs: Inputs,
+    inputs: Batches,
     labels: Tensor,
     train: NDArray[np.int64],
     valid: NDArray[np.int64],
@@ -67,8 +67,8 @@ def fit(
 
     Args:
         network: on its device.
-        inputs: gives what `network.suffix` takes, for rows of the cohort.
-        labels: int64 (num_images,) on the network's device; 1 positive, 0 negative.
+        inputs: gives what `network.suffix` takes, for rows of the trial.
+        labels: int64 (num_rows,) on the network's device; 1 positive, 0 negative.
         train: rows to train on, at least 2.
         valid: rows to score after the last epoch; may be empty.
         config: optimizer, schedule, weight of the positive class, batch size and epochs.
@@ -131,7 +131,7 @@ def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> Div
     )
 
 
-def _logits(network: Network, inputs: Inputs, rows: Tensor) -> Tensor:
+def _logits(network: Network, inputs: Batches, rows: Tensor) -> Tensor:
     batch = inputs(rows)
     with autocast(rows.device):
         return network.suffix(batch).float()
@@ -145,7 +145,7 @@ def _num_right(logits: Tensor, targets: Tensor) -> Tensor:
 @torch.inference_mode()
 def predict_logits(
     network: Network,
-    inputs: Inputs,
+    inputs: Batches,
     rows: NDArray[np.int64],
     batch_size: int,
     device: torch.device,
