@@ -1,12 +1,13 @@
 """Choose the winner of a run and say in `winner.json` what it is and what it is worth."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
+from torch import nn
 
 from search.prepare import Prepared
 from search.run_folder import RunFolder, write_json
@@ -41,7 +42,7 @@ def write_winner(run: RunFolder, prepared: Prepared) -> dict[str, Any] | None:
         scores,
         task.threshold,
         task.f1_average,
-        [_complexity(config) for config in configs] if settings.prefer_simple else None,
+        [complexity(config) for config in configs] if settings.prefer_simple else None,
         seed=settings.seed,
     )
     winner = {
@@ -84,12 +85,16 @@ def _config(row: Mapping[Any, Any]) -> TrialConfig:
     return TrialConfig(**{name: row[name] for name in TrialConfig.model_fields})
 
 
-def _complexity(config: TrialConfig) -> tuple[int, int]:
+def complexity(config: TrialConfig) -> tuple[int, int]:
     """What sorts configurations from the simplest: trained parameters, then all of them."""
-    with torch.device("meta"):
-        network = build_network(find_backbone(config.backbone).build(), config)
-    count = count_parameters(network)
+    count = count_parameters(build_network(_any_model(config.backbone).requires_grad_(), config))
     return count.trainable, count.total
+
+
+@functools.cache
+def _any_model(backbone: str) -> nn.Module:
+    """A network of this backbone, to count; torchvision cannot build RegNet on the meta device."""
+    return find_backbone(backbone).build()
 
 
 def _fingerprints(

@@ -1,14 +1,24 @@
 """Cut points that are not searched by default: layers of dense blocks, SqueezeNet's classifier."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from network_fixtures import CPU, noise, random_images, random_model, tiny_config
+from network_fixtures import (
+    CPU,
+    noise,
+    random_images,
+    random_model,
+    save_state,
+    tiny_config,
+)
 from torch import Tensor, nn
 
 from trainable.backbones import BACKBONES
 from trainable.body import Body
-from trainable.features import features_key
+from trainable.features import features_key, frozen_inputs
 from trainable.model import ConcatPool, build_network, count_parameters
+from trainable.store import ArrayStore
 from trainable.weights import find_weights
 
 DENSENET = BACKBONES["densenet121"]
@@ -137,6 +147,20 @@ def test_the_classifier_has_a_table_of_its_own(name: str) -> None:
     own_key, own_stages = key_and_stages("classifier")
     assert own_key != key
     assert own_stages == [*stages, "classifier"]
+
+
+def test_what_is_stored_for_the_classifier_is_computed_by_that_of_the_file(tmp_path: Path) -> None:
+    model = random_model("squeezenet1_1")
+    save_state(tmp_path, "squeezenet1_1.pth", model.state_dict())
+    weights = find_weights(str(tmp_path), whole=["squeezenet1_1"])
+    config = tiny_config(backbone="squeezenet1_1", cut="classifier", image_size=64)
+    images = random_images(2, size=64)
+    inputs, _ = frozen_inputs(Body(images, config, weights, CPU), ArrayStore(tmp_path / "store"), 0)
+    rows = torch.arange(2)
+    with torch.inference_mode():
+        expected = model(images.normalized("none", CPU)(rows))
+    # of one pixel a class, maximum and average are the same
+    torch.testing.assert_close(inputs(rows), expected.repeat(1, 2), rtol=1e-4, atol=1e-5)
 
 
 def test_a_cut_that_no_layer_has_is_refused_with_the_nearest() -> None:

@@ -49,7 +49,7 @@ class Body:
         return self._split[1] if self.config.unfreeze else []
 
     def pooled(self, rows: Tensor) -> Tensor:
-        """Pooled features of every cut of the backbone, from one pass over the images.
+        """Pooled features of the cut, and of all others that one pass over the images serves.
 
         Returns:
             float32 of shape (len(rows), sum of 2 * width over the backbone's `pooled_stages`): for

@@ -46,6 +46,8 @@ def fastai_head(
 ) -> nn.Sequential:
     """Fastai's head above the pooled features, as its `create_head(lin_ftrs=layers)` builds it.
 
+    Matrices start as fastai's do; the biases of batch norms at 0, where fastai has 1e-3.
+
     Args:
         num_features: pooled features, twice the channels of the body.
         layers: units of each hidden layer.
