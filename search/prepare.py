@@ -103,7 +103,8 @@ def prepare(
     check_cohort(cohort, settings.folds, settings.mixed_patients, problems)
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
     store = ArrayStore(cache.expanduser())
-    sizes = found[0].values("image_size") if found else ()
+    # of whatever size: images that cannot be read are told beside all else that is wrong
+    sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)
     pixels = problems.attempt(lambda: {s: load_pixels(paths, hashes, s, store) for s in sizes})
     if problems.found or found is None or not pixels:
         raise InputProblemsError(problems.found)
