@@ -1,9 +1,9 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
-import contextlib
 import functools
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -15,16 +15,20 @@ from search.prepare import Prepared, prepare
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SearchSettings
 from search.study import StudySearch, num_ended, open_study, settle
-from search.tuner import cluster, run_trials
+from search.tuner import run_trials
 from search.winner import describe_winner, write_winner
 from trainable.problems import InputProblemsError
 from trainable.trial import ship
 
 
 def launch(
-    settings: SearchSettings | None, out: Path | None, resume: Path | None, console: Console
+    settings: SearchSettings | None,
+    out: Path | None,
+    resume: Path | None,
+    console: Console,
+    wait_for_cluster: Callable[[], None],
 ) -> int:
-    """Run or resume a search.
+    """Run or resume a search on the cluster that is being started or joined.
 
     Returns:
         Exit status: 0 with a winner, 1 if no trial completed, 130 after Ctrl-C.
@@ -32,21 +36,21 @@ def launch(
     Raises:
         InputProblemsError: before anything is trained, naming every problem found.
     """
-    with console.status("reading images and weights"):
+    with console.status("reading images and weights, starting Ray"):
         if resume is None:
-            run, prepared = _begin(settings or SearchSettings(), out)
+            run, prepared = _begin(settings or SearchSettings(), out, wait_for_cluster)
         else:
             run, prepared = _go_on(settings, out, resume)
+            wait_for_cluster()
     for line in (*prepared.describe(), f"run folder: {run.path}"):
         console.print(line, highlight=False, soft_wrap=True)
-    with contextlib.ExitStack() as running:
-        with console.status("starting Ray"):
-            running.enter_context(cluster(prepared.settings.address))
-        interrupted = _run(run, prepared, console)
+    interrupted = _run(run, prepared, console)
     return _conclude(run, prepared, interrupted, console)
 
 
-def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepared]:
+def _begin(
+    settings: SearchSettings, out: Path | None, wait_for_cluster: Callable[[], None]
+) -> tuple[RunFolder, Prepared]:
     name = settings.data.expanduser().resolve().stem if settings.data else "search"
     run = RunFolder(out or new_run_path(name))
     if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
@@ -60,6 +64,8 @@ def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepa
         prepared = prepare(settings, demo.source(run.path))
     else:
         prepared = prepare(settings, settings)
+    # a search that cannot start leaves no folder
+    wait_for_cluster()
     run.create(prepared.settings, prepared.cohort)
     return run, prepared
 

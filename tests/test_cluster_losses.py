@@ -17,11 +17,12 @@ from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
 from search.capacity import Capacity, Resources
+from search.cluster import cluster
 from search.prepare import Prepared, prepare
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
 from search.study import StudySearch
-from search.tuner import cluster, death, run_trials
+from search.tuner import death, run_trials
 from trainable.backbones import find_backbone
 from trainable.phantoms import write_demo
 from trainable.trial import ship
@@ -35,7 +36,8 @@ ONE_CPU = Resources(cpus=1, gpus=0)
 def nodes() -> Iterator[Cluster]:
     """A head that runs no trials, joined as a search joins a cluster; tests add the workers."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    with cluster(nodes.address):
+    with cluster(nodes.address) as wait:
+        wait()
         yield nodes
     nodes.shutdown()
 

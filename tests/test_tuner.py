@@ -8,11 +8,12 @@ import pytest
 from ray import tune
 
 from search.capacity import Capacity, allot
+from search.cluster import cluster
 from search.prepare import prepare
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
 from search.study import StudySearch
-from search.tuner import cluster, run_trials
+from search.tuner import run_trials
 from trainable.phantoms import write_demo
 from trainable.problems import InputProblemsError
 
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
-    with cluster(None):
+    with cluster(None) as wait:
+        wait()
         yield
 
 
