@@ -14,7 +14,7 @@ _REDUCTION = 2
 
 
 class FoldStopping(ASHAScheduler):
-    """Asynchronous successive halving (Li 2020) over folds: at 2 and 4 the lower half stops.
+    """Asynchronous successive halving (Li 2020) over folds: at 2, 4 and 8 the lower half stops.
 
     Trials are compared by the objective over their out-of-fold scores of the same folds, never by
     time, so it does not matter which of them found its features stored. A trial that trains no

@@ -57,7 +57,10 @@ class Prepared:
             f"{all_positive_f1(labels, settings.f1_average):.3f}"
         )
         yield from (f"note: {note}" for note in self.cohort.notes)
-        folds = "the given split" if self.cohort.is_split else f"{len(self.task.folds)} folds"
+        folds = "the given split"
+        if not self.cohort.is_split:
+            folds = f"{settings.folds} folds"
+            folds += f", drawn {settings.repeats} times" if settings.repeats > 1 else ""
         yield (
             f"{settings.trials} trials, each scored out of fold on {folds}; {settings.image_size} "
             f"px, {settings.epochs} epochs, batches of {settings.batch_size}"
@@ -104,7 +107,7 @@ def prepare(settings: SearchSettings, images: CohortSource | Cohort) -> Prepared
     pixels = problems.attempt(lambda: load_pixels(paths, hashes, settings.image_size, store))
     if problems.found or weights is None or pixels is None:
         raise InputProblemsError(problems.found)
-    folds = make_folds(cohort, settings.folds, settings.seed)
+    folds = make_folds(cohort, settings.folds, settings.seed, settings.repeats)
     task = Task(
         paths=paths,
         hashes=hashes,

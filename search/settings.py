@@ -66,6 +66,8 @@ class SearchSettings(CohortSource):
     """Images a gradient step."""
     folds: int = Field(5, ge=2)
     """Folds of the cross-validation that scores a trial."""
+    repeats: int = Field(3, ge=1)
+    """How often the folds are drawn; a score is the mean over the repeats."""
     f1_average: F1Average = "binary"
     """Which F1 is searched for; binary is that of the positive class."""
     threshold: Annotated[str, AfterValidator(_threshold)] = "best"

@@ -178,6 +178,19 @@ def num_steps(num_images: int, config_batch_size: int, epochs: int) -> int:
     return batches * epochs
 
 
+def epochs_for(steps: int, num_images: int, batch_size: int) -> int:
+    """How many epochs over `num_images` images take about as many gradient steps; at least 1.
+
+    A model that is retrained on all images stops where those that were scored did. Trained for as
+    many epochs it would take a quarter more steps, and in the first hundred steps of a fresh head
+    that alone moved the AUC on the demo by up to 0.15: the score would not be that of the model.
+
+    >>> epochs_for(60, 458, 32)
+    4
+    """
+    return max(1, round(steps / num_steps(num_images, batch_size, 1)))
+
+
 def few_steps_note(num_images: int, batch_size: int, epochs: int) -> str | None:
     """A sentence for the user if training takes too few gradient steps to learn, else None."""
     steps = num_steps(num_images, batch_size, epochs)
