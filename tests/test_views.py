@@ -218,7 +218,8 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     num_rows = NUM_EXAMS + (positive_views - 1) * int(cohort.labels.sum())
     steps_of_a_fold = config.epochs * math.ceil(num_rows / config.batch_size)
     winner = Winner(
-        0, config, steps_of_a_fold, 0.5, ThresholdPolicy("best"), "binary", "none", prints, STATISTICS, {}, {}, ()
+        0, config, steps_of_a_fold, 0.5, ThresholdPolicy("best"), "binary", "none", prints,
+        STATISTICS, {}, {}, (),
     )  # fmt: skip
     store = ArrayStore(tmp_path / "cache")
     steps = []
