@@ -97,6 +97,11 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
     if not has_gpu:
         stages = ", ".join(space.unfreeze)
         console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
+    elif resources.gpus > 1 and "none" in space.unfreeze:
+        console.print(
+            f"note: trials that train no stage use one of their {resources.gpus:g} GPUs; "
+            "leave them out with --unfreeze one,two,all", highlight=False,
+        )  # fmt: skip
     console.print()
     if missing <= 0:
         return False

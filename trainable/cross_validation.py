@@ -19,6 +19,7 @@ from trainable.inputs import Images, Inputs
 from trainable.metrics import Evaluation, F1Average, evaluate
 from trainable.model import Network, fresh_head
 from trainable.pixels import PixelStatistics, load_pixels, pixels_key
+from trainable.split_network import split_over_ranks
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import EpochRecord, fit
@@ -99,7 +100,7 @@ def cross_validate(
     scores = np.full(len(task.labels), np.nan, np.float32)
     for number, fold in enumerate(task.folds, start=1):
         seed = fold_seed(task.seed, number)
-        network = new_network(config, [], body.trained, seed, device)
+        network = split_over_ranks(new_network(config, [], body.trained, seed, device), device)
         record = fit_to_end(network, inputs, labels, fold, config, seed)
         scores[fold.valid] = record.scores
         scored = np.flatnonzero(~np.isnan(scores))

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,12 +84,18 @@ class Network(nn.Module):
         maps: Tensor = self.frozen(images)
         return maps if len(self.trained) else self.pool(maps)
 
+    def pooled(self, inputs: Tensor) -> Tensor:
+        """What the head takes, from what `prefix` computed."""
+        return self.pool(self.trained(inputs)) if len(self.trained) else inputs
+
     def suffix(self, inputs: Tensor) -> Tensor:
         """Logits (batch, 2) from what `prefix` computed."""
-        if len(self.trained):
-            inputs = self.pool(self.trained(inputs))
-        logits: Tensor = self.head(inputs)
+        logits: Tensor = self.head(self.pooled(inputs))
         return logits
+
+    def logits(self, inputs: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        """Logits (len(rows), 2) of rows of a cohort; `inputs` maps them to what `prefix` gives."""
+        return self.suffix(inputs(rows))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, 2) of normalized images (batch, 3, size, size)."""

@@ -122,9 +122,8 @@ def _loss(
     rows: Tensor,
     class_weights: Tensor,
 ) -> Tensor:
-    batch = inputs(rows)
     with autocast(labels.device):
-        logits = network.suffix(batch)
+        logits = network.logits(inputs, rows)
     return functional.cross_entropy(logits.float(), labels[rows], weight=class_weights)
 
 
@@ -142,7 +141,7 @@ def predict_logits(
     for start in range(0, len(rows), batch_size):
         batch = torch.from_numpy(rows[start : start + batch_size]).to(device)
         with autocast(device):
-            logits.append(network.suffix(inputs(batch)).float())
+            logits.append(network.logits(inputs, batch).float())
     return torch.cat(logits)
 
 

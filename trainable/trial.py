@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from trainable.config import TrialConfig
 from trainable.cross_validation import FoldRecord, Task, cross_validate
 from trainable.device import pick_device
 from trainable.pixels import pixels_key
+from trainable.ranks import cross_validate_on_ranks
 from trainable.store import ArrayStore
 
 
@@ -92,11 +93,17 @@ def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> 
 def _report_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> None:
     resources = tune.get_context().get_trial_resources().required_resources
     torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
-    device = pick_device(resources.get("GPU", 0))
+    num_gpus = resources.get("GPU", 0)
+    device = pick_device(num_gpus)
     store = _store(task.cache)
     if shipment is not None:
         task = unpack(shipment, task, config, store)
-    for record in cross_validate(config, task, device, store):
+    records: Iterator[FoldRecord]
+    if num_gpus > 1 and config.unfreeze:
+        records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
+    else:  # of several GPUs, a frozen body's features need one
+        records = cross_validate(config, task, device, store)
+    for record in records:
         # a frozen trial's folds take less time than telling of them
         if record.fold == len(task.folds) or config.unfreeze:
             tune.report(as_metrics(record, len(task.folds)))
