@@ -12,6 +12,7 @@ from search import demo
 from search.capacity import Capacity, allot
 from search.display import SearchDisplay, best_table
 from search.prepare import Prepared, prepare
+from search.remote import brought
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SearchSettings
 from search.study import StudySearch, num_ended, open_study, settle
@@ -59,7 +60,7 @@ def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepa
         demo.write(run.path)
         prepared = prepare(settings, demo.source(run.path))
     else:
-        prepared = prepare(settings, settings)
+        prepared = prepare(settings, brought(settings))
     run.create(prepared.settings, prepared.cohort)
     return run, prepared
 
@@ -82,6 +83,8 @@ def _go_on(
             [f"a resumed search keeps what its scores depend on; it has {text}; leave that out, or "
              "start a new search" for text in fixed]
         )  # fmt: skip
+    if settings.data != DEMO:
+        brought(settings)  # again, if the cache has been emptied
     return run, prepare(settings.model_copy(update=asked), cohort)
 
 

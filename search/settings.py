@@ -46,7 +46,9 @@ def _threshold(value: str) -> str:
 
 def _gpus(value: float) -> float:
     if value > 1 and not value.is_integer():
-        raise ValueError("more than one GPU must be a whole number, as a trial shares one with none")
+        raise ValueError(
+            "more than one GPU must be a whole number, as a trial shares one with none"
+        )
     return value
 
 
