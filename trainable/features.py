@@ -26,6 +26,7 @@ Source = Literal["features", "activations", "pixels"]
 """What a trial starts from: stored pooled features, stored activations at the freeze boundary, or
 the pixels, with the frozen part run on every batch."""
 
+FEATURES = "features-"
 _ACTIVATIONS = "activations-"
 
 
@@ -90,7 +91,7 @@ def _numbers(rows: slice) -> torch.Tensor:
 
 def features_key(body: Body) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
-    return _key("features-", body, cuts=find_backbone(body.config.backbone).cuts, pool="max, mean")
+    return _key(FEATURES, body, cuts=find_backbone(body.config.backbone).cuts, pool="max, mean")
 
 
 def activations_key(body: Body) -> str:
