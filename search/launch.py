@@ -12,6 +12,7 @@ from search import demo
 from search.capacity import Capacity, allot
 from search.display import SearchDisplay, best_table
 from search.prepare import Prepared, prepare
+from search.remote import brought
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SearchSettings
 from search.study import StudySearch, num_ended, open_study, settle
@@ -63,7 +64,7 @@ def _begin(
         demo.write(run.path)
         prepared = prepare(settings, demo.source(run.path))
     else:
-        prepared = prepare(settings, settings)
+        prepared = prepare(settings, brought(settings))
     # a search that cannot start leaves no folder
     wait_for_cluster()
     run.create(prepared.settings, prepared.cohort)
@@ -88,6 +89,8 @@ def _go_on(
             [f"a resumed search keeps what its scores depend on; it has {text}; leave that out, or "
              "start a new search" for text in fixed]
         )  # fmt: skip
+    if settings.data != DEMO:
+        brought(settings)  # again, if the cache has been emptied
     return run, prepare(settings.model_copy(update=asked), cohort)
 
 
@@ -103,6 +106,11 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
     if not has_gpu:
         stages = ", ".join(space.unfreeze)
         console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
+    elif resources.gpus > 1 and "none" in space.unfreeze:
+        console.print(
+            f"note: trials that train no stage use one of their {resources.gpus:g} GPUs; "
+            "leave them out with --unfreeze one,two,all", highlight=False,
+        )  # fmt: skip
     console.print()
     if missing <= 0:
         return False

@@ -21,6 +21,7 @@ from trainable.metrics import Evaluation, F1Average, evaluate
 from trainable.model import Network, fresh_head
 from trainable.pixels import PixelStatistics
 from trainable.rows import trial_rows
+from trainable.split_network import split_over_ranks
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import EpochRecord, fit
@@ -112,7 +113,7 @@ def cross_validate(
     totals, counts = np.zeros(len(task.labels)), np.zeros(len(task.labels))
     for number, fold in enumerate(task.folds, start=1):
         seed = fold_seed(task.seed, number, config.seed)
-        network = new_network(config, [], body.trained, seed, device)
+        network = split_over_ranks(new_network(config, [], body.trained, seed, device), device)
         record = fit_to_end(network, inputs, labels, rows.fold(fold), config, seed)
         totals[fold.valid] += record.scores
         counts[fold.valid] += 1

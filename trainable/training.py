@@ -132,9 +132,8 @@ def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> Div
 
 
 def _logits(network: Network, inputs: Batches, rows: Tensor) -> Tensor:
-    batch = inputs(rows)
     with autocast(rows.device):
-        return network.suffix(batch).float()
+        return network.logits(inputs, rows).float()
 
 
 def _num_right(logits: Tensor, targets: Tensor) -> Tensor:
