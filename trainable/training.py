@@ -90,9 +90,9 @@ def fit(
         start = time.perf_counter()
         network.train()
         total, num_right = torch.zeros((), device=device), torch.zeros((), device=device)
-        for rows in epoch_batches(train, config.batch_size):
-            targets = labels[rows.to(device)]
-            logits = _logits(network, inputs, rows.to(device))
+        for batch in epoch_batches(train, config.batch_size):
+            rows = batch.to(device)
+            logits, targets = _logits(network, inputs, rows), labels[rows]
             loss = functional.cross_entropy(logits, targets, weight=class_weights)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
