@@ -50,7 +50,9 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
     )
     resources = allot(1, 0.25)
-    search = StudySearch(prepared.space(has_gpu=False), run, 0, 2, Capacity(resources))
+    search = StudySearch(
+        prepared.space(has_gpu=False), run, 0, len(prepared.task.folds), Capacity(resources)
+    )
     task = dataclasses.replace(prepared.task, weights=gone)
     run_trials(run, search, task, None, resources, 2, None, tune.Callback())
     run_trials(run, search, prepared.task, None, resources, 2, None, tune.Callback())
