@@ -100,8 +100,8 @@ def test_a_score_is_the_mean_over_the_repeats_so_far(bright_task: Task) -> None:
     of_each: list[list[float]] = [[] for _ in range(NUM_IMAGES)]
     for record, fold in zip(records, again, strict=True):
         for row, score in zip(fold.valid, record.last_epoch.scores, strict=True):
-            of_each[row].append(score)
-        expected = [np.mean(scores) if scores else np.nan for scores in of_each]
+            of_each[row].append(float(score))
+        expected = [float(np.mean(scores)) if scores else np.nan for scores in of_each]
         np.testing.assert_allclose(record.scores, expected, rtol=1e-6)
     # the second model of a fold is another draw
     assert not np.array_equal(records[0].last_epoch.scores, records[4].last_epoch.scores)
