@@ -106,11 +106,10 @@ def _model(
         )
 
     def report(number: int, record: EpochRecord) -> None:
-        if record.epoch == winner.config.epochs:
-            console.print(
-                f"  seed {number} of {request.seeds}: loss {record.train_loss:.3f} after "
-                f"{record.num_steps} steps"
-            )
+        console.print(
+            f"  seed {number} of {request.seeds}: loss {record.train_loss:.3f} after "
+            f"{record.num_steps} steps"
+        )
 
     return final_model(run, winner, cohort, request.seeds, store, report)
 

@@ -19,7 +19,7 @@ def choose_members(run: Path, winner: Winner, cohort: Cohort, size: int) -> list
     Raises:
         InputProblemsError: if there are not as many.
     """
-    others = [tied for tied in winner.tied if tied[0] != winner.trial]
+    others = [tied for tied in winner.tied if tied.trial != winner.trial]
     if not 1 <= size <= 1 + len(others):
         raise InputProblemsError(
             [
@@ -28,9 +28,9 @@ def choose_members(run: Path, winner: Winner, cohort: Cohort, size: int) -> list
             ]
         )
     members = [winner]
-    for trial, config in others[: size - 1]:
-        threshold = mean_threshold(run, [trial], winner, cohort)
-        members.append(dataclasses.replace(winner, trial=trial, config=config, threshold=threshold))
+    for tied in others[: size - 1]:
+        threshold = mean_threshold(run, [tied.trial], winner, cohort)
+        members.append(dataclasses.replace(winner, **tied._asdict(), threshold=threshold))
     return members
 
 

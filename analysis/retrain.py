@@ -11,7 +11,7 @@ from analysis.winner import Winner
 from trainable.augmentation import with_augmented
 from trainable.body import Body
 from trainable.cohort import Cohort
-from trainable.cross_validation import fold_seed, new_network
+from trainable.cross_validation import fit_to_end, fold_seed, new_network
 from trainable.device import default_num_gpus, pick_device
 from trainable.features import frozen_inputs
 from trainable.folds import Fold, seen_rows
@@ -19,10 +19,10 @@ from trainable.inputs import by_examination, load_images
 from trainable.problems import InputProblemsError, listing
 from trainable.rows import trial_rows
 from trainable.store import DEFAULT_CACHE_BYTES, ArrayStore
-from trainable.training import EpochRecord, fit
+from trainable.training import EpochRecord, epochs_for
 
 Report = Callable[[int, EpochRecord], None]
-"""Told the number of the member (1 for the first) and each epoch's record."""
+"""Told the number of the member (1 for the first) and its last epoch's record."""
 
 _NO_FOLD = 0  # seeds of the final members follow from a fold number that no trial has
 
@@ -67,14 +67,16 @@ def _retrain(
     of_images, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
     inputs = by_examination(of_images, rows.images, device)
     labels = torch.tensor(rows.labels, device=device)
-    nobody = np.empty(0, np.int64)
-    everything = rows.fold(Fold(seen_rows(cohort), nobody)).train
+    # its second side is scored after the last epoch; nobody is
+    seen, nobody = seen_rows(cohort), np.empty(0, np.int64)
+    everything = rows.fold(Fold(seen, nobody))
+    epochs = epochs_for(winner.num_steps, len(everything.train), config.batch_size)
+    as_long = config.model_copy(update={"epochs": epochs})
     members = []
     for number in range(1, num_seeds + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)
         network = new_network(config, body.frozen, body.trained, seed, device)
-        for record in fit(network, inputs, labels, everything, nobody, config, seed):
-            report(number, record)
+        report(number, fit_to_end(network, inputs, labels, everything, as_long, seed))
         members.append(network.eval())
     return FinalModel(
         config, tuple(members), winner.threshold, winner.statistics, cohort.classes, cohort.digest

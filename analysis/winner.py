@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainable.cohort import Cohort
 from trainable.config import TrialConfig
@@ -17,6 +17,14 @@ FORMAT = 3
 """Version of `winner.json` that this code reads."""
 
 
+class Tied(NamedTuple):
+    """A trial that cannot be told from the best one."""
+
+    trial: int
+    config: TrialConfig
+    num_steps: int
+
+
 @dataclass(frozen=True)
 class Winner:
     """The configuration that a search chose, with all that retraining it takes.
@@ -24,6 +32,7 @@ class Winner:
     Attributes:
         trial: its number in the search.
         config: its settings.
+        num_steps: gradient steps that each of its scored models took.
         threshold: a score of at least this is predicted positive.
         threshold_policy: how the threshold was chosen.
         f1_average: the F1 that was searched for.
@@ -32,11 +41,12 @@ class Winner:
         statistics: of the labelled images' pixels.
         out_of_fold: metrics of the trial.
         corrected: its F1 without the luck of having been chosen, with the interval and that luck.
-        tied: number and configuration of the trials that cannot be told from the best, best first.
+        tied: the trials that cannot be told from the best, best first; this one is among them.
     """
 
     trial: int
     config: TrialConfig
+    num_steps: int
     threshold: float
     threshold_policy: ThresholdPolicy
     f1_average: F1Average
@@ -45,7 +55,7 @@ class Winner:
     statistics: PixelStatistics
     out_of_fold: dict[str, Any]
     corrected: dict[str, Any]
-    tied: tuple[tuple[int, TrialConfig], ...]
+    tied: tuple[Tied, ...]
 
     def weights(self) -> Weights:
         """The weights that the body starts from.
@@ -86,6 +96,7 @@ def read_winner(run: Path) -> tuple[Winner, Cohort]:
     winner = Winner(
         trial=found["trial"],
         config=TrialConfig(**found["config"]),
+        num_steps=found["num_steps"],
         threshold=found["threshold"],
         threshold_policy=ThresholdPolicy.parse(found["threshold_policy"]),
         f1_average=found["f1_average"],
@@ -94,6 +105,9 @@ def read_winner(run: Path) -> tuple[Winner, Cohort]:
         statistics=PixelStatistics(**found["statistics"]),
         out_of_fold=found["out_of_fold"],
         corrected=found["corrected"],
-        tied=tuple((other["trial"], TrialConfig(**other["config"])) for other in found["tied"]),
+        tied=tuple(
+            Tied(other["trial"], TrialConfig(**other["config"]), other["num_steps"])
+            for other in found["tied"]
+        ),
     )
     return winner, Cohort.load(run)

@@ -24,8 +24,10 @@ class JudgedSearch:
     Attributes:
         labels: (num_images,), 1 positive, 0 negative.
         patients: (num_images,), images of one patient share a number.
-        folds: (num_images,), the fold that each image was scored in.
-        scores: (num_trials, num_images), out-of-fold probability of the positive class.
+        folds: (num_images,), the fold that each image was scored in at first.
+        scores: (num_trials, num_images), out-of-fold probability of the positive class, the mean
+            over all repeats of the folds.
+        first_scores: of the first repeat alone, as other tools have them.
         truth: of the same trials.
     """
 
@@ -33,4 +35,5 @@ class JudgedSearch:
     patients: NDArray[np.int64]
     folds: NDArray[np.int64]
     scores: NDArray[np.float32]
+    first_scores: NDArray[np.float32]
     truth: Truth

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from search.tuner import cluster
+from search.cluster import cluster
 from trainable.config import TrialConfig
 from trainable.cross_validation import Task
 from trainable.model import build_network
@@ -95,7 +95,8 @@ def run_plain_trial(config: dict[str, Any], task: Task) -> None:
 
 def time_plain_trials(configs: Sequence[TrialConfig], task: Task, folder: Path) -> list[PlainCost]:
     """Time one epoch of one fold of each configuration, two at a time, one thread each."""
-    with cluster(None):
+    with cluster(None) as wait:
+        wait()
         choices = tune.grid_search([config.model_dump() for config in configs])
         tuner = tune.Tuner(
             tune.with_parameters(run_plain_trial, task=task),

@@ -16,15 +16,16 @@ from search.space import Space
 from search.space_file import Layer, make_space
 from trainable.body import Body
 from trainable.config import TrialConfig
-from trainable.cross_validation import cross_validate, fold_seed, new_network
+from trainable.cross_validation import cross_validate, fit_to_end, fold_seed, new_network
 from trainable.features import frozen_inputs
+from trainable.folds import Fold
 from trainable.inputs import Images, Inputs, load_images
 from trainable.metrics import f1_of_counts, weighted_counts
 from trainable.phantoms import draw_phantom, sample_patients, write_demo
 from trainable.pixels import PixelStatistics
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
-from trainable.training import fit, predict_logits
+from trainable.training import epochs_for, predict_logits
 from trainable.weights import Weights, find_weights
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1")
@@ -108,17 +109,26 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     )  # fmt: skip
     prepared = prepare(settings, settings)
     task = prepared.task
-    scores, new_scores = [], []
+    scores, first_scores, new_scores = [], [], []
     for config in _sample(prepared.space(has_gpu=False), NUM_TRIALS, seed):
-        *_, last = cross_validate(config, task, _CPU, store)
-        scores.append(last.scores)
-        new_scores.append(_final_scores(config, prepared, store))
+        records = list(cross_validate(config, task, _CPU, store))
+        first_scores.append(records[settings.folds - 1].scores)
+        scores.append(records[-1].scores)
+        num_steps = records[-1].last_epoch.num_steps
+        new_scores.append(_final_scores(config, num_steps, prepared, store))
     folds = np.empty(len(task.labels), np.int64)
-    for number, fold in enumerate(task.folds):
+    for number, fold in enumerate(task.folds[: settings.folds]):
         folds[fold.valid] = number
     labels = np.array(store.get(f"{_NEW}-labels"))
     truth = NewImagesTruth(labels, np.stack(new_scores))
-    return JudgedSearch(task.labels, prepared.cohort.patients, folds, np.stack(scores), truth)
+    return JudgedSearch(
+        task.labels,
+        prepared.cohort.patients,
+        folds,
+        np.stack(scores),
+        np.stack(first_scores),
+        truth,
+    )
 
 
 def _sample(space: Space | Grid, num_trials: int, seed: int) -> list[TrialConfig]:
@@ -132,22 +142,23 @@ def _sample(space: Space | Grid, num_trials: int, seed: int) -> list[TrialConfig
 
 
 def _final_scores(
-    config: TrialConfig, prepared: Prepared, store: ArrayStore
+    config: TrialConfig, steps: int, prepared: Prepared, store: ArrayStore
 ) -> NDArray[np.float32]:
-    """Scores of the new phantoms by the configuration retrained on the whole cohort."""
+    """Scores of the new phantoms by the configuration retrained as `cxr-predict` does."""
     task = prepared.task
     weights: Weights = task.weights
     cohort = load_images(task.paths, task.hashes, SIZE, _STATISTICS, store)
     inputs = _features(cohort, config, weights, store)
     new_inputs = _features(_new_images(store), config, weights, store)
     labels = torch.tensor(task.labels)
-    rows, nobody = np.arange(len(labels)), np.empty(0, np.int64)
+    everything = Fold(np.arange(len(labels)), np.empty(0, np.int64))
+    epochs = epochs_for(steps, len(labels), config.batch_size)
+    as_long = config.model_copy(update={"epochs": epochs})
     scores = []
     for number in range(1, NUM_SEEDS + 1):
         seed = fold_seed(number, 0, config.seed)
         network = new_network(config, [], [], seed, _CPU)
-        for _ in fit(network, inputs, labels, rows, nobody, config, seed):
-            pass
+        fit_to_end(network, inputs, labels, everything, as_long, seed)
         new = np.arange(NUM_NEW_IMAGES)
         logits = predict_logits(network, new_inputs, new, 4096, _CPU)
         scores.append(logits.softmax(dim=1)[:, 1])

@@ -86,6 +86,7 @@ def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
     from ray import tune
     from ray.cluster_utils import Cluster
 
+    import search.cluster
     import search.tuner
 
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
@@ -99,10 +100,11 @@ def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
     )  # fmt: skip
     resources = Resources(1, 0)
     with (
-        search.tuner.cluster(nodes.address),
+        search.cluster.cluster(nodes.address) as wait,
         tempfile.TemporaryDirectory() as folder,
         patch("search.tuner.run_trial", report_only),
     ):
+        wait()
         run = new_run(Path(folder, "run"))
         study = StudySearch(SPACE, run, 0, 1, Capacity(resources))
         began = time.perf_counter()

@@ -60,7 +60,7 @@ def claim_holdout(search: JudgedSearch) -> Claim:
     """The best F1 on the first fold, with the percentiles of a bootstrap by patient."""
     held_out = search.folds == 0
     labels, patients = search.labels[held_out], search.patients[held_out]
-    scores = search.scores[:, held_out]
+    scores = search.first_scores[:, held_out]
     trial, threshold, f1 = _best_mean(labels, scores, np.ones((1, len(labels))))
     resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0)
     counts = weighted_counts(labels, scores[trial] >= threshold, resamples)
@@ -71,7 +71,7 @@ def claim_holdout(search: JudgedSearch) -> Claim:
 def claim_fold_mean(search: JudgedSearch) -> Claim:
     """The best mean of the folds' F1s, with Student's interval of that mean."""
     parts = (search.folds == np.arange(search.folds.max() + 1)[:, None]).astype(np.float64)
-    trial, threshold, f1 = _best_mean(search.labels, search.scores, parts)
+    trial, threshold, f1 = _best_mean(search.labels, search.first_scores, parts)
     low, high = stats.t.interval(LEVEL, len(f1) - 1, f1.mean(), stats.sem(f1))
     return trial, threshold, float(f1.mean()), (float(low), float(high))
 

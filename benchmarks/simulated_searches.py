@@ -59,7 +59,7 @@ def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSear
         folds[valid] = number
     scores = (1 / (1 + np.exp(-deviations))).astype(np.float32)
     truth = NormalTruth(distances, num_positive / num_images)
-    return JudgedSearch(labels, patients, folds, scores, truth)
+    return JudgedSearch(labels, patients, folds, scores, scores, truth)
 
 
 def _patients(num_images: int, rng: Generator) -> NDArray[np.int64]:

@@ -61,7 +61,7 @@ def run_search(options: argparse.Namespace, cache: Path, out: Path, trials: int)
         *(sys.executable, "-m", "search", *data_options(options), "--weights", "none"),
         *("--backbones", ",".join(BACKBONES), "--normalizations", ",".join(NORMALIZATIONS)),
         *("--unfreeze", "none", "--image-size", str(options.image_size), "--trials", str(trials)),
-        *("--time-budget", "none", "--cache", str(cache), "--out", str(out)),
+        *("--repeats", "1", "--time-budget", "none", "--cache", str(cache), "--out", str(out)),
     ]
     ended: list[float] = []
     start = time.perf_counter()
@@ -105,6 +105,7 @@ def cohort_task(options: argparse.Namespace, cache: Path) -> Task:
         weights="none",
         backbones=BACKBONES,
         image_size=options.image_size,
+        repeats=1,
         cache=cache,
     )
     return prepare(settings, settings).task

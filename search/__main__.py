@@ -1,6 +1,8 @@
 """`cxr-search`: find the configuration with the best F1, and keep everything in a run folder."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -44,32 +46,39 @@ def search(
         console.out(default_text(), end="", highlight=False)
         return 0
     # Ray and PyTorch take seconds to import: not before the command line is known to be right
-    from search.launch import launch
+    from search.cluster import cluster
 
-    return launch(settings, out, resume, console)
+    with (
+        cluster(settings.address if settings else None) as wait_for_cluster,
+        sentences_for_problems(),
+    ):
+        from search.launch import launch
+
+        return launch(settings, out, resume, console, wait_for_cluster)
 
 
 def main() -> None:
-    """Run the command, with problems as sentences and no traceback for what a user can mend."""
+    """Run the command."""
+    with sentences_for_problems():
+        sys.exit(app(exit_on_error=False, print_error=False))
+
+
+@contextlib.contextmanager
+def sentences_for_problems() -> Iterator[None]:
+    """End the program with sentences and no traceback for what a user can mend."""
     try:
-        code = app(exit_on_error=False, print_error=False)
+        yield
     except InputProblemsError as error:
         errors.print(str(error), style="red", markup=False)
-        code = 2
+        sys.exit(2)
     except cyclopts.CycloptsError as error:
-        errors.print(str(sentences(error)), style="red", markup=False)
-        code = 2
+        cause = error.__cause__
+        every = InputProblemsError(explain(cause)) if isinstance(cause, ValidationError) else error
+        errors.print(str(every), style="red", markup=False)
+        sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped by Ctrl-C before the first trial")
-        code = 130
-    sys.exit(code)
-
-
-def sentences(error: cyclopts.CycloptsError) -> object:
-    """What is wrong with the command line, all of it."""
-    if isinstance(error.__cause__, ValidationError):
-        return InputProblemsError(explain(error.__cause__))
-    return error
+        sys.exit(130)
 
 
 if __name__ == "__main__":

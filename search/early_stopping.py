@@ -1,4 +1,4 @@
-"""Stop trials that train layers when they are behind after some of their folds."""
+"""Which trial starts next, and which is stopped for being behind after some of its folds."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _REDUCTION = 2
 
 
 class FoldStopping(ASHAScheduler):
-    """Asynchronous successive halving (Li 2020) over folds: at 2 and 4 the lower half stops.
+    """Asynchronous successive halving (Li 2020) over folds: at 2, 4 and 8 the lower half stops.
 
     Trials are compared by the objective over their out-of-fold scores of the same folds, never by
     time, so it does not matter which of them found its features stored. A trial that trains no
@@ -49,3 +49,13 @@ class FoldStopping(ASHAScheduler):
             )
             self._search.stopped.add(trial.trial_id)
         return decision
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """The trial that was suggested last: a worker that has become free goes on with it.
+
+        Ray's own choice is the one that has waited longest. It would leave the worker that is being
+        started for it, which Ray then ends: a node that joins late would run nothing as long as
+        trials take less time than the start of a worker.
+        """
+        waiting = [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]
+        return max(waiting, key=lambda trial: trial.config["number"], default=None)

@@ -1,10 +1,9 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
-import contextlib
 import functools
 import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from search.grid import Grid
 from search.held_out import judge_on_test
 from search.prepare import Prepared, prepare
 from search.presets import with_preset
+from search.remote import brought
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchSettings
 from search.space import Space
 from search.space_file import dump_space, kept_space, read_space
 from search.study import StudySearch, num_ended, open_study, settle
-from search.tuner import cluster, run_trials
+from search.tuner import run_trials
 from search.winner import describe_winner, write_winner
 from trainable.problems import InputProblemsError
 from trainable.trial import ship
@@ -32,9 +32,13 @@ _OF_SPACE = frozenset({"space", *SPACE_OPTIONS})
 
 
 def launch(
-    settings: SearchSettings | None, out: Path | None, resume: Path | None, console: Console
+    settings: SearchSettings | None,
+    out: Path | None,
+    resume: Path | None,
+    console: Console,
+    wait_for_cluster: Callable[[], None],
 ) -> int:
-    """Run or resume a search.
+    """Run or resume a search on the cluster that is being started or joined.
 
     Returns:
         Exit status: 0 with a winner, 1 if no trial completed, 130 after Ctrl-C.
@@ -42,21 +46,21 @@ def launch(
     Raises:
         InputProblemsError: before anything is trained, naming every problem found.
     """
-    with console.status("reading images and weights"):
+    with console.status("reading images and weights, starting Ray"):
         if resume is None:
-            run, prepared = _begin(settings or SearchSettings(), out)
+            run, prepared = _begin(settings or SearchSettings(), out, wait_for_cluster)
         else:
             run, prepared = _go_on(settings, out, resume)
+            wait_for_cluster()
     for line in (*prepared.describe(), f"run folder: {run.path}"):
         console.print(line, highlight=False, soft_wrap=True)
-    with contextlib.ExitStack() as running:
-        with console.status("starting Ray"):
-            running.enter_context(cluster(prepared.settings.address))
-        interrupted = _run(run, prepared, console)
+    interrupted = _run(run, prepared, console)
     return _conclude(run, prepared, interrupted, console)
 
 
-def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepared]:
+def _begin(
+    settings: SearchSettings, out: Path | None, wait_for_cluster: Callable[[], None]
+) -> tuple[RunFolder, Prepared]:
     name = settings.data.expanduser().resolve().stem if settings.data else "search"
     run = RunFolder(out or new_run_path(name))
     if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
@@ -70,7 +74,9 @@ def _begin(settings: SearchSettings, out: Path | None) -> tuple[RunFolder, Prepa
         demo.write(run.path)
         prepared = prepare(settings, demo.source(run.path))
     else:
-        prepared = prepare(settings, settings)
+        prepared = prepare(settings, brought(settings))
+    # a search that cannot start leaves no folder
+    wait_for_cluster()
     run.write_space(dump_space(prepared.asked))
     run.create(prepared.settings, prepared.cohort)
     return run, prepared
@@ -100,6 +106,8 @@ def _go_on(
             [f"a resumed search keeps what its scores depend on; it has {text}; leave that out, or "
              "start a new search" for text in fixed]
         )  # fmt: skip
+    if settings.data != DEMO:
+        brought(settings)  # again, if the cache has been emptied
     kept = {name: value for name, value in asked.items() if name not in _OF_SPACE}
     return run, prepare(settings.model_copy(update=kept), cohort, space)
 
@@ -127,6 +135,11 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
     if not has_gpu:
         stages = space.describe("unfreeze")
         console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
+    elif resources.gpus > 1 and "none" in space.values("unfreeze"):
+        console.print(
+            f"note: trials that train no stage use one of their {resources.gpus:g} GPUs; "
+            "leave them out with --unfreeze one,two,all", highlight=False,
+        )  # fmt: skip
     console.print()
     if missing <= 0:
         return False

@@ -62,9 +62,11 @@ class Prepared:
             f"{all_positive_f1(labels, settings.f1_average):.3f}"
         )
         yield from (f"note: {note}" for note in self.cohort.notes)
-        folds = f"scored out of fold on {len(self.task.folds)} folds"
+        folds = f"scored out of fold on {settings.folds} folds"
         if self.cohort.is_split:
             folds = f"on one split: {_describe_split(self.cohort)}"
+        elif settings.repeats > 1:
+            folds += f", drawn {settings.repeats} times"
         yield (
             f"{settings.trials} trials, each {folds}; "
             f"{listing(sorted(self.pixels))} px, {self.asked.describe('epochs')} epochs, batches "
@@ -114,7 +116,7 @@ def prepare(
     shown = pixels[max(pixels)]
     if len(rows_of(cohort, "test")):
         shown = shown[cohort.manifest["split"] != "test"]
-    folds = make_folds(cohort, settings.folds, settings.seed)
+    folds = make_folds(cohort, settings.folds, settings.seed, settings.repeats)
     task = Task(
         paths=paths,
         hashes=hashes,

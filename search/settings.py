@@ -51,6 +51,14 @@ def _shares(value: tuple[int, ...] | None) -> tuple[int, ...] | None:
     return value
 
 
+def _gpus(value: float) -> float:
+    if value > 1 and not value.is_integer():
+        raise ValueError(
+            "more than one GPU must be a whole number, as a trial shares one with none"
+        )
+    return value
+
+
 Names = Parameter(consume_multiple=True, negative="")
 
 
@@ -82,6 +90,8 @@ class SearchSettings(CohortSource):
     """Images a gradient step; 64 in the default space."""
     folds: int = Field(5, ge=2)
     """Folds of the cross-validation that scores a trial."""
+    repeats: int = Field(3, ge=1)
+    """How often the folds are drawn; a score is the mean over the repeats."""
     f1_average: F1Average = "binary"
     """Which F1 is searched for; binary is that of the positive class."""
     threshold: Annotated[str, AfterValidator(_threshold)] = "best"
@@ -94,8 +104,8 @@ class SearchSettings(CohortSource):
     """How many last stages of a body may be trained; without a GPU none and one if not given."""
     normalizations: Annotated[tuple[str, ...], BeforeValidator(_names), Names] = ()
     """Normalizations to search among (none, imagenet, cohort, image); all if not given."""
-    gpus_per_trial: float = Field(0.25, ge=0)
-    """GPUs a trial, a fraction to share one; 0 where there are none."""
+    gpus_per_trial: Annotated[float, AfterValidator(_gpus)] = Field(0.25, ge=0)
+    """GPUs a trial: a fraction to share one, or a whole number to train stages on several."""
     cpus_per_trial: int = Field(1, ge=1)
     """CPU cores, and so threads, a trial."""
     address: str | None = None

@@ -1,26 +1,16 @@
-"""Ray Tune: start or join a cluster, and run trials on it until there are enough."""
+"""Ray Tune: run trials on the cluster until there are enough."""
 
-import contextlib
-import logging
 import os
 import re
-import shutil
-import signal
-import tempfile
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
 from ray import tune
-from ray._private import worker
 from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 
-import trainable
-from search import ENVIRONMENT
 from search.capacity import Resources
 from search.early_stopping import FoldStopping
 from search.run_folder import RunFolder
@@ -30,37 +20,6 @@ from trainable.trial import Shipment, run_trial
 
 # how often a trial may lose its worker or node before it is held to be the cause
 _MAX_LOSSES = 3
-
-
-@contextlib.contextmanager
-def cluster(address: str | None) -> Iterator[None]:
-    """Join a Ray cluster, or start one on this machine, for as long as the context lasts.
-
-    A cluster that is joined is sent what runs on its nodes: `trainable/` and our switches.
-    """
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    # `display` says in a line what Ray tells of a lost node in twenty
-    worker._worker_logs_enabled = False
-    # the errors of trials are kept in the ledger, and the display says how many there are
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as sent:
-        shutil.copytree(trainable.__path__[0], Path(sent, "trainable"))
-        # `py_modules` would come behind the current folder, of which a node may have an old copy
-        switches = {name: os.environ[name] for name in ENVIRONMENT}
-        ray.init(
-            address=address or "local",
-            include_dashboard=False if address is None else None,
-            runtime_env={"working_dir": sent, "env_vars": switches} if address else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    # a scheduler's SIGTERM ends a search as Ctrl-C does, and not in Ray's crash handler
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        ray.shutdown()
 
 
 class Ledger(tune.Callback):

@@ -49,6 +49,7 @@ def write_winner(run: RunFolder, prepared: Prepared) -> dict[str, Any] | None:
         "format": FORMAT,
         "trial": rows[found.chosen]["number"],
         "config": configs[found.chosen].model_dump(),
+        "num_steps": int(rows[found.chosen]["num_steps"]),
         "threshold": found.threshold,
         "threshold_policy": settings.threshold,
         "f1_average": settings.f1_average,
@@ -63,6 +64,7 @@ def write_winner(run: RunFolder, prepared: Prepared) -> dict[str, Any] | None:
                 "trial": rows[row]["number"],
                 "f1": rows[row]["f1"],
                 "config": configs[row].model_dump(),
+                "num_steps": int(rows[row]["num_steps"]),
             }
             for row in found.tied
         ],

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = "10.77.0.1"
 RAY = Path(sys.prefix, "bin", "ray")
 HEAD, *WORKERS = [f"10.77.0.{number}" for number in range(2, 6)]
-NUM_TRIALS = 32
+NUM_TRIALS = 80
 
 # $1 folder of the host, $2 its name, $3 the project, $4 its environment, $5 the home
 START_HOST = """
@@ -190,12 +190,13 @@ def num_rows(outside: Outside) -> int:
     return max(0, ledger.count("\n") - 1)
 
 
-def num_nodes(outside: Outside) -> int:
-    """Nodes of the cluster that are alive."""
+def nodes(outside: Outside) -> set[str]:
+    """Addresses of the nodes that are alive, as the head sees them."""
     join = "import ray; ray.init('auto', log_to_driver=False)"
-    count = f"{join}; print(sum(node['Alive'] for node in ray.nodes()))"
-    told = outside.ssh(HEAD, f'cd ~/cxr && RAY_AUTH_MODE=token .venv/bin/python -c "{count}"')
-    return int(told.splitlines()[-1])
+    alive = "(node['NodeManagerAddress'] for node in ray.nodes() if node['Alive'])"
+    tell = f"{join}; print(*{alive})"
+    told = outside.ssh(HEAD, f'cd ~/cxr && RAY_AUTH_MODE=token .venv/bin/python -c "{tell}"')
+    return set(told.splitlines()[-1].split())
 
 
 def is_open(address: str, port: int) -> bool:
@@ -228,7 +229,7 @@ def main(folder: Path) -> None:
     outside.ray("get-auth-token", "--generate")
     outside.fill_in(WORKERS[:2])
     outside.ray("up", "-y", outside.cluster_yaml)
-    wait_for("three nodes", lambda: num_nodes(outside) == 3)
+    wait_for("three nodes", lambda: nodes(outside) == {HEAD, *WORKERS[:2]})
     search(folder, outside, hosts)
     predict(folder, outside)
     check(folder)
@@ -249,10 +250,11 @@ def search(folder: Path, outside: Outside, hosts: dict[str, Host]) -> None:
         *("cxr-search", "--address", "auto", "--data", "~/xrays/train.csv"),
         *("--out", "~/runs/xrays", *options, *sizes),
     )
-    wait_for("three trials", lambda: num_rows(outside) >= 3)
+    wait_for("three trials", lambda: bool(job_status(outside, dashboard)) and num_rows(outside) > 2)
     hosts[WORKERS[0]].cut_off()
     hosts[WORKERS[2]] = Host(folder, WORKERS[2])
     outside.join(WORKERS[2])
+    wait_for("the late host to be a node", lambda: WORKERS[2] in nodes(outside))
     wait_for("the end", lambda: "succeeded" in job_status(outside, dashboard), 400)
     print(outside.ray("job", "logs", "--address", dashboard, "xrays"))
     tunnel.terminate()
@@ -278,7 +280,7 @@ def predict(folder: Path, outside: Outside) -> None:
 def check(folder: Path) -> None:
     """Each trial ended once, and each image that was asked for has a prediction."""
     trials = pd.read_csv(folder / "runs" / "xrays" / "trials.csv")
-    assert trials["state"].tolist() == ["complete"] * NUM_TRIALS, trials
+    assert set(trials["state"]) <= {"complete", "stopped"}, trials
     assert sorted(trials["number"]) == list(range(NUM_TRIALS))
     predictions = pd.read_csv(folder / "runs" / "xrays" / "predictions.csv")
     template = pd.read_csv(folder / "xrays" / "prediction_example.csv")

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
 from search.capacity import Capacity, Resources
+from search.cluster import cluster
 from search.prepare import Prepared, prepare
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
 from search.study import StudySearch
-from search.tuner import cluster, death, run_trials
+from search.tuner import death, run_trials
 from trainable.backbones import find_backbone
 from trainable.phantoms import write_demo
 from trainable.trial import ship
@@ -35,7 +37,8 @@ ONE_CPU = Resources(cpus=1, gpus=0)
 def nodes() -> Iterator[Cluster]:
     """A head that runs no trials, joined as a search joins a cluster; tests add the workers."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    with cluster(nodes.address):
+    with cluster(nodes.address) as wait:
+        wait()
         yield nodes
     nodes.shutdown()
 
@@ -139,6 +142,32 @@ def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_
     assert sorted(trials["number"]) == list(range(4))
     for number in trials["number"][trials["state"] == "complete"]:
         assert np.isfinite(np.load(run.scores_path(number))).all()
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_node_that_joins_late_runs_trials_that_are_shorter_than_the_start_of_a_worker(
+    nodes: Cluster, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_a_moment(config: dict[str, Any], task: Any, shipment: Any) -> None:
+        time.sleep(0.3)
+        where = ray.get_runtime_context().get_node_id()
+        tune.report({"fold": len(task.folds), "objective": 0.5, "scores": b"", "where": where})
+
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(4)")
+    slow = {"PYTHONPATH": str(tmp_path)}
+    late: list[Any] = []
+    ran_on: list[str] = []
+
+    def join(_: dict[str, Any]) -> None:
+        late.append(nodes.add_node(num_cpus=1, env_vars=slow))
+
+    def note(result: dict[str, Any]) -> None:
+        ran_on.append(result["where"])
+
+    monkeypatch.setattr("search.tuner.run_trial", wait_a_moment)
+    run_search(prepared, tmp_path, 40, Losses(join, *39 * [note]))
+    nodes.remove_node(late[0])
+    assert late[0].node_id in ran_on
 
 
 def test_the_number_of_concurrent_trials_follows_the_nodes(

@@ -93,6 +93,20 @@ def test_every_image_is_scored_once_each_fold_after_the_other(bright_task: Task)
     assert done == set(range(NUM_IMAGES))
 
 
+def test_a_score_is_the_mean_over_the_repeats_so_far(bright_task: Task) -> None:
+    folds = bright_task.folds
+    again = (*folds, *folds[:2])
+    records = run(dataclasses.replace(bright_task, folds=again), tiny_config(dropout=0.5))
+    of_each: list[list[float]] = [[] for _ in range(NUM_IMAGES)]
+    for record, fold in zip(records, again, strict=True):
+        for row, score in zip(fold.valid, record.last_epoch.scores, strict=True):
+            of_each[row].append(float(score))
+        expected = [float(np.mean(scores)) if scores else np.nan for scores in of_each]
+        np.testing.assert_allclose(record.scores, expected, rtol=1e-6)
+    # the second model of a fold is another draw
+    assert not np.array_equal(records[0].last_epoch.scores, records[4].last_epoch.scores)
+
+
 @pytest.mark.parametrize("average", F1_AVERAGES)
 def test_the_last_evaluation_is_scikit_learns_of_all_scores(
     noise_task: Task, average: F1Average

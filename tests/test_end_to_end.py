@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -231,3 +232,14 @@ def test_bad_input_is_refused_at_once_before_any_training(home: Path) -> None:
     for problem in ("resnet18", "listed again: a.png", "one label", "a.png (", "5 patients"):
         assert problem in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(home: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and not listening
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        data = ("--data", home / "demo" / "train.csv", "--weights", "none")
+        done = run_command("search", *data, "--address", address, "--out", home / "none", code=2)
+    assert f"there is none at {address}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (home / "none").exists()

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -73,6 +74,24 @@ def test_seed_alone_decides_the_folds(make_cohort: MakeCohort, seed: int) -> Non
     folds = make_folds(cohort, 5, seed)
     assert same(folds, make_folds(cohort, 5, seed))
     assert not same(folds, make_folds(cohort, 5, seed + 1))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_repeat_is_a_split_of_its_own_and_the_first_is_that_of_the_seed(
+    make_cohort: MakeCohort, seed: int
+) -> None:
+    cohort = random_cohort(make_cohort, seed)
+    folds = make_folds(cohort, 5, seed, num_repeats=3)
+    repeats = [folds[first : first + 5] for first in (0, 5, 10)]
+    assert len(folds) == 15
+    assert same(repeats[0], make_folds(cohort, 5, seed))
+    for one, other in itertools.combinations(repeats, 2):
+        assert not same(one, other)
+    for repeat in repeats:
+        scored = np.concatenate([fold.valid for fold in repeat])
+        np.testing.assert_array_equal(np.sort(scored), np.arange(len(cohort.labels)))
+        for fold in repeat:
+            assert not set(cohort.patients[fold.train]) & set(cohort.patients[fold.valid])
 
 
 def test_new_names_of_patients_change_no_fold(make_cohort: MakeCohort) -> None:

@@ -8,11 +8,12 @@ import pytest
 from ray import tune
 
 from search.capacity import Capacity, allot
+from search.cluster import cluster
 from search.prepare import prepare
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
 from search.study import StudySearch
-from search.tuner import cluster, run_trials
+from search.tuner import run_trials
 from trainable.phantoms import write_demo
 from trainable.problems import InputProblemsError
 
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
-    with cluster(None):
+    with cluster(None) as wait:
+        wait()
         yield
 
 
@@ -48,7 +50,9 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
     )
     resources = allot(1, 0.25)
-    search = StudySearch(prepared.space(has_gpu=False), run, 0, 2, Capacity(resources))
+    search = StudySearch(
+        prepared.space(has_gpu=False), run, 0, len(prepared.task.folds), Capacity(resources)
+    )
     task = dataclasses.replace(prepared.task, weights=gone)
     run_trials(run, search, task, None, resources, 2, None, tune.Callback())
     run_trials(run, search, prepared.task, None, resources, 2, None, tune.Callback())

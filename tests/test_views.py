@@ -215,16 +215,18 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
 ) -> None:
     config = tiny_config(**LEARNER, unfreeze=1, positive_views=positive_views)
     prints = dict(RANDOM.fingerprints)
+    num_rows = NUM_EXAMS + (positive_views - 1) * int(cohort.labels.sum())
+    steps_of_a_fold = config.epochs * math.ceil(num_rows / config.batch_size)
     winner = Winner(
-        0, config, 0.5, ThresholdPolicy("best"), "binary", "none", prints, STATISTICS, {}, {}, ()
+        0, config, steps_of_a_fold, 0.5, ThresholdPolicy("best"), "binary", "none", prints,
+        STATISTICS, {}, {}, (),
     )  # fmt: skip
     store = ArrayStore(tmp_path / "cache")
     steps = []
     model = final_model(
         tmp_path, winner, cohort, 1, store, lambda _, record: steps.append(record.num_steps)
     )
-    num_rows = NUM_EXAMS + (positive_views - 1) * int(cohort.labels.sum())
-    assert steps[-1] == config.epochs * math.ceil(num_rows / config.batch_size)
+    assert steps == [steps_of_a_fold]
     (tmp_path / "new").mkdir()
     csv = write_exams(tmp_path / "new", seed=7)
     template = tmp_path / "template.csv"

@@ -21,6 +21,7 @@ from trainable.metrics import Evaluation, F1Average, evaluate
 from trainable.model import Network, fresh_head
 from trainable.pixels import PixelStatistics
 from trainable.rows import trial_rows
+from trainable.split_network import split_over_ranks
 from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy, choose_threshold
 from trainable.training import EpochRecord, fit
@@ -37,7 +38,7 @@ class Task:
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing; of one
             view, each image is an examination.
         labels: int64 (num_exams,), 1 positive, 0 negative.
-        folds: examinations to train on and to score.
+        folds: examinations to train on and to score, those of all repeats.
         statistics: of the cohort's pixels.
         weights: where bodies start from.
         cache: folder of the stored arrays.
@@ -67,8 +68,8 @@ class FoldRecord:
 
     Attributes:
         fold: folds done so far.
-        scores: float32 (num_exams,), probability of the positive class where an examination has
-            been scored by a model that did not train on it or its patient, else NaN.
+        scores: float32 (num_exams,), mean probability of the positive class by the models so far
+            that did not train on the examination or its patient; NaN where there is none yet.
         objective: of those scores.
         evaluation: of those scores, at their threshold.
         last_epoch: of this fold.
@@ -109,19 +110,20 @@ def cross_validate(
     body = Body(images, config, task.weights, device)
     of_images, source = frozen_inputs(body, store, task.cache_bytes)
     inputs = by_examination(of_images, rows.images, device)
-    scores = np.full(len(task.labels), np.nan, np.float32)
+    totals, counts = np.zeros(len(task.labels)), np.zeros(len(task.labels))
     for number, fold in enumerate(task.folds, start=1):
         seed = fold_seed(task.seed, number, config.seed)
-        network = new_network(config, [], body.trained, seed, device)
+        network = split_over_ranks(new_network(config, [], body.trained, seed, device), device)
         record = fit_to_end(network, inputs, labels, rows.fold(fold), config, seed)
-        scores[fold.valid] = record.scores
-        scored = np.flatnonzero(~np.isnan(scores))
+        totals[fold.valid] += record.scores
+        counts[fold.valid] += 1
+        scored = np.flatnonzero(counts)
+        scores = np.full(len(counts), np.nan, np.float32)
+        scores[scored] = totals[scored] / counts[scored]
         of_scored = task.labels[scored], scores[scored]
         threshold, objective = choose_threshold(*of_scored, task.threshold, task.f1_average)
         evaluation = evaluate(*of_scored, threshold, task.f1_average)
-        yield FoldRecord(
-            number, scores.copy(), objective, evaluation, record, source, body.num_forwarded
-        )
+        yield FoldRecord(number, scores, objective, evaluation, record, source, body.num_forwarded)
 
 
 def fit_to_end(

@@ -95,7 +95,8 @@ class Grouping:
         return np.asarray(pd.Index(self.names).get_indexer(pd.Index(table["view"])), dtype=np.int64)
 
     def _check_views(self, table: pd.DataFrame, problems: Problems) -> None:
-        column, by_order = self.view_column, "search the order in the table: --view-column none"
+        column = self.view_column
+        by_order = f"search with --view-column {NO_COLUMN}, for the order in the table"
         if len(self.names) > self.views:
             problems.add(
                 f"--views must be at least the number of views in {column!r}, {len(self.names)} "

@@ -29,6 +29,7 @@ Source = Literal["features", "activations", "pixels"]
 """What a trial starts from: stored pooled features, stored activations at the freeze boundary, or
 the pixels, with the frozen part run on every batch."""
 
+FEATURES = "features-"
 _ACTIVATIONS = "activations-"
 
 
@@ -113,7 +114,7 @@ def features_key(body: Body, images: Images) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
     stages = find_backbone(body.config.backbone).pooled_stages(body.config.cut)
     cuts = [stage.cut for stage in stages]
-    return _key("features-", body, images, cuts=cuts, pool="max, mean")
+    return _key(FEATURES, body, images, cuts=cuts, pool="max, mean")
 
 
 def activations_key(body: Body, images: Images) -> str:

@@ -71,12 +71,12 @@ def seen_rows(cohort: Cohort) -> NDArray[np.int64]:
     return np.setdiff1d(np.arange(len(cohort.labels)), rows_of(cohort, "test"))
 
 
-def make_folds(cohort: Cohort, num_folds: int, seed: int) -> tuple[Fold, ...]:
-    """Split the cohort for out-of-fold scores.
+def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) -> tuple[Fold, ...]:
+    """Split the cohort for out-of-fold scores, one repeat after the other.
 
     Where the cohort is split there is one fold, trained and scored on its two sides; test rows have
-    no part in it.
-    Otherwise every image is scored once, in the fold that leaves its patient out.
+    no part in it. Otherwise every image is scored once a repeat, in the fold that leaves its
+    patient out.
 
     Raises:
         InputProblemsError: if some fold would be trained or scored on one class only.
@@ -85,9 +85,13 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int) -> tuple[Fold, ...]:
     if cohort.is_split:
         folds = [Fold(rows_of(cohort, "train"), rows_of(cohort, "valid"))]
     else:
-        splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-        parts = splitter.split(np.zeros(len(labels)), labels, cohort.patients)
-        folds = [Fold(np.sort(train), np.sort(valid)) for train, valid in parts]
+        folds = [
+            Fold(np.sort(train), np.sort(valid))
+            for repeat in range(num_repeats)
+            for train, valid in StratifiedGroupKFold(
+                num_folds, shuffle=True, random_state=_repeat_seed(seed, repeat)
+            ).split(np.zeros(len(labels)), labels, cohort.patients)
+        ]
     one_class = [
         number
         for number, fold in enumerate(folds)
@@ -96,8 +100,13 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int) -> tuple[Fold, ...]:
     if one_class:
         raise InputProblemsError(
             [
-                f"every fold must hold both classes; of {num_folds} folds (seed {seed}) these do "
+                f"every fold must hold both classes; of {len(folds)} folds (seed {seed}) these do "
                 f"not: {listing(one_class)}. Ask for fewer with --folds or try another --seed"
             ]
         )
     return tuple(folds)
+
+
+def _repeat_seed(seed: int, repeat: int) -> int:
+    """The first repeat is drawn by the seed itself."""
+    return int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0]) if repeat else seed

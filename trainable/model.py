@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainable.backbones import find_backbone
 from trainable.config import TrialConfig
-from trainable.inputs import Batch, map_images, side_by_side
+from trainable.inputs import Batch, Batches, map_images, side_by_side
 
 
 class ConcatPool(nn.Module):
@@ -125,12 +125,20 @@ class Network(nn.Module):
         maps: Tensor = self.frozen(images)
         return maps if len(self.trained) else self.pool(maps)
 
-    def suffix(self, inputs: Batch) -> Tensor:
-        """Logits (batch, 2) from what `prefix` computed of the images of a batch."""
+    def pooled(self, inputs: Batch) -> Tensor:
+        """What the head takes, from what `prefix` computed of the images of a batch."""
         if len(self.trained):
             inputs = map_images(inputs, lambda maps: self.pool(self.trained(maps)))
-        logits: Tensor = self.head(side_by_side(inputs))
+        return side_by_side(inputs)
+
+    def suffix(self, inputs: Batch) -> Tensor:
+        """Logits (batch, 2) from what `prefix` computed of the images of a batch."""
+        logits: Tensor = self.head(self.pooled(inputs))
         return logits
+
+    def logits(self, inputs: Batches, rows: Tensor) -> Tensor:
+        """Logits (len(rows), 2) of rows of a trial; `inputs` maps them to what `prefix` gives."""
+        return self.suffix(inputs(rows))
 
     def forward(self, images: Batch) -> Tensor:
         """Logits (batch, 2) of normalized images (..., 3, size, size)."""

@@ -1,0 +1,96 @@
+"""What a search costs by its number of images: `python -m benchmarks.growth --data DATA`.
+
+One core, SqueezeNet 1.0, a quarter of the images and all of them: if a cost grows in proportion,
+its figure for one image is the same in both columns. `docs/cost.md` has the formulas.
+"""
+
+import argparse
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.finetuning import CPU, cpu_seconds, images_of
+from search.prepare import prepare
+from search.selection import select
+from search.settings import SearchSettings
+from trainable.body import Body
+from trainable.config import TrialConfig
+from trainable.cross_validation import Task, cross_validate
+from trainable.features import features_key, frozen_inputs
+from trainable.folds import make_folds
+from trainable.metrics import F1Average
+from trainable.pixels import load_pixels, pixels_key
+from trainable.store import ArrayStore
+from trainable.thresholds import ThresholdPolicy
+
+NUM_TRIALS = 50  # that the selection chooses among
+AVERAGE: F1Average = "binary"
+
+
+def costs(
+    task: Task, patients: NDArray[np.int64], config: TrialConfig, folder: Path
+) -> dict[str, float]:
+    """CPU seconds and bytes of each step, from nothing stored."""
+    task = dataclasses.replace(task, cache=folder)
+    store = ArrayStore(folder)
+    decode, _ = cpu_seconds(lambda: load_pixels(task.paths, task.hashes, config.image_size, store))
+    images = images_of(task, config.image_size)
+    body = Body(images, config, task.weights, CPU)
+    forward, _ = cpu_seconds(lambda: frozen_inputs(body, store, 0))
+    trial, records = cpu_seconds(lambda: list(cross_validate(config, task, CPU, store)))
+    scores = np.tile(records[-1].scores, (NUM_TRIALS, 1))
+    best = ThresholdPolicy("best")
+    choice, _ = cpu_seconds(lambda: select(task.labels, patients, scores, best, AVERAGE))
+    return {
+        "decode, s": decode,
+        "forward pass, s": forward,
+        "frozen trial with its features, s": trial,
+        f"choice among {NUM_TRIALS} trials, s": choice,
+        "pixels, bytes": store.path(pixels_key(task.hashes, config.image_size)).stat().st_size,
+        "features, bytes": store.path(features_key(body, images)).stat().st_size,
+    }
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="as for cxr-search")
+    parser.add_argument("--patient-pattern", help="as for cxr-search")
+    parser.add_argument("--image-size", type=int, default=320)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    config = TrialConfig(image_size=options.image_size)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = SearchSettings(
+            data=options.data, patient_pattern=options.patient_pattern, weights="none",
+            backbones=(config.backbone,), image_size=options.image_size, cache=Path(folder),
+        )  # fmt: skip
+        prepared = prepare(settings, settings)
+        cohort, table = prepared.cohort, {}
+        # what is imported and allocated at the first call is no cost of the images
+        for share in (1, 4, 1):
+            part = dataclasses.replace(cohort, manifest=cohort.manifest[::share].reset_index())
+            task = dataclasses.replace(
+                prepared.task,
+                paths=tuple(part.manifest["path"]),
+                hashes=tuple(part.manifest["sha256"]),
+                labels=part.labels,
+                folds=make_folds(part, settings.folds, settings.seed),
+            )
+            with tempfile.TemporaryDirectory() as empty:
+                found = costs(task, part.patients, config, Path(empty))
+            table[f"{len(part.labels)} images"] = found
+    whole, quarter = list(table)
+    frame = pd.DataFrame(table)[[quarter, whole]]
+    for name in (quarter, whole):
+        frame[f"for one of {name}"] = frame[name] / int(name.split()[0])
+    print(frame.to_string(float_format="{:,.4f}".format))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Labelled images in a cloud store (s3://, gs:// or what else fsspec reads), brought here.
+
+What is brought lies under `--cache`, in a folder that is named by the address and by what the store
+says of each file (size, time, checksum). So no file changes below a search, and what is there is
+not brought again.
+"""
+
+import functools
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from filelock import FileLock
+
+from search.settings import SearchSettings
+from trainable.images import SUFFIXES
+from trainable.problems import InputProblemsError, Problems
+
+_URI = re.compile(r"([a-z][a-z0-9+]+):/+(.+)", re.DOTALL)
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+# what stores say of a file that changes with its content, by the names that they give it
+_VERSION = ("size", "ETag", "etag", "md5Hash", "LastModified", "mtime", "created", "updated")
+
+
+def uri(path: Path | None) -> str | None:
+    """The address that was given as a path, and lost a slash so; None for a file's own path.
+
+    >>> uri(Path("s3://bucket/train.csv"))
+    's3://bucket/train.csv'
+    """
+    found = _URI.fullmatch(path.as_posix()) if path else None
+    return f"{found[1]}://{found[2]}" if found else None
+
+
+def brought(settings: SearchSettings) -> SearchSettings:
+    """The settings, with `data` and `images` on this machine where they were addresses.
+
+    Raises:
+        InputProblemsError: naming each address that cannot be read, with what its store says.
+    """
+    problems = Problems()
+    addresses = {name: uri(getattr(settings, name)) for name in ("data", "images")}
+    cache = settings.cache.expanduser().resolve() / "remote"
+    paths = {
+        name: problems.attempt(functools.partial(_bring, address, cache))
+        for name, address in addresses.items()
+        if address is not None
+    }
+    if addresses["data"] and paths["data"] and paths["data"].is_file() and not settings.images:
+        problems.add(f"--images must name the folder of the images that {settings.data} lists")
+    problems.refuse()
+    return settings.model_copy(update=paths)
+
+
+def _bring(address: str, cache: Path) -> Path:
+    """Copy a table, or all images in a folder and below; a folder is there as a whole or not."""
+    try:
+        store, root = fsspec.core.url_to_fs(address)
+        found = store.find(root, detail=True)
+        if list(found) != [root]:
+            found = {p: f for p, f in found.items() if PurePosixPath(p).suffix.lower() in SUFFIXES}
+        if not found:
+            raise FileNotFoundError("there is neither a table nor an image")
+        folder = cache / _name(address, found)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                partial = folder.with_suffix(".partial")
+                names = [path.removeprefix(root).lstrip("/") for path in found]
+                targets = [str(partial / (name or PurePosixPath(root).name)) for name in names]
+                store.get(list(found), targets)
+                partial.rename(folder)
+    except Exception as error:  # each store has errors of its own
+        extra = _EXTRAS.get(address.partition(":")[0]) if isinstance(error, ImportError) else None
+        advice = f"; install what reads it: uv sync --extra {extra}" if extra else ""
+        reason = f"{type(error).__name__}: {error}"
+        raise InputProblemsError([f"{address} cannot be read ({reason}){advice}"]) from error
+    return folder / PurePosixPath(root).name if list(found) == [root] else folder
+
+
+def _name(address: str, found: dict[str, dict[str, Any]]) -> str:
+    versions = [(path, *(facts.get(name) for name in _VERSION)) for path, facts in found.items()]
+    return hashlib.sha256(repr((address, sorted(versions))).encode()).hexdigest()[:24]

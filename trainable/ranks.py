@@ -1,0 +1,98 @@
+"""One trial on several GPUs of a node: a process for each, of which any may be lost."""
+
+import tempfile
+from collections.abc import Generator
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+
+import torch
+from torch import distributed, multiprocessing
+from torch.multiprocessing.spawn import ProcessContext, ProcessException
+
+from trainable.config import TrialConfig
+from trainable.cross_validation import FoldRecord, Task, cross_validate
+from trainable.store import ArrayStore
+
+_LOOK_SECONDS = 0.2
+_GRACE_SECONDS = 2.0
+
+
+class RankError(RuntimeError):
+    """A process of a trial on several devices has failed or was killed; the others were ended."""
+
+
+def cross_validate_on_ranks(
+    num_ranks: int, kind: str, config: TrialConfig, task: Task, store: ArrayStore
+) -> Generator[FoldRecord]:
+    """Cross-validate on several devices of this node (see `split_network`).
+
+    The calling process computes nothing, so it can end what waits for a device that was lost.
+
+    Args:
+        num_ranks: processes to start, each with a device of its own.
+        kind: "cuda", or "cpu" for tests.
+        config: of the trial; it trains stages, else there is nothing to split.
+        task: what all trials share.
+        store: whose tables the ranks compute together.
+
+    Yields:
+        As `cross_validate` does.
+
+    Raises:
+        RankError: with the first error of a rank, or the signal that killed it.
+    """
+    receiver, sender = Pipe(duplex=False)
+    with receiver, sender, tempfile.TemporaryDirectory() as meeting:
+        threads = max(1, torch.get_num_threads() // num_ranks)
+        args = (num_ranks, kind, threads, meeting, sender, config, task, store.folder)
+        context = multiprocessing.spawn(_run, args, num_ranks, join=False, daemon=True)
+        try:
+            ended = False
+            while not ended:
+                ended = _ended(context)
+                while receiver.poll():
+                    yield receiver.recv()
+        finally:
+            for process in context.processes:
+                process.kill()
+                process.join()
+
+
+def _ended(context: ProcessContext) -> bool:
+    """Whether all ranks have ended well; waits a little."""
+    try:
+        return bool(context.join(_LOOK_SECONDS, _GRACE_SECONDS))
+    except ProcessException as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise RankError(
+            f"process {error.error_index + 1} of {len(context.processes)} of this trial failed, "
+            f"and the others were ended: {reason}"
+        ) from error
+
+
+def _run(
+    rank: int,
+    num_ranks: int,
+    kind: str,
+    threads: int,
+    meeting: str,
+    sender: Connection,
+    config: TrialConfig,
+    task: Task,
+    cache: Path,
+) -> None:
+    """What each process does; only the first one tells."""
+    torch.set_num_threads(threads)
+    device = torch.device(kind, rank if kind == "cuda" else 0)
+    if kind == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_process_group(
+        "nccl" if kind == "cuda" else "gloo",
+        init_method=f"file://{meeting}/ranks",
+        rank=rank,
+        world_size=num_ranks,
+    )
+    for record in cross_validate(config, task, device, ArrayStore(cache)):
+        if rank == 0:
+            sender.send(record)
+    distributed.destroy_process_group()
