@@ -9,6 +9,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
+from search.recent_trials import RecentTrials
 from search.run_folder import ENDED, RunFolder
 from search.space import Space
 
@@ -93,7 +94,7 @@ class StudySearch(OptunaSearch):
             mode="max",
             sampler=sampler,
             study_name=STUDY_NAME,
-            storage=run.storage(),
+            storage=run.storage(RecentTrials),
         )
         self.stopped: set[str] = set()
         self._num_folds = num_folds
