@@ -19,13 +19,14 @@ class RecentTrials(JournalStorage):
     """A study as the sampler sees it: the best of the older trials, and all that are recent.
 
     TPE looks at all trials for each group of parameters, so the time of a suggestion grows with
-    their number. Here it stops growing at `NUM_RECENT` trials and those under way.
+    their number. Here that growth ends at `NUM_RECENT` trials.
     """
 
     def __init__(self, backend: BaseJournalBackend) -> None:
         super().__init__(backend)
         self._num_older = 0
         self._best: list[FrozenTrial] = []
+        self._under_way: list[int] = []
 
     def get_all_trials(
         self,
@@ -33,19 +34,20 @@ class RecentTrials(JournalStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """The trials of the only study, in their order; of the older ones the best alone."""
+        """The trials of the only study, in order; of the older ones the best and the unfinished."""
         trials = super().get_all_trials(study_id, deepcopy=False)
-        num_older = self._num_older
-        while num_older < len(trials) - NUM_RECENT and trials[num_older].state.is_finished():
-            num_older += 1
-        passed = trials[self._num_older : num_older]
-        complete = [t for t in passed if t.state == TrialState.COMPLETE]
+        num_older = max(0, len(trials) - NUM_RECENT)
+        passed = [trials[n] for n in (*self._under_way, *range(self._num_older, num_older))]
+        complete = [trial for trial in passed if trial.state == TrialState.COMPLETE]
         if complete:
-            candidates = [*self._best, *complete]
-            best = heapq.nlargest(NUM_BEST, candidates, key=lambda t: cast("float", t.value))
-            self._best = sorted(best, key=lambda t: t.number)
+            self._best = heapq.nlargest(NUM_BEST, [*self._best, *complete], key=_value)
+        under_way = [trial for trial in passed if not trial.state.is_finished()]
+        self._under_way = [trial.number for trial in under_way]
         self._num_older = num_older
-        seen = [
-            t for t in (*self._best, *trials[num_older:]) if states is None or t.state in states
-        ]
+        older = sorted([*self._best, *under_way], key=lambda trial: trial.number)
+        seen = [t for t in (*older, *trials[num_older:]) if states is None or t.state in states]
         return copy.deepcopy(seen) if deepcopy else seen
+
+
+def _value(trial: FrozenTrial) -> float:
+    return cast("float", trial.value)
