@@ -9,6 +9,7 @@ import argparse
 import resource
 import tempfile
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +17,23 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import optuna
 import pandas as pd
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import JournalStorage
 
 from search.capacity import Capacity, Resources
+from search.recent_trials import RecentTrials
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
 from search.space_file import make_space
-from search.study import StudySearch
+from search.study import STUDY_NAME, StudySearch
 from trainable.backbones import BACKBONES
 from trainable.cohort import Cohort
 from trainable.cross_validation import Task
 from trainable.folds import Fold
 from trainable.pixels import PixelStatistics
+from trainable.store import ArrayStore
 from trainable.thresholds import ThresholdPolicy
 from trainable.weights import Weights
 
@@ -80,6 +86,32 @@ def suggestions(num_trials: int, num_under_way: int) -> Iterator[dict[str, float
                 done, began, last = 2 * done, time.perf_counter(), done
 
 
+def after(num_trials: int, num_suggestions: int = 5) -> dict[str, float]:
+    """Write a study of random trials, and suggest a few more."""
+    with tempfile.TemporaryDirectory() as folder, patch("os.fsync"):
+        run = new_run(Path(folder, "run"))
+        log = optuna.create_study(storage=run.storage(), study_name=STUDY_NAME)
+        drawn = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        rng = np.random.default_rng(0)
+        for _ in range(num_trials):
+            trial = drawn.ask()
+            SPACE.sample(trial)
+            log.add_trial(drawn.tell(trial, rng.random()))
+        row: dict[str, float] = {"trials": num_trials}
+        for name, kind in {"Optuna's log": JournalStorage, "ours": RecentTrials}.items():
+            sampler = optuna.samplers.TPESampler(
+                seed=0, multivariate=True, group=True, constant_liar=True
+            )
+            study = optuna.load_study(
+                storage=run.storage(kind), study_name=STUDY_NAME, sampler=sampler
+            )
+            began = time.perf_counter()
+            for _ in range(num_suggestions):
+                SPACE.sample(study.ask())
+            row[name] = (time.perf_counter() - began) / num_suggestions
+        return row
+
+
 def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
     """Run trials that only report on nodes of one CPU each."""
     import ray
@@ -124,18 +156,48 @@ def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
     }
 
 
+def keys(num_keys: int) -> Iterator[dict[str, float]]:
+    """Store small tables; a row each time that their number grows tenfold."""
+    table = np.zeros((64, 16), np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        store = ArrayStore(Path(folder))
+        done, began, last = 10, time.perf_counter(), 0
+        for number in range(1, num_keys + 1):
+            name = f"features-{number:08d}"
+            store.get_or_compute(name, table.shape, table.dtype, table.__getitem__)
+            if number == min(done, num_keys):
+                added = (time.perf_counter() - began) / (number - last)
+                fresh = ArrayStore(Path(folder))
+                began = time.perf_counter()
+                fresh.get(name)
+                opened = time.perf_counter() - began
+                began = time.perf_counter()
+                store.make_room("features-", table.nbytes, 2**40)
+                room = time.perf_counter() - began
+                yield {"tables": number, "add": added, "open": opened, "make room": room}
+                done, began, last = 10 * done, time.perf_counter(), number
+
+
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=0, help="test cluster of so many nodes")
+    parser.add_argument("--after", type=int, default=0, help="a suggestion after so many trials")
+    parser.add_argument("--keys", type=int, default=0, help="store so many tables")
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--under-way", type=int, default=8)
     options = parser.parse_args()
-    if options.nodes:
+    if options.after:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        rows = [after(10**n) for n in range(2, len(str(options.after)))]
+    elif options.keys:
+        rows = list(keys(options.keys))
+    elif options.nodes:
         rows = [cluster(options.nodes, options.trials)]
     else:
         rows = list(suggestions(options.trials, options.under_way))
-    print(pd.DataFrame(rows).round(3).to_string(index=False))
+    print(pd.DataFrame(rows).round(4).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from search.tuner import death
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
+_REFRESH_SHARE = 0.1  # of the time: reading a ledger of thousands of rows takes a while
 
 
 class SearchDisplay(tune.Callback):
@@ -31,7 +32,7 @@ class SearchDisplay(tune.Callback):
         self._live: Live | None = None
         self._progress: Progress | None = None
         self._num_shown = 0
-        self._last_refresh = 0.0
+        self._next_refresh = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray pickles its callbacks; a terminal cannot be."""
@@ -59,9 +60,11 @@ class SearchDisplay(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Show what has changed, at most twice a second."""
-        if time.monotonic() - self._last_refresh >= _REFRESH_SECONDS:
-            self._last_refresh = time.monotonic()
+        began = time.monotonic()
+        if began >= self._next_refresh:
             self._show(sum(trial.status == Trial.RUNNING for trial in trials))
+            now = time.monotonic()
+            self._next_refresh = now + max(_REFRESH_SECONDS, (now - began) / _REFRESH_SHARE)
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

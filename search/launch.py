@@ -106,8 +106,8 @@ def _go_on(
             [f"a resumed search keeps what its scores depend on; it has {text}; leave that out, or "
              "start a new search" for text in fixed]
         )  # fmt: skip
-    if settings.data != DEMO:
-        brought(settings)  # again, if the cache has been emptied
+    if not all(Path(path).is_file() for path in cohort.manifest["path"]):
+        brought(settings)  # once more: the cache has been emptied
     kept = {name: value for name, value in asked.items() if name not in _OF_SPACE}
     return run, prepare(settings.model_copy(update=kept), cohort, space)
 

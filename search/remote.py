@@ -62,7 +62,7 @@ def _bring(address: str, cache: Path) -> Path:
         if list(found) != [root]:
             found = {p: f for p, f in found.items() if PurePosixPath(p).suffix.lower() in SUFFIXES}
         if not found:
-            raise FileNotFoundError("there is neither a table nor an image")
+            raise FileNotFoundError("no table and no image is found there, or nobody answers")
         folder = cache / _name(address, found)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():

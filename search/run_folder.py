@@ -55,9 +55,9 @@ class RunFolder:
         """Ray pickles its callbacks; a copy names the folder and does not hold its lock."""
         return RunFolder, (self.path,)
 
-    def storage(self) -> JournalStorage:
+    def storage(self, kind: type[JournalStorage] = JournalStorage) -> JournalStorage:
         """Optuna's storage: a log, since SQLite reads all running trials anew for each number."""
-        return JournalStorage(JournalFileBackend(str(self.study_log)))
+        return kind(JournalFileBackend(str(self.study_log)))
 
     def write_space(self, text: str) -> None:
         """Write what is searched; before `create`."""

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from search.grid import Grid
+from search.recent_trials import RecentTrials
 from search.run_folder import ENDED, RunFolder
 from search.space import Space
 
@@ -103,7 +104,7 @@ class StudySearch(OptunaSearch):
             mode="max",
             sampler=sampler,
             study_name=STUDY_NAME,
-            storage=run.storage(),
+            storage=run.storage(RecentTrials),
         )
         self.stopped: set[str] = set()
         self.stops_early = space.stops_early
