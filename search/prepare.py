@@ -177,6 +177,14 @@ def _cohort(settings: SearchSettings, images: CohortSource | Cohort) -> Cohort:
     cohort = read_cohort(images)
     if settings.shares is None:
         return cohort
+    given = settings.model_fields_set
+    folds = [
+        f"--{name} {getattr(settings, name)}" for name in ("folds", "repeats") if name in given
+    ]
+    if folds:
+        raise InputProblemsError(
+            [f"--shares is one split, without folds: leave it out, or {' and '.join(folds)}"]
+        )
     if cohort.is_split:
         raise InputProblemsError(
             ["--shares splits the images anew: give --split merge with it, or leave it out"]

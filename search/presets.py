@@ -100,7 +100,7 @@ PRESETS: Mapping[PresetName, Preset] = {
         table=DETECTION,
         # 2,084 images for training of 5,184
         settings={"shares": (40, 60), "threshold": "sensitivity:0.98"},
-        # the size, optimizer, rate, batch and epochs of the paper's own text
+        # size, optimizer, rate, batch and epochs are not in our source: as we remember the paper
         base={
             "head": "plain", "head_layers": "none", "dropout": 0.0, "positive_views": 5,
             "normalization": "imagenet", "optimizer": "adam", "weight_decay": 0.0,
@@ -120,7 +120,8 @@ PRESETS: Mapping[PresetName, Preset] = {
         about="the assignment's other trials: a frozen network with a new last layer, and SGD",
         table=COUNTS,
         settings={"shares": (80, 20), "threshold": "0.5"},
-        # rate, batch, epochs, size: of PyTorch's tutorial of transfer learning, which has this step
+        # rate, batch, epochs and size are not in our source: as we remember PyTorch's tutorial of
+        # transfer learning, which has this step
         base={
             "head": "plain", "head_layers": "none", "dropout": 0.0, "normalization": "imagenet",
             "optimizer": "sgd", "momentum": 0.9, "schedule": "step", "step_epochs": 7,
@@ -200,6 +201,11 @@ def _overrides(settings: SearchSettings) -> dict[str, Any]:
             problems.append(f"--{option} must be one value with --preset; got {', '.join(values)}")
         elif values:
             found[name] = values[0]
+    for name in settings.backbones:
+        try:
+            find_backbone(name)
+        except ValueError as error:
+            problems.append(f"--backbones: {error}")
     if settings.space is not None:
         problems.append("--preset is a list of configurations of its own: leave --space out")
     if problems:

@@ -121,7 +121,7 @@ def describe_winner(
     found, corrected = winner["out_of_fold"], winner["corrected"]
     low, high = corrected["interval"]
     yield (
-        f"winner: trial {winner['trial']} of {winner['num_trials']}; expect an F1 of "
+        f"winner: trial {winner['trial']} among {winner['num_trials']} complete; expect an F1 of "
         f"{corrected['f1']:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
     )
     yield (

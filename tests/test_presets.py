@@ -99,8 +99,12 @@ def test_backbones_that_are_not_asked_for_are_left_out() -> None:
 
 def test_options_without_a_meaning_for_a_list_are_refused_together(tmp_path: Path) -> None:
     with pytest.raises(InputProblemsError) as caught:
-        grid(preset="assignment", unfreeze="none,one", space=tmp_path / "s.yaml")
-    assert len(caught.value.problems) == 2
+        grid(
+            preset="assignment", unfreeze="none,one", space=tmp_path / "s.yaml",
+            backbones="resnet81",
+        )  # fmt: skip
+    assert len(caught.value.problems) == 3
+    assert "did you mean 'resnet18'?" in str(caught.value)
 
 
 @pytest.mark.timeout(240)

@@ -1,10 +1,12 @@
 """One split by shares: near to them in each class, patients together, test rows apart."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from search.prepare import prepare
 from search.settings import SearchSettings
 from trainable.cohort import Cohort
 from trainable.folds import make_folds, rows_of, seen_rows, split_by_shares
@@ -58,6 +60,12 @@ def test_too_few_patients_for_such_shares_are_refused(make_cohort: MakeCohort) -
 def test_shares_that_are_none_are_refused(shares: str) -> None:
     with pytest.raises(ValueError, match="shares"):
         SearchSettings.model_validate({"shares": shares})
+
+
+def test_folds_and_shares_exclude_each_other(xray_csv: Path) -> None:
+    settings = SearchSettings(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
+    with pytest.raises(InputProblemsError, match="leave it out, or --folds 3 and --repeats 2"):
+        prepare(settings, settings)
 
 
 def test_shares_are_read_as_they_are_written() -> None:
