@@ -187,7 +187,7 @@ def test_examinations_are_split_and_searched_as_one_also_when_resumed(
     ]
     table = pd.DataFrame(rows, columns=TABLE.columns).sample(frac=1, random_state=0)
     settings = SearchSettings(
-        data=write(table), views=2, folds=3, image_size=32, weights="none",
+        data=write(table), views=2, folds=3, repeats=1, image_size=32, weights="none",
         backbones=("squeezenet1_0",), cache=tmp_path / "cache",
     )  # fmt: skip
     first = prepare(settings, settings)
