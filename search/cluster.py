@@ -41,12 +41,16 @@ def cluster(address: str | None) -> Iterator[Callable[[], None]]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # a scheduler's SIGTERM ends a search as Ctrl-C does, and not in Ray's crash handler
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        with ThreadPoolExecutor(1) as thread:
-            yield thread.submit(_start, address).result
-    finally:
-        ray.shutdown()
-        signal.signal(signal.SIGTERM, before)
+    # Ray's processes end with the thread that started them (PR_SET_PDEATHSIG), so it must outlive
+    # the shutdown, which else waits ten seconds and more for the dead
+    with ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(_start, address)
+        try:
+            yield starting.result
+        finally:
+            starting.exception()
+            ray.shutdown()
+            signal.signal(signal.SIGTERM, before)
 
 
 def _start(address: str | None) -> None:
