@@ -15,6 +15,10 @@ class InputProblemsError(ValueError):
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__(f"{count} to mend first:\n" + "\n".join(f"  - {p}" for p in self.problems))
 
+    def __reduce__(self) -> tuple[type["InputProblemsError"], tuple[tuple[str, ...]]]:
+        """An exception is copied to another process by what it was made of, not by its text."""
+        return InputProblemsError, (self.problems,)
+
 
 class Problems:
     """Collects problems, so that a user sees all of them at once and not one a run."""
