@@ -62,7 +62,7 @@ def claim_holdout(search: JudgedSearch) -> Claim:
     labels, patients = search.labels[held_out], search.patients[held_out]
     scores = search.first_scores[:, held_out]
     trial, threshold, f1 = _best_mean(labels, scores, np.ones((1, len(labels))))
-    resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0)
+    resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
     counts = weighted_counts(labels, scores[trial] >= threshold, resamples)
     tail = interval_tail(labels, patients)
     return trial, threshold, f1[0], percentile_interval(f1_of_counts(counts, "binary"), tail)

@@ -1,4 +1,8 @@
-"""Searches made of numbers: correlated score vectors whose true F1 is known to the last digit."""
+"""Searches made of numbers: correlated score vectors whose true F1 is known to the last digit.
+
+A cohort has the number of positives that it has, but it is a sample: new patients are drawn with a
+share of positives as uncertain as a sample of so many patients leaves it, as with real cohorts.
+"""
 
 import numpy as np
 from numpy.random import Generator
@@ -58,7 +62,11 @@ def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSear
     for number, (_, valid) in enumerate(splitter.split(labels, labels, patients)):
         folds[valid] = number
     scores = (1 / (1 + np.exp(-deviations))).astype(np.float32)
-    truth = NormalTruth(distances, num_positive / num_images)
+    # of which share of positives the patients may come, given those that the cohort has
+    num_patients = len(np.unique(patients))
+    num_positive_patients = int(positive.max()) + 1
+    share = rng.beta(num_positive_patients, num_patients - num_positive_patients)
+    truth = NormalTruth(distances, share)
     return JudgedSearch(labels, patients, folds, scores, scores, truth)
 
 

@@ -63,7 +63,8 @@ def select(
     differ from the paper. The counts of all resamples are pooled into one F1, since the mean of F1s
     of few positives each is biased (Forman and Scholz 2010, "Apples-to-apples in cross-validation
     studies"). And the interval is not that of the F1s of the patients left out, who are a third and
-    vary too much: it is that of the chosen trial's F1 over resamples, moved to the corrected F1.
+    vary too much: it is that of the chosen trial's F1 over resamples, moved to the corrected F1; in
+    those the share of positives varies, as it does among new patients.
 
     Args:
         labels: (num_images,), 1 positive, 0 negative.
@@ -76,7 +77,7 @@ def select(
         num_resamples: of the bootstrap.
         seed: of the bootstrap.
     """
-    resamples = resample_patients(labels, patients, num_resamples, seed)
+    resamples = resample_patients(labels, patients, num_resamples, seed, stratified=True)
     once = np.ones((1, len(labels)), np.float32)
     tried = _choose_each(labels, scores, once, policy, average)
     drawn = _choose_each(labels, scores, resamples, policy, average)
@@ -102,6 +103,7 @@ def select(
     threshold = tried.thresholds[chosen, 0]
     positives = scores[chosen] >= threshold
     apparent = float(f1_of_counts(weighted_counts(labels, positives, once), average)[0])
+    resamples = resample_patients(labels, patients, num_resamples, seed, stratified=False)
     resampled = f1_of_counts(weighted_counts(labels, positives, resamples), average)
     low, high = percentile_interval(resampled, interval_tail(labels, patients))
     moved = corrected - apparent

@@ -10,32 +10,55 @@ from trainable.bootstrap import interval_tail, percentile_interval, resample_pat
 from trainable.intervals import Estimate, estimate_metrics, weighted_metrics
 
 PATIENTS = np.repeat(np.arange(60), np.arange(60) % 3 + 1)
+FIRST_IMAGES = np.searchsorted(PATIENTS, np.arange(60))
 LABELS = (PATIENTS < 12).astype(np.int64)
 SCORES = np.clip(0.3 * LABELS + np.random.default_rng(0).random(len(LABELS)) * 0.7, 0, 1).astype(
     np.float32
 )
 
 
-def test_a_patients_images_are_drawn_together_and_each_class_keeps_its_patients() -> None:
-    weights = resample_patients(LABELS, PATIENTS, 50, seed=0)
+@pytest.mark.parametrize("stratified", [False, True])
+def test_a_patients_images_are_drawn_together_as_many_patients_as_there_are(
+    stratified: bool,
+) -> None:
+    weights = resample_patients(LABELS, PATIENTS, 50, seed=0, stratified=stratified)
     assert weights.shape == (50, len(LABELS))
-    first = [np.flatnonzero(patient == PATIENTS)[0] for patient in range(60)]
-    by_patient = weights[:, first]
+    by_patient = weights[:, FIRST_IMAGES]
     assert np.array_equal(by_patient[:, PATIENTS], weights)
-    assert (by_patient[:, :12].sum(axis=1) == 12).all()
-    assert (by_patient[:, 12:].sum(axis=1) == 48).all()
+    assert (by_patient.sum(axis=1) == 60).all()
     assert len(np.unique(by_patient, axis=0)) == 50
 
 
-def test_a_patient_with_both_labels_is_drawn_once_with_all_images() -> None:
-    labels = np.array([1, 0, 1, 0, 0])
-    weights = resample_patients(labels, np.array([7, 7, 3, 5, 9]), 40, seed=0)
+def test_the_share_of_positive_patients_varies_as_that_of_cohorts_unless_it_is_kept() -> None:
+    free, kept = (
+        resample_patients(LABELS, PATIENTS, 2000, seed=0, stratified=stratified)
+        for stratified in (False, True)
+    )
+    num_positive = free[:, FIRST_IMAGES[:12]].sum(axis=1)
+    assert num_positive.mean() == pytest.approx(12, abs=0.3)
+    assert num_positive.var() == pytest.approx(60 * 0.2 * 0.8, rel=0.1)
+    assert (kept[:, FIRST_IMAGES[:12]].sum(axis=1) == 12).all()
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_a_patient_with_both_labels_is_drawn_whole_and_no_resample_lacks_a_class(
+    stratified: bool,
+) -> None:
+    labels, patients = np.array([1, 0, 1, 0, 0]), np.array([7, 7, 3, 5, 9])
+    weights = resample_patients(labels, patients, 400, seed=0, stratified=stratified)
     assert np.array_equal(weights[:, 0], weights[:, 1])
-    assert (weights[:, [0, 2]].sum(axis=1) == 2).all()
+    for label in (0, 1):
+        assert (weights[:, labels == label].sum(axis=1) > 0).all()
+    one_class = resample_patients(
+        np.zeros(3, np.int64), np.arange(3), 10, seed=0, stratified=stratified
+    )
+    assert (one_class.sum(axis=1) == 3).all()
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    draws = [resample_patients(LABELS, PATIENTS, 20, seed=seed) for seed in (1, 1, 2)]
+    draws = [
+        resample_patients(LABELS, PATIENTS, 20, seed=seed, stratified=False) for seed in (1, 1, 2)
+    ]
     assert np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
 
@@ -50,7 +73,7 @@ def test_intervals_of_few_patients_leave_out_less() -> None:
 
 
 def test_metrics_under_weights_are_those_of_as_many_copies() -> None:
-    weights = resample_patients(LABELS, PATIENTS, 3, seed=0)
+    weights = resample_patients(LABELS, PATIENTS, 3, seed=0, stratified=False)
     found = weighted_metrics(LABELS, SCORES, 0.5, "binary", 0.9, weights)
     for number, row in enumerate(weights.astype(int)):
         labels, scores = np.repeat(LABELS, row), np.repeat(SCORES, row)

@@ -10,32 +10,45 @@ LEVEL = 0.95
 
 
 def resample_patients(
-    labels: NDArray[np.int64], patients: NDArray[np.int64], num_resamples: int, seed: int
+    labels: NDArray[np.int64],
+    patients: NDArray[np.int64],
+    num_resamples: int,
+    seed: int,
+    *,
+    stratified: bool,
 ) -> NDArray[np.float32]:
-    """Draw patients with replacement, as many as there are, in each class.
-
-    A patient with any positive image is drawn among the positive ones. So every resample holds both
-    classes, and F1, which depends on the share of positives, is judged near the cohort's own.
+    """Draw patients with replacement, as many as there are.
 
     Args:
         labels: (num_images,), 1 positive, 0 negative.
         patients: (num_images,), images of one patient share a number.
         num_resamples: how many.
         seed: of the draws.
+        stratified: whether every resample holds as many positive patients (those with any positive
+            image) as the cohort. So choices are compared that are made on the same share of
+            positives. For an interval it must vary: F1 and precision depend on it, the cohort's own
+            is a sample's, and new patients have another one.
 
     Returns:
-        Whole numbers (num_resamples, num_images): how often each image was drawn. It is the
-        transpose of a contiguous array.
+        Whole numbers (num_resamples, num_images): how often each image was drawn; never only one
+        class where there are two. It is the transpose of a contiguous array.
     """
     rng = np.random.default_rng(seed)
     _, who = np.unique(patients, return_inverse=True)
-    is_positive = np.zeros(who.max() + 1, np.bool_)
-    np.logical_or.at(is_positive, who, labels == 1)
-    drawn = np.zeros((len(is_positive), num_resamples), np.float32)
-    for stratum in (np.flatnonzero(is_positive), np.flatnonzero(~is_positive)):
-        if len(stratum):
+    members = [np.unique(who[labels == label]) for label in np.unique(labels)]
+    everyone = np.arange(who.max() + 1)
+    positive = np.unique(who[labels == 1])
+    both = [positive, np.setdiff1d(everyone, positive)]
+    strata = [some for some in both if len(some)] if stratified else [everyone]
+    drawn = np.empty((len(everyone), num_resamples), np.float32)
+    lacking = np.arange(num_resamples)
+    while len(lacking):
+        for stratum in strata:
             even = np.full(len(stratum), 1 / len(stratum))
-            drawn[stratum] = rng.multinomial(len(stratum), even, num_resamples).T
+            counts = rng.multinomial(len(stratum), even, len(lacking))
+            drawn[np.ix_(stratum, lacking)] = counts.T
+        has_class = [drawn[rows][:, lacking].any(axis=0) for rows in members]
+        lacking = lacking[~np.all(has_class, axis=0)]
     return drawn[who].T
 
 

@@ -49,7 +49,7 @@ def estimate_metrics(
         num_resamples: of the bootstrap.
     """
     once = np.ones((1, len(labels)), np.float32)
-    resamples = resample_patients(labels, patients, num_resamples, seed=0)
+    resamples = resample_patients(labels, patients, num_resamples, seed=0, stratified=False)
     values = weighted_metrics(labels, scores, threshold, average, wanted, once)
     drawn = weighted_metrics(labels, scores, threshold, average, wanted, resamples)
     tail = interval_tail(labels, patients)
