@@ -57,7 +57,7 @@ PRESETS: Mapping[PresetName, Preset] = {
     "assignment": Preset(
         about="30-day mortality of COVID-19 patients, fastai's learner on a frozen body",
         table=COUNTS,
-        # 320 px, batches of 64, 5 epochs, fastai's Adam (our adamw) at 1e-3: the defaults
+        # the defaults: 320 px, batches of 64, 5 epochs, fastai's Adam (our adamw) at 1e-3
         settings={"shares": (80, 20), "threshold": "0.5"},
         experiments={
             "1: backbone": _NETWORKS,
@@ -77,7 +77,10 @@ PRESETS: Mapping[PresetName, Preset] = {
         about="a DenseNet-121 cut short for mammograms (2018); theirs is --weights chexnet:FILE",
         table=ACCURACY,
         settings={"shares": (60, 20, 20), "threshold": "0.5"},
-        base={"backbone": "densenet121", "optimizer": "adam", "weight_decay": 0.0, "epochs": 20},
+        base={
+            "backbone": "densenet121", "optimizer": "adam", "schedule": "constant",
+            "weight_decay": 0.0, "epochs": 20,
+        },
         experiments={
             "dense blocks": {
                 "4": {"cut": "features"},
@@ -103,8 +106,9 @@ PRESETS: Mapping[PresetName, Preset] = {
         # size, optimizer, rate, batch and epochs are not in our source: as we remember the paper
         base={
             "head": "plain", "head_layers": "none", "dropout": 0.0, "positive_views": 5,
-            "normalization": "imagenet", "optimizer": "adam", "weight_decay": 0.0,
-            "learning_rate": 1e-4, "image_size": 224, "batch_size": 20, "epochs": 100,
+            "normalization": "imagenet", "optimizer": "adam", "schedule": "constant",
+            "weight_decay": 0.0, "learning_rate": 1e-4, "image_size": 224, "batch_size": 20,
+            "epochs": 100,
         },
         experiments={
             "networks": {

@@ -83,7 +83,7 @@ class SearchSettings(CohortSource):
     space: Path | None = None
     """What to search, as YAML or TOML; --print-space shows the default and how to change it."""
     epochs: int | None = Field(None, ge=1)
-    """Passes over the training images of a fold; 5 in the default space."""
+    """Passes over the training images of a fold; by default 5, and up to 20 for frozen bodies."""
     image_size: int | None = Field(None, ge=32, le=2048)
     """Edge of the square images, in pixels; 320 in the default space."""
     batch_size: int | None = Field(None, ge=2)

@@ -13,6 +13,8 @@ from trainable.config import TrialConfig
 from trainable.problems import InputProblemsError, listing
 
 FROZEN, TRAINED = "frozen", "trained"
+BY_TRAINING = ("learning_rate", "epochs")
+"""Settings that may differ by whether the body is all frozen or has trained stages."""
 _CPU_UNFREEZE = ("none", "one")
 _ONLY_WITH = {"momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")}
 """Settings that mean something only with one value of another, and are sampled only with it."""
@@ -28,7 +30,8 @@ class Space:
     Attributes:
         dimensions: of each setting, in the order in which they are sampled; an empty name stands
             for all cases. The cut has a case for each backbone that differs from the others, the
-            learning rate one for a body that is all frozen, and one for trained stages.
+            learning rate and the epochs one for a body that is all frozen, and one for trained
+            stages.
         views: of every examination, as the cohort has them.
     """
 
@@ -73,9 +76,9 @@ class Space:
             case, name = "", setting
             if setting == "cut":
                 case, name = chosen["backbone"], f"cut_{chosen['backbone']}"
-            elif setting == "learning_rate":
+            elif setting in BY_TRAINING:
                 case = TRAINED if chosen["unfreeze"] else FROZEN
-                name = "learning_rate_unfrozen" if chosen["unfreeze"] else setting
+                name = f"{setting}_unfrozen" if chosen["unfreeze"] else setting
             chosen[setting] = pick(setting, name, cases.get(case) or cases[""])
             if setting == "unfreeze":
                 stages = len(find_backbone(chosen["backbone"]).stages_until(chosen["cut"]))
@@ -113,7 +116,10 @@ class Space:
 
     def describe(self, setting: str) -> str:
         """What a setting may be, in a few words."""
-        return " or ".join(map(str, self.dimensions[setting].values()))
+        return " or ".join(
+            f"{dimension} ({case})" if case else str(dimension)
+            for case, dimension in self.dimensions[setting].items()
+        )
 
     def within(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
         """What of the space can be searched here: the words `all` and `auto` become values.

@@ -13,11 +13,11 @@ from search import demo
 from search.dimension import Dimension, read_dimension
 from search.grid import Grid
 from search.settings import DEMO, SPACE_OPTIONS, SearchSettings
-from search.space import FROZEN, TRAINED, Space
+from search.space import BY_TRAINING, FROZEN, TRAINED, Space
 from trainable.backbones import BACKBONES
 from trainable.problems import InputProblemsError, Problems, did_you_mean
 
-_CASES = {"cut": tuple(BACKBONES), "learning_rate": (FROZEN, TRAINED)}
+_CASES = {"cut": tuple(BACKBONES), **dict.fromkeys(BY_TRAINING, (FROZEN, TRAINED))}
 """Settings that may differ by something else, and what by."""
 
 

@@ -42,7 +42,7 @@ def test_defaults_are_the_assignments() -> None:
         ({"weight_decay": float("nan")}, "finite number"),
         ({"optimizer": "adamax"}, "'adamw', 'adam' or 'sgd'"),
         ({"momentum": 1.0}, "less than 1"),
-        ({"schedule": "cosine"}, "'constant' or 'step'"),
+        ({"schedule": "cosine"}, "'constant', 'step' or 'one_cycle'"),
         ({"step_epochs": 0}, "greater than or equal to 1"),
         ({"head": "linear"}, "'fastai' or 'plain'"),
         ({"head_layers": (0,)}, "greater than or equal to 1"),

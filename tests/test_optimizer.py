@@ -87,41 +87,62 @@ def test_decay_is_on_weight_matrices_and_filters_alone_and_frozen_weights_are_le
     assert not given & {id(p) for p in network.frozen.parameters()}
 
 
-def rates(num_epochs: int, **settings: Any) -> list[float]:
-    """The learning rate of each epoch."""
+def rates(num_steps: int, setting: str = "lr", **settings: Any) -> list[Any]:
+    """The learning rate, or another setting of the optimizer, at each step, two an epoch."""
     network, weight = one_weight(1.0)
     config = TrialConfig(learning_rate=0.08, **settings)
     optimizer = build_optimizer(network, config)
-    schedule = build_schedule(optimizer, config)
+    schedule = build_schedule(optimizer, config, 2)
     found = []
-    for _ in range(num_epochs):
+    for _ in range(num_steps):
         weight.grad = torch.zeros(1, 1)
         optimizer.step()
-        found.append({group["lr"] for group in optimizer.param_groups}.pop())
+        found.append({group[setting] for group in optimizer.param_groups}.pop())
         if schedule:
             schedule.step()
     return found
 
 
 def test_the_rate_is_divided_by_ten_every_so_many_epochs() -> None:
-    expected = [0.08] * 3 + [0.008] * 3 + [0.0008] * 2
-    assert rates(8, schedule="step", step_epochs=3) == pytest.approx(expected)
+    expected = [0.08] * 6 + [0.008] * 6 + [0.0008] * 4
+    assert rates(16, schedule="step", step_epochs=3) == pytest.approx(expected)
 
 
 def test_the_rate_falls_every_seven_epochs_if_nothing_else_is_said() -> None:
-    expected = [0.08] * 7 + [0.008] * 7 + [0.0008]
-    assert rates(15, schedule="step") == pytest.approx(expected)
+    expected = [0.08] * 14 + [0.008] * 14 + [0.0008]
+    assert rates(29, schedule="step") == pytest.approx(expected)
 
 
-def test_the_rate_is_constant_if_no_schedule_is_asked_for() -> None:
-    assert rates(15) == [0.08] * 15
+def test_a_constant_rate_stays_as_it_is() -> None:
+    assert rates(15, schedule="constant") == [0.08] * 15
 
 
-def fitted(epochs: int, **settings: Any) -> Tensor:
+def test_one_cycle_rises_to_the_learning_rate_and_ends_at_nothing() -> None:
+    found = rates(20, schedule="one_cycle", epochs=10)
+    assert (found[0], found[5]) == pytest.approx((0.08 / 25, 0.08))
+    assert found == sorted(found[:5]) + sorted(found[5:], reverse=True)
+    assert found[-1] < 0.08 / 10_000
+
+
+@pytest.mark.parametrize("epochs", range(1, 6))
+def test_one_cycle_fits_into_few_steps(epochs: int) -> None:
+    found = rates(2 * epochs, schedule="one_cycle", epochs=epochs)
+    assert max(found) > 0.01
+    assert found[-1] < 0.08 / 10_000
+
+
+def test_one_cycle_leaves_sgd_the_momentum_that_was_asked_for() -> None:
+    cycled = {"schedule": "one_cycle", "epochs": 10}
+    assert rates(20, "momentum", optimizer="sgd", momentum=0.5, **cycled) == [0.5] * 20
+    assert min(rates(20, "betas", **cycled))[0] == pytest.approx(0.85)
+    assert max(rates(20, "betas", **cycled))[0] == pytest.approx(0.95)
+
+
+def fitted(epochs: int, schedule: str, **settings: Any) -> Tensor:
     """The weights of a plain head after so many epochs of one step each."""
     config = tiny_config(
         epochs=epochs, optimizer="sgd", momentum=0.0, weight_decay=0.0, learning_rate=0.1,
-        head="plain", head_layers=(), **settings,
+        head="plain", head_layers=(), schedule=schedule, **settings,
     )  # fmt: skip
     features = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
     network = head_only(4, config)
@@ -132,7 +153,14 @@ def fitted(epochs: int, **settings: Any) -> Tensor:
 
 
 def test_training_goes_by_the_schedule() -> None:
-    assert torch.equal(fitted(2, schedule="step", step_epochs=2), fitted(2))
-    two, three = fitted(2), fitted(3, schedule="step", step_epochs=2)
-    last_step = (fitted(3) - two).norm().item()
+    constant = [fitted(epochs, "constant") for epochs in (2, 3)]
+    two, three = (fitted(epochs, "step", step_epochs=2) for epochs in (2, 3))
+    assert torch.equal(two, constant[0])
+    last_step = (constant[1] - two).norm().item()
     assert (three - two).norm().item() == pytest.approx(last_step / 10, rel=1e-3)
+
+
+def test_one_cycle_goes_by_steps_so_that_its_last_epoch_moves_hardly_anything() -> None:
+    # one step an epoch: the rate of the last of ten is a 250,000th of the highest
+    cycled = fitted(10, "one_cycle")
+    assert cycled.norm() > 0.1 * fitted(10, "constant").norm()

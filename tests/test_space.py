@@ -45,6 +45,13 @@ def test_a_trained_body_gets_a_smaller_learning_rate() -> None:
     assert min(c.learning_rate for c in configs if not c.unfreeze) >= 1e-4
 
 
+def test_frozen_bodies_may_train_longer() -> None:
+    configs = samples(space(), 300)
+    assert {c.epochs for c in configs if c.unfreeze} == {5}
+    assert {c.epochs for c in configs if not c.unfreeze} == {5, 10, 20}
+    assert {c.epochs for c in samples(space(epochs=7), 50)} == {7}
+
+
 def test_every_setting_of_a_trial_is_a_dimension() -> None:
     # how many views an examination has is the cohort's matter
     assert set(make_space().dimensions) == set(TrialConfig.model_fields) - {"views"}

@@ -46,8 +46,10 @@ class TrialConfig(BaseModel):
         normalization: of the pixels.
         optimizer: PyTorch's AdamW, Adam or SGD.
         momentum: of SGD; the others have their own.
-        learning_rate: of the first epoch, per gradient step.
-        schedule: `constant`, or `step`: the rate is divided by 10 every `step_epochs` epochs.
+        learning_rate: the highest, per gradient step.
+        schedule: `one_cycle`, up to the learning rate and down to nothing, as fastai's
+            `fit_one_cycle` (the assignment does not name its own); `constant`; or `step`, divided
+            by 10 every `step_epochs` epochs.
         step_epochs: epochs between two such steps.
         weight_decay: decoupled with AdamW, an L2 penalty with Adam and SGD; not applied to norms
             and biases (as in fastai).
@@ -76,7 +78,7 @@ class TrialConfig(BaseModel):
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     momentum: float = Field(0.9, ge=0, lt=1)
     learning_rate: float = Field(1e-3, gt=0)
-    schedule: Literal["constant", "step"] = "constant"
+    schedule: Literal["constant", "step", "one_cycle"] = "one_cycle"
     step_epochs: int = Field(7, ge=1)
     weight_decay: float = Field(0.01, ge=0)
     head: Literal["fastai", "plain"] = "fastai"

@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler, StepLR
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, StepLR
 
 from trainable.config import TrialConfig
 from trainable.model import Network
@@ -39,8 +39,22 @@ def build_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimi
     return kind(groups, lr=config.learning_rate, fused=True)
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, config: TrialConfig) -> LRScheduler | None:
-    """What changes the learning rate at the end of each epoch; None if it is constant."""
+def build_schedule(
+    optimizer: torch.optim.Optimizer, config: TrialConfig, steps_an_epoch: int
+) -> LRScheduler | None:
+    """What changes the learning rate after each gradient step; None if it is constant.
+
+    One cycle (Smith 2018, "A disciplined approach to neural network hyper-parameters") is fastai's
+    way of training: up to the config's learning rate and down to nothing, momentum the other way.
+    """
     if config.schedule == "constant":
         return None
-    return StepLR(optimizer, config.step_epochs, _STEP_FACTOR)
+    if config.schedule == "step":
+        return StepLR(optimizer, config.step_epochs * steps_an_epoch, _STEP_FACTOR)
+    return OneCycleLR(
+        optimizer,
+        config.learning_rate,
+        total_steps=config.epochs * steps_an_epoch,
+        # plain SGD has the momentum that was asked for
+        cycle_momentum=config.optimizer != "sgd",
+    )

@@ -83,9 +83,9 @@ def fit(
     torch.manual_seed(seed)
     device = labels.device
     optimizer = build_optimizer(network, config)
-    schedule = build_schedule(optimizer, config)
+    schedule = build_schedule(optimizer, config, num_steps(len(train), config.batch_size, 1))
     class_weights = torch.tensor([1.0, config.positive_weight], device=device)
-    num_steps = 0
+    done = 0
     for epoch in range(1, config.epochs + 1):
         start = time.perf_counter()
         network.train()
@@ -97,24 +97,24 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            num_steps += 1
+            if schedule:
+                schedule.step()
+            done += 1
             total += loss.detach() * len(rows)
             num_right += _num_right(logits.detach(), targets)
-        if schedule:
-            schedule.step()
         # one look an epoch: each .item() waits for the device
         train_loss = total.item() / len(train)
         if not math.isfinite(train_loss):
-            raise _diverged(f"training loss is {train_loss}", epoch, num_steps, config)
+            raise _diverged(f"training loss is {train_loss}", epoch, done, config)
         scored = valid if epoch == config.epochs else valid[:0]
         logits = predict_logits(network, inputs, scored, config.batch_size, device)
         targets = labels[torch.from_numpy(scored).to(device)]
         # the last step's weights enter no training loss
         if not torch.isfinite(logits).all():
-            raise _diverged("output is no longer a number", epoch, num_steps, config)
+            raise _diverged("output is no longer a number", epoch, done, config)
         yield EpochRecord(
             epoch,
-            num_steps,
+            done,
             train_loss,
             num_right.item() / len(train),
             functional.cross_entropy(logits, targets).item() if len(scored) else None,
