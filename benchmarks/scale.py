@@ -2,7 +2,9 @@
 
 That prints the seconds that Optuna and the ledger take for one more trial, by the number of trials
 there are and of those under way. With `--nodes 8` the trials run on Ray's own test cluster of so
-many small nodes on this machine, and only report; these figures are the driver's.
+many small nodes on this machine, and only report: a row each time that their number has grown
+tenfold, of the trials since the row before. The nodes share this machine's cores, so that the
+trials a second are theirs; the driver's CPU seconds are its own.
 """
 
 import argparse
@@ -19,9 +21,15 @@ from unittest.mock import patch
 import numpy as np
 import optuna
 import pandas as pd
+import ray
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import JournalStorage
+from ray import tune
+from ray.cluster_utils import Cluster
+from ray.tune.experiment import Trial
 
+import search.cluster
+import search.tuner
 from search.capacity import Capacity, Resources
 from search.recent_trials import RecentTrials
 from search.run_folder import RunFolder
@@ -43,8 +51,6 @@ NUM_IMAGES = 100
 
 def report_only(config: dict[str, Any], task: Task, shipment: None) -> None:
     """A trial that trains nothing."""
-    from ray import tune
-
     f1 = np.random.default_rng(config["number"]).random()
     scores = np.zeros(NUM_IMAGES, np.float32).tobytes()
     tune.report({"fold": len(task.folds), "objective": f1, "scores": scores})
@@ -112,15 +118,43 @@ def after(num_trials: int, num_suggestions: int = 5) -> dict[str, float]:
         return row
 
 
-def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
+class Milestones(tune.Callback):
+    """What the driver took, each time that the number of ended trials has grown tenfold."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._ended = 0
+        self._last = 0, time.perf_counter(), _cpu_seconds()
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Count one more."""
+        self._ended += 1
+        if self._ended in (10, 100, 1_000, 10_000):
+            self.add_row()
+
+    def add_row(self) -> None:
+        """Of the trials since the last row."""
+        ended, at, cpu = self._last
+        self._last = self._ended, time.perf_counter(), _cpu_seconds()
+        num_trials = self._ended - ended
+        row = {
+            "trials": self._ended,
+            "trials a second": num_trials / (self._last[1] - at),
+            "driver CPU s a trial": (self._last[2] - cpu) / num_trials,
+            "driver MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        self.rows.append(row)
+
+
+def _cpu_seconds() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime
+
+
+def cluster(num_nodes: int, num_trials: int) -> list[dict[str, float]]:
     """Run trials that only report on nodes of one CPU each."""
-    import ray
-    from ray import tune
-    from ray.cluster_utils import Cluster
-
-    import search.cluster
-    import search.tuner
-
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     for _ in range(num_nodes):
         nodes.add_node(num_cpus=1, object_store_memory=80 * 1024**2)
@@ -139,21 +173,12 @@ def cluster(num_nodes: int, num_trials: int) -> dict[str, float]:
         wait()
         run = new_run(Path(folder, "run"))
         study = StudySearch(SPACE, run, 0, 1, Capacity(resources))
-        began = time.perf_counter()
-        search.tuner.run_trials(
-            run, study, task, None, resources, num_trials, None, tune.Callback()
-        )
-        seconds = time.perf_counter() - began
-        ended = len(run.trials())
+        milestones = Milestones()
+        search.tuner.run_trials(run, study, task, None, resources, num_trials, None, milestones)
+        assert len(run.trials()) == num_trials
     assert not ray.is_initialized()
     nodes.shutdown()
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        "nodes": num_nodes,
-        "trials": ended,
-        "trials a second": ended / seconds,
-        "driver MB": megabytes,
-    }
+    return [{"nodes": num_nodes, **row} for row in milestones.rows]
 
 
 def keys(num_keys: int) -> Iterator[dict[str, float]]:
@@ -194,7 +219,7 @@ def main() -> None:
     elif options.keys:
         rows = list(keys(options.keys))
     elif options.nodes:
-        rows = [cluster(options.nodes, options.trials)]
+        rows = cluster(options.nodes, options.trials)
     else:
         rows = list(suggestions(options.trials, options.under_way))
     print(pd.DataFrame(rows).round(4).to_string(index=False))
