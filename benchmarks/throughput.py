@@ -70,7 +70,8 @@ def run_search(options: argparse.Namespace, cache: Path, out: Path, trials: int)
         *(sys.executable, "-m", "search", *data_options(options), "--weights", "none"),
         *("--backbones", ",".join(BACKBONES), "--normalizations", ",".join(NORMALIZATIONS)),
         *("--unfreeze", "none", "--image-size", str(options.image_size), "--trials", str(trials)),
-        *("--repeats", "1", "--time-budget", "none", "--cache", str(cache), "--out", str(out)),
+        *("--epochs", "5", "--repeats", "1", "--time-budget", "none"),
+        *("--cache", str(cache), "--out", str(out)),
     ]
     ended: list[float] = []
     start = time.perf_counter()
