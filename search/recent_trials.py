@@ -35,7 +35,10 @@ class RecentTrials(JournalStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """The trials of the only study, in order; of the older ones the best and the unfinished."""
-        trials = super().get_all_trials(study_id, deepcopy=False)
+        with self._thread_lock:
+            self._sync_with_backend()
+            # by number, as there is one study; Optuna's own way makes a list of all of them
+            trials = self._replay_result._trials
         num_older = max(0, len(trials) - NUM_RECENT)
         passed = [trials[n] for n in (*self._under_way, *range(self._num_older, num_older))]
         complete = [trial for trial in passed if trial.state == TrialState.COMPLETE]
@@ -45,7 +48,8 @@ class RecentTrials(JournalStorage):
         self._under_way = [trial.number for trial in under_way]
         self._num_older = num_older
         older = sorted([*self._best, *under_way], key=lambda trial: trial.number)
-        seen = [t for t in (*older, *trials[num_older:]) if states is None or t.state in states]
+        recent = [trials[n] for n in range(num_older, len(trials))]
+        seen = [t for t in (*older, *recent) if states is None or t.state in states]
         return copy.deepcopy(seen) if deepcopy else seen
 
 
