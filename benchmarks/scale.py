@@ -4,11 +4,11 @@ That prints the seconds that Optuna and the ledger take for one more trial, by t
 there are and of those under way. With `--nodes 8` the trials run on Ray's own test cluster of so
 many small nodes on this machine, and only report: a row each time that their number has grown
 tenfold, of the trials since the row before. The nodes share this machine's cores, so that the
-trials a second are theirs; the driver's CPU seconds are its own.
+trials a second are theirs; the driver's CPU seconds are its own. With `--keys` it is tables of
+features that are stored, in one store, or with `--nodes` in one for each node.
 """
 
 import argparse
-import resource
 import tempfile
 import time
 import warnings
@@ -21,49 +21,19 @@ from unittest.mock import patch
 import numpy as np
 import optuna
 import pandas as pd
-import ray
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import JournalStorage
-from ray import tune
-from ray.cluster_utils import Cluster
-from ray.tune.experiment import Trial
 
-import search.cluster
-import search.tuner
-from search.capacity import Capacity, Resources
+from benchmarks.many_nodes import (
+    SPACE,
+    TABLE,
+    features_on_nodes,
+    new_run,
+    trials_on_nodes,
+)
 from search.recent_trials import RecentTrials
-from search.run_folder import RunFolder
-from search.settings import SearchSettings
-from search.space_file import make_space
 from search.study import STUDY_NAME, StudySearch
-from trainable.backbones import BACKBONES
-from trainable.cohort import Cohort
-from trainable.cross_validation import Task
-from trainable.folds import Fold
-from trainable.pixels import PixelStatistics
 from trainable.store import ArrayStore
-from trainable.thresholds import ThresholdPolicy
-from trainable.weights import Weights
-
-SPACE = make_space().within(tuple(BACKBONES), has_gpu=True)
-NUM_IMAGES = 100
-
-
-def report_only(config: dict[str, Any], task: Task, shipment: None) -> None:
-    """A trial that trains nothing."""
-    f1 = np.random.default_rng(config["number"]).random()
-    scores = np.zeros(NUM_IMAGES, np.float32).tobytes()
-    tune.report({"fold": len(task.folds), "objective": f1, "scores": scores})
-
-
-def new_run(folder: Path) -> RunFolder:
-    """A run folder for a cohort that nobody reads."""
-    rows = np.arange(NUM_IMAGES).astype(str)
-    columns = ("image", "path", "patient", "sha256")
-    manifest = pd.DataFrame({name: rows for name in columns}).assign(label=0, split="")
-    run = RunFolder(folder)
-    run.create(SearchSettings(data=Path("nothing.csv")), Cohort(manifest, ("0", "1")))
-    return run
 
 
 def suggestions(num_trials: int, num_under_way: int) -> Iterator[dict[str, float]]:
@@ -118,78 +88,14 @@ def after(num_trials: int, num_suggestions: int = 5) -> dict[str, float]:
         return row
 
 
-class Milestones(tune.Callback):
-    """What the driver took, each time that the number of ended trials has grown tenfold."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self._ended = 0
-        self._last = 0, time.perf_counter(), _cpu_seconds()
-
-    def on_trial_complete(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        """Count one more."""
-        self._ended += 1
-        if self._ended in (10, 100, 1_000, 10_000):
-            self.add_row()
-
-    def add_row(self) -> None:
-        """Of the trials since the last row."""
-        ended, at, cpu = self._last
-        self._last = self._ended, time.perf_counter(), _cpu_seconds()
-        num_trials = self._ended - ended
-        row = {
-            "trials": self._ended,
-            "trials a second": num_trials / (self._last[1] - at),
-            "driver CPU s a trial": (self._last[2] - cpu) / num_trials,
-            "driver MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
-        self.rows.append(row)
-
-
-def _cpu_seconds() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    return own.ru_utime + own.ru_stime
-
-
-def cluster(num_nodes: int, num_trials: int) -> list[dict[str, float]]:
-    """Run trials that only report on nodes of one CPU each."""
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    for _ in range(num_nodes):
-        nodes.add_node(num_cpus=1, object_store_memory=80 * 1024**2)
-    rows = np.arange(NUM_IMAGES)
-    task = Task(
-        (), (), rows[:, None], rows % 2, (Fold(rows, rows),), PixelStatistics(0.5, 0.2),
-        Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0, "binary",
-        ThresholdPolicy("best"), 0,
-    )  # fmt: skip
-    resources = Resources(1, 0)
-    with (
-        search.cluster.cluster(nodes.address) as wait,
-        tempfile.TemporaryDirectory() as folder,
-        patch("search.tuner.run_trial", report_only),
-    ):
-        wait()
-        run = new_run(Path(folder, "run"))
-        study = StudySearch(SPACE, run, 0, 1, Capacity(resources))
-        milestones = Milestones()
-        search.tuner.run_trials(run, study, task, None, resources, num_trials, None, milestones)
-        assert len(run.trials()) == num_trials
-    assert not ray.is_initialized()
-    nodes.shutdown()
-    return [{"nodes": num_nodes, **row} for row in milestones.rows]
-
-
 def keys(num_keys: int) -> Iterator[dict[str, float]]:
     """Store small tables; a row each time that their number grows tenfold."""
-    table = np.zeros((64, 16), np.float32)
     with tempfile.TemporaryDirectory() as folder:
         store = ArrayStore(Path(folder))
         done, began, last = 10, time.perf_counter(), 0
         for number in range(1, num_keys + 1):
             name = f"features-{number:08d}"
-            store.get_or_compute(name, table.shape, table.dtype, table.__getitem__)
+            store.get_or_compute(name, TABLE.shape, TABLE.dtype, TABLE.__getitem__)
             if number == min(done, num_keys):
                 added = (time.perf_counter() - began) / (number - last)
                 fresh = ArrayStore(Path(folder))
@@ -197,7 +103,7 @@ def keys(num_keys: int) -> Iterator[dict[str, float]]:
                 fresh.get(name)
                 opened = time.perf_counter() - began
                 began = time.perf_counter()
-                store.make_room("features-", table.nbytes, 2**40)
+                store.make_room("features-", TABLE.nbytes, 2**40)
                 room = time.perf_counter() - began
                 yield {"tables": number, "add": added, "open": opened, "make room": room}
                 done, began, last = 10 * done, time.perf_counter(), number
@@ -216,10 +122,12 @@ def main() -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         warnings.simplefilter("ignore", ExperimentalWarning)
         rows = [after(10**n) for n in range(2, len(str(options.after)))]
+    elif options.keys and options.nodes:
+        rows = list(features_on_nodes(options.nodes, options.keys))
     elif options.keys:
         rows = list(keys(options.keys))
     elif options.nodes:
-        rows = cluster(options.nodes, options.trials)
+        rows = trials_on_nodes(options.nodes, options.trials)
     else:
         rows = list(suggestions(options.trials, options.under_way))
     print(pd.DataFrame(rows).round(4).to_string(index=False))
