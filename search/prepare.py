@@ -67,17 +67,18 @@ class Prepared:
             folds = f"on one split: {_describe_split(self.cohort)}"
         elif settings.repeats > 1:
             folds += f", drawn {settings.repeats} times"
+        epochs = self.asked.values("epochs")
+        least, most = min(epochs), max(epochs)
         yield (
-            f"{settings.trials} trials, each {folds}; "
-            f"{listing(sorted(self.pixels))} px, {self.asked.describe('epochs')} epochs, batches "
+            f"{settings.trials} trials, each {folds}; {listing(sorted(self.pixels))} px, "
+            f"{least if least == most else f'{least} to {most}'} epochs, batches "
             f"of {self.asked.describe('batch_size')}"
         )
         kind = self.task.weights.kind
         start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(kind, kind)
         yield f"backbones from {start}: {', '.join(self.task.weights.backbones)}"
         few = min(len(fold.train) for fold in self.task.folds)
-        sizes, epochs = self.asked.values("batch_size"), self.asked.values("epochs")
-        note = few_steps_note(few, max(sizes), min(epochs))
+        note = few_steps_note(few, max(self.asked.values("batch_size")), least)
         if note:
             yield f"note: {note}"
 

@@ -116,10 +116,7 @@ class Space:
 
     def describe(self, setting: str) -> str:
         """What a setting may be, in a few words."""
-        return " or ".join(
-            f"{dimension} ({case})" if case else str(dimension)
-            for case, dimension in self.dimensions[setting].items()
-        )
+        return " or ".join(map(str, self.dimensions[setting].values()))
 
     def within(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
         """What of the space can be searched here: the words `all` and `auto` become values.
