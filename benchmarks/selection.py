@@ -1,4 +1,4 @@
-"""How far a reported F1 can be trusted: `python -m benchmarks.selection`, some ten minutes.
+"""How far a reported F1 can be trusted: `python -m benchmarks.selection`, some 20 minutes.
 
 Three ways of choosing among the trials of a search, each with the threshold that it finds best:
 
