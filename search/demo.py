@@ -1,5 +1,6 @@
 """The demo cohort: phantoms whose best possible F1 is known, with options that fit a laptop."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ def write(run: Path) -> None:
     folder = run / _FOLDER
     if not folder.exists():
         write_demo(folder)
+
+
+def remove(run: Path) -> None:
+    """Take the cohort back out of a folder that holds nothing else, and the folder with it."""
+    if (run / _FOLDER).exists():
+        shutil.rmtree(run / _FOLDER)
+    if run.exists():
+        run.rmdir()
 
 
 def source(run: Path) -> CohortSource:

@@ -1,5 +1,6 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
+import contextlib
 import functools
 import math
 import time
@@ -69,14 +70,17 @@ def _begin(
              "Go on with it by --resume, or name another"]
         )  # fmt: skip
     settings = with_preset(settings)
-    if settings.data == DEMO:
-        settings = demo.with_defaults(settings)
-        demo.write(run.path)
-        prepared = prepare(settings, demo.source(run.path))
-    else:
-        prepared = prepare(settings, brought(settings))
     # a search that cannot start leaves no folder
-    wait_for_cluster()
+    with contextlib.ExitStack() as undo:
+        if settings.data == DEMO:
+            settings = demo.with_defaults(settings)
+            undo.callback(demo.remove, run.path)
+            demo.write(run.path)
+            prepared = prepare(settings, demo.source(run.path))
+        else:
+            prepared = prepare(settings, brought(settings))
+        wait_for_cluster()
+        undo.pop_all()
     run.write_space(dump_space(prepared.asked))
     run.create(prepared.settings, prepared.cohort)
     return run, prepared

@@ -243,3 +243,12 @@ def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(home: Pa
     assert f"there is none at {address}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (home / "none").exists()
+
+
+def test_a_demo_with_a_wrong_option_leaves_no_folder(home: Path) -> None:
+    wrong = home / "wrong.yaml"
+    wrong.write_text("schedule: onecycle\n")
+    out = home / "refused"
+    refused = run_command("search", "--data", "demo", "--space", wrong, "--out", out, code=2)
+    assert "did you mean 'one_cycle'?" in refused.stderr + refused.stdout
+    assert not out.exists()
