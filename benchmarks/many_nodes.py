@@ -42,6 +42,7 @@ TASK = Task(
     ThresholdPolicy("best"), 0,
 )  # fmt: skip
 TABLE = np.zeros((64, 16), np.float32)
+MILESTONES = (10, 100, 1_000, 10_000)
 
 
 @contextlib.contextmanager
@@ -84,13 +85,10 @@ class Milestones(tune.Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Count one more."""
+        """Count one more; at a milestone add a row of the trials since the last one."""
         self._ended += 1
-        if self._ended in (10, 100, 1_000, 10_000):
-            self.add_row()
-
-    def add_row(self) -> None:
-        """Of the trials since the last row."""
+        if self._ended not in MILESTONES:
+            return
         ended, at, cpu = self._last
         self._last = self._ended, time.perf_counter(), _cpu_seconds()
         num_trials = self._ended - ended
@@ -146,21 +144,22 @@ def features_on_nodes(num_nodes: int, num_keys: int) -> Iterator[dict[str, float
         start = ray.remote(Node).options(num_cpus=1).remote
         nodes: list[Any] = [start(Path(folder, str(n)), tables) for n in range(num_nodes)]
         done = 0
-        for until in (10, 100, 1_000, 10_000):
+        for until in MILESTONES:
             names = [f"{FEATURES}{number:08d}" for number in range(done, min(until, num_keys))]
+            if not names:
+                break
             shares = [names[number::num_nodes] for number in range(num_nodes)]
             seconds = []
             # at first each node computes its own, then it wants those of the next one
             for wanted in (shares, shares[1:] + shares[:1]):
                 began = time.perf_counter()
                 ray.get([n.have.remote(share) for n, share in zip(nodes, wanted, strict=True)])
-                seconds.append((time.perf_counter() - began) / max(1, len(names)))
+                seconds.append((time.perf_counter() - began) / len(names))
             done += len(names)
-            if names:
-                yield {
-                    "nodes": num_nodes,
-                    "tables": done,
-                    "add": seconds[0],
-                    "fetch": seconds[1],
-                    "driver MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                }
+            yield {
+                "nodes": num_nodes,
+                "tables": done,
+                "add": seconds[0],
+                "fetch": seconds[1],
+                "driver MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
