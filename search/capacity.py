@@ -1,5 +1,6 @@
 """What a cluster gives one trial, and how many trials it holds at this moment."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -35,8 +36,10 @@ class Capacity:
     autoscaler sees a demand; all at once would be chosen without a single result.
     """
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, most: int | None = None) -> None:
+        """Count trials of these resources, but never more than `most`."""
         self._resources = resources
+        self._most = math.inf if most is None else most
         self._asked = 0.0
         self._found = 0
 
@@ -45,7 +48,7 @@ class Capacity:
         if time.monotonic() - self._asked >= _SECONDS:
             holds = sum(self._resources.fit_on(node) for node in live_nodes())
             most = sum(self._resources.fit_on(node) * count for node, count in node_types())
-            self._found = max(holds, min(most, 2 * max(holds, 1)))
+            self._found = int(min(self._most, max(holds, min(most, 2 * max(holds, 1)))))
             self._asked = time.monotonic()
         return self._found
 

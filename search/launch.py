@@ -147,7 +147,7 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
     console.print()
     if missing <= 0:
         return False
-    capacity = Capacity(resources)
+    capacity = Capacity(resources, settings.max_concurrent)
     search = StudySearch(space, run, settings.seed, len(prepared.task.folds), capacity)
     shipment = ship(prepared.task, prepared.pixels) if settings.address else None
     display = SearchDisplay(run, settings.trials, console)

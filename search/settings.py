@@ -108,6 +108,9 @@ class SearchSettings(CohortSource):
     """GPUs a trial: a fraction to share one, or a whole number to train stages on several."""
     cpus_per_trial: int = Field(1, ge=1)
     """CPU cores, and so threads, a trial."""
+    max_concurrent: int | None = Field(None, ge=1)
+    """Trials that run at the same time; as many as the machines hold if not given. With 1, the same
+    options give the same search again."""
     address: str | None = None
     """A running Ray cluster (auto for the one on this machine); starts its own if not given."""
     cache: Path = Path("~/.cache/cxr")
@@ -131,7 +134,7 @@ SPACE_OPTIONS = {
 RESUMABLE = frozenset(
     {
         *("trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address"),
-        *("cache_bytes", "prefer_simple"),
+        *("max_concurrent", "cache_bytes", "prefer_simple"),
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""
