@@ -8,7 +8,7 @@ import cyclopts
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from trainable.problems import InputProblemsError
+from trainable.errors import InputProblemsError
 
 app = App(name="cxr-predict", help_format="plaintext")
 console = Console(highlight=False, soft_wrap=True)
@@ -54,7 +54,7 @@ def predict(
     cache
         Folder of decoded images and features, shared by all searches on this machine.
     """
-    from analysis.command import Request, run_request
+    from analysis.launch import Request, run_request
 
     request = Request(run, images, template, out, labels, wanted, seeds, ensemble, overwrite, cache)
     run_request(request, console)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.winner import Winner
-from trainable.cohort import Cohort
-from trainable.problems import InputProblemsError
-from trainable.thresholds import choose_threshold
+from trainable.cohort.cohort import Cohort
+from trainable.errors import InputProblemsError
+from trainable.evaluation.thresholds import choose_threshold
 
 
 def choose_members(run: Path, winner: Winner, cohort: Cohort, size: int) -> list[Winner]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainable.backbones import find_backbone
+from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
-from trainable.model import Network, build_network
-from trainable.pixels import PixelStatistics
-from trainable.problems import InputProblemsError
+from trainable.errors import InputProblemsError
+from trainable.images.pixels import PixelStatistics
+from trainable.model.network import Network, build_network
 
 TENSORS = "model.safetensors"
 ABOUT = "model.json"

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trainable.cohort_files import hash_files, list_images, locate
-from trainable.columns import find_column
-from trainable.examinations import Grouping, group_images
-from trainable.problems import InputProblemsError, Problems, listing
+from trainable.cohort.columns import find_column
+from trainable.cohort.exams import Grouping, group_images
+from trainable.cohort.readers import hash_files, list_images, locate
+from trainable.errors import InputProblemsError, Problems, listing
 
 
 @dataclass(frozen=True)

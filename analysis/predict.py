@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from trainable.device import autocast, default_num_gpus, pick_device, place
-from trainable.inputs import by_examination, load_images
+from trainable.images.batches import by_examination, load_images
 from trainable.store import ArrayStore
 
 

@@ -8,18 +8,18 @@ import torch
 
 from analysis.model_file import FinalModel, load_model, save_model
 from analysis.winner import Winner
-from trainable.augmentation import with_augmented
-from trainable.body import Body
-from trainable.cohort import Cohort
-from trainable.cross_validation import fit_to_end, fold_seed, new_network
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import Fold, seen_rows
+from trainable.cohort.training_rows import trial_rows
 from trainable.device import default_num_gpus, pick_device
-from trainable.features import frozen_inputs
-from trainable.folds import Fold, seen_rows
-from trainable.inputs import by_examination, load_images
-from trainable.problems import InputProblemsError, listing
-from trainable.rows import trial_rows
+from trainable.errors import InputProblemsError, listing
+from trainable.features.body import Body
+from trainable.features.tables import frozen_inputs
+from trainable.images.augmentation import with_augmented
+from trainable.images.batches import by_examination, load_images
 from trainable.store import DEFAULT_CACHE_BYTES, ArrayStore
-from trainable.training import EpochRecord, epochs_for
+from trainable.training.loop import EpochRecord, epochs_for
+from trainable.trial import fit_to_end, fold_seed, new_network
 
 Report = Callable[[int, EpochRecord], None]
 """Told the number of the member (1 for the first) and its last epoch's record."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainable.cohort import Cohort
+from trainable.backbones.weights import Weights, find_weights
+from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
-from trainable.metrics import F1Average
-from trainable.pixels import PixelStatistics
-from trainable.problems import InputProblemsError
-from trainable.thresholds import ThresholdPolicy
-from trainable.weights import Weights, find_weights
+from trainable.errors import InputProblemsError
+from trainable.evaluation.metrics import F1Average
+from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.images.pixels import PixelStatistics
 
 FORMAT = 3
 """Version of `winner.json` that this code reads."""

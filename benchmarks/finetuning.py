@@ -10,13 +10,13 @@ from typing import TypeVar
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainable.body import Body
 from trainable.config import TrialConfig
-from trainable.cross_validation import Task, new_network
-from trainable.features import frozen_inputs
-from trainable.inputs import Images, load_images
+from trainable.features.body import Body
+from trainable.features.tables import frozen_inputs
+from trainable.images.batches import Images, load_images
 from trainable.store import ArrayStore
-from trainable.training import fit, predict_logits
+from trainable.training.loop import fit, predict_logits
+from trainable.trial import Task, new_network
 
 CPU = torch.device("cpu")
 

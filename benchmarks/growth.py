@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from benchmarks.finetuning import CPU, cpu_seconds, images_of
 from search.prepare import prepare
-from search.selection import select
 from search.settings import SearchSettings
-from trainable.body import Body
+from search.winner.selection import select
+from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
-from trainable.cross_validation import Task, cross_validate
-from trainable.features import features_key, frozen_inputs
-from trainable.folds import make_folds
-from trainable.metrics import F1Average
-from trainable.pixels import load_pixels, pixels_key
+from trainable.evaluation.metrics import F1Average
+from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.features.body import Body
+from trainable.features.tables import features_key, frozen_inputs
+from trainable.images.pixels import load_pixels, pixels_key
 from trainable.store import ArrayStore
-from trainable.thresholds import ThresholdPolicy
+from trainable.trial import Task, cross_validate
 
 NUM_TRIALS = 50  # that the selection chooses among
 AVERAGE: F1Average = "binary"

@@ -16,22 +16,22 @@ from ray import tune
 from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
-import search.cluster
-import search.tuner
-from search.capacity import Capacity, Resources
+import search.tune.cluster
 from search.run_folder import RunFolder
 from search.settings import SearchSettings
-from search.space_file import make_space
-from search.study import StudySearch
-from trainable.backbones import BACKBONES
-from trainable.cohort import Cohort
-from trainable.cross_validation import Task
-from trainable.features import FEATURES
-from trainable.folds import Fold
-from trainable.pixels import PixelStatistics
-from trainable.thresholds import ThresholdPolicy
-from trainable.trial import ClusterStore, ship
-from trainable.weights import Weights
+from search.space.files import make_space
+from search.tune import tuner
+from search.tune.capacity import Capacity, Resources
+from search.tune.study import StudySearch
+from trainable.backbones.table import BACKBONES
+from trainable.backbones.weights import Weights
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import Fold
+from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.features.tables import FEATURES
+from trainable.images.pixels import PixelStatistics
+from trainable.ray_worker import ClusterStore, ship
+from trainable.trial import Task
 
 SPACE = make_space().within(tuple(BACKBONES), has_gpu=True)
 NUM_IMAGES = 100
@@ -51,7 +51,7 @@ def nodes_of_one_cpu(num_nodes: int) -> Iterator[None]:
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     for _ in range(num_nodes):
         nodes.add_node(num_cpus=1, object_store_memory=80 * 1024**2)
-    with search.cluster.cluster(nodes.address) as wait:
+    with search.tune.cluster.cluster(nodes.address) as wait:
         wait()
         yield
     nodes.shutdown()
@@ -113,11 +113,11 @@ def trials_on_nodes(num_nodes: int, num_trials: int) -> list[dict[str, float]]:
     with (
         nodes_of_one_cpu(num_nodes),
         tempfile.TemporaryDirectory() as folder,
-        patch("search.tuner.run_trial", report_only),
+        patch("search.tune.tuner.run_trial", report_only),
     ):
         run = new_run(Path(folder, "run"))
         study = StudySearch(SPACE, run, 0, 1, Capacity(resources))
-        search.tuner.run_trials(run, study, TASK, None, resources, num_trials, None, milestones)
+        tuner.run_trials(run, study, TASK, None, resources, num_trials, None, milestones)
         assert len(run.trials()) == num_trials
     return [{"nodes": num_nodes, **row} for row in milestones.rows]
 

@@ -20,11 +20,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from search.cluster import cluster
+from search.tune.cluster import cluster
 from trainable.config import TrialConfig
-from trainable.cross_validation import Task
-from trainable.model import build_network
-from trainable.optimizer import build_optimizer
+from trainable.model.network import build_network
+from trainable.training.optimizer import build_optimizer
+from trainable.trial import Task
 
 
 @dataclass(frozen=True)

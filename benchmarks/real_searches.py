@@ -9,24 +9,24 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.judged_search import JudgedSearch
-from search.grid import Grid
 from search.prepare import Prepared, prepare
 from search.settings import SearchSettings
-from search.space import Space
-from search.space_file import Layer, make_space
-from trainable.body import Body
+from search.space.files import Layer, make_space
+from search.space.grid import Grid
+from search.space.space import Space
+from trainable.backbones.weights import Weights, find_weights
+from trainable.cohort.phantoms import draw_phantom, sample_patients, write_demo
+from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.cross_validation import cross_validate, fit_to_end, fold_seed, new_network
-from trainable.features import frozen_inputs
-from trainable.folds import Fold
-from trainable.inputs import Images, Inputs, load_images
-from trainable.metrics import f1_of_counts, weighted_counts
-from trainable.phantoms import draw_phantom, sample_patients, write_demo
-from trainable.pixels import PixelStatistics
+from trainable.evaluation.metrics import f1_of_counts, weighted_counts
+from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
+from trainable.features.body import Body
+from trainable.features.tables import frozen_inputs
+from trainable.images.batches import Images, Inputs, load_images
+from trainable.images.pixels import PixelStatistics
 from trainable.store import ArrayStore
-from trainable.thresholds import ThresholdPolicy, choose_threshold
-from trainable.training import epochs_for, predict_logits
-from trainable.weights import Weights, find_weights
+from trainable.training.loop import epochs_for, predict_logits
+from trainable.trial import cross_validate, fit_to_end, fold_seed, new_network
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1")
 NUM_TRIALS = 12

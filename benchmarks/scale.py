@@ -31,8 +31,8 @@ from benchmarks.many_nodes import (
     new_run,
     trials_on_nodes,
 )
-from search.recent_trials import RecentTrials
-from search.study import STUDY_NAME, StudySearch
+from search.tune.recent_trials import RecentTrials
+from search.tune.study import STUDY_NAME, StudySearch
 from trainable.store import ArrayStore
 
 

@@ -2,7 +2,7 @@
 
 Three ways of choosing among the trials of a search, each with the threshold that it finds best:
 
-- ours: the best objective over all out-of-fold scores, corrected (`search/selection.py`);
+- ours: the best objective over all out-of-fold scores, corrected (`search/winner/selection.py`);
 - holdout: the best F1 on one hold-out, a fifth of the patients, as most tools choose;
 - fold_mean: the best mean of the F1s of five folds.
 
@@ -30,16 +30,16 @@ from scipy import stats
 from benchmarks.judged_search import JudgedSearch
 from benchmarks.real_searches import draw_new_images, run_search
 from benchmarks.simulated_searches import simulate_search
-from search.selection import select
-from trainable.bootstrap import (
+from search.winner.selection import select
+from trainable.evaluation.bootstrap import (
     LEVEL,
     NUM_RESAMPLES,
     interval_tail,
     percentile_interval,
     resample_patients,
 )
-from trainable.metrics import f1_of_counts, weighted_counts
-from trainable.thresholds import ThresholdPolicy
+from trainable.evaluation.metrics import f1_of_counts, weighted_counts
+from trainable.evaluation.thresholds import ThresholdPolicy
 
 Claim = tuple[int, float, float, tuple[float, float]]
 """The trial chosen, its threshold, the F1 reported and its interval."""

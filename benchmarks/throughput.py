@@ -27,14 +27,14 @@ from benchmarks.memory import PeakMemory
 from benchmarks.plain import time_plain_trials
 from search.prepare import prepare
 from search.settings import SearchSettings
-from trainable.backbones import find_backbone
-from trainable.body import Body
+from trainable.backbones.table import find_backbone
+from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.cross_validation import Task
-from trainable.features import frozen_inputs
-from trainable.folds import Fold
-from trainable.normalization import NormalizationName
+from trainable.features.body import Body
+from trainable.features.tables import frozen_inputs
+from trainable.images.normalization import NormalizationName
 from trainable.store import ArrayStore
+from trainable.trial import Task
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50")
 NORMALIZATIONS: tuple[NormalizationName, ...] = ("none", "imagenet")

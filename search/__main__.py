@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from search.settings import SearchSettings, explain
-from trainable.problems import InputProblemsError
+from trainable.errors import InputProblemsError
 
 app = App(name="cxr-search", help_format="plaintext")
 console = Console()
@@ -41,12 +41,12 @@ def search(
         Print the default search space, as a file that --space takes, and do nothing else.
     """
     if print_space:
-        from search.space_file import default_text
+        from search.space.files import default_text
 
         console.out(default_text(), end="", highlight=False)
         return 0
     # Ray and PyTorch take seconds to import: not before the command line is known to be right
-    from search.cluster import cluster
+    from search.tune.cluster import cluster
 
     with (
         cluster(settings.address if settings else None) as wait_for_cluster,

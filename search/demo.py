@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from search.settings import SearchSettings
-from trainable.cohort_files import CohortSource
-from trainable.phantoms import best_possible_f1, write_demo
+from trainable.cohort.phantoms import best_possible_f1, write_demo
+from trainable.cohort.readers import CohortSource
 
 _FOLDER = "demo"
 

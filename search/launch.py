@@ -11,23 +11,23 @@ from typing import Any
 from rich.console import Console
 
 from search import demo
-from search.capacity import Capacity, allot
-from search.display import SearchDisplay, best_table
-from search.experiments import describe_experiments
-from search.grid import Grid
-from search.held_out import judge_on_test
 from search.prepare import Prepared, prepare
-from search.presets import with_preset
 from search.remote import brought
+from search.report.display import SearchDisplay, best_table
+from search.report.experiments import describe_experiments
 from search.run_folder import RunFolder, new_run_path
 from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchSettings
-from search.space import Space
-from search.space_file import dump_space, kept_space, read_space
-from search.study import StudySearch, num_ended, open_study, settle
-from search.tuner import run_trials
-from search.winner import describe_winner, write_winner
-from trainable.problems import InputProblemsError
-from trainable.trial import ship
+from search.space.files import dump_space, kept_space, read_space
+from search.space.grid import Grid
+from search.space.presets import with_preset
+from search.space.space import Space
+from search.tune.capacity import Capacity, allot
+from search.tune.study import StudySearch, num_ended, open_study, settle
+from search.tune.tuner import run_trials
+from search.winner.held_out import judge_on_test
+from search.winner.winner import describe_winner, write_winner
+from trainable.errors import InputProblemsError
+from trainable.ray_worker import ship
 
 _OF_SPACE = frozenset({"space", *SPACE_OPTIONS})
 

@@ -8,24 +8,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.grid import Grid, require_rows
-from search.presets import describe_preset, preset_grid
 from search.settings import SearchSettings
-from search.space import Space
-from search.space_file import read_space
-from trainable.backbones import find_backbone
-from trainable.cohort import Cohort, check_cohort
-from trainable.cohort_files import CohortSource, hash_files, read_cohort
+from search.space.files import read_space
+from search.space.grid import Grid, require_rows
+from search.space.presets import describe_preset, preset_grid
+from search.space.space import Space
+from trainable.backbones.table import find_backbone
+from trainable.backbones.weights import IMAGENET, NONE, Weights, find_weights
+from trainable.cohort.cohort import Cohort, check_cohort
+from trainable.cohort.readers import CohortSource, hash_files, read_cohort
+from trainable.cohort.splits import SIDES, make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
-from trainable.cross_validation import Task
-from trainable.folds import SIDES, make_folds, rows_of, split_by_shares
-from trainable.metrics import all_positive_f1
-from trainable.pixels import load_pixels, pixel_statistics
-from trainable.problems import InputProblemsError, Problems, listing
+from trainable.errors import InputProblemsError, Problems, listing
+from trainable.evaluation.metrics import all_positive_f1
+from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.images.pixels import load_pixels, pixel_statistics
 from trainable.store import ArrayStore
-from trainable.thresholds import ThresholdPolicy
-from trainable.training import few_steps_note
-from trainable.weights import IMAGENET, NONE, Weights, find_weights
+from trainable.training.loop import few_steps_note
+from trainable.trial import Task
 
 
 @dataclass(frozen=True)

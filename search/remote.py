@@ -15,8 +15,8 @@ import fsspec
 from filelock import FileLock
 
 from search.settings import SearchSettings
-from trainable.images import SUFFIXES
-from trainable.problems import InputProblemsError, Problems
+from trainable.errors import InputProblemsError, Problems
+from trainable.images.decoding import SUFFIXES
 
 _URI = re.compile(r"([a-z][a-z0-9+]+):/+(.+)", re.DOTALL)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}

@@ -15,10 +15,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from search.settings import SearchSettings
-from trainable.cohort import Cohort
+from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
-from trainable.metrics import Evaluation
-from trainable.problems import InputProblemsError
+from trainable.errors import InputProblemsError
+from trainable.evaluation.metrics import Evaluation
 
 TrialState = Literal["complete", "stopped", "failed", "interrupted"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")

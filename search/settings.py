@@ -8,10 +8,10 @@ import pandas as pd
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
 
-from trainable.cohort_files import CohortSource
-from trainable.metrics import F1Average
+from trainable.cohort.readers import CohortSource
+from trainable.evaluation.metrics import F1Average
+from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.store import DEFAULT_CACHE_BYTES
-from trainable.thresholds import ThresholdPolicy
 
 PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
 Unfreeze = Literal["none", "one", "two", "all"]

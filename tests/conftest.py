@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import search  # noqa: F401 - sets Ray's switches before a test imports Ray
-from trainable.cohort import Cohort
+from trainable.cohort.cohort import Cohort
 
 # two test files run at once: neither may take both cores, nor starve Ray's workers of one
 os.environ.setdefault("OMP_NUM_THREADS", "1")

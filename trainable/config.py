@@ -11,8 +11,8 @@ from pydantic import (
     model_validator,
 )
 
-from trainable.backbones import find_backbone
-from trainable.normalization import NormalizationName
+from trainable.backbones.table import find_backbone
+from trainable.images.normalization import NormalizationName
 
 NO_LAYERS = "none"
 

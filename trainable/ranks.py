@@ -10,8 +10,8 @@ from torch import distributed, multiprocessing
 from torch.multiprocessing.spawn import ProcessContext, ProcessException
 
 from trainable.config import TrialConfig
-from trainable.cross_validation import FoldRecord, Task, cross_validate
 from trainable.store import ArrayStore
+from trainable.trial import FoldRecord, Task, cross_validate
 
 _LOOK_SECONDS = 0.2
 _GRACE_SECONDS = 2.0

@@ -1,189 +1,167 @@
-"""The one file of this folder that knows Ray: what Ray carries to a trial, and its reports back."""
+"""One trial: a configuration trained on each fold, and its out-of-fold scores."""
 
-import dataclasses
-import functools
-import hashlib
-import traceback
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import ray
 import torch
-from filelock import FileLock
-from numpy.typing import DTypeLike, NDArray
-from ray import ObjectRef, tune
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from numpy.typing import NDArray
+from torch import nn
 
+from trainable.backbones.weights import Weights
+from trainable.cohort.splits import Fold
+from trainable.cohort.training_rows import trial_rows
 from trainable.config import TrialConfig
-from trainable.cross_validation import FoldRecord, Task, cross_validate
-from trainable.device import pick_device
-from trainable.features import FEATURES
-from trainable.pixels import pixels_key
-from trainable.ranks import cross_validate_on_ranks
-from trainable.store import Array, ArrayStore, Compute
+from trainable.device import place
+from trainable.evaluation.metrics import Evaluation, F1Average, evaluate
+from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
+from trainable.features.body import Body
+from trainable.features.tables import Source, frozen_inputs
+from trainable.images.augmentation import with_augmented
+from trainable.images.batches import Batches, by_examination, load_images
+from trainable.images.pixels import PixelStatistics
+from trainable.model.network import Network, fresh_head
+from trainable.store import ArrayStore
+from trainable.training.loop import EpochRecord, fit
+from trainable.training.split_network import split_over_ranks
 
 
 @dataclass(frozen=True)
-class Shipment:
-    """What a node of a cluster lacks, in Ray's object store; it is fetched once a node.
+class Task:
+    """What all trials of a study share; small, since it travels to each of them.
 
     Attributes:
-        pixels: of the cohort, uint8 (num_images, size, size), by their size.
-        weights: the bytes of each backbone's state dict.
-        tables: the actor that knows the tables of features that some node has.
+        paths: the image files, in the order of the cohort.
+        hashes: SHA-256 of each file.
+        exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing; of one
+            view, each image is an examination.
+        labels: int64 (num_exams,), 1 positive, 0 negative.
+        folds: examinations to train on and to score, those of all repeats.
+        statistics: of the cohort's pixels.
+        weights: where bodies start from.
+        cache: folder of the stored arrays.
+        cache_bytes: that the stored activations may take together.
+        f1_average: of the objective.
+        threshold: how each trial's own is chosen, on its out-of-fold scores.
+        seed: the same for every trial, so that trials differ by their configuration alone.
     """
 
-    pixels: Mapping[int, "ObjectRef[NDArray[np.uint8]]"]
-    weights: Mapping[str, "ObjectRef[bytes]"]
-    tables: Any
+    paths: tuple[str, ...]
+    hashes: tuple[str, ...]
+    exam_images: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    folds: tuple[Fold, ...]
+    statistics: PixelStatistics
+    weights: Weights
+    cache: Path
+    cache_bytes: int
+    f1_average: F1Average
+    threshold: ThresholdPolicy
+    seed: int
 
 
-def ship(task: Task, pixels: Mapping[int, NDArray[np.uint8]]) -> Shipment:
-    """Put images and weights where every node can fetch them, now or after it joins."""
-    weights = {name: ray.put(path.read_bytes()) for name, path in task.weights.files.items()}
-    # on this node, whose loss ends the search anyway; an actor owns what it puts
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    tables = ray.remote(Tables).options(num_cpus=0, scheduling_strategy=here).remote()
-    by_size = {size: ray.put(images) for size, images in pixels.items()}
-    return Shipment(by_size, weights, tables)
+@dataclass(frozen=True)
+class FoldRecord:
+    """The state of a trial after one more fold.
 
-
-class Tables:
-    """Tables of features in Ray's object store, each from the first node that had it."""
-
-    def __init__(self) -> None:
-        self._tables: dict[str, ObjectRef[Array]] = {}
-
-    def find(self, key: str) -> "list[ObjectRef[Array]]":
-        """The table in a list, so that Ray does not fetch it here; an empty one if unknown."""
-        return [self._tables[key]] if key in self._tables else []
-
-    def keep(self, key: str, table: Array) -> None:
-        """Take a table."""
-        self._tables.setdefault(key, ray.put(table))
-
-
-class ClusterStore(ArrayStore):
-    """A node's store, which fetches tables of features that another node has.
-
-    Two nodes that want a table at the same time, before anybody has it, both compute it: neither
-    has to wait for the other, which may be lost.
+    Attributes:
+        fold: folds done so far.
+        scores: float32 (num_exams,), mean probability of the positive class by the models so far
+            that did not train on the examination or its patient; NaN where there is none yet.
+        objective: of those scores.
+        evaluation: of those scores, at their threshold.
+        last_epoch: of this fold.
+        source: what the trial starts from.
+        num_forwarded: images that it ran the frozen part on so far, 0 if all was found stored.
     """
 
-    def __init__(self, folder: Path, tables: Any) -> None:
-        super().__init__(folder)
-        self._tables = tables
-        self._shared: set[str] = set()
-
-    def get_or_compute(
-        self, key: str, shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
-    ) -> Array:
-        """As in `ArrayStore`, but what can be fetched is not computed."""
-        if not key.startswith(FEATURES) or key in self._shared:
-            return super().get_or_compute(key, shape, dtype, compute)
-        known = ray.get(self._tables.find.remote(key))
-        if known and self.get(key) is None:
-            table = ray.get(known[0])
-            compute = table.__getitem__
-        found = super().get_or_compute(key, shape, dtype, compute)
-        if not known:
-            ray.get(self._tables.keep.remote(key, np.asarray(found)))
-        self._shared.add(key)
-        return found
+    fold: int
+    scores: NDArray[np.float32]
+    objective: float
+    evaluation: Evaluation
+    last_epoch: EpochRecord
+    source: Source
+    num_forwarded: int
 
 
-def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStore) -> Task:
-    """Bring what a trial needs into this node's store; images that are there are not fetched.
+def cross_validate(
+    config: TrialConfig, task: Task, device: torch.device, store: ArrayStore
+) -> Iterator[FoldRecord]:
+    """Train on each fold in turn and score what it leaves out.
 
-    Returns:
-        The task, its weights where this node has them.
+    Yields:
+        One record a fold; the last one holds the trial's score.
+
+    Raises:
+        ValueError: if the configuration is for another number of views.
     """
-    key = pixels_key(task.hashes, config.image_size)
-    shape = (len(task.paths), config.image_size, config.image_size)
-    pixels = shipment.pixels[config.image_size]
-    store.get_or_compute(key, shape, np.uint8, lambda rows: ray.get(pixels)[rows])
-    name, weights = config.backbone, task.weights
-    if name not in shipment.weights:
-        return task
-    digest = hashlib.sha256(weights.fingerprints[name].encode()).hexdigest()[:24]
-    path = store.folder / f"weights-{name}-{digest}.pth"
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(ray.get(shipment.weights[name]))
-            partial.replace(path)
-    return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
+    if config.views != task.exam_images.shape[1]:
+        raise ValueError(
+            f"views must be that of the cohort's examinations, {task.exam_images.shape[1]}; got "
+            f"{config.views}"
+        )
+    rows = trial_rows(task.exam_images, task.labels, config.positive_views)
+    size, num_views = config.image_size, config.positive_views
+    images = load_images(task.paths, task.hashes, size, task.statistics, store)
+    images = with_augmented(images, task.hashes, rows.positives, num_views, store)
+    labels = torch.tensor(rows.labels, device=device)
+    body = Body(images, config, task.weights, device)
+    of_images, source = frozen_inputs(body, store, task.cache_bytes)
+    inputs = by_examination(of_images, rows.images, device)
+    totals, counts = np.zeros(len(task.labels)), np.zeros(len(task.labels))
+    for number, fold in enumerate(task.folds, start=1):
+        seed = fold_seed(task.seed, number, config.seed)
+        network = split_over_ranks(new_network(config, [], body.trained, seed, device), device)
+        record = fit_to_end(network, inputs, labels, rows.fold(fold), config, seed)
+        totals[fold.valid] += record.scores
+        counts[fold.valid] += 1
+        scored = np.flatnonzero(counts)
+        scores = np.full(len(counts), np.nan, np.float32)
+        scores[scored] = totals[scored] / counts[scored]
+        of_scored = task.labels[scored], scores[scored]
+        threshold, objective = choose_threshold(*of_scored, task.threshold, task.f1_average)
+        evaluation = evaluate(*of_scored, threshold, task.f1_average)
+        yield FoldRecord(number, scores, objective, evaluation, record, source, body.num_forwarded)
 
 
-@functools.cache
-def node_store(cache: Path, tables: Any) -> ArrayStore:
-    """One store a process: an actor that is used again has its arrays open already.
+def fit_to_end(
+    network: Network,
+    inputs: Batches,
+    labels: torch.Tensor,
+    fold: Fold,
+    config: TrialConfig,
+    seed: int,
+) -> EpochRecord:
+    """Train for all epochs; the last record is the one that counts, never the best one."""
+    *_, last = fit(network, inputs, labels, fold.train, fold.valid, config, seed)
+    return last
+
+
+def new_network(
+    config: TrialConfig,
+    frozen: Sequence[nn.Module],
+    trained: Sequence[nn.Module],
+    seed: int,
+    device: torch.device,
+) -> Network:
+    """A network with a fresh head, ready to train; the same seed gives the same head.
 
     Args:
-        cache: folder on this node.
-        tables: of the shipment; None on one machine.
+        config: of the trial.
+        frozen: stages that the network takes as they are; none if it is to go on from what they
+            computed (`suffix`).
+        trained: stages that it takes a copy of.
+        seed: of the head.
+        device: of the network.
     """
-    folder = cache.expanduser()
-    return ArrayStore(folder) if tables is None else ClusterStore(folder, tables)
+    torch.manual_seed(seed)
+    head = fresh_head(config)
+    trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
+    return place(Network(frozen, trained, head), device)
 
 
-def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> None:
-    """Cross-validate one configuration on the resources that Ray allocated.
-
-    An error of the trial's own is reported, not raised: Ray runs a trial again that raises, as it
-    does one whose worker died, and this one would only fail again.
-
-    Args:
-        config: `trial` holds the fields of a `TrialConfig`; `number` is Optuna's trial number.
-        task: what all trials share.
-        shipment: images and weights; None on one machine, where the task's own files are.
-    """
-    try:
-        _report_folds(TrialConfig(**config["trial"]), task, shipment)
-    except Exception as error:
-        tune.report({"error": "".join(traceback.format_exception_only(error)).strip()})
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-
-
-def _report_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> None:
-    resources = tune.get_context().get_trial_resources().required_resources
-    torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
-    num_gpus = resources.get("GPU", 0)
-    device = pick_device(num_gpus)
-    store = node_store(task.cache, shipment and shipment.tables)
-    if shipment is not None:
-        task = unpack(shipment, task, config, store)
-    records: Iterator[FoldRecord]
-    if num_gpus > 1 and config.unfreeze:
-        records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
-    else:  # of several GPUs, a frozen body's features need one
-        records = cross_validate(config, task, device, store)
-    for record in records:
-        # a frozen trial's folds take less time than telling of them
-        if record.fold == len(task.folds) or config.unfreeze:
-            tune.report(as_metrics(record, len(task.folds)))
-
-
-def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:
-    """The flat dictionary that Ray Tune takes. Undefined metrics are left out."""
-    epoch = record.last_epoch
-    numbers = {
-        "fold": record.fold,
-        "objective": record.objective,
-        **record.evaluation,
-        "train_loss": epoch.train_loss,
-        "train_accuracy": epoch.train_accuracy,
-        "valid_loss": epoch.valid_loss,
-        "valid_accuracy": epoch.valid_accuracy,
-        "num_steps": epoch.num_steps,
-        "source": record.source,
-        "num_forwarded": record.num_forwarded,
-    }
-    metrics: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
-    if record.fold == num_folds:
-        metrics["scores"] = record.scores.tobytes()
-    return metrics
+def fold_seed(seed: int, fold: int, draw: int = 0) -> int:
+    """A seed of its own for each fold of each run and draw, from the run's and the trial's seed."""
+    return int(np.random.SeedSequence([seed, fold, draw]).generate_state(1)[0])

@@ -1,0 +1,1 @@
+"""Everything that makes words or pictures of a search."""

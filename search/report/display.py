@@ -1,0 +1,128 @@
+"""What a person sees while a search runs: a bar, the best so far, and a short table."""
+
+import time
+from typing import Any
+
+import pandas as pd
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.stopper import Stopper
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from search.run_folder import ENDED, RunFolder
+from search.tune.tuner import death
+
+_ROWS = 5
+_REFRESH_SECONDS = 0.5
+_REFRESH_SHARE = 0.1  # of the time: reading a ledger of thousands of rows takes a while
+
+
+class SearchDisplay(tune.Callback):
+    """A live view on a terminal; elsewhere a line for each trial as it ends."""
+
+    def __init__(self, run: RunFolder, num_trials: int, console: Console) -> None:
+        """Show progress towards `num_trials` ended trials of `run`."""
+        self._run = run
+        self._num_trials = num_trials
+        self._console = console
+        self._live: Live | None = None
+        self._progress: Progress | None = None
+        self._num_shown = 0
+        self._next_refresh = 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles its callbacks; a terminal cannot be."""
+        return {**self.__dict__, "_live": None, "_progress": None, "_console": None}
+
+    def setup(
+        self,
+        stop: Stopper | None = None,
+        num_samples: int | None = None,
+        total_num_samples: int | None = None,
+        **info: Any,
+    ) -> None:
+        """Begin the view."""
+        self._num_shown = len(self._run.trials())
+        if not self._console.is_terminal:
+            return
+        self._progress = Progress(
+            TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=self._console,
+        )  # fmt: skip
+        self._progress.add_task("trials", total=self._num_trials)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._live.start()
+        self._show(0)
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Show what has changed, at most twice a second."""
+        began = time.monotonic()
+        if began >= self._next_refresh:
+            self._show(sum(trial.status == Trial.RUNNING for trial in trials))
+            now = time.monotonic()
+            self._next_refresh = now + max(_REFRESH_SECONDS, (now - began) / _REFRESH_SHARE)
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Say in a line that a trial has lost its worker or its node."""
+        text = f"trial {trial.config['number']:3d}  lost its worker ({death(trial)}) and runs again"
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+        """Show the last trials and end the view."""
+        self._show(0)
+        if self._live:
+            self._live.stop()
+
+    def _trials(self) -> pd.DataFrame:
+        return self._run.trials()
+
+    def _show(self, num_running: int) -> None:
+        trials = self._trials()
+        if self._live and self._progress:
+            self._progress.update(
+                self._progress.task_ids[0], completed=int(trials["state"].isin(ENDED).sum())
+            )
+            running = Text(f"{num_running} running", style="dim")
+            parts: list[RenderableType] = [self._progress, running, best_table(trials)]
+            self._live.update(Group(*parts), refresh=True)
+            return
+        for row in trials.iloc[self._num_shown :].itertuples():
+            self._console.print(trial_line(row), highlight=False, soft_wrap=True)
+        self._num_shown = len(trials)
+
+
+def describe(row: Any) -> str:
+    """One configuration in a few words."""
+    trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
+    return (
+        f"{row.backbone} to {row.cut}, {trained}, normalize {row.normalization}, "
+        f"lr {row.learning_rate:.1e}"
+    )
+
+
+def trial_line(row: Any) -> str:
+    """One ended trial in a line."""
+    if row.state == "complete":
+        return f"trial {row.number:3d}  F1 {row.f1:.3f}  {row.seconds:6.1f} s  {describe(row)}"
+    return f"trial {row.number:3d}  {row.state}: {row.error}"
+
+
+def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
+    """The best complete trials, best first."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for name in ("trial", "F1", "TP", "FN", "FP", "TN"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("configuration", no_wrap=True, overflow="ellipsis", ratio=1)
+    complete = trials[trials["state"] == "complete"]
+    best = complete.sort_values(["objective", "number"], ascending=[False, True]).head(num_rows)
+    row: Any
+    for row in best.itertuples():
+        counts = [f"{count:.0f}" for count in (row.tp, row.fn, row.fp, row.tn)]
+        table.add_row(f"{row.number}", f"{row.f1:.3f}", *counts, describe(row))
+    return table

@@ -1,0 +1,80 @@
+"""What the experiments of a grid came to: their tables, what was shared, and the figures."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import optuna
+import pandas as pd
+
+from search.prepare import Prepared
+from search.report.tables import COUNTS, Result, experiment_lines
+from search.run_folder import RunFolder
+from search.space.grid import Grid
+from search.space.presets import PRESETS
+from trainable.cohort.training_rows import trial_rows
+from trainable.config import TrialConfig
+
+_WANTED = 0.98
+"""Sensitivity at which the specificity is told, where the threshold is not chosen by one."""
+
+
+def describe_experiments(
+    run: RunFolder, prepared: Prepared, grid: Grid, study: optuna.Study
+) -> Iterator[str]:
+    """The tables of all experiments, what was shared among the rows, and where the figures are."""
+    preset = PRESETS[prepared.settings.preset] if prepared.settings.preset else None
+    results = _results(run, prepared, study)
+    yield from experiment_lines(grid, preset.table if preset else COUNTS, results)
+    yield _forward_passes(prepared, grid, results, run.trials())
+    if preset and preset.figures and results:
+        from search.report.figures import draw_figures  # matplotlib is slow to import
+
+        named = {grid.rows[number].name: result for number, result in sorted(results.items())}
+        yield f"figures: {', '.join(str(path) for path in draw_figures(named, run.path))}"
+
+
+def _results(run: RunFolder, prepared: Prepared, study: optuna.Study) -> dict[int, Result]:
+    """What each row came to, by its number; a row that failed or was not reached has none."""
+    trials = run.trials()
+    complete = {
+        row["number"]: row for row in trials.to_dict("records") if row["state"] == "complete"
+    }
+    task = prepared.task
+    wanted = task.threshold.value if task.threshold.kind == "sensitivity" else _WANTED
+    results = {}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.number in complete:
+            scores = run.scores(trial.number)
+            scored = ~np.isnan(scores)
+            results[trial.params["row"]] = Result(
+                metrics={str(name): value for name, value in complete[trial.number].items()},
+                labels=task.labels[scored],
+                patients=prepared.cohort.patients[scored],
+                scores=scores[scored],
+                wanted=wanted,
+            )
+    return results
+
+
+def _forward_passes(
+    prepared: Prepared, grid: Grid, results: dict[int, Result], trials: pd.DataFrame
+) -> str:
+    """How often images went through frozen bodies, and how often they would have without sharing.
+
+    Without, each row runs its body on every training image in every epoch and on each scored one.
+    """
+    num_run = int(trials["num_forwarded"].sum())
+    alone = sum(_passes_alone(prepared, grid.rows[number].config) for number in results)
+    return (
+        f"images through frozen bodies: {num_run:,} run, {max(0, alone - num_run):,} saved of the "
+        f"{alone:,} that training each row by itself takes"
+    )
+
+
+def _passes_alone(prepared: Prepared, config: TrialConfig) -> int:
+    task = prepared.task
+    rows = trial_rows(task.exam_images, task.labels, config.positive_views)
+    images = (rows.images >= 0).sum(axis=1)
+    folds = [rows.fold(fold) for fold in task.folds]
+    passes = [config.epochs * images[fold.train].sum() + images[fold.valid].sum() for fold in folds]
+    return int(sum(passes))

@@ -1,0 +1,191 @@
+"""The tables of an experiment, as the source documents print them, and what is signal in them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.space.grid import Grid, same_networks
+from trainable.evaluation.intervals import Estimate, estimate_metrics
+from trainable.evaluation.metrics import f1_of_counts
+from trainable.evaluation.significance import (
+    CAVEAT,
+    differing_pairs,
+    f1_interval,
+    proportion_interval,
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a row of an experiment came to.
+
+    Attributes:
+        metrics: the trial's row of `trials.csv`.
+        labels: (num_scored,), 1 positive, 0 negative.
+        patients: (num_scored,), images of one patient share a number.
+        scores: (num_scored,), probability of the positive class.
+        wanted: sensitivity at which the specificity is told.
+    """
+
+    metrics: Mapping[str, Any]
+    labels: NDArray[np.int64]
+    patients: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    wanted: float
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """TP, FN, FP and TN."""
+        tp, fn, fp, tn = (int(self.metrics[name]) for name in ("tp", "fn", "fp", "tn"))
+        return tp, fn, fp, tn
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is printed of each row.
+
+    Attributes:
+        measure: what the rows are compared by.
+        cells: of a row, by the name of the column.
+        hits_and_misses: of a row, whose share is compared.
+        value: of the measure.
+    """
+
+    measure: str
+    cells: Callable[[Result], dict[str, str]]
+    hits_and_misses: Callable[[Result], tuple[int, int]]
+    value: Callable[[Result], float]
+
+
+def _f1(result: Result) -> float:
+    return float(f1_of_counts(np.array(result.counts), "binary"))
+
+
+def _count_cells(result: Result) -> dict[str, str]:
+    tp, fn, fp, tn = result.counts
+    low, high = f1_interval(tp, fn + fp)
+    counts = {"TP": str(tp), "FN": str(fn), "FP": str(fp), "TN": str(tn)}
+    return {**counts, "F1": f"{_f1(result):.3f}", "95 % interval": f"{low:.3f} to {high:.3f}"}
+
+
+def _accuracy_cells(result: Result) -> dict[str, str]:
+    found = result.metrics
+    return {
+        "train loss": f"{found['train_loss']:.4f}",
+        "train acc %": f"{100 * found['train_accuracy']:.2f}",
+        "val loss": f"{found['valid_loss']:.4f}",
+        "val acc %": f"{100 * found['valid_accuracy']:.2f}",
+        "seconds": f"{found['seconds']:.1f}",
+    }
+
+
+def _detection_cells(result: Result) -> dict[str, str]:
+    threshold = float(result.metrics["threshold"])
+    found = estimate_metrics(
+        result.labels, result.patients, result.scores, threshold, "binary", result.wanted
+    )
+    at_wanted = f"specificity at a sensitivity of {result.wanted:g}"
+    tp, fn, _, _ = result.counts
+    # a share of 1 is 1 in every resample: Wilson's interval of the count has a width there too
+    low, high = proportion_interval(tp, fn)
+    sensitivity = Estimate(found["sensitivity"].value, low, high)
+    return {
+        "sensitivity": str(sensitivity),
+        f"specificity at {result.wanted:g}": str(found[at_wanted]),
+        "AUC": str(found["AUC"]),
+    }
+
+
+def _right_and_wrong(result: Result) -> tuple[int, int]:
+    tp, fn, fp, tn = result.counts
+    return tp + tn, fn + fp
+
+
+COUNTS = Table("F1", _count_cells, lambda r: (r.counts[0], r.counts[1] + r.counts[2]), _f1)
+ACCURACY = Table(
+    "accuracy", _accuracy_cells, _right_and_wrong, lambda r: float(r.metrics["valid_accuracy"])
+)
+DETECTION = Table(
+    "specificity",
+    _detection_cells,
+    lambda r: (r.counts[3], r.counts[2]),
+    lambda r: float(r.metrics["specificity"]),
+)
+
+
+def experiment_lines(grid: Grid, table: Table, results: Mapping[int, Result]) -> Iterator[str]:
+    """Each experiment as a table, and what is signal in it.
+
+    Args:
+        grid: of the preset.
+        table: what is printed.
+        results: of the rows that were run, by their number.
+    """
+    values = {number: table.value(result) for number, result in results.items()}
+    same = same_networks(grid, sorted(results))
+    luck = max((_spread(values, numbers) for numbers in same), default=0.0)
+    for title, numbers in grid.experiments():
+        done = [number for number in numbers if number in results]
+        yield title
+        names = [grid.rows[number].name for number in done]
+        yield from _aligned(names, [table.cells(results[number]) for number in done])
+        missing = [grid.rows[number].name for number in numbers if number not in results]
+        if missing:
+            yield f"without a result: {'; '.join(missing)}"
+        for twins in same_networks(grid, done):
+            yield f"{'; '.join(grid.rows[n].name for n in twins)}: one and the same network"
+        if len(done) > 1:
+            yield from _signal(table, {grid.rows[n].name: results[n] for n in done}, luck)
+        yield ""
+    for twins in same:
+        rows = [f"{grid.rows[n].experiment}, {grid.rows[n].name}" for n in twins]
+        low, high = min(values[n] for n in twins), max(values[n] for n in twins)
+        yield (
+            f"one and the same network, trained in the same way but for its seed: {'; '.join(rows)}"
+            f". Its {table.measure} is {low:.3f} to {high:.3f}, and that is luck"
+        )
+    yield f"(Fisher's exact test of all pairs of a table, {CAVEAT})"
+
+
+def _spread(values: Mapping[int, float], numbers: Sequence[int]) -> float:
+    return max(values[n] for n in numbers) - min(values[n] for n in numbers)
+
+
+def _signal(table: Table, results: Mapping[str, Result], luck: float) -> Iterator[str]:
+    """Which rows differ by more than chance, and by more than equal networks do.
+
+    Args:
+        table: what the rows are compared by.
+        results: of each row of an experiment, by its name.
+        luck: the largest difference between two rows of the preset that are one network.
+    """
+    names = list(results)
+    hits, misses = zip(*(table.hits_and_misses(one) for one in results.values()), strict=True)
+    pairs = differing_pairs(names, hits, misses)
+    values = {name: table.value(one) for name, one in results.items()}
+    beyond = [pair for pair in pairs if abs(values[pair[0]] - values[pair[1]]) > luck]
+    by = f"by {table.measure}"
+    for one, other, chance in beyond:
+        yield f"{by}, {one} and {other} differ by more than chance (p = {chance:.2g})"
+    within = len(pairs) - len(beyond)
+    if within:
+        yield (
+            f"{by}, {within} pairs of rows differ by more than the chance of the images, but by no "
+            f"more than equal networks do ({luck:.3f}, below)"
+        )
+    if not pairs:
+        yield f"{by}, no two of the {len(names)} rows differ by more than chance"
+
+
+def _aligned(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Names to the left, cells to the right, as wide as each column needs."""
+    if not rows:
+        return
+    first = max(map(len, names))
+    widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in rows[0]}
+    yield "  ".join([" " * first, *(head.rjust(width) for head, width in widths.items())])
+    for name, row in zip(names, rows, strict=True):
+        yield "  ".join([name.ljust(first), *(row[head].rjust(w) for head, w in widths.items())])

@@ -1,0 +1,1 @@
+"""What is searched: a sampled space or a fixed list of configurations."""

@@ -1,0 +1,181 @@
+"""What one setting of a trial may be: a value, one of a list, or anything in a range."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast, get_args
+
+import optuna
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.config import TrialConfig
+from trainable.errors import did_you_mean
+
+Scalar = str | int | float | bool
+"""What Optuna keeps of a choice."""
+
+ALL = "all"
+AUTO = "auto"
+UNFREEZE = ("none", "one", "two", "all")
+WHOLE = frozenset(
+    name for name, field in TrialConfig.model_fields.items() if field.annotation is int
+)
+"""Settings that are whole numbers."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of some values; `fixed` if it is the same in every trial, and so nothing to Optuna."""
+
+    values: tuple[Scalar, ...]
+    fixed: bool = False
+
+    def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
+        """Take one."""
+        if self.fixed:
+            return self.values[0]
+        return cast("Scalar", trial.suggest_categorical(name, self.values))
+
+    def nearest(self, wanted: Scalar) -> Scalar:
+        """`wanted`, or the first value if it is not among them."""
+        return wanted if wanted in self.values else self.values[0]
+
+    def written(self) -> object:
+        """As a file has it."""
+        return self.values[0] if self.fixed else list(self.values)
+
+    def __str__(self) -> str:
+        """The values."""
+        return ", ".join(map(str, self.values))
+
+
+class Range(BaseModel):
+    """Anything from `low` to `high`; `log` if each tenfold of it is as likely as the next."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+    fixed: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _ascends(self) -> "Range":
+        if self.low >= self.high or (self.log and self.low <= 0):
+            least = "0 < low < high" if self.log else "low < high"
+            raise ValueError(f"a range needs {least}; got {self.low:g} to {self.high:g}")
+        if self.whole and (self.low % 1 or self.high % 1):
+            raise ValueError(f"needs whole numbers; got {self.low:g} to {self.high:g}")
+        return self
+
+    def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
+        """Take a number."""
+        if self.whole:
+            return trial.suggest_int(name, int(self.low), int(self.high), log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def nearest(self, wanted: Scalar) -> Scalar:
+        """`wanted`, or the end of the range that is nearest to it."""
+        inside = min(max(float(wanted), self.low), self.high)
+        return int(inside) if self.whole else inside
+
+    def written(self) -> object:
+        """As a file has it."""
+        return self.model_dump(exclude={"whole"})
+
+    def __str__(self) -> str:
+        """The ends."""
+        return f"{self.low:g} to {self.high:g}"
+
+
+Dimension = Choices | Range
+
+
+def read_dimension(name: str, raw: object) -> Dimension:
+    """Read what a file says of one setting.
+
+    Args:
+        name: the setting, a field of `TrialConfig`.
+        raw: a value, a list, or a mapping with `low` and `high`.
+
+    Raises:
+        ValueError: saying what cannot be.
+    """
+    if isinstance(raw, Mapping):
+        return _range(name, raw)
+    if not isinstance(raw, list | tuple):
+        return Choices((_value(name, raw),), fixed=True)
+    if not raw:
+        raise ValueError("a list must name at least one value")
+    values = tuple(_value(name, one) for one in raw)
+    word = AUTO if name == "unfreeze" else ALL
+    if len(values) > 1 and word in values and name in ("backbone", "cut", "unfreeze"):
+        raise ValueError(f"{word!r} must stand alone; got {list(values)}")
+    if len(set(values)) < len(values):
+        raise ValueError(f"a list must name a value once; got {list(values)}")
+    return Choices(values)
+
+
+def _range(name: str, raw: Mapping[Any, Any]) -> Range:
+    if name == "image_size":
+        raise ValueError("must be a value or a list, since images are decoded for each size")
+    if not isinstance(getattr(TrialConfig(), name), int | float) or name == "unfreeze":
+        raise ValueError(f"must be a value or a list of values; got {dict(raw)}")
+    try:
+        found = Range(**{**{str(key): value for key, value in raw.items()}, "whole": name in WHOLE})
+    except ValidationError as error:
+        raise ValueError("; ".join(map(_sentence, error.errors()))) from None
+    for end in (found.low, found.high):
+        _value(name, end)
+    return found
+
+
+def _sentence(detail: Any) -> str:
+    where = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "missing":
+        return f"a range needs low and high; {where} is missing"
+    rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{where} {rule}; got {detail['input']!r}" if where else rule
+
+
+def _value(name: str, raw: object) -> Scalar:
+    """One value as a trial takes it, of the type that Optuna can keep."""
+    if name == "backbone":
+        return raw if raw == ALL else find_backbone(str(raw)).name
+    if name == "cut":
+        return _cut(str(raw))
+    if name == "unfreeze" and isinstance(raw, str):
+        if raw not in (*UNFREEZE, AUTO):
+            raise ValueError(f"unknown {raw!r}; {did_you_mean(raw, (AUTO, *UNFREEZE))}")
+        return raw
+    if name == "head_layers" and isinstance(raw, int):
+        raw = str(raw)
+    try:
+        found = TrialConfig(**{name: raw}).model_dump()[name]
+    except ValidationError as error:
+        own = [detail for detail in error.errors() if detail["loc"][:1] == (name,)]
+        if own:
+            choices = get_args(TrialConfig.model_fields[name].annotation)
+            if choices and all(isinstance(choice, str) for choice in choices):
+                raise ValueError(f"unknown {raw!r}; {did_you_mean(str(raw), choices)}") from None
+            raise ValueError(_sentence({**own[0], "loc": ()}) + f"; got {raw!r}") from None
+        found = raw  # it breaks a rule only together with the default of another setting
+    if not isinstance(found, str | int | float):
+        raise ValueError(f"must be a text or a number; got {raw!r}")
+    return found
+
+
+def _cut(cut: str) -> str:
+    if cut == ALL or any(has_cut(backbone, cut) for backbone in BACKBONES):
+        return cut
+    known = dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.all_cuts)
+    raise ValueError(f"no backbone has the cut {cut!r}; {did_you_mean(cut, known)}")
+
+
+def has_cut(backbone: str, cut: str) -> bool:
+    """Whether a body of this backbone can end at this cut."""
+    try:
+        return bool(find_backbone(backbone).stages_until(cut))
+    except ValueError:
+        return False

@@ -1,0 +1,162 @@
+"""Read a search space from YAML or TOML, on top of the default one, and write it."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search import demo
+from search.settings import DEMO, SPACE_OPTIONS, SearchSettings
+from search.space.dimension import Dimension, read_dimension
+from search.space.grid import Grid
+from search.space.space import BY_TRAINING, FROZEN, TRAINED, Space
+from trainable.backbones.table import BACKBONES
+from trainable.errors import InputProblemsError, Problems, did_you_mean
+
+_CASES = {"cut": tuple(BACKBONES), **dict.fromkeys(BY_TRAINING, (FROZEN, TRAINED))}
+"""Settings that may differ by something else, and what by."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one place.
+
+    Attributes:
+        origin: of a setting, as a message names it: `{}` stands for its name.
+        settings: a value, list, range or mapping of cases for each.
+    """
+
+    origin: str
+    settings: Mapping[str, Any]
+
+
+def default_text() -> str:
+    """The default space as a file, with a paragraph for each setting."""
+    return (files("search.space") / "default.yaml").read_text()
+
+
+def read_layer(file: Path) -> Layer:
+    """Read a user's file.
+
+    Raises:
+        InputProblemsError: if it is no mapping in YAML or TOML.
+    """
+    if not file.is_file():
+        raise InputProblemsError([f"--space must be a YAML or TOML file; not found: {file}"])
+    try:
+        text = file.read_text()
+        content = tomllib.loads(text) if file.suffix.lower() == ".toml" else _load_yaml(text)
+    except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise InputProblemsError([f"--space must be YAML or TOML; {file}: {why}"]) from error
+    if not isinstance(content, Mapping):
+        raise InputProblemsError(
+            [f"--space must name settings, as `image_size: 224` does; {file} holds {content!r}"]
+        )
+    return Layer(f"{file.name}: {{}}", content)
+
+
+def read_space(settings: SearchSettings) -> Space | Grid:
+    """The default space, the user's file on it, and on that the options of the command line.
+
+    Raises:
+        InputProblemsError: naming everything in them that cannot be.
+    """
+    layers = [Layer("the demo's {}", demo.SPACE)] if settings.data == DEMO else []
+    if settings.space is not None:
+        own = read_layer(settings.space.expanduser())
+        if "rows" in own.settings:
+            return Grid.read(own.settings, own.origin.format("rows"))
+        layers.append(own)
+    for option, setting in SPACE_OPTIONS.items():
+        value = getattr(settings, option)
+        if value not in (None, ()):
+            layers.append(Layer(f"--{option.replace('_', '-')}", {setting: value}))
+    return make_space(*layers)
+
+
+def kept_space(file: Path) -> Space | Grid:
+    """The space of a run folder."""
+    layer = read_layer(file)
+    if "rows" in layer.settings:
+        return Grid.read(layer.settings, layer.origin.format("rows"))
+    return make_space(layer)
+
+
+def make_space(*layers: Layer) -> Space:
+    """The default space with each layer on top of those before it.
+
+    Raises:
+        InputProblemsError: naming every setting that cannot be.
+    """
+    merged: dict[str, Any] = dict(_load_yaml(default_text()))
+    origins = dict.fromkeys(merged, "default.yaml: {}")
+    problems = Problems()
+    for layer in layers:
+        for setting, raw in layer.settings.items():
+            if setting not in merged:
+                where = layer.origin.format(setting)
+                problems.add(f"{where}: unknown setting; {did_you_mean(str(setting), merged)}")
+                continue
+            merged[setting] = _on_top(setting, raw, merged[setting])
+            origins[setting] = layer.origin
+    dimensions = {}
+    for setting, raw in merged.items():
+        cases = raw if _is_by_case(setting, raw) else {"": raw}
+        found = {}
+        for case, content in cases.items():
+            where = origins[setting].format(f"{setting}.{case}" if case else setting)
+            if case and case not in _CASES[setting]:
+                problems.add(f"{where}: unknown; {did_you_mean(str(case), _CASES[setting])}")
+                continue
+            try:
+                found[case] = read_dimension(setting, content)
+            except ValueError as error:
+                problems.add(f"{where}: {error}")
+        dimensions[setting] = _with_other_cases(setting, found)
+    problems.refuse()
+    return Space(dimensions)
+
+
+def dump_space(space: Space | Grid) -> str:
+    """A space as YAML, to be read again by `read_layer`."""
+    content = space.written()
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
+
+
+def _on_top(setting: str, raw: Any, below: Any) -> Any:
+    """A mapping of cases leaves those that it does not name as they were."""
+    if _is_by_case(setting, raw) and _is_by_case(setting, below):
+        return {**below, **raw}
+    return raw
+
+
+def _is_by_case(setting: str, raw: Any) -> bool:
+    return setting in _CASES and isinstance(raw, Mapping) and not raw.keys() & {"low", "high"}
+
+
+def _with_other_cases(setting: str, found: dict[str, Dimension]) -> dict[str, Dimension]:
+    """Backbones without cuts of their own have all that they have."""
+    if setting == "cut" and "" not in found:
+        return {**found, "": read_dimension(setting, "all")}
+    return found
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as PyYAML reads it, but a setting that is named twice is refused."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = {key for key in keys if keys.count(key) > 1}
+        if twice:
+            raise yaml.YAMLError(f"named twice: {', '.join(sorted(twice))}")
+        return super().construct_mapping(node, deep)
+
+
+def _load_yaml(text: str) -> Any:
+    content = yaml.load(text, _Loader)
+    return {} if content is None else content

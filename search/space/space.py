@@ -1,0 +1,172 @@
+"""The search space: one dimension for each setting of a trial, sampled by Optuna as it runs."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import optuna
+
+from search.space.dimension import ALL, AUTO, UNFREEZE, Choices, Dimension, Scalar, has_cut
+from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.config import TrialConfig
+from trainable.errors import InputProblemsError, listing
+
+FROZEN, TRAINED = "frozen", "trained"
+BY_TRAINING = ("learning_rate", "epochs")
+"""Settings that may differ by whether the body is all frozen or has trained stages."""
+_CPU_UNFREEZE = ("none", "one")
+_ONLY_WITH = {"momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")}
+"""Settings that mean something only with one value of another, and are sampled only with it."""
+
+Pick = Callable[[str, str, Dimension], Scalar]
+"""Takes a value: of a setting, by Optuna's name for it, from a dimension."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Samples trials; an object of a module's class, since Ray pickles it.
+
+    Attributes:
+        dimensions: of each setting, in the order in which they are sampled; an empty name stands
+            for all cases. The cut has a case for each backbone that differs from the others, the
+            learning rate and the epochs one for a body that is all frozen, and one for trained
+            stages.
+        views: of every examination, as the cohort has them.
+    """
+
+    dimensions: Mapping[str, Mapping[str, Dimension]]
+    views: int = 1
+
+    stops_early: ClassVar[bool] = True
+    """Whether a trial may be stopped that is behind the others."""
+
+    def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Sample one configuration: `number` of the trial, and `trial`, its `TrialConfig`."""
+        return {"number": trial.number, "trial": self.sample(trial).model_dump()}
+
+    def sample(self, trial: optuna.Trial) -> TrialConfig:
+        """Sample one configuration."""
+        return self._choose(lambda _, name, dimension: dimension.suggest(trial, name))
+
+    def first_trials(self) -> list[dict[str, Any]]:
+        """Parameters of the assignment's own configuration, or of the nearest that is searched."""
+        assignment = {**TrialConfig().model_dump(), "unfreeze": "none"}
+        parameters: dict[str, Scalar] = {}
+
+        def nearest(setting: str, name: str, dimension: Dimension) -> Scalar:
+            wanted = assignment[setting]
+            if setting == "cut" and isinstance(dimension, Choices):
+                wanted = wanted if wanted in dimension.values else dimension.values[-1]
+            found = dimension.nearest(wanted)
+            if not dimension.fixed:
+                parameters[name] = found
+            return found
+
+        self._choose(nearest)
+        return [parameters]
+
+    def _choose(self, pick: Pick) -> TrialConfig:
+        chosen: dict[str, Any] = {}
+        for setting, cases in self.dimensions.items():
+            needed, value = _ONLY_WITH.get(setting, (None, None))
+            if needed is not None and chosen[needed] != value:
+                continue
+            # names of their own, since a name has one range in Optuna
+            case, name = "", setting
+            if setting == "cut":
+                case, name = chosen["backbone"], f"cut_{chosen['backbone']}"
+            elif setting in BY_TRAINING:
+                case = TRAINED if chosen["unfreeze"] else FROZEN
+                name = f"{setting}_unfrozen" if chosen["unfreeze"] else setting
+            chosen[setting] = pick(setting, name, cases.get(case) or cases[""])
+            if setting == "unfreeze":
+                stages = len(find_backbone(chosen["backbone"]).stages_until(chosen["cut"]))
+                named = {"none": 0, "one": 1, "two": 2, "all": stages}
+                chosen[setting] = min(named.get(chosen[setting], chosen[setting]), stages)
+        return TrialConfig(**chosen, views=self.views)
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Those that the space names; none if it takes all that weights are there for."""
+        return _but(ALL, self.values("backbone"))
+
+    @property
+    def whole_bodies(self) -> tuple[str, ...]:
+        """Backbones whose classifier the body may keep."""
+        cases = self.dimensions["cut"]
+        return tuple(
+            name
+            for name in self.backbones or BACKBONES
+            for named in [cases.get(name) or cases[""]]
+            if isinstance(named, Choices) and find_backbone(name).classifier in named.values
+        )
+
+    def values(self, setting: str) -> tuple[Any, ...]:
+        """The values of a setting, or the ends of its range, over all cases."""
+        return tuple(
+            value
+            for dimension in self.dimensions[setting].values()
+            for value in (
+                dimension.values
+                if isinstance(dimension, Choices)
+                else (dimension.low, dimension.high)
+            )
+        )
+
+    def describe(self, setting: str) -> str:
+        """What a setting may be, in a few words."""
+        return " or ".join(map(str, self.dimensions[setting].values()))
+
+    def within(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
+        """What of the space can be searched here: the words `all` and `auto` become values.
+
+        Args:
+            backbones: that weights are there for.
+            has_gpu: of a trial; training two stages and more is for GPUs unless it is asked for.
+
+        Raises:
+            InputProblemsError: if a backbone has none of the cuts that the space names.
+        """
+        changed = dict(self.dimensions)
+        if not self.backbones:
+            changed["backbone"] = {"": Choices(tuple(backbones))}
+        if self.values("unfreeze") == (AUTO,):
+            changed["unfreeze"] = {"": Choices(UNFREEZE if has_gpu else _CPU_UNFREEZE)}
+        cases = self.dimensions["cut"]
+        cuts, without = {}, []
+        for backbone in self.backbones or backbones:
+            named = cases.get(backbone) or cases[""]
+            assert isinstance(named, Choices)  # a range of names is refused as it is read
+            values = tuple(cut for cut in named.values if has_cut(backbone, str(cut)))
+            if named.values == (ALL,):
+                named, values = Choices(()), find_backbone(backbone).cuts
+            if not values:
+                without.append(f"{backbone} (its cuts: {listing(find_backbone(backbone).cuts)})")
+            cuts[backbone] = dataclasses.replace(named, values=values)
+        if without:
+            raise InputProblemsError(
+                [
+                    f"each backbone must have one of the cuts {listing(self.values('cut'))}; "
+                    f"{one} has none. Name others for it, or leave it out" for one in without
+                ]
+            )  # fmt: skip
+        changed["cut"] = cuts
+        return dataclasses.replace(self, dimensions=changed)
+
+    def with_views(self, views: int) -> "Space":
+        """The same for examinations of so many views."""
+        return dataclasses.replace(self, views=views)
+
+    def written(self) -> dict[str, Any]:
+        """As a file has it: each setting's value, list or range."""
+        return {
+            setting: cases[""].written()
+            if cases.keys() == {""}
+            else {case: dimension.written() for case, dimension in cases.items() if case}
+            for setting, cases in self.dimensions.items()
+        }
+
+
+def _but(word: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return () if values == (word,) else values

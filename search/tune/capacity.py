@@ -1,0 +1,89 @@
+"""What a cluster gives one trial, and how many trials it holds at this moment."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import ray
+from ray._private.state import state
+
+from trainable.errors import InputProblemsError
+
+_SECONDS = 1.0
+
+NodeResources = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial is given."""
+
+    cpus: int
+    gpus: float
+
+    def fit_on(self, node: NodeResources) -> int:
+        """How many trials a node holds; a trial never spans two."""
+        by_cpus = int(node.get("CPU", 0) // self.cpus)
+        # 1e-9: ten times 0.1 is a whole GPU
+        by_gpus = int(node.get("GPU", 0) / self.gpus + 1e-9) if self.gpus else by_cpus
+        return min(by_cpus, by_gpus)
+
+
+class Capacity:
+    """How many trials may be under way, as nodes come and go.
+
+    On a cluster that starts nodes by demand that is up to twice as many as it holds, so that the
+    autoscaler sees a demand; all at once would be chosen without a single result.
+    """
+
+    def __init__(self, resources: Resources, most: int | None = None) -> None:
+        """Count trials of these resources, but never more than `most`."""
+        self._resources = resources
+        self._most = math.inf if most is None else most
+        self._asked = 0.0
+        self._found = 0
+
+    def __call__(self) -> int:
+        """The number now; Ray is asked at most once a second."""
+        if time.monotonic() - self._asked >= _SECONDS:
+            holds = sum(self._resources.fit_on(node) for node in live_nodes())
+            most = sum(self._resources.fit_on(node) * count for node, count in node_types())
+            self._found = int(min(self._most, max(holds, min(most, 2 * max(holds, 1)))))
+            self._asked = time.monotonic()
+        return self._found
+
+
+def live_nodes() -> list[NodeResources]:
+    """Resources of each node that is there."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def node_types() -> list[tuple[NodeResources, int]]:
+    """Nodes that the autoscaler may start: their resources, and how many of them at most."""
+    config = state.get_cluster_config()
+    groups = config.node_group_configs if config else ()
+    return [(dict(group.resources), group.max_count) for group in groups]
+
+
+def allot(cpus: int, gpus: float) -> Resources:
+    """Share the cluster among trials; without any GPU a trial is given none.
+
+    Raises:
+        InputProblemsError: if no node that is there or can be started has what a trial asks for.
+    """
+    nodes = live_nodes()
+    possible = [*nodes, *(node for node, count in node_types() if count)]
+    if not any(node.get("GPU", 0) for node in possible):
+        gpus = 0.0
+    resources = Resources(cpus, gpus)
+    if not any(resources.fit_on(node) for node in possible):
+        has = "; ".join(
+            f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in possible
+        )
+        raise InputProblemsError(
+            [
+                f"a trial must fit on one node; it asks for {cpus} CPUs and {gpus:g} GPUs, the "
+                f"nodes have {has}. Ask for less with --cpus-per-trial or --gpus-per-trial"
+            ]
+        )
+    return resources

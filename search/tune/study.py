@@ -1,0 +1,129 @@
+"""The Optuna study of a run: opened, settled after a kill, and told only of whole trials."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, cast
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState
+from ray.tune.search.optuna import OptunaSearch
+
+from search.run_folder import ENDED, RunFolder
+from search.space.grid import Grid
+from search.space.space import Space
+from search.tune.recent_trials import RecentTrials
+
+STUDY_NAME = "cxr"
+METRIC = "objective"
+
+
+def open_study(run: RunFolder, space: Space | Grid) -> optuna.Study:
+    """Open or create the study; it begins with the first trials of the space."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=STUDY_NAME,
+        storage=run.storage(),
+        direction="maximize",
+        load_if_exists=True,
+    )
+    if not study.trials:
+        for parameters in space.first_trials():
+            study.enqueue_trial(parameters)
+    return study
+
+
+def settle(run: RunFolder, study: optuna.Study) -> int:
+    """Bring study and ledger to one account after a search ended, in whatever way it did.
+
+    A trial that the ledger has is told to Optuna if that was missed. One that it has not was
+    interrupted: it gets a row, and its parameters are queued to run again as a new trial.
+
+    Returns:
+        How many trials were interrupted.
+    """
+    rows = {row["number"]: row for row in run.trials().to_dict("records")}
+    num_interrupted = 0
+    for trial in study.get_trials(deepcopy=False):
+        running = trial.state == TrialState.RUNNING
+        row = rows.get(trial.number)
+        if row is not None and running:
+            if row["state"] == "complete":
+                study.tell(trial.number, row[METRIC])
+            else:
+                stopped = row["state"] == "stopped"
+                state = TrialState.PRUNED if stopped else TrialState.FAIL
+                study.tell(trial.number, state=state)
+        elif row is None and trial.state != TrialState.WAITING:
+            if running:
+                study.tell(trial.number, state=TrialState.FAIL)
+            # a trial that was cut off before it took its queued parameters has them still
+            queued = trial.system_attrs.get("fixed_params", {})
+            study.enqueue_trial({**queued, **trial.params})
+            run.add_trial(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
+            num_interrupted += 1
+    return num_interrupted
+
+
+def num_ended(run: RunFolder) -> int:
+    """Trials that count towards the number asked for."""
+    return int(run.trials()["state"].isin(ENDED).sum())
+
+
+class StudySearch(OptunaSearch):
+    """Ray's Optuna searcher, but a trial that was stopped before its last fold has no value.
+
+    Ray tells Optuna the last reported value of a trial that is stopped by Ctrl-C or the time
+    budget, as if it were the trial's score.
+
+    Attributes:
+        stopped: Tune's names of the trials that were stopped for being behind.
+        stops_early: whether any may be.
+    """
+
+    def __init__(
+        self,
+        space: Space | Grid,
+        run: RunFolder,
+        seed: int,
+        num_folds: int,
+        capacity: Callable[[], int],
+    ) -> None:
+        """Continue the study of `run`, with as many trials under way as `capacity` says."""
+        study = open_study(run, space)
+        # each session of a study draws anew; the same seed would repeat its first random trials
+        with warnings.catch_warnings():
+            # `group` learns jointly what occurs together; Optuna may still change it
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                seed=seed + len(study.trials), multivariate=True, group=True, constant_liar=True
+            )
+        super().__init__(
+            space=space,
+            metric=METRIC,
+            mode="max",
+            sampler=sampler,
+            study_name=STUDY_NAME,
+            storage=run.storage(RecentTrials),
+        )
+        self.stopped: set[str] = set()
+        self.stops_early = space.stops_early
+        self._num_folds = num_folds
+        self._capacity = capacity
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next configuration, or None while the cluster is full."""
+        if len(self._ot_trials) - len(self._completed_trials) >= self._capacity():
+            return None
+        return cast("dict[str, Any]", super().suggest(trial_id))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Tell Optuna nothing before a trial ends: each telling is a write to its file."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell Optuna the score of a whole trial, or that there is none."""
+        whole = result is not None and result.get("fold") == self._num_folds
+        failed = error or not (whole or trial_id in self.stopped)
+        super().on_trial_complete(trial_id, result if whole else None, failed)

@@ -1,0 +1,1 @@
+"""Choose the winner, and say what the choice is worth."""

@@ -1,0 +1,52 @@
+"""The winner on the test rows of a split, which had no part in the search."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from search.prepare import Prepared
+from search.run_folder import RunFolder, write_json
+from trainable.cohort.splits import Fold, rows_of
+from trainable.config import TrialConfig
+from trainable.device import default_num_gpus, pick_device
+from trainable.evaluation.intervals import Estimate, estimate_metrics
+from trainable.store import ArrayStore
+from trainable.trial import cross_validate
+
+_WANTED = 0.9
+
+
+def judge_on_test(run: RunFolder, prepared: Prepared, winner: dict[str, Any]) -> Iterator[str]:
+    """Train the winner on training and validation rows together, and score the test rows once.
+
+    The threshold is the winner's own. What is found is kept in `winner.json`.
+
+    Yields:
+        Lines for the user; none where there are no test rows.
+    """
+    cohort, task = prepared.cohort, prepared.task
+    test = rows_of(cohort, "test")
+    if not len(test):
+        return
+    fold = Fold(np.union1d(rows_of(cohort, "train"), rows_of(cohort, "valid")), test)
+    config = TrialConfig(**winner["config"])
+    device = pick_device(default_num_gpus())
+    store = ArrayStore(task.cache.expanduser())
+    judged = dataclasses.replace(task, folds=(fold,))
+    *_, record = cross_validate(config, judged, device, store)
+    found = estimate_metrics(
+        task.labels[test], cohort.patients[test], record.scores[test], winner["threshold"],
+        task.f1_average, _WANTED,
+    )  # fmt: skip
+    kept = {name: dataclasses.asdict(estimate) for name, estimate in found.items()}
+    write_json(run.winner_json, {**winner, "test": kept})
+    yield (
+        f"on the {len(test)} test images ({int(task.labels[test].sum())} positive), trained on all "
+        f"{len(fold.train)} others, with 95 % intervals by patient:"
+    )
+    shown: list[tuple[str, Estimate]] = [
+        (name, found[name]) for name in ("F1", "sensitivity", "specificity", "AUC")
+    ]
+    yield from (f"  {name} {estimate}" for name, estimate in shown)

@@ -1,0 +1,74 @@
+"""One split by shares: near to them in each class, patients together, test rows apart."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.prepare import prepare
+from search.settings import SearchSettings
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import make_folds, rows_of, seen_rows, split_by_shares
+from trainable.errors import InputProblemsError
+
+MakeCohort = Callable[..., Cohort]
+
+
+def patients_of_several_images(make_cohort: MakeCohort) -> Cohort:
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(200), rng.integers(1, 5, 200))
+    return make_cohort((patients < 30).astype(np.int64), [f"p{one}" for one in patients])
+
+
+@pytest.mark.parametrize("shares", [(80, 20), (60, 20, 20), (40, 60), (70, 15, 15)])
+def test_each_side_has_its_share_of_both_classes_and_whole_patients(
+    make_cohort: MakeCohort, shares: tuple[int, ...]
+) -> None:
+    split = split_by_shares(patients_of_several_images(make_cohort), shares, seed=0)
+    table = split.manifest
+    assert (table.groupby("patient")["split"].nunique() == 1).all()
+    for label in (0, 1):
+        sides = table.loc[table["label"] == label, "split"].value_counts(normalize=True)
+        for side, share in zip(("train", "valid", "test"), shares, strict=False):
+            assert sides[side] == pytest.approx(share / 100, abs=0.06)
+        assert len(sides) == len(shares)
+
+
+def test_another_seed_is_another_split(make_cohort: MakeCohort) -> None:
+    cohort = patients_of_several_images(make_cohort)
+    one, same, other = (split_by_shares(cohort, (80, 20), seed).manifest for seed in (0, 0, 1))
+    assert one["split"].tolist() == same["split"].tolist() != other["split"].tolist()
+
+
+def test_test_rows_are_neither_trained_on_nor_scored(make_cohort: MakeCohort) -> None:
+    cohort = split_by_shares(patients_of_several_images(make_cohort), (60, 20, 20), seed=0)
+    [fold] = make_folds(cohort, 5, seed=0)
+    test = rows_of(cohort, "test")
+    assert len(test)
+    assert not np.intersect1d(test, np.concatenate([fold.train, fold.valid])).size
+    assert seen_rows(cohort).tolist() == np.union1d(fold.train, fold.valid).tolist()
+
+
+def test_too_few_patients_for_such_shares_are_refused(make_cohort: MakeCohort) -> None:
+    cohort = make_cohort([0, 1] * 8)
+    with pytest.raises(InputProblemsError, match="20 patients of each class; one class has 8"):
+        split_by_shares(cohort, (85, 15), seed=0)
+
+
+@pytest.mark.parametrize("shares", ["80", "80,30", "100,0", "50,20,20,10", "80,x"])
+def test_shares_that_are_none_are_refused(shares: str) -> None:
+    with pytest.raises(ValueError, match="shares"):
+        SearchSettings.model_validate({"shares": shares})
+
+
+def test_folds_and_shares_exclude_each_other(xray_csv: Path) -> None:
+    settings = SearchSettings(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
+    with pytest.raises(InputProblemsError, match="leave it out, or --folds 3 and --repeats 2"):
+        prepare(settings, settings)
+
+
+def test_shares_are_read_as_they_are_written() -> None:
+    settings = SearchSettings.model_validate({"shares": "60,20,20"})
+    assert settings.shares == (60, 20, 20)
+    assert SearchSettings.model_validate_json(settings.model_dump_json()) == settings

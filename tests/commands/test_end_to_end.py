@@ -1,0 +1,231 @@
+"""The commands as a user runs them, on a real Ray cluster: search, kill, resume, predict, judge."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from fixtures.commands import command, environment, run_command
+from optuna.trial import TrialState
+
+from search.run_folder import RunFolder
+from trainable.cohort.phantoms import write_demo
+
+pytestmark = pytest.mark.timeout(240)
+
+SMALL = ("--weights", "none", "--backbones", "squeezenet1_0,squeezenet1_1", "--unfreeze", "none")
+SIZES = ("--image-size", "48", "--batch-size", "16", "--epochs", "2", "--folds", "3")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small demo cohort, in which commands leave their runs and caches."""
+    home = tmp_path_factory.mktemp("home")
+    write_demo(home / "demo", num_patients=60, num_test_patients=12, size=64, seed=1)
+    return home
+
+
+def search_options(home: Path, name: str) -> Sequence[object]:
+    return (
+        *("--data", home / "demo" / "train.csv", "--out", home / name),
+        *("--cache", home / "cache", *SMALL, *SIZES),
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(home: Path) -> Path:
+    """A run folder of a search that ended by itself."""
+    done = run_command("search", *search_options(home, "finished"), "--trials", 6)
+    assert "winner: trial" in done.stdout
+    assert not done.stderr
+    return home / "finished"
+
+
+def states(run: Path) -> list[TrialState]:
+    study = optuna.load_study(study_name=None, storage=RunFolder(run).storage())
+    return [trial.state for trial in study.trials]
+
+
+def test_a_search_leaves_a_whole_run_folder(finished: Path) -> None:
+    trials = pd.read_csv(finished / "trials.csv")
+    assert trials["state"].tolist() == ["complete"] * 6
+    assert sorted(trials["number"]) == list(range(6))
+    assert states(finished) == [TrialState.COMPLETE] * 6
+    first = trials.set_index("number").loc[0]
+    assert (first["backbone"], first["cut"], first["unfreeze"]) == ("squeezenet1_0", "features", 0)
+    assert (first["learning_rate"], first["normalization"]) == (1e-3, "none")
+    assert list(finished.glob("tensorboard/trial_00000/events.out.tfevents*"))
+
+
+def test_the_scores_on_disk_are_those_that_the_metrics_are_of(finished: Path) -> None:
+    labels = pd.read_csv(finished / "cohort.csv")["label"].to_numpy()
+    for row in pd.read_csv(finished / "trials.csv").to_dict("records"):
+        positives = np.load(finished / "scores" / f"{row['number']:05d}.npy") >= np.float32(
+            row["threshold"]
+        )
+        counts = [(positives & (labels == 1)).sum(), (positives & (labels == 0)).sum()]
+        assert counts == [row["tp"], row["fp"]]
+
+
+def test_a_killed_search_goes_on_and_counts_no_trial_twice(home: Path) -> None:
+    run = home / "killed"
+    options = (*search_options(home, "killed"), "--trials", 12)
+    process = subprocess.Popen(
+        command("search", *options), env=environment(), stdout=subprocess.DEVNULL
+    )
+    while process.poll() is None and _num_rows(run) < 3:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = pd.read_csv(run / "trials.csv")
+    assert 3 <= len(before) < 12
+    run_command("search", "--resume", run)
+    after = pd.read_csv(run / "trials.csv")
+    pd.testing.assert_frame_equal(after.head(len(before)), before, check_dtype=False)
+    assert after["number"].is_unique
+    assert (after["state"] == "complete").sum() == 12
+    assert set(after["state"]) <= {"complete", "interrupted"}
+    assert states(run).count(TrialState.COMPLETE) == 12
+    assert TrialState.RUNNING not in states(run)
+
+
+def _num_rows(run: Path) -> int:
+    ledger = run / "trials.csv"
+    return max(0, ledger.read_text().count("\n") - 1) if ledger.exists() else 0
+
+
+def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
+    run = home / "stopped"
+    process = subprocess.Popen(
+        command("search", *search_options(home, "stopped"), "--trials", 500),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and _num_rows(run) < 2:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "Traceback" not in out + err
+    assert "Ctrl-C ended the search" in out
+    assert "winner: trial" in out
+    assert (run / "winner.json").exists()
+
+
+def test_a_resumed_search_keeps_what_its_scores_depend_on(finished: Path) -> None:
+    done = run_command("search", "--resume", finished, "--seed", 5, "--folds", 4, code=2)
+    assert "--seed 0" in done.stderr
+    assert "--folds 3" in done.stderr
+
+
+def test_a_finished_search_resumes_to_its_winner_and_takes_more_trials(finished: Path) -> None:
+    before = (finished / "winner.json").read_text()
+    run_command("search", "--resume", finished)
+    assert (finished / "winner.json").read_text() == before
+
+
+def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished: Path) -> None:
+    demo = home / "demo"
+    template = pd.read_csv(demo / "prediction_example.csv").sample(frac=1, random_state=0)
+    template.to_csv(home / "template.csv", index=False)
+    options = ("--images", demo / "test", "--template", home / "template.csv", "--seeds", 2)
+    labels = ("--labels", demo / "test_labels.csv", "--cache", home / "cache")
+    first = run_command("analysis", finished, *options, *labels, "--out", home / "106.csv")
+    assert "predicted +" in first.stdout
+    assert not first.stderr
+    predictions = pd.read_csv(home / "106.csv")
+    assert list(predictions.columns) == ["image", "died"]
+    assert predictions["image"].tolist() == template["image"].tolist()
+    scores = pd.read_csv(home / "106_scores.csv")
+    threshold = json.loads((finished / "winner.json").read_text())["threshold"]
+    assert ((scores["score"] >= threshold - 1e-7) == (predictions["died"] == 1)).all()
+    assert "AUC" in first.stdout
+    second = run_command("analysis", finished, *options, *labels, "--out", home / "107.csv")
+    assert "model found" in second.stdout
+    assert (home / "107.csv").read_text() == (home / "106.csv").read_text()
+    refused = run_command("analysis", finished, *options, "--out", home / "106.csv", code=2)
+    assert "is there already" in refused.stderr
+
+
+def test_the_winner_says_what_it_is_worth_and_which_trials_it_is_tied_with(finished: Path) -> None:
+    winner = json.loads((finished / "winner.json").read_text())
+    trials = pd.read_csv(finished / "trials.csv").set_index("number")
+    assert winner["trial"] == trials["objective"].idxmax() == winner["tied"][0]["trial"]
+    assert winner["threshold"] == pytest.approx(trials.loc[winner["trial"], "threshold"])
+    worth, apparent = winner["corrected"], winner["out_of_fold"]["f1"]
+    assert worth["interval"][0] < worth["f1"] < worth["interval"][1]
+    assert worth["optimism"] == pytest.approx(apparent - worth["f1"])
+
+
+def test_the_simplest_of_the_tied_may_be_preferred_and_their_mean_predicted(
+    home: Path, finished: Path
+) -> None:
+    run = home / "simple"
+    shutil.copytree(finished, run)
+    tied = json.loads((run / "winner.json").read_text())["tied"]
+    assert len(tied) > 1
+    done = run_command("search", "--resume", run, "--prefer-simple")
+    assert f"the simplest of {len(tied)} trials" in done.stdout
+    winner = json.loads((run / "winner.json").read_text())
+    assert [one["trial"] for one in winner["tied"]] == [one["trial"] for one in tied]
+    options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 1)
+    run_command("analysis", run, *options, "--ensemble", 2, "--out", home / "two.csv")
+    members = [winner["trial"], next(t["trial"] for t in tied if t["trial"] != winner["trial"])]
+    assert all((run / "models" / f"trial_{number:05d}").is_dir() for number in members)
+    refused = run_command(
+        "analysis", run, *options, "--ensemble", 99, "--out", home / "no.csv", code=2
+    )
+    assert f"--ensemble must be from 1 to {len(tied)}" in refused.stderr
+
+
+def test_a_model_is_not_judged_on_its_own_patients(home: Path, finished: Path) -> None:
+    train = home / "demo" / "train.csv"
+    options = ("--images", train, "--labels", train, "--out", home / "no.csv")
+    refused = run_command("analysis", finished, *options, "--cache", home / "cache", code=2)
+    assert "patients that the model was trained on" in refused.stderr
+    assert not (home / "no.csv").exists()
+
+
+def test_bad_input_is_refused_at_once_before_any_training(home: Path) -> None:
+    bad = home / "bad"
+    bad.mkdir()
+    (bad / "a.png").write_bytes(
+        (home / "demo" / "train").glob("*.png").__next__().read_bytes()[:99]
+    )
+    rows = ["image,died,patient", "a.png,1,p1", "a.png,0,p1", "b.png,0,p2"]
+    (bad / "table.csv").write_text("\n".join(rows[:3]) + "\n")
+    options = ("--weights", "none", "--backbones", "resnet81", "--cache", home / "cache")
+    done = run_command("search", "--data", bad / "table.csv", *options, code=2)
+    for problem in ("resnet18", "listed again: a.png", "one label", "a.png (", "5 patients"):
+        assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(home: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and not listening
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        data = ("--data", home / "demo" / "train.csv", "--weights", "none")
+        done = run_command("search", *data, "--address", address, "--out", home / "none", code=2)
+    assert f"there is none at {address}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (home / "none").exists()
+
+
+def test_a_demo_with_a_wrong_option_leaves_no_folder(home: Path) -> None:
+    wrong = home / "wrong.yaml"
+    wrong.write_text("schedule: onecycle\n")
+    out = home / "refused"
+    refused = run_command("search", "--data", "demo", "--space", wrong, "--out", out, code=2)
+    assert "did you mean 'one_cycle'?" in refused.stderr + refused.stdout
+    assert not out.exists()

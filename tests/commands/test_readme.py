@@ -1,0 +1,26 @@
+"""What the README says of the folders and commands is so."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_code_map_names_every_folder_and_no_other() -> None:
+    tree = README.split("<!-- code map -->")[1].split("```")[1]
+    named = {line.split()[0] for line in tree.strip().splitlines()}
+    packages = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for folder in ("trainable", "search", "analysis")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    assert named == packages
+
+
+def test_every_command_and_picture_that_it_names_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(re.findall(r"\bcxr-[a-z]+", README)) == set(project["scripts"])
+    for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / target).is_file()

@@ -1,0 +1,106 @@
+"""The run folder loses nothing and admits one search at a time."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fixtures.cohorts import CONFIG, cohort
+
+from search.run_folder import COLUMNS, RunFolder, new_run_path
+from search.settings import SearchSettings
+from trainable.config import TrialConfig
+from trainable.errors import InputProblemsError
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(SearchSettings(data=Path("x.csv"), trials=7), cohort())
+    return folder
+
+
+def reopened(run: RunFolder) -> RunFolder:
+    """The same folder, as a later process sees it: the lock of the first one is gone."""
+    run.release()
+    return RunFolder(run.path)
+
+
+def test_what_was_asked_comes_back(run: RunFolder) -> None:
+    settings, found = reopened(run).open()
+    assert settings == SearchSettings(data=Path("x.csv"), trials=7)
+    pd.testing.assert_frame_equal(found.manifest, cohort().manifest)
+    assert found.classes == ("alive", "dead")
+    assert found.digest == cohort().digest
+
+
+def test_rows_keep_numbers_and_errors_of_several_lines(run: RunFolder) -> None:
+    run.add_trial(0, "complete", CONFIG, {"f1": 0.25, "tp": 3, "unknown": 1})
+    run.add_trial(1, "failed", CONFIG, {}, 'RuntimeError: first\nsecond, "quoted"')
+    trials = run.trials()
+    assert tuple(trials.columns) == COLUMNS
+    assert trials["f1"].tolist()[0] == 0.25
+    assert trials["error"].tolist()[1] == 'RuntimeError: first | second, "quoted"'
+    assert trials["backbone"].tolist() == ["squeezenet1_0"] * 2
+
+
+def test_layers_of_a_head_come_back_from_a_cell(run: RunFolder) -> None:
+    written = [TrialConfig(head_layers=layers) for layers in ((), (512,), (256, 64))]
+    for number, config in enumerate(written):
+        run.add_trial(number, "complete", config.model_dump(), {})
+    cells = run.trials()[list(TrialConfig.model_fields)].to_dict("records")
+    assert [TrialConfig.model_validate(row) for row in cells] == written
+
+
+def test_layers_of_a_head_come_back_where_all_have_one(run: RunFolder) -> None:
+    run.add_trial(0, "complete", CONFIG, {})
+    assert run.trials()["head_layers"].tolist() == ["512"]
+
+
+def test_a_table_of_other_columns_is_left_alone(run: RunFolder) -> None:
+    text = run.trials_csv.read_text().replace("head_layers", "head_width")
+    run.trials_csv.write_text(text)
+    with pytest.raises(InputProblemsError, match="is of another version: go on with that one"):
+        reopened(run).open()
+    assert run.trials_csv.read_text() == text
+
+
+def test_a_row_cut_off_by_a_kill_is_dropped_and_the_others_stay(run: RunFolder) -> None:
+    run.add_trial(0, "complete", CONFIG, {"f1": 0.25})
+    with run.trials_csv.open("a") as ledger:
+        ledger.write("1,complete,0.3")
+    again = reopened(run)
+    again.open()
+    again.add_trial(1, "complete", CONFIG, {"f1": 0.5})
+    assert again.trials()["f1"].tolist() == [0.25, 0.5]
+
+
+def test_scores_come_back_bit_by_bit(run: RunFolder) -> None:
+    scores = np.array([0.1, np.nan, 1.0], np.float32)
+    run.save_scores(12, scores)
+    np.testing.assert_array_equal(np.load(run.scores_path(12)), scores)
+
+
+def test_a_second_search_in_the_folder_is_refused(run: RunFolder) -> None:
+    code = f"""
+from pathlib import Path
+from search.run_folder import RunFolder
+RunFolder(Path({str(run.path)!r})).open()
+"""
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "another search is running" in other.stderr
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputProblemsError, match="not the folder of a search"):
+        RunFolder(tmp_path).open()
+
+
+def test_a_new_run_never_takes_the_place_of_another(tmp_path: Path) -> None:
+    first = new_run_path("demo", tmp_path)
+    first.mkdir()
+    assert new_run_path("demo", tmp_path) == tmp_path / "demo-2"

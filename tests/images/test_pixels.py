@@ -1,0 +1,104 @@
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainable.cohort.readers import hash_files
+from trainable.errors import InputProblemsError
+from trainable.images.decoding import decode
+from trainable.images.pixels import load_pixels, pixel_statistics, pixels_key
+from trainable.store import ArrayStore
+
+SIZE = 16
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArrayStore:
+    return ArrayStore(tmp_path / "store")
+
+
+@pytest.fixture
+def paths(tmp_path: Path, write_images: Callable[[Path, Iterable[str]], None]) -> list[str]:
+    """Image files that are not in the order of their names."""
+    names = ["c.png", "a.jpg", "d.bmp", "b.tif"]
+    write_images(tmp_path, names)
+    return [str(tmp_path / name) for name in names]
+
+
+def test_pixels_are_the_decoded_images_in_the_order_asked_for(
+    paths: list[str], store: ArrayStore
+) -> None:
+    for order in (paths, paths[::-1]):
+        pixels = load_pixels(order, hash_files(order), SIZE, store)
+        assert pixels.shape == (len(order), SIZE, SIZE)
+        assert pixels.dtype == np.uint8
+        for image, path in zip(pixels, order, strict=True):
+            np.testing.assert_array_equal(image, decode(Path(path).read_bytes(), SIZE))
+
+
+def test_decoded_images_are_found_again_though_their_files_are_gone(
+    paths: list[str], store: ArrayStore
+) -> None:
+    hashes = hash_files(paths)
+    before = load_pixels(paths, hashes, SIZE, store)
+    for path in paths:
+        Path(path).unlink()
+    after = load_pixels(paths, hashes, SIZE, ArrayStore(store.folder))
+    np.testing.assert_array_equal(after, before)
+    assert isinstance(after, np.memmap)
+
+
+def test_key_changes_with_content_order_number_and_size() -> None:
+    keys = [
+        pixels_key(["a", "b"], SIZE),
+        pixels_key(["a", "c"], SIZE),
+        pixels_key(["b", "a"], SIZE),
+        pixels_key(["a"], SIZE),
+        pixels_key(["a", "b", "b"], SIZE),
+        pixels_key(["a", "b"], SIZE + 1),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert pixels_key(["a", "b"], SIZE) == keys[0]
+
+
+def test_changed_image_is_decoded_anew(paths: list[str], store: ArrayStore) -> None:
+    load_pixels(paths, hash_files(paths), SIZE, store)
+    Path(paths[0]).write_bytes(Path(paths[1]).read_bytes())
+    pixels = load_pixels(paths, hash_files(paths), SIZE, store)
+    np.testing.assert_array_equal(pixels[0], pixels[1])
+
+
+def test_unreadable_files_are_all_named_and_nothing_is_kept(
+    paths: list[str], store: ArrayStore
+) -> None:
+    whole = Path(paths[0]).read_bytes()
+    hashes = hash_files(paths)
+    Path(paths[0]).write_bytes(whole[:50])
+    Path(paths[2]).unlink()
+    Path(paths[3]).write_text("no image")
+    with pytest.raises(InputProblemsError) as refusal:
+        load_pixels(paths, hashes, SIZE, store)
+    (problem,) = refusal.value.problems
+    assert "3 are not" in problem
+    assert [path in problem for path in paths] == [True, False, True, True]
+    Path(paths[0]).write_bytes(whole)
+    assert load_pixels(paths[:2], hashes[:2], SIZE, store).shape == (2, SIZE, SIZE)
+    assert store.get(pixels_key(hashes, SIZE)) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_statistics_are_the_mean_and_deviation_of_all_pixels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    brightest = rng.integers(1, 256, (7, 1, 1))
+    pixels = rng.integers(0, brightest + 1, (7, 20, 20)).astype(np.uint8)
+    statistics = pixel_statistics(pixels)
+    assert statistics.mean == pytest.approx(np.mean(pixels / 255))
+    assert statistics.std == pytest.approx(np.std(pixels / 255))
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_one_grey_has_no_deviation(level: int) -> None:
+    statistics = pixel_statistics(np.full((2, 4, 4), level, np.uint8))
+    assert statistics.mean == pytest.approx(level / 255)
+    assert statistics.std == 0

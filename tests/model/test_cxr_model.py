@@ -1,0 +1,165 @@
+"""The command that shows a network, `cxr-model`."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainable.backbones.table import BACKBONES
+from trainable.model.summary import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trainable.model.summary", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Show":
+    return Show(monkeypatch, capsys)
+
+
+class Show:
+    """Runs the command in this process, which is many times faster."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: str) -> str:
+        self._monkeypatch.setattr(sys, "argv", ["cxr-model", *arguments])
+        main()
+        return self._capsys.readouterr().out
+
+    def counts(self, *arguments: str) -> tuple[int, ...]:
+        return counts(self("--image-size", "32", *arguments))
+
+
+def counts(output: str) -> tuple[int, ...]:
+    """The three numbers below the table: all parameters, the trained, the frozen."""
+    return tuple(
+        int(number.replace(",", ""))
+        for number in re.findall(r"^(?:total parameters|trainable|frozen) +([\d,]+)$", output, re.M)
+    )
+
+
+def test_the_assignments_network_is_shown_with_its_three_counts() -> None:
+    run = run_command("squeezenet1_0")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert counts(run.stdout) == (1_263_808, 528_384, 735_424)
+    for shape in ("96 x 157 x 157", "96 x 78 x 78", "256 x 39 x 39", "512 x 19 x 19"):
+        assert shape in run.stdout
+    for kind in ("Conv2d", "ConcatPool", "BatchNorm1d", "Dropout", "Linear"):
+        assert kind in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["squeezenet10"], "unknown backbone 'squeezenet10'; did you mean 'squeezenet1_0'?"),
+        (["resnet18", "--cut", "layer22"], "got 'layer22'; did you mean 'layer2'?"),
+    ],
+)
+def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint: str) -> None:
+    run = run_command(*arguments)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr.startswith("cxr-model: ")
+    assert complaint in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--unfreeze", "5"], "--unfreeze must be at most the 4 stages until the cut; got 5"),
+        (["--unfreeze", "2", "--cut", "layer1"], "at most the 1 stages until the cut; got 2"),
+        (["--unfreeze", "-1"], "--unfreeze must be a number of stages, or all; got '-1'"),
+        (["--unfreeze", "al"], "--unfreeze must be a number of stages, or all; got 'al'"),
+        (["--unfreeze", "1.5"], "--unfreeze must be a number of stages, or all; got '1.5'"),
+        (["--head", "fast"], "--head: Input should be 'fastai' or 'plain'; got 'fast'"),
+        (["--head-layers", "0"], "--head-layers: Input should be greater than or equal to 1"),
+        (["--head-layers", "8,,8"], "--head-layers: Input should be a valid integer"),
+        (["--cut", "classifier"], "cut must be a cut point of resnet18; got 'classifier'"),
+        (["--image-size", "31"], "--image-size must be at least 32; got 31"),
+        (["--image-size", "-4"], "--image-size must be at least 32; got -4"),
+    ],
+)
+def test_a_wrong_number_is_refused_in_one_sentence(
+    show: Show, arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        show("resnet18", *arguments)
+    assert isinstance(caught.value.code, str)
+    assert caught.value.code.startswith("cxr-model: ")
+    assert complaint in caught.value.code
+    assert "\n" not in caught.value.code
+
+
+def test_without_a_name_all_backbones_are_listed_with_their_cuts(show: Show) -> None:
+    header, *lines = show().splitlines()
+    assert header.split()[:2] == ["backbone", "body"]
+    assert len(lines) == len(BACKBONES)
+    for line, backbone in zip(lines, BACKBONES.values(), strict=True):
+        name, total, *cuts = line.split()
+        assert name == backbone.name
+        assert int(total.replace(",", "")) > 500_000
+        widths = [part for stage in backbone.stages for part in (stage.cut, f"({stage.width})")]
+        assert cuts == widths
+
+
+def test_the_cut_ends_the_body(show: Show) -> None:
+    output = show("squeezenet1_0", "--cut", "features.2", "--image-size", "64")
+    assert counts(output) == (14_208 + 384 + 192 * 512 + 1024 + 1024, 100_736, 14_208)
+    assert output.count("Conv2d") == 1
+
+
+def test_a_cut_inside_a_dense_block_ends_the_body(show: Show) -> None:
+    output = show("densenet121", "--cut", "features.denseblock2.denselayer6", "--image-size", "64")
+    assert "denseblock2.denselayer6.conv2" in output
+    assert "denselayer7" not in output
+    # half of the way through the second block 128 + 6 * 32 channels; the head is fastai's
+    assert counts(output)[1] == 2 * 640 + 640 * 512 + 1024 + 1024
+
+
+def test_a_classifier_can_stay_in_the_body(show: Show) -> None:
+    total, trained, frozen = show.counts("squeezenet1_0", "--cut", "classifier")
+    assert frozen == 735_424 + 513 * 1000
+    assert trained == total - frozen == 2 * 2000 + 2000 * 512 + 1024 + 1024
+
+
+def test_a_head_of_ones_own_layers_is_shown(show: Show) -> None:
+    output = show("resnet18", "--head", "plain", "--head-layers", "256,64", "--image-size", "32")
+    shown = re.findall(r"^ *head\.\S+ +(\w+) +(\d+) ", output, re.M)
+    assert shown == [
+        *(("Averages", "512"), ("Linear", "256"), ("ReLU", "256"), ("Linear", "64")),
+        *(("ReLU", "64"), ("Dropout", "64"), ("Linear", "2")),
+    ]
+    plain = show.counts("resnet18", "--head", "plain", "--head-layers", "none")
+    assert plain[1] == 513 * 2
+
+
+def test_unfreezing_moves_parameters_from_frozen_to_trained(show: Show) -> None:
+    found = [show.counts("squeezenet1_0", "--unfreeze", n) for n in ("0", "1", "2", "3", "4")]
+    assert {total for total, _, _ in found} == {1_263_808}
+    trained = [count for _, count, _ in found]
+    assert trained == sorted(set(trained))
+    assert trained[0] == 528_384
+    assert trained[-1] == 1_263_808
+    assert all(total == trained + frozen for total, trained, frozen in found)
+    assert show.counts("squeezenet1_0", "--unfreeze", "all") == (1_263_808, 1_263_808, 0)
+
+
+def test_every_layer_says_whether_it_is_trained(show: Show) -> None:
+    output = show("squeezenet1_0", "--unfreeze", "1", "--image-size", "32")
+    layers = re.findall(r"^ *(frozen|trained|head)\..* (yes|no) *$", output, re.M)
+    assert set(layers) == {("frozen", "no"), ("trained", "yes"), ("head", "yes")}
+    assert len(layers) == 25 + 4, "every convolution; of the head two norms and two matrices"

@@ -1,0 +1,138 @@
+"""The two kinds of heads: fastai's, and linear layers as torchvision's classifiers are replaced."""
+
+from typing import Any
+
+import pytest
+import torch
+from fixtures.networks import noise, random_model, tiny_config
+from torch import nn
+
+from trainable.backbones.table import find_backbone
+from trainable.config import TrialConfig
+from trainable.model.network import (
+    Averages,
+    ConcatPool,
+    build_network,
+    count_parameters,
+    fastai_head,
+    fresh_head,
+    plain_head,
+)
+
+
+def kinds(head: nn.Sequential) -> list[str]:
+    """The layers of a head in a few letters each."""
+    return [
+        f"{type(layer).__name__} {layer.p}" if isinstance(layer, nn.Dropout)
+        else f"{type(layer).__name__} {tuple(layer.weight.shape)}" if isinstance(layer, nn.Linear)
+        else type(layer).__name__
+        for layer in head
+    ]  # fmt: skip
+
+
+def test_the_head_starts_from_kaimings_normal_distribution() -> None:
+    torch.manual_seed(0)
+    hidden, last = (
+        layer for layer in fastai_head(1024, [512], 0.5) if isinstance(layer, nn.Linear)
+    )
+    assert hidden.weight.std().item() == pytest.approx((2 / 1024) ** 0.5, rel=0.01)
+    assert last.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ((), ["BatchNorm1d", "Dropout 0.4", "Linear (2, 20)"]),
+        (
+            (8,),
+            [
+                *("BatchNorm1d", "Dropout 0.2", "Linear (8, 20)", "ReLU"),
+                *("BatchNorm1d", "Dropout 0.4", "Linear (2, 8)"),
+            ],
+        ),
+        (
+            (8, 6, 4),
+            [
+                *("BatchNorm1d", "Dropout 0.2", "Linear (8, 20)", "ReLU"),
+                *("BatchNorm1d", "Dropout 0.2", "Linear (6, 8)", "ReLU"),
+                *("BatchNorm1d", "Dropout 0.2", "Linear (4, 6)", "ReLU"),
+                *("BatchNorm1d", "Dropout 0.4", "Linear (2, 4)"),
+            ],
+        ),
+    ],
+)
+def test_fastais_head_halves_the_dropout_of_all_layers_but_the_last(
+    layers: tuple[int, ...], expected: list[str]
+) -> None:
+    head = fastai_head(20, layers, 0.4)
+    assert kinds(head) == expected
+    assert all(layer.bias is None for layer in head if isinstance(layer, nn.Linear))
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ((), ["Averages", "Dropout 0.4", "Linear (2, 10)"]),
+        (
+            (8, 6),
+            [
+                *("Averages", "Linear (8, 10)", "ReLU", "Linear (6, 8)", "ReLU"),
+                *("Dropout 0.4", "Linear (2, 6)"),
+            ],
+        ),
+    ],
+)
+def test_a_plain_head_has_one_dropout_and_biases(
+    layers: tuple[int, ...], expected: list[str]
+) -> None:
+    head = plain_head(20, 10, layers, 0.4)
+    assert kinds(head) == expected
+    assert all(layer.bias is not None for layer in head if isinstance(layer, nn.Linear))
+
+
+def test_averages_are_the_second_half_of_what_is_pooled() -> None:
+    maps = noise(4, 5)
+    pooled = ConcatPool()(maps)
+    assert torch.equal(Averages(3)(pooled), maps.mean(dim=(2, 3)))
+    views = torch.cat([pooled, ConcatPool()(2 * maps)], dim=1)
+    expected = torch.cat([maps.mean(dim=(2, 3)), 2 * maps.mean(dim=(2, 3))], dim=1)
+    assert torch.equal(Averages(3)(views), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "classifier"), [("resnet18", "fc"), ("resnet50", "fc"), ("densenet121", "classifier")]
+)
+def test_a_plain_head_is_torchvisions_network_with_its_classifier_replaced(
+    name: str, classifier: str
+) -> None:
+    model = random_model(name)
+    config = tiny_config(
+        backbone=name, cut=find_backbone(name).cuts[-1], head="plain", head_layers=(), dropout=0
+    )
+    network = build_network(model, config).eval()
+    *_, last = network.head
+    setattr(model, classifier, last)
+    images = noise(3, 64, seed=9)
+    with torch.inference_mode():
+        expected = model(images)
+        found = network(images)
+    assert expected.shape == (3, 2)
+    assert (expected[0] - expected[1]).abs().max() > 0.01, "nothing to compare"
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    width = find_backbone(name).stages[-1].width
+    assert count_parameters(network).trainable == 2 * width + 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "parameters"),
+    [
+        # two batch norms and two matrices, as in the assignment's summary
+        ({}, 528_384),
+        ({"head_layers": ()}, 2 * 1024 + 1024 * 2),
+        ({"head": "plain", "head_layers": ()}, 512 * 2 + 2),
+        ({"head": "plain", "head_layers": (256, 64)}, 513 * 256 + 257 * 64 + 65 * 2),
+        ({"cut": "classifier"}, 2 * 2000 + 2000 * 512 + 2 * 512 + 512 * 2),
+    ],
+)
+def test_the_head_of_a_configuration(settings: dict[str, Any], parameters: int) -> None:
+    assert count_parameters(fresh_head(TrialConfig(**settings))).total == parameters

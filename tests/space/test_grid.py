@@ -1,0 +1,89 @@
+"""A fixed list of configurations: every row is run once, and equal networks in it are found."""
+
+from pathlib import Path
+
+import pytest
+from fixtures.cohorts import cohort
+
+from search.run_folder import RunFolder
+from search.settings import SearchSettings
+from search.space.files import dump_space, kept_space
+from search.space.grid import Grid, Row, same_networks
+from search.tune.study import StudySearch, open_study, settle
+from trainable.config import TrialConfig
+from trainable.errors import InputProblemsError
+
+ROWS = tuple(
+    Row("cut" if seed < 2 else "rate", str(seed), TrialConfig(seed=seed, learning_rate=rate))
+    for seed, rate in enumerate((1e-3, 1e-3, 1e-2, 1e-3))
+)
+
+
+def new_run(folder: Path) -> RunFolder:
+    run = RunFolder(folder / "run")
+    run.create(SearchSettings(data=Path("x.csv")), cohort())
+    return run
+
+
+def seeds(search: StudySearch, names: str) -> list[int]:
+    found = [search.suggest(name) for name in names]
+    return [suggested["trial"]["seed"] for suggested in found if suggested]
+
+
+def test_every_row_is_run_once_in_order(tmp_path: Path) -> None:
+    search = StudySearch(Grid(ROWS), new_run(tmp_path), seed=0, num_folds=1, capacity=lambda: 9)
+    assert seeds(search, "abcd") == [0, 1, 2, 3]
+
+
+def test_a_row_that_was_interrupted_is_run_again_and_no_other(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    before = StudySearch(Grid(ROWS), run, seed=0, num_folds=1, capacity=lambda: 9)
+    assert seeds(before, "ab") == [0, 1]
+    run.add_trial(0, "complete", ROWS[0].config.model_dump(), {"objective": 0.5})
+    # a third row was taken from the queue, but was cut off before it was looked at
+    open_study(run, Grid(ROWS)).ask()
+    settle(run, open_study(run, Grid(ROWS)))
+    again = StudySearch(Grid(ROWS), run, seed=0, num_folds=1, capacity=lambda: 9)
+    assert sorted(seeds(again, "cde")) == [1, 2, 3]
+
+
+def test_rows_that_differ_by_their_seed_alone_are_one_network() -> None:
+    assert same_networks(Grid(ROWS), range(4)) == [[0, 1, 3]]
+    assert same_networks(Grid(ROWS), [1, 2]) == []
+
+
+def test_a_grid_comes_back_from_the_run_folder_as_it_was(tmp_path: Path) -> None:
+    grid = Grid(ROWS, {"there is no such cut": ("cut, 7", "cut, 8")})
+    file = tmp_path / "space.yaml"
+    file.write_text(dump_space(grid))
+    assert kept_space(file) == grid
+
+
+def test_experiments_keep_their_rows_together() -> None:
+    assert list(Grid(ROWS).experiments()) == [("cut", [0, 1]), ("rate", [2, 3])]
+
+
+WRONG = {"epochs": 0, "bakcbone": "x"}
+
+
+def test_all_rows_that_cannot_be_are_named() -> None:
+    rows = [
+        {"epochs": 0, "bakcbone": "x"},
+        {"backbone": "resnet18", "cut": "layer9"},
+        {"epochs": 3},
+        "x",
+    ]
+    with pytest.raises(InputProblemsError) as caught:
+        Grid.read({"rows": rows}, "mine.yaml")
+    first, second, third = caught.value.problems
+    assert first.startswith("mine.yaml: row 1: epochs: ")
+    assert "bakcbone: unknown setting; did you mean 'backbone'?" in first
+    assert "row 2" in second
+    assert "did you mean 'layer" in second
+    assert "row 4" in third
+
+
+@pytest.mark.parametrize("rows", [3, [], "resnet18"])
+def test_what_is_no_list_of_rows_is_refused(rows: object) -> None:
+    with pytest.raises(InputProblemsError, match="must be a list of configurations"):
+        Grid.read({"rows": rows}, "mine.yaml")

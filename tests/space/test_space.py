@@ -1,0 +1,119 @@
+"""The search space: what is sampled is valid, and the first trial is the assignment's own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+import pytest
+
+from search.space.files import Layer, make_space
+from search.space.space import Space
+from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.config import TrialConfig
+from trainable.errors import InputProblemsError
+
+
+def space(backbones: Sequence[str] = tuple(BACKBONES), **changes: Any) -> Space:
+    return make_space(Layer("{}", changes)).within(backbones, has_gpu=True)
+
+
+def samples(space: Space, num: int) -> list[TrialConfig]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    return [space.sample(study.ask()) for _ in range(num)]
+
+
+def first(space: Space) -> TrialConfig:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    [parameters] = space.first_trials()
+    study.enqueue_trial(parameters)
+    return space.sample(study.ask())
+
+
+def test_every_choice_occurs_and_every_sample_is_valid() -> None:
+    configs = samples(space(), 600)
+    assert {config.backbone for config in configs} == set(BACKBONES)
+    assert {config.normalization for config in configs} == {"none", "imagenet", "cohort", "image"}
+    for config in configs:
+        stages = find_backbone(config.backbone).stages_until(config.cut)
+        assert 0 <= config.unfreeze <= len(stages)
+    assert {config.unfreeze for config in configs} == {0, 1, 2, 3, 4}
+
+
+def test_a_trained_body_gets_a_smaller_learning_rate() -> None:
+    configs = samples(space(), 300)
+    assert max(c.learning_rate for c in configs if c.unfreeze) <= 1e-3
+    assert min(c.learning_rate for c in configs if not c.unfreeze) >= 1e-4
+
+
+def test_frozen_bodies_may_train_longer() -> None:
+    configs = samples(space(), 300)
+    assert {c.epochs for c in configs if c.unfreeze} == {5}
+    assert {c.epochs for c in configs if not c.unfreeze} == {5, 10, 20}
+    assert {c.epochs for c in samples(space(epochs=7), 50)} == {7}
+
+
+def test_every_setting_of_a_trial_is_a_dimension() -> None:
+    # how many views an examination has is the cohort's matter
+    assert set(make_space().dimensions) == set(TrialConfig.model_fields) - {"views"}
+
+
+def test_without_a_gpu_two_stages_are_not_trained_unless_it_is_asked_for() -> None:
+    asked = make_space()
+    assert asked.within(["resnet18"], has_gpu=False).values("unfreeze") == ("none", "one")
+    two = make_space(Layer("{}", {"unfreeze": [2]})).within(["resnet18"], has_gpu=False)
+    assert {config.unfreeze for config in samples(two, 50)} == {1, 2}
+
+
+def test_values_lists_and_ranges_are_what_is_sampled() -> None:
+    narrow = space(
+        ("resnet18", "densenet121"),
+        backbone="resnet18",
+        cut={"resnet18": ["layer2", "layer3"]},
+        normalization="imagenet",
+        learning_rate=1e-2,
+        dropout={"low": 0.1, "high": 0.2},
+        epochs={"low": 2, "high": 4},
+        image_size=[64, 96],
+    )
+    configs = samples(narrow, 200)
+    assert {config.backbone for config in configs} == {"resnet18"}
+    assert {config.cut for config in configs} == {"layer2", "layer3"}
+    assert {config.learning_rate for config in configs} == {1e-2}
+    assert {config.normalization for config in configs} == {"imagenet"}
+    assert all(0.1 <= config.dropout <= 0.2 for config in configs)
+    assert {config.epochs for config in configs} == {2, 3, 4}
+    assert {config.image_size for config in configs} == {64, 96}
+    assert first(narrow).epochs == 4
+
+
+def test_a_value_that_is_the_same_in_every_trial_is_nothing_to_optuna() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trial = study.ask()
+    space(normalization="none", backbone="resnet18").sample(trial)
+    assert not {"normalization", "backbone", "image_size"} & trial.params.keys()
+    assert "cut_resnet18" in trial.params
+
+
+def test_cuts_named_for_all_backbones_are_taken_by_those_that_have_them() -> None:
+    both = space(("resnet18", "squeezenet1_0"), cut=["layer2", "features.5"])
+    cuts = {(config.backbone, config.cut) for config in samples(both, 30)}
+    assert cuts == {("resnet18", "layer2"), ("squeezenet1_0", "features.5")}
+    with pytest.raises(InputProblemsError, match=r"densenet121 .* has none"):
+        space(("resnet18", "densenet121"), cut="layer2")
+
+
+def test_the_first_trial_is_the_assignment_s_configuration() -> None:
+    assert first(space()) == TrialConfig()
+
+
+@pytest.mark.parametrize(
+    ("backbones", "unfreeze"),
+    [(("resnet18", "resnet34"), "auto"), (("squeezenet1_0",), ["one", "all"])],
+)
+def test_a_narrower_space_begins_with_the_nearest_it_has(
+    backbones: tuple[str, ...], unfreeze: object
+) -> None:
+    config = first(space(backbones, unfreeze=unfreeze))
+    assert config.backbone == backbones[0]
+    assert config.learning_rate == TrialConfig().learning_rate
+    assert config.cut == find_backbone(backbones[0]).cuts[-1]

@@ -1,0 +1,36 @@
+"""How many trials a node holds, by what each of them is given."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from search.settings import SearchSettings
+from search.tune.capacity import Resources
+
+NODE = {"CPU": 16.0, "GPU": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("resources", "trials"),
+    [
+        (Resources(1, 0), 16),
+        (Resources(1, 0.25), 16),
+        (Resources(1, 0.1), 16),
+        (Resources(8, 0.25), 2),
+        (Resources(1, 1), 4),
+        (Resources(1, 2), 2),
+        (Resources(1, 3), 1),
+        (Resources(1, 8), 0),
+    ],
+)
+def test_a_node_holds_as_many_trials_as_its_cpus_and_gpus_allow(
+    resources: Resources, trials: int
+) -> None:
+    assert resources.fit_on(NODE) == trials
+
+
+def test_several_gpus_are_a_whole_number() -> None:
+    assert SearchSettings(data=Path("x.csv"), gpus_per_trial=2).gpus_per_trial == 2
+    with pytest.raises(ValidationError, match="more than one GPU must be a whole number"):
+        SearchSettings(data=Path("x.csv"), gpus_per_trial=1.5)

@@ -1,0 +1,101 @@
+"""Trials that are behind after two of their folds stop, and the others go on."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.cohorts import CONFIG, cohort
+from optuna.trial import TrialState
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+
+from search.run_folder import RunFolder
+from search.settings import SearchSettings
+from search.space.files import Layer, make_space
+from search.tune.early_stopping import FoldStopping
+from search.tune.study import StudySearch, num_ended, open_study, settle
+
+SPACE = make_space(
+    Layer("{}", {"unfreeze": ["one"], "normalization": ["none", "image"], "image_size": 64})
+).within(("squeezenet1_0",), has_gpu=False)
+
+
+class Race:
+    """Trials that report their folds to a scheduler in turn."""
+
+    def __init__(self, folder: Path, num_folds: int = 5) -> None:
+        self.run = RunFolder(folder / "run")
+        self.run.create(SearchSettings(data=Path("x.csv")), cohort())
+        self.search = StudySearch(SPACE, self.run, seed=0, num_folds=num_folds, capacity=lambda: 9)
+        self.scheduler = FoldStopping(self.run, self.search, num_folds)
+        self.trials: dict[str, Trial] = {}
+
+    def report(self, name: str, fold: int, objective: float) -> str:
+        if name not in self.trials:
+            self.search.suggest(name)
+            config = {"number": len(self.trials), "trial": CONFIG}
+            self.trials[name] = Trial("race", config=config, trial_id=name, stub=True)
+            self.scheduler.on_trial_add(None, self.trials[name])  # type: ignore[arg-type]
+        result: dict[str, Any] = {"fold": fold, "objective": objective, "training_iteration": fold}
+        decision = self.scheduler.on_trial_result(
+            None,  # type: ignore[arg-type]
+            self.trials[name],
+            result,
+        )
+        if decision == TrialScheduler.STOP or fold == 5:
+            self.search.on_trial_complete(name, result)
+        return decision
+
+
+@pytest.fixture
+def race(tmp_path: Path) -> Race:
+    return Race(tmp_path)
+
+
+def test_a_trial_that_is_behind_after_two_folds_stops(race: Race) -> None:
+    assert race.report("good", 1, 0.1) == TrialScheduler.CONTINUE
+    assert race.report("good", 2, 0.5) == TrialScheduler.CONTINUE
+    assert race.report("bad", 1, 0.9) == TrialScheduler.CONTINUE
+    assert race.report("bad", 2, 0.4) == TrialScheduler.STOP
+    assert race.report("better", 2, 0.6) == TrialScheduler.CONTINUE
+    trials = race.run.trials()
+    assert trials["state"].tolist() == ["stopped"]
+    assert trials["number"].tolist() == [1]
+    assert (trials["fold"].item(), trials["objective"].item()) == (2, 0.4)
+    assert trials["error"].item() == "after 2 of 5 folds, behind the others"
+    assert num_ended(race.run) == 1
+
+
+def test_a_stopped_trial_is_pruned_in_the_study_and_not_run_again(race: Race) -> None:
+    race.report("good", 2, 0.5)
+    race.report("bad", 1, 0.3)
+    race.report("bad", 2, 0.4)
+    study = open_study(race.run, SPACE)
+    assert study.trials[1].state == TrialState.PRUNED
+    race.report("good", 5, 0.5)
+    settle(race.run, study)
+    assert [trial.state for trial in study.trials].count(TrialState.WAITING) == 1
+    assert race.run.trials()["state"].tolist() == ["stopped", "interrupted"]
+
+
+def test_a_trial_ends_by_itself_after_its_last_fold(race: Race) -> None:
+    race.report("good", 4, 0.5)
+    assert race.report("frozen", 5, 0.0) == TrialScheduler.CONTINUE
+    assert race.run.trials().empty
+
+
+def test_a_trial_that_reports_an_error_is_left_to_end(race: Race) -> None:
+    race.report("good", 1, 0.5)
+    result = {"error": "ValueError: no", "training_iteration": 1}
+    decision = race.scheduler.on_trial_result(
+        None,  # type: ignore[arg-type]
+        race.trials["good"],
+        result,
+    )
+    assert decision == TrialScheduler.CONTINUE
+
+
+def test_with_one_split_no_trial_stops(tmp_path: Path) -> None:
+    race = Race(tmp_path, num_folds=1)
+    assert race.report("good", 1, 0.5) == TrialScheduler.CONTINUE
+    assert race.report("bad", 1, 0.1) == TrialScheduler.CONTINUE

@@ -1,0 +1,73 @@
+"""Trials on a real Ray cluster: a failing one is kept with its error, and the others go on."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray import tune
+
+from search.prepare import prepare
+from search.run_folder import RunFolder
+from search.settings import SearchSettings
+from search.tune.capacity import Capacity, allot
+from search.tune.cluster import cluster
+from search.tune.study import StudySearch
+from search.tune.tuner import run_trials
+from trainable.cohort.phantoms import write_demo
+from trainable.errors import InputProblemsError
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    with cluster(None) as wait:
+        wait()
+        yield
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: Path) -> None:
+    write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
+    settings = SearchSettings(
+        data=tmp_path / "demo" / "train.csv",
+        weights="none",
+        backbones=("squeezenet1_0", "squeezenet1_1"),
+        unfreeze=("none",),
+        image_size=32,
+        epochs=1,
+        folds=2,
+        cache=tmp_path / "cache",
+    )
+    prepared = prepare(settings, settings)
+    run = RunFolder(tmp_path / "run")
+    run.create(settings, prepared.cohort)
+    # weights that were there when the search began, and are gone when a trial wants them
+    gone = dataclasses.replace(
+        prepared.task.weights,
+        kind=str(tmp_path),
+        files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
+    )
+    resources = allot(1, 0.25)
+    search = StudySearch(
+        prepared.space(has_gpu=False), run, 0, len(prepared.task.folds), Capacity(resources)
+    )
+    task = dataclasses.replace(prepared.task, weights=gone)
+    run_trials(run, search, task, None, resources, 2, None, tune.Callback())
+    run_trials(run, search, prepared.task, None, resources, 2, None, tune.Callback())
+    trials = run.trials()
+    assert trials["state"].tolist() == ["failed", "failed", "complete", "complete"]
+    assert trials["error"][0].startswith("ValueError: ")
+    assert "gone.pth cannot be read" in trials["error"][0]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_request_that_no_node_can_meet_is_refused_with_what_there_is() -> None:
+    with pytest.raises(InputProblemsError, match="a trial must fit on one node; it asks for 1000"):
+        allot(1000, 0)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_without_gpus_a_trial_is_given_none() -> None:
+    assert allot(1, 0.25).gpus == 0

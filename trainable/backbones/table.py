@@ -1,0 +1,251 @@
+"""The backbones: torchvision networks, each with named cut points in order and their widths."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from trainable.errors import did_you_mean
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Consecutive torchvision modules; a body can be cut after the last of them.
+
+    Attributes:
+        cut: name of the cut point, the torchvision path of the module that it follows.
+        modules: torchvision paths of the stage's modules, in order of execution.
+        width: channels of the stage's output.
+        relu: whether torchvision applies a ReLU after the last module without a module for it.
+        layers: how many layers of the last module, a dense block, are kept; None for all.
+    """
+
+    cut: str
+    modules: tuple[str, ...]
+    width: int
+    relu: bool = False
+    layers: int | None = None
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One torchvision classification network as a sequence of stages.
+
+    Attributes:
+        name: torchvision's name of the network.
+        stages: in order of execution; each ends in a cut point.
+        classifier: torchvision's child after the stages, which the head replaces.
+        further: the stages of bodies that end elsewhere, by the names of their cut points.
+        taps: the same modules as the stages, in stages at whose ends one pass pools the features
+            of every cut in them; the stages themselves if empty.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    classifier: str
+    further: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
+    taps: tuple[Stage, ...] = ()
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        """Names of the cut points that are searched, in order."""
+        return tuple(stage.cut for stage in self.stages)
+
+    @property
+    def all_cuts(self) -> tuple[str, ...]:
+        """Names of all cut points: those that are searched, then the further ones."""
+        return (*self.cuts, *self.further)
+
+    def stages_until(self, cut: str) -> tuple[Stage, ...]:
+        """The stages of a body that is cut at `cut`.
+
+        Raises:
+            ValueError: if this backbone has no such cut.
+        """
+        if cut in self.further:
+            return self.further[cut]
+        if cut not in self.cuts:
+            raise ValueError(
+                f"cut must be a cut point of {self.name}; got {cut!r}; "
+                f"{did_you_mean(cut, self.all_cuts)}"
+            )
+        return self.stages[: self.cuts.index(cut) + 1]
+
+    def pooled_stages(self, cut: str) -> tuple[Stage, ...]:
+        """The stages at whose ends one pass over the images pools features, those of `cut` too.
+
+        They are the same for all cuts of a backbone but SqueezeNet's `classifier`, which would cost
+        every other cut a convolution more.
+        """
+        taps = self.taps or self.stages
+        return taps if any(_lies_in(cut, stage) for stage in taps) else self.stages_until(cut)
+
+    def pooled_columns(self, cut: str) -> NDArray[np.int64]:
+        """Which columns of the features at the ends of `pooled_stages` are those of `cut`.
+
+        A stage has a column for the maximum of each of its channels, then one for the average of
+        each. A dense block hands on what each layer adds behind what it took in, so the channels of
+        its first layers are its first channels.
+        """
+        width = self.stages_until(cut)[-1].width
+        start = 0
+        for stage in self.pooled_stages(cut):
+            if _lies_in(cut, stage):
+                break
+            start += 2 * stage.width
+        channels = np.arange(width)
+        return np.concatenate([start + channels, start + stage.width + channels])
+
+    def build(self) -> nn.Module:
+        """The whole torchvision network, its weights random."""
+        # slow to import, and needless to a trial that finds its features stored
+        import torchvision
+
+        model: nn.Module = torchvision.models.get_model(self.name, weights=None)
+        return model
+
+    def body(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
+        """The stages of `model` until `cut`, sharing its parameters."""
+        return [_stage_module(model, stage) for stage in self.stages_until(cut)]
+
+    def pooled_modules(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
+        """The modules of `pooled_stages`, sharing the parameters of `model`."""
+        return [_stage_module(model, stage) for stage in self.pooled_stages(cut)]
+
+
+def _lies_in(cut: str, stage: Stage) -> bool:
+    """Whether a cut point is the end of this stage, or of a layer in its last module."""
+    return f"{cut}.".startswith(f"{stage.cut}.")
+
+
+def _stage_module(model: nn.Module, stage: Stage) -> nn.Sequential:
+    modules = {path.replace(".", "_"): model.get_submodule(path) for path in stage.modules}
+    if stage.layers:
+        name, block = modules.popitem()
+        modules[name] = _truncated(block, stage.layers)
+    if stage.relu:
+        modules["relu"] = nn.ReLU(inplace=True)
+    return nn.Sequential(OrderedDict(modules))
+
+
+def _truncated(block: Any, num_layers: int) -> nn.Module:
+    """The first layers of a dense block, in a block of torchvision's without layers of its own."""
+    kept: nn.ModuleDict = type(block)(0, 0, 0, 0, 0.0)
+    kept.update(dict(islice(block.items(), num_layers)))
+    return kept
+
+
+def _sliced(lengths: Sequence[int], widths: Sequence[int]) -> tuple[Stage, ...]:
+    """Stages of a network whose `features` is one long sequence, by their number of modules."""
+    ends = list(accumulate(lengths))
+    stages = []
+    for end, length, width in zip(ends, lengths, widths, strict=True):
+        modules = tuple(f"features.{index}" for index in range(end - length, end))
+        stages.append(Stage("features" if end == ends[-1] else modules[-1], modules, width))
+    return tuple(stages)
+
+
+def _resnet(widths: Sequence[int]) -> tuple[Stage, ...]:
+    before = {"layer1": ("conv1", "bn1", "relu", "maxpool")}
+    return tuple(
+        Stage(layer, (*before.get(layer, ()), layer), width)
+        for layer, width in zip(("layer1", "layer2", "layer3", "layer4"), widths, strict=True)
+    )
+
+
+_DENSE_LAYERS, _GROWTH = (6, 12, 24, 16), 32
+
+
+def _densenet() -> Backbone:
+    stem = ("features.conv0", "features.norm0", "features.relu0", "features.pool0")
+    blocks = [
+        Stage("features.denseblock1", (*stem, "features.denseblock1"), 256),
+        Stage(
+            "features.denseblock2",
+            ("features.transition1", "features.denseblock2"),
+            512,
+        ),
+        Stage(
+            "features.denseblock3",
+            ("features.transition2", "features.denseblock3"),
+            1024,
+        ),
+    ]
+    fourth = Stage("features.denseblock4", ("features.transition3", "features.denseblock4"), 1024)
+    norm = ("features.norm5",)
+    last = Stage("features", fourth.modules + norm, 1024, relu=True)
+    further = {}
+    for number, (block, length) in enumerate(zip((*blocks, fourth), _DENSE_LAYERS, strict=True)):
+        for layers in range(1, length + 1):
+            cut = f"{block.cut}.denselayer{layers}"
+            width = block.width - (length - layers) * _GROWTH
+            kept = replace(block, cut=cut, width=width, layers=layers)
+            further[cut] = (*blocks[:number], kept)
+    taps = (*blocks, fourth, replace(last, modules=norm))
+    return Backbone("densenet121", (*blocks, last), "classifier", further, taps)
+
+
+def _squeezenet(name: str, lengths: Sequence[int], widths: Sequence[int]) -> Backbone:
+    """SqueezeNet, whose classifier is a convolution over the maps, and can stay in the body.
+
+    Its dropout is left out: in a frozen body it does nothing, and a head has its own.
+    """
+    stages = _sliced(lengths, widths)
+    modules = tuple(f"classifier.{index}" for index in range(1, 4))
+    classifier = Stage("classifier", modules, 1000)
+    return Backbone(name, stages, "classifier", {"classifier": (*stages, classifier)})
+
+
+def _regnet(widths: Sequence[int]) -> tuple[Stage, ...]:
+    paths = [f"trunk_output.block{number}" for number in range(1, 5)]
+    cuts = [*paths[:3], "trunk_output"]
+    return tuple(
+        Stage(cut, ("stem", path) if path == paths[0] else (path,), width)
+        for cut, path, width in zip(cuts, paths, widths, strict=True)
+    )
+
+
+BACKBONES = {
+    backbone.name: backbone
+    for backbone in (
+        # the assignment's five, then the source documents' DenseNet, then newer networks of a
+        # similar size; every one in four stages, each at half the resolution of the one before
+        # (but SqueezeNet's second at that of its first, which ends in a pool)
+        _squeezenet("squeezenet1_0", (3, 3, 5, 2), (96, 256, 512, 512)),
+        _squeezenet("squeezenet1_1", (3, 2, 3, 5), (64, 128, 256, 512)),
+        Backbone("resnet18", _resnet((64, 128, 256, 512)), "fc"),
+        Backbone("resnet34", _resnet((64, 128, 256, 512)), "fc"),
+        Backbone("resnet50", _resnet((256, 512, 1024, 2048)), "fc"),
+        _densenet(),
+        Backbone(
+            "mobilenet_v3_large",
+            _sliced((4, 3, 6, 4), (24, 40, 112, 960)),
+            "classifier",
+        ),
+        Backbone("efficientnet_b0", _sliced((3, 1, 2, 3), (24, 40, 112, 1280)), "classifier"),
+        Backbone(
+            "efficientnet_v2_s",
+            _sliced((3, 1, 2, 2), (48, 64, 160, 1280)),
+            "classifier",
+        ),
+        Backbone("convnext_tiny", _sliced((2, 2, 2, 2), (96, 192, 384, 768)), "classifier"),
+        Backbone("regnet_y_800mf", _regnet((64, 144, 320, 784)), "fc"),
+    )
+}
+"""Every backbone that can be searched, by torchvision's name."""
+
+
+def find_backbone(name: str) -> Backbone:
+    """The backbone of this name.
+
+    Raises:
+        ValueError: if there is none, with the nearest name.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; {did_you_mean(name, BACKBONES)}")
+    return BACKBONES[name]

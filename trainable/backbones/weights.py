@@ -1,0 +1,228 @@
+"""Where a backbone's weights come from: torchvision, files of state dicts, or a random start."""
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainable.backbones import chexnet
+from trainable.backbones.table import BACKBONES, Backbone, find_backbone
+from trainable.errors import InputProblemsError, Problems, listing
+
+IMAGENET = "imagenet"
+NONE = "none"
+CHEXNET = "chexnet:"
+_RANDOM_SEED = 20201
+_TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The start of every body in a search.
+
+    Attributes:
+        kind: "imagenet" (torchvision's IMAGENET1K_V1, the weights of the source documents),
+            "none" (random, the same in every process), "chexnet:" with its file, or the folder
+            that `files` are in.
+        backbones: the backbones that can be had, in the order of the table.
+        files: the state dict of each backbone; none for random weights.
+        fingerprints: for each backbone, what names its weights in a key of stored features.
+    """
+
+    kind: str
+    backbones: tuple[str, ...]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    def build(self, name: str, cut: str | None = None) -> nn.Module:
+        """The whole torchvision network with these weights in a body until `cut`.
+
+        The classifier keeps its random start unless the cut is behind it: a head replaces it.
+
+        Args:
+            name: of the backbone.
+            cut: one of its cut points; the last that is searched if None.
+
+        Raises:
+            ValueError: if the cut is behind the classifier, and the file's has another shape.
+        """
+        backbone = find_backbone(name)
+        if self.kind == NONE:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_RANDOM_SEED)
+                return backbone.build()
+        model = backbone.build()
+        _load_body(model, backbone, self.files[name], cut == backbone.classifier, self.kind)
+        return model
+
+
+def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = ()) -> Weights:
+    """Find the weights of the wanted backbones, before anything is trained with them.
+
+    Args:
+        kind: "imagenet", "none", "chexnet:FILE", or a folder of torchvision-named state dicts such
+            as `squeezenet1_0-mine.pth`.
+        wanted: names of backbones; all that can be had if empty.
+        whole: those of them whose classifier a body may keep, so that a file must have it too.
+
+    Raises:
+        InputProblemsError: if weights of a wanted backbone cannot be had or do not fit it.
+    """
+    problems = Problems()
+    for name in wanted:
+        try:
+            find_backbone(name)
+        except ValueError as error:
+            problems.add(str(error))
+    problems.refuse()
+    if kind == IMAGENET:
+        return _find_imagenet(wanted or tuple(BACKBONES))
+    if kind == NONE:
+        names = tuple(wanted or BACKBONES)
+        start = f"random {_RANDOM_SEED} torch {torch.__version__}"
+        return Weights(NONE, names, fingerprints=dict.fromkeys(names, start))
+    if kind.startswith(CHEXNET):
+        return _find_chexnet(Path(kind.removeprefix(CHEXNET)).expanduser().resolve(), wanted)
+    return _find_folder(Path(kind).expanduser().resolve(), wanted, whole)
+
+
+def _find_imagenet(names: Sequence[str]) -> Weights:
+    folder = Path(torch.hub.get_dir(), "checkpoints")
+    for name in names:
+        try:
+            # downloads it into the folder if it is not there
+            torchvision_weights(name).get_state_dict(progress=False, check_hash=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise InputProblemsError(
+                [
+                    f"--weights imagenet needs torchvision's weights of {name}, which could not be "
+                    f"downloaded to {folder} and read from there ({error}). Three ways on: connect "
+                    f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
+                    "give --weights FOLDER; or start from random weights with --weights none, "
+                    "which learns far less"
+                ]
+            ) from error
+    fingerprints = {name: torchvision_weights(name).url for name in names}
+    files = {name: folder / Path(url).name for name, url in fingerprints.items()}
+    return Weights(IMAGENET, tuple(names), files, fingerprints)
+
+
+def torchvision_weights(name: str) -> Any:
+    """Torchvision's entry (`url`, `meta`) for the ImageNet weights of a backbone."""
+    import torchvision  # slow, see `Backbone.build`
+
+    return torchvision.models.get_model_weights(name)[_TORCHVISION_WEIGHTS]
+
+
+def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
+    problems = Problems()
+    others = [name for name in wanted if name != chexnet.BACKBONE]
+    if others:
+        problems.add(
+            f"--weights chexnet:FILE has weights of {chexnet.BACKBONE} alone; leave out "
+            f"{listing(others)}"
+        )
+    if not file.is_file():
+        problems.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
+    problems.refuse()
+    return _checked(f"{CHEXNET}{file}", {chexnet.BACKBONE: file}, (), problems)
+
+
+def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
+    if not folder.is_dir():
+        raise InputProblemsError(
+            [
+                "--weights must be imagenet, none, chexnet:FILE or a folder of state dicts; not a "
+                f"folder: {folder}"
+            ]
+        )
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".pth", ".pt")]
+    problems = Problems()
+    found: dict[str, Path] = {}
+    for name in wanted or BACKBONES:
+        # the name must end there: resnet18 is not in resnet180.pth
+        fits = [p for p in files if re.match(rf"{re.escape(name)}(?![A-Za-z0-9_])", p.name)]
+        if len(fits) > 1:
+            problems.add(f"one file a backbone is needed in {folder}; {name} has {listing(fits)}")
+        elif fits:
+            found[name] = fits[0]
+        elif wanted:
+            problems.add(f"no state dict for {name} in {folder}: name the file {name}.pth")
+    if not found and not problems.found:
+        problems.add(
+            f"no state dict named after a backbone in {folder}, which holds {listing(files)}; "
+            f"name them for example squeezenet1_0.pth. The names: {', '.join(BACKBONES)}"
+        )
+    return _checked(str(folder), found, whole, problems)
+
+
+def _checked(
+    kind: str, files: Mapping[str, Path], whole: Sequence[str], problems: Problems
+) -> Weights:
+    """The weights in these files, once each is found to fit its backbone."""
+    fingerprints = {}
+    for name, path in files.items():
+        backbone = find_backbone(name)
+        try:
+            _load_body(backbone.build(), backbone, path, name in whole, kind)
+            fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except ValueError as error:
+            problems.add(str(error))
+    problems.refuse()
+    return Weights(kind, tuple(files), files, fingerprints)
+
+
+def _load_body(model: nn.Module, backbone: Backbone, path: Path, whole: bool, kind: str) -> None:
+    """Load a state dict into `model`, its classifier only if it is `whole`.
+
+    Raises:
+        ValueError: if the file is no state dict of this backbone; nothing is skipped silently.
+    """
+    given, expected = _read_state(path, kind), model.state_dict()
+    if not whole:
+        head = f"{backbone.classifier}."
+        given = {key: value for key, value in given.items() if not key.startswith(head)}
+        expected = {key: value for key, value in expected.items() if not key.startswith(head)}
+    # PyTorch added this counter later; nothing that is computed here depends on it
+    missing = [k for k in expected.keys() - given.keys() if not k.endswith("num_batches_tracked")]
+    unknown = given.keys() - expected.keys()
+    shapes = [k for k in given.keys() & expected.keys() if given[k].shape != expected[k].shape]
+    if missing or unknown or shapes:
+        kept = f" with its {backbone.classifier} of 1000 classes, which the cut keeps"
+        raise ValueError(
+            f"{path} must be a torchvision state dict of {backbone.name}{kept if whole else ''}; "
+            f"missing: {listing(sorted(missing), 4) or 'none'}; "
+            f"unknown: {listing(sorted(unknown), 4) or 'none'}; "
+            f"of another shape: {listing(sorted(shapes), 4) or 'none'}"
+        )
+    model.load_state_dict(given, strict=False)
+
+
+def _read_state(path: Path, kind: str) -> Mapping[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or foreign file makes the unpickler raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} cannot be read as a state dict of tensors: {reason}") from error
+    if kind.startswith(CHEXNET):
+        try:
+            state = chexnet.body_state(state)
+        except ValueError as error:
+            raise ValueError(f"{path} {error}") from error
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
+        raise ValueError(f"{path} must hold a state dict, names to tensors; got {type(state)}")
+    return _with_new_names(state)
+
+
+def _with_new_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Torchvision's file of a DenseNet still calls `norm.1` what the network calls `norm1`."""
+    return {_OLD_NAME.sub(r"\1\2", key): value for key, value in state.items()}

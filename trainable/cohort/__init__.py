@@ -1,0 +1,1 @@
+"""Which images, labels and patients there are, and how they are split."""

@@ -1,0 +1,174 @@
+"""The cohort: which images there are, their labels, their patients, and what must hold of them."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trainable.cohort.exams import EACH_ALONE, Grouping, group_images
+from trainable.errors import Problems, listing
+
+MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
+EXAM_COLUMNS = ("exam", "view")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Labelled images in a fixed order, and the examinations that they are of.
+
+    What is labelled, scored and predicted is the examination; without several views, every image
+    is one of its own.
+
+    Attributes:
+        manifest: one row an image: `image` (the user's name for it), `path` (absolute),
+            `label` (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
+            "train", "valid" or "test" where there is one split), `sha256` of the file; and where
+            examinations have several views `exam` (the user's name for it) and `view` (its place).
+        classes: what the user calls the negative and the positive class, as they are to be
+            written in a predictions file.
+        notes: remarks for the user on how the input was understood, a sentence each.
+        grouping: of the images into examinations.
+    """
+
+    manifest: pd.DataFrame
+    classes: tuple[str, str]
+    notes: tuple[str, ...] = ()
+    grouping: Grouping = EACH_ALONE
+
+    @property
+    def exams(self) -> pd.DataFrame:
+        """One row an examination, in the order of their first images: the manifest's row of that.
+
+        Label, patient and split are the examination's.
+        """
+        if self.grouping.views == 1:
+            return self.manifest
+        return self.manifest.drop_duplicates("exam", ignore_index=True)
+
+    @property
+    def exam_images(self) -> NDArray[np.int64]:
+        """Shape (num_exams, views): rows of the manifest, -1 where a view is missing."""
+        if self.grouping.views == 1:
+            return np.arange(len(self.manifest))[:, None]
+        exams = np.asarray(pd.factorize(self.manifest["exam"])[0], dtype=np.int64)
+        return group_images(exams, self.manifest["view"].to_numpy(np.int64), self.grouping.views)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Shape (num_exams,): 1 positive, 0 negative."""
+        return self.exams["label"].to_numpy(np.int64)
+
+    @property
+    def patients(self) -> NDArray[np.int64]:
+        """Shape (num_exams,): examinations of one patient share a number."""
+        return np.asarray(pd.factorize(self.exams["patient"])[0], dtype=np.int64)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether there is one split, the user's own or by shares, and not folds."""
+        return bool((self.manifest["split"] == "valid").any())
+
+    @property
+    def digest(self) -> str:
+        """Names all that a search sees: two cohorts share it when they would share a search."""
+        columns = ["sha256", "label", "patient", "split"]
+        if self.grouping.views > 1:
+            columns += EXAM_COLUMNS
+        rows = self.manifest[columns].to_csv(index=False)
+        return hashlib.sha256(rows.encode()).hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write `cohort.csv` (the manifest) and `cohort.json` (all the rest) into `folder`."""
+        self.manifest.to_csv(folder / "cohort.csv", index=False)
+        about = {
+            "classes": self.classes,
+            "notes": self.notes,
+            "digest": self.digest,
+            "grouping": asdict(self.grouping),
+        }
+        (folder / "cohort.json").write_text(json.dumps(about, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Cohort":
+        """Read what `save` wrote."""
+        manifest = pd.read_csv(
+            folder / "cohort.csv",
+            dtype={
+                "image": str,
+                "path": str,
+                "patient": str,
+                "split": str,
+                "sha256": str,
+                "exam": str,
+            },
+            keep_default_na=False,
+        )
+        about = json.loads((folder / "cohort.json").read_text())
+        negative, positive = about["classes"]
+        grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
+        return cls(manifest, (negative, positive), tuple(about["notes"]), grouping)
+
+
+def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems: Problems) -> None:
+    """Add every rule that the cohort breaks to `problems`.
+
+    The rules: both classes present; an image listed once; no file content under two labels or two
+    patients; no patient with both labels (unless `mixed_patients`) nor on both sides of a kept
+    split; at least `num_folds` patients of each class.
+    """
+    table = cohort.manifest
+    repeated = table.loc[table["path"].duplicated(), "image"]
+    if len(repeated):
+        problems.add(f"an image may be listed once; listed again: {listing(repeated)}")
+    _check_same_content(table, problems)
+    by_patient = table.groupby("patient", sort=False)
+    labels_of = by_patient["label"].agg(["min", "max"])
+    mixed = labels_of.index[labels_of["min"] != labels_of["max"]]
+    if len(mixed) and not mixed_patients:
+        problems.add(
+            "a patient must have one label; with both: "
+            f"{listing(mixed)}. Mend the labels, or allow it with --mixed-patients"
+        )
+    if cohort.is_split:
+        sides = by_patient["split"].nunique()
+        both = sides.index[sides > 1]
+        if len(both):
+            problems.add(
+                f"a patient must be on one side of the split; on both: {listing(both)}. "
+                "Move their images to one side, or let the folds do it with --split merge"
+            )
+    _check_counts(cohort, num_folds, problems)
+
+
+def _check_same_content(table: pd.DataFrame, problems: Problems) -> None:
+    once_each = table.drop_duplicates("path")
+    for _, same in once_each[once_each["sha256"].duplicated(keep=False)].groupby("sha256"):
+        names = listing(same["image"])
+        if same["label"].nunique() > 1:
+            problems.add(f"files with the same content must have one label; these differ: {names}")
+        elif same["patient"].nunique() > 1:
+            problems.add(
+                f"files with the same content must belong to one patient, else a fold is judged "
+                f"on an image that it was trained on; these do not: {names}. Keep one of them"
+            )
+
+
+def _check_counts(cohort: Cohort, num_folds: int, problems: Problems) -> None:
+    parts = {"": cohort.manifest}
+    if cohort.is_split:
+        parts = {f" in {side}": part for side, part in cohort.manifest.groupby("split")}
+    needed = 1 if cohort.is_split else num_folds
+    for where, part in parts.items():
+        for value, name in enumerate(cohort.classes):
+            patients = part.loc[part["label"] == value, "patient"].nunique()
+            if patients < needed:
+                kind = "positive" if value else "negative"
+                advice = "" if cohort.is_split else f", or ask for fewer with --folds {patients}"
+                problems.add(
+                    f"{needed} patients of each class are needed{where}, one a fold; "
+                    f"{kind} ({name}): {patients}. Add images{advice if patients > 1 else ''}"
+                )

@@ -1,0 +1,112 @@
+"""Splits: stratified by label, each patient on one side."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from trainable.cohort.cohort import Cohort
+from trainable.errors import InputProblemsError, listing
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers of the cohort, ascending: those trained on and those scored."""
+
+    train: NDArray[np.int64]
+    valid: NDArray[np.int64]
+
+
+SIDES = ("train", "valid", "test")
+
+
+def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
+    """Split a cohort once, stratified by label, each patient on one side.
+
+    Args:
+        cohort: not yet split.
+        shares: percentages of the images for training, validation and, if there is a third one,
+            test; the split comes as near to them as whole patients allow.
+        seed: of the split.
+
+    Returns:
+        The cohort with its `split` column filled in.
+
+    Raises:
+        InputProblemsError: if there are too few patients of a class for such shares.
+    """
+    part = math.gcd(*shares)
+    num_parts = sum(shares) // part
+    patients = cohort.manifest.groupby("label")["patient"].nunique()
+    if patients.min() < num_parts:
+        raise InputProblemsError(
+            [
+                f"--shares {','.join(map(str, shares))} cuts the cohort into {num_parts} equal "
+                f"parts, for which there must be {num_parts} patients of each class; one class has "
+                f"{patients.min()}. "
+                "Ask for rounder shares, such as 80,20 or 60,20,20"
+            ]
+        )
+    splitter = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed)
+    labels = cohort.manifest["label"].to_numpy(np.int64)
+    side_of_part = np.repeat(SIDES[: len(shares)], [share // part for share in shares])
+    split = np.empty(len(labels), object)
+    parts = splitter.split(np.zeros(len(labels)), labels, cohort.manifest["patient"])
+    for side, (_, rows) in zip(side_of_part, parts, strict=True):
+        split[rows] = side
+    return dataclasses.replace(cohort, manifest=cohort.manifest.assign(split=split))
+
+
+def rows_of(cohort: Cohort, side: str) -> NDArray[np.int64]:
+    """Examinations on one side of the cohort's split, ascending."""
+    return np.flatnonzero(cohort.exams["split"] == side)
+
+
+def seen_rows(cohort: Cohort) -> NDArray[np.int64]:
+    """All examinations but those that are kept for a test, ascending."""
+    return np.setdiff1d(np.arange(len(cohort.labels)), rows_of(cohort, "test"))
+
+
+def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) -> tuple[Fold, ...]:
+    """Split the cohort for out-of-fold scores, one repeat after the other.
+
+    Where the cohort is split there is one fold, trained and scored on its two sides; test rows have
+    no part in it. Otherwise every image is scored once a repeat, in the fold that leaves its
+    patient out.
+
+    Raises:
+        InputProblemsError: if some fold would be trained or scored on one class only.
+    """
+    labels = cohort.labels
+    if cohort.is_split:
+        folds = [Fold(rows_of(cohort, "train"), rows_of(cohort, "valid"))]
+    else:
+        folds = [
+            Fold(np.sort(train), np.sort(valid))
+            for repeat in range(num_repeats)
+            for train, valid in StratifiedGroupKFold(
+                num_folds, shuffle=True, random_state=_repeat_seed(seed, repeat)
+            ).split(np.zeros(len(labels)), labels, cohort.patients)
+        ]
+    one_class = [
+        number
+        for number, fold in enumerate(folds)
+        if len(np.unique(labels[fold.train])) < 2 or len(np.unique(labels[fold.valid])) < 2
+    ]
+    if one_class:
+        raise InputProblemsError(
+            [
+                f"every fold must hold both classes; of {len(folds)} folds (seed {seed}) these do "
+                f"not: {listing(one_class)}. Ask for fewer with --folds or try another --seed"
+            ]
+        )
+    return tuple(folds)
+
+
+def _repeat_seed(seed: int, repeat: int) -> int:
+    """The first repeat is drawn by the seed itself."""
+    return int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0]) if repeat else seed

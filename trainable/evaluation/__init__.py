@@ -1,0 +1,1 @@
+"""What scores are worth, and how sure that is."""

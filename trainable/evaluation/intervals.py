@@ -1,0 +1,101 @@
+"""Metrics of scores with 95 % intervals by patient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from trainable.evaluation.bootstrap import (
+    NUM_RESAMPLES,
+    interval_tail,
+    percentile_interval,
+    resample_patients,
+)
+from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric of a set of images, and the interval in which that of their population lies."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Three decimals, the interval behind the value."""
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def estimate_metrics(
+    labels: NDArray[np.int64],
+    patients: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    threshold: float,
+    average: F1Average,
+    wanted: float,
+    num_resamples: int = NUM_RESAMPLES,
+) -> dict[str, Estimate]:
+    """Metrics with intervals from a bootstrap by patient, some 3 ms a resample.
+
+    Args:
+        labels: (num_images,), 1 positive, 0 negative; both occur.
+        patients: (num_images,), images of one patient share a number.
+        scores: (num_images,), probability of the positive class.
+        threshold: a score of at least this counts as positive.
+        average: of the F1.
+        wanted: specificity at which the sensitivity is told, and the other way round.
+        num_resamples: of the bootstrap.
+    """
+    once = np.ones((1, len(labels)), np.float32)
+    resamples = resample_patients(labels, patients, num_resamples, seed=0, stratified=False)
+    values = weighted_metrics(labels, scores, threshold, average, wanted, once)
+    drawn = weighted_metrics(labels, scores, threshold, average, wanted, resamples)
+    tail = interval_tail(labels, patients)
+    return {
+        name: Estimate(float(values[name][0]), *percentile_interval(drawn[name], tail))
+        for name in values
+    }
+
+
+def weighted_metrics(
+    labels: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    threshold: float,
+    average: F1Average,
+    wanted: float,
+    weights: NDArray[np.float32],
+) -> dict[str, NDArray[np.float64]]:
+    """Each metric under each weighting (num_weightings, num_images) of the images."""
+    counts = weighted_counts(labels, scores >= threshold, weights)
+    tp, fn, fp, tn = counts
+    squares = (scores - labels) ** 2
+    ranking = np.array([_ranking(labels, scores, wanted, row) for row in weights])
+    return {
+        "F1": f1_of_counts(counts, average),
+        "sensitivity": tp / (tp + fn),
+        "specificity": tn / (tn + fp),
+        "AUC": ranking[:, 0],
+        "average precision": ranking[:, 1],
+        "Brier score": weights @ squares / weights.sum(axis=1),
+        f"sensitivity at a specificity of {wanted:g}": ranking[:, 2],
+        f"specificity at a sensitivity of {wanted:g}": ranking[:, 3],
+    }
+
+
+def _ranking(
+    labels: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    wanted: float,
+    weights: NDArray[np.float32],
+) -> tuple[float, float, float, float]:
+    """Area under the ROC curve, average precision, and the two points that are wanted of it."""
+    false, found, _ = sk.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    rounding = 1e-6
+    return (
+        float(sk.auc(false, found)),
+        float(sk.average_precision_score(labels, scores, sample_weight=weights)),
+        float(found[false <= 1 - wanted + rounding].max()),
+        float(1 - false[found >= wanted - rounding].min()),
+    )

@@ -1,0 +1,1 @@
+"""What the frozen body computes, once for all trials."""

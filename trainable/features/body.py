@@ -1,0 +1,102 @@
+"""The body of one trial's network: frozen stages that are run on images, and trained ones."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from trainable.backbones.table import Backbone, find_backbone
+from trainable.backbones.weights import Weights
+from trainable.config import TrialConfig
+from trainable.device import autocast, place
+from trainable.images.batches import Images
+from trainable.model.network import ConcatPool, split_body
+
+_CPU_BATCH = 4  # a larger one leaves the processor's caches and has new memory mapped each time
+_GPU_BATCH = 64
+
+
+class Body:
+    """A backbone as a trial uses it; the network is built when it is first needed.
+
+    Attributes:
+        images: that the frozen part is run on.
+        config: of the trial.
+        weights: that the network starts from.
+        device: to compute on.
+        num_forwarded: images that the frozen part was run on so far.
+    """
+
+    def __init__(
+        self, images: Images, config: TrialConfig, weights: Weights, device: torch.device
+    ) -> None:
+        self.images = images
+        self.config = config
+        self.weights = weights
+        self.device = device
+        self.num_forwarded = 0
+        self._take = images.normalized(config.normalization, device)
+
+    @property
+    def frozen(self) -> list[nn.Sequential]:
+        """The frozen stages until the cut."""
+        return self._split[0]
+
+    @property
+    def trained(self) -> list[nn.Sequential]:
+        """The trained stages until the cut, as they start: to be copied before training."""
+        return self._split[1] if self.config.unfreeze else []
+
+    def pooled(self, rows: Tensor) -> Tensor:
+        """Pooled features of the cut, and of all others that one pass over the images serves.
+
+        Returns:
+            float32 of shape (len(rows), sum of 2 * width over the backbone's `pooled_stages`): for
+            each stage in order, the maxima and the means of its output channels.
+        """
+        pool = ConcatPool()
+        modules = self._backbone.pooled_modules(self._model, self.config.cut)
+
+        def forward(maps: Tensor) -> Tensor:
+            pooled = []
+            for module in modules:
+                maps = module(maps)
+                pooled.append(pool(maps.float()))
+            return torch.cat(pooled, dim=1)
+
+        return self._in_batches(rows, forward)
+
+    def activations(self, rows: Tensor) -> Tensor:
+        """Output of the frozen stages (len(rows), channels, height, width), on the device."""
+        if not self.frozen:
+            return self._take(rows)
+        return self._in_batches(rows, nn.Sequential(*self.frozen))
+
+    @torch.no_grad()
+    def boundary_shape(self) -> tuple[int, ...]:
+        """Channels, height and width of one image's activations, found on a blank one."""
+        size = self.config.image_size
+        blank = torch.zeros(1, 3, size, size, device=self.device)
+        with autocast(self.device):
+            return tuple(nn.Sequential(*self.frozen)(blank).shape[1:])
+
+    @torch.no_grad()
+    def _in_batches(self, rows: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
+        size = _GPU_BATCH if self.device.type == "cuda" else _CPU_BATCH
+        self.num_forwarded += len(rows)
+        with autocast(self.device):
+            return torch.cat([forward(self._take(part)) for part in rows.split(size)])
+
+    @property
+    def _backbone(self) -> Backbone:
+        return find_backbone(self.config.backbone)
+
+    @cached_property
+    def _model(self) -> nn.Module:
+        model = self.weights.build(self.config.backbone, self.config.cut)
+        return place(model, self.device).eval()
+
+    @cached_property
+    def _split(self) -> tuple[list[nn.Sequential], list[nn.Sequential]]:
+        return split_body(self._backbone.body(self._model, self.config.cut), self.config.unfreeze)

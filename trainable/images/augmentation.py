@@ -1,0 +1,78 @@
+"""Augmented views of positive images: fixed, so that what is computed of them is shared too."""
+
+import dataclasses
+import hashlib
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainable.images.batches import Images
+from trainable.images.pixels import pixels_key
+from trainable.store import ArrayStore
+
+VIEW_RULE = "mirrored or not, turned by up to 10 degrees, noise of 2 % of white, v1"
+"""Part of the key of every augmented array: change it whenever a pixel could change."""
+
+_MOST_DEGREES = 10.0
+_NOISE = 0.02 * 255
+
+
+def augment(image: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
+    """One augmented view of an image, as Deep-COVID (2020) made of its positive class.
+
+    The image is mirrored or not, turned, its new corners black, and given Gaussian noise. All of it
+    is drawn from a seed that is made of the pixels and the number of the view, so the same image
+    has the same views in every trial, process and run.
+
+    Args:
+        image: (size, size), grey, 0 black to 255 white.
+        view: 1 for the first augmented one.
+
+    Returns:
+        (size, size), grey.
+    """
+    rng = np.random.default_rng([view, zlib.crc32(image.tobytes())])
+    mirrored = image[:, ::-1] if rng.random() < 0.5 else image
+    degrees = rng.uniform(-_MOST_DEGREES, _MOST_DEGREES)
+    turned = Image.fromarray(mirrored).rotate(degrees, Image.Resampling.BILINEAR)
+    noise = _NOISE * rng.standard_normal(image.shape, np.float32)
+    noisy: NDArray[np.float32] = np.asarray(turned, np.float32) + noise
+    return noisy.round().clip(0, 255).astype(np.uint8)
+
+
+def with_augmented(
+    images: Images,
+    hashes: Sequence[str],
+    positives: NDArray[np.int64],
+    positive_views: int,
+    store: ArrayStore,
+) -> Images:
+    """The images, and after them the augmented views of some, view by view.
+
+    Each view is a table of its own in the store: trials with three views and with five share what
+    they have in common.
+
+    Args:
+        images: all of a cohort.
+        hashes: SHA-256 of the file of each.
+        positives: numbers of the images to be augmented.
+        positive_views: of each of these, with the image itself.
+        store: where the augmented pixels are kept.
+    """
+    shape = (len(positives), *images.pixels.shape[1:])
+    content = pixels_key([hashes[number] for number in positives], shape[1])
+    text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+    augmented = []
+    for view in range(1, positive_views):
+
+        def compute(rows: slice, view: int = view) -> NDArray[np.uint8]:
+            return np.stack([augment(images.pixels[n], view) for n in positives[rows]])
+
+        key = f"pixels-{shape[1]}-view{view}-{digest}"
+        pixels = store.get_or_compute(key, shape, np.uint8, compute)
+        augmented.append(Images(pixels, images.statistics, key))
+    return dataclasses.replace(images, augmented=tuple(augmented))

@@ -1,0 +1,156 @@
+"""Rows of stored tables on a device: pixels that are normalized there, or features."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainable.images.normalization import NormalizationName, normalize
+from trainable.images.pixels import PixelStatistics, load_pixels, pixels_key
+from trainable.store import ArrayStore
+
+Inputs = Callable[[Tensor], Tensor]
+"""Maps numbers of images, int64 (batch,), to what a network or its trained part takes in."""
+
+
+class Views(NamedTuple):
+    """What is known of a batch of examinations of several views.
+
+    Attributes:
+        images: (num_present, ...), of each view that is there, examination by examination.
+        present: bool (batch, views).
+    """
+
+    images: Tensor
+    present: Tensor
+
+
+Batch = Tensor | Views
+"""Of examinations of one view, (batch, ...); or of several."""
+
+Batches = Callable[[Tensor], Batch]
+"""Maps rows of a trial, int64 (batch,), to what a network or its trained part takes in."""
+
+_SHARE_OF_GPU = 0.25
+
+
+@dataclass(frozen=True)
+class Images:
+    """Decoded images with what normalizing them takes.
+
+    Attributes:
+        pixels: uint8 of shape (num_images, size, size).
+        statistics: of the labelled cohort's pixels, also where `pixels` are other images.
+        key: names the content, order, size and decoding of `pixels`.
+        augmented: tables of augmented views, whose rows are numbered on after those of `pixels`.
+    """
+
+    pixels: NDArray[np.uint8]
+    statistics: PixelStatistics
+    key: str
+    augmented: tuple["Images", ...] = ()
+
+    @property
+    def tables(self) -> tuple["Images", ...]:
+        """All tables, in the order of their rows."""
+        return self, *self.augmented
+
+    def normalized(self, name: NormalizationName, device: torch.device) -> Inputs:
+        """Images (batch, 3, size, size) on `device`, normalized there, channels last."""
+        pixels = joined_rows([table.pixels for table in self.tables], device)
+
+        def take(rows: Tensor) -> Tensor:
+            images = normalize(pixels(rows), name, self.statistics)
+            return images.contiguous(memory_format=torch.channels_last)
+
+        return take
+
+
+def load_images(
+    paths: Sequence[str],
+    hashes: Sequence[str],
+    size: int,
+    statistics: PixelStatistics,
+    store: ArrayStore,
+) -> Images:
+    """Decode image files, or find them decoded, as `load_pixels` does."""
+    pixels = load_pixels(paths, hashes, size, store)
+    return Images(pixels, statistics, pixels_key(hashes, size))
+
+
+def table_rows(table: NDArray[np.generic], device: torch.device) -> Inputs:
+    """Rows of a table: from a GPU's own memory if they take little of it, else from the table.
+
+    Args:
+        table: any array, such as one mapped from a file; it is never written to.
+        device: that the rows are wanted on.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if table.nbytes <= _SHARE_OF_GPU * free:
+            resident = torch.from_numpy(np.array(table)).to(device)
+            return lambda rows: resident[rows.to(device)]
+    # the index makes a copy, which PyTorch may have
+    return lambda rows: torch.from_numpy(table[rows.cpu().numpy()]).to(device)
+
+
+def joined_rows(tables: Sequence[NDArray[np.generic]], device: torch.device) -> Inputs:
+    """Rows of several tables as if they were one; only the rows that are asked for are copied."""
+    takes = [table_rows(table, device) for table in tables]
+    if len(takes) == 1:
+        return takes[0]
+    ends = torch.tensor([*accumulate(len(table) for table in tables)])
+
+    def take(rows: Tensor) -> Tensor:
+        rows = rows.cpu()
+        which = torch.bucketize(rows, ends, right=True)
+        parts = [
+            one(rows[which == number] - (ends[number] - len(table)))
+            for number, (one, table) in enumerate(zip(takes, tables, strict=True))
+        ]
+        # the parts come one after the other; back to the order that was asked for
+        return torch.cat(parts)[which.argsort(stable=True).argsort().to(device)]
+
+    return take
+
+
+def by_examination(inputs: Inputs, exam_images: NDArray[np.int64], device: torch.device) -> Batches:
+    """Batches of examinations from inputs of images; of a missing view nothing is taken in.
+
+    Args:
+        inputs: of images.
+        exam_images: (num_rows, views), numbers of images, -1 where a view is missing.
+        device: of the batches.
+    """
+    numbers = torch.from_numpy(exam_images).to(device)
+    if exam_images.shape[1] == 1:
+        return lambda rows: inputs(numbers[rows, 0])
+
+    def take(rows: Tensor) -> Views:
+        images = numbers[rows]
+        present = images >= 0
+        return Views(inputs(images[present]), present)
+
+    return take
+
+
+def map_images(batch: Batch, compute: Inputs) -> Batch:
+    """The same batch with what is computed of its images."""
+    if isinstance(batch, Views):
+        return batch._replace(images=compute(batch.images))
+    return compute(batch)
+
+
+def side_by_side(features: Batch) -> Tensor:
+    """Features (batch, views * width): the views in their order, zeros for a missing one."""
+    if not isinstance(features, Views):
+        return features
+    images, present = features
+    table = images.new_zeros(*present.shape, images.shape[1])
+    table[present] = images
+    return table.flatten(1)

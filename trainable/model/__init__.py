@@ -1,0 +1,1 @@
+"""One network: body, pool and head."""

@@ -1,0 +1,189 @@
+"""The one file of this folder that knows Ray: what Ray carries to a trial, and its reports back."""
+
+import dataclasses
+import functools
+import hashlib
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from filelock import FileLock
+from numpy.typing import DTypeLike, NDArray
+from ray import ObjectRef, tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trainable.config import TrialConfig
+from trainable.device import pick_device
+from trainable.features.tables import FEATURES
+from trainable.images.pixels import pixels_key
+from trainable.ranks import cross_validate_on_ranks
+from trainable.store import Array, ArrayStore, Compute
+from trainable.trial import FoldRecord, Task, cross_validate
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What a node of a cluster lacks, in Ray's object store; it is fetched once a node.
+
+    Attributes:
+        pixels: of the cohort, uint8 (num_images, size, size), by their size.
+        weights: the bytes of each backbone's state dict.
+        tables: the actor that knows the tables of features that some node has.
+    """
+
+    pixels: Mapping[int, "ObjectRef[NDArray[np.uint8]]"]
+    weights: Mapping[str, "ObjectRef[bytes]"]
+    tables: Any
+
+
+def ship(task: Task, pixels: Mapping[int, NDArray[np.uint8]]) -> Shipment:
+    """Put images and weights where every node can fetch them, now or after it joins."""
+    weights = {name: ray.put(path.read_bytes()) for name, path in task.weights.files.items()}
+    # on this node, whose loss ends the search anyway; an actor owns what it puts
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    tables = ray.remote(Tables).options(num_cpus=0, scheduling_strategy=here).remote()
+    by_size = {size: ray.put(images) for size, images in pixels.items()}
+    return Shipment(by_size, weights, tables)
+
+
+class Tables:
+    """Tables of features in Ray's object store, each from the first node that had it."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, ObjectRef[Array]] = {}
+
+    def find(self, key: str) -> "list[ObjectRef[Array]]":
+        """The table in a list, so that Ray does not fetch it here; an empty one if unknown."""
+        return [self._tables[key]] if key in self._tables else []
+
+    def keep(self, key: str, table: Array) -> None:
+        """Take a table."""
+        self._tables.setdefault(key, ray.put(table))
+
+
+class ClusterStore(ArrayStore):
+    """A node's store, which fetches tables of features that another node has.
+
+    Two nodes that want a table at the same time, before anybody has it, both compute it: neither
+    has to wait for the other, which may be lost.
+    """
+
+    def __init__(self, folder: Path, tables: Any) -> None:
+        super().__init__(folder)
+        self._tables = tables
+        self._shared: set[str] = set()
+
+    def get_or_compute(
+        self, key: str, shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
+    ) -> Array:
+        """As in `ArrayStore`, but what can be fetched is not computed."""
+        if not key.startswith(FEATURES) or key in self._shared:
+            return super().get_or_compute(key, shape, dtype, compute)
+        known = ray.get(self._tables.find.remote(key))
+        if known and self.get(key) is None:
+            table = ray.get(known[0])
+            compute = table.__getitem__
+        found = super().get_or_compute(key, shape, dtype, compute)
+        if not known:
+            ray.get(self._tables.keep.remote(key, np.asarray(found)))
+        self._shared.add(key)
+        return found
+
+
+def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStore) -> Task:
+    """Bring what a trial needs into this node's store; images that are there are not fetched.
+
+    Returns:
+        The task, its weights where this node has them.
+    """
+    key = pixels_key(task.hashes, config.image_size)
+    shape = (len(task.paths), config.image_size, config.image_size)
+    pixels = shipment.pixels[config.image_size]
+    store.get_or_compute(key, shape, np.uint8, lambda rows: ray.get(pixels)[rows])
+    name, weights = config.backbone, task.weights
+    if name not in shipment.weights:
+        return task
+    digest = hashlib.sha256(weights.fingerprints[name].encode()).hexdigest()[:24]
+    path = store.folder / f"weights-{name}-{digest}.pth"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            partial.write_bytes(ray.get(shipment.weights[name]))
+            partial.replace(path)
+    return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
+
+
+@functools.cache
+def node_store(cache: Path, tables: Any) -> ArrayStore:
+    """One store a process: an actor that is used again has its arrays open already.
+
+    Args:
+        cache: folder on this node.
+        tables: of the shipment; None on one machine.
+    """
+    folder = cache.expanduser()
+    return ArrayStore(folder) if tables is None else ClusterStore(folder, tables)
+
+
+def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> None:
+    """Cross-validate one configuration on the resources that Ray allocated.
+
+    An error of the trial's own is reported, not raised: Ray runs a trial again that raises, as it
+    does one whose worker died, and this one would only fail again.
+
+    Args:
+        config: `trial` holds the fields of a `TrialConfig`; `number` is Optuna's trial number.
+        task: what all trials share.
+        shipment: images and weights; None on one machine, where the task's own files are.
+    """
+    try:
+        _report_folds(TrialConfig(**config["trial"]), task, shipment)
+    except Exception as error:
+        tune.report({"error": "".join(traceback.format_exception_only(error)).strip()})
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _report_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> None:
+    resources = tune.get_context().get_trial_resources().required_resources
+    torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
+    num_gpus = resources.get("GPU", 0)
+    device = pick_device(num_gpus)
+    store = node_store(task.cache, shipment and shipment.tables)
+    if shipment is not None:
+        task = unpack(shipment, task, config, store)
+    records: Iterator[FoldRecord]
+    if num_gpus > 1 and config.unfreeze:
+        records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
+    else:  # of several GPUs, a frozen body's features need one
+        records = cross_validate(config, task, device, store)
+    for record in records:
+        # a frozen trial's folds take less time than telling of them
+        if record.fold == len(task.folds) or config.unfreeze:
+            tune.report(as_metrics(record, len(task.folds)))
+
+
+def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:
+    """The flat dictionary that Ray Tune takes. Undefined metrics are left out."""
+    epoch = record.last_epoch
+    numbers = {
+        "fold": record.fold,
+        "objective": record.objective,
+        **record.evaluation,
+        "train_loss": epoch.train_loss,
+        "train_accuracy": epoch.train_accuracy,
+        "valid_loss": epoch.valid_loss,
+        "valid_accuracy": epoch.valid_accuracy,
+        "num_steps": epoch.num_steps,
+        "source": record.source,
+        "num_forwarded": record.num_forwarded,
+    }
+    metrics: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
+    if record.fold == num_folds:
+        metrics["scores"] = record.scores.tobytes()
+    return metrics
