@@ -8,7 +8,7 @@ import cyclopts
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 app = App(name="cxr-predict", help_format="plaintext")
 console = Console(highlight=False, soft_wrap=True)
@@ -61,10 +61,10 @@ def predict(
 
 
 def main() -> None:
-    """Run the command, with problems as sentences and no traceback for what a user can mend."""
+    """Run the command, with problems as sentences and no traceback for what a user can fix."""
     try:
         app(exit_on_error=False, print_error=False)
-    except (InputProblemsError, cyclopts.CycloptsError) as error:
+    except (InputError, cyclopts.CycloptsError) as error:
         errors.print(str(error), style="red", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:

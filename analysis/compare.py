@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainable.errors import InputProblemsError, Problems, listing
+from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.metrics import f1_of_counts
 from trainable.evaluation.significance import CAVEAT, f1_interval, verdict
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="CSV with the columns TP, FN, FP and TN")
     try:
         table = read_counts(parser.parse_args().file)
-    except InputProblemsError as error:
+    except InputError as error:
         sys.exit(f"cxr-noise: {error}")
     for line in describe(table):
         print(line)
@@ -35,11 +35,11 @@ def read_counts(file: Path) -> pd.DataFrame:
         its other columns hold, else its number from 1.
 
     Raises:
-        InputProblemsError: naming every missing column and every row that cannot be.
+        InputError: naming every missing column and every row that cannot be.
     """
     problems = Problems()
     if not file.is_file():
-        raise InputProblemsError([f"FILE must be a CSV file; not found: {file}"])
+        raise InputError(f"FILE must be a CSV file; not found: {file}")
     raw = pd.read_csv(file, dtype=str, keep_default_na=False)
     columns = {str(column).strip().lower(): column for column in raw.columns}
     missing = [cell.upper() for cell in CELLS if cell not in columns]
@@ -48,7 +48,7 @@ def read_counts(file: Path) -> pd.DataFrame:
             f"the columns TP, FN, FP and TN are needed; {listing(missing)} not among "
             f"{listing(raw.columns)}"
         )
-        problems.refuse()
+        problems.raise_if_any()
     cells = raw[[columns[cell] for cell in CELLS]].set_axis(list(CELLS), axis=1)
     numbers: pd.DataFrame = cells.apply(pd.to_numeric, errors="coerce")
     bad = ~(numbers.ge(0) & numbers.mod(1).eq(0)).all(axis=1)
@@ -60,7 +60,7 @@ def read_counts(file: Path) -> pd.DataFrame:
         problems.add(f"counts must be whole numbers, 0 or more; they are not in: {listing(rows)}")
     elif empty := [index[row] for row in np.flatnonzero(numbers[["tp", "fn"]].sum(axis=1) == 0)]:
         problems.add(f"a row must hold positive images (TP + FN); none in: {listing(empty)}")
-    problems.refuse()
+    problems.raise_if_any()
     counts: pd.DataFrame = numbers.astype(int).set_axis(index, axis=0)
     return counts
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.winner import Winner
 from trainable.cohort.cohort import Cohort
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.evaluation.thresholds import choose_threshold
 
 
@@ -17,15 +17,13 @@ def choose_members(run: Path, winner: Winner, cohort: Cohort, size: int) -> list
     """The winner, and the best of those that are tied with it, each with its own threshold.
 
     Raises:
-        InputProblemsError: if there are not as many.
+        InputError: if there are not as many.
     """
     others = [tied for tied in winner.tied if tied.trial != winner.trial]
     if not 1 <= size <= 1 + len(others):
-        raise InputProblemsError(
-            [
-                f"--ensemble must be from 1 to {1 + len(others)}, the number of trials that cannot "
-                f"be told from the best one; got {size}"
-            ]
+        raise InputError(
+            f"--ensemble must be from 1 to {1 + len(others)}, the number of trials that cannot "
+            f"be told from the best one; got {size}"
         )
     members = [winner]
     for tied in others[: size - 1]:

@@ -18,7 +18,7 @@ from trainable.evaluation.intervals import estimate_metrics
 from trainable.evaluation.metrics import F1Average, all_positive_f1, evaluate
 
 
-def overlap(new: NewImages, cohort: Cohort) -> list[str]:
+def leakage(new: NewImages, cohort: Cohort) -> list[str]:
     """What the new images share with those that the model was trained on, a sentence each."""
     found = []
     trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
@@ -34,7 +34,7 @@ def overlap(new: NewImages, cohort: Cohort) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Truth:
+class TrueLabels:
     """What is true of the new images.
 
     Attributes:
@@ -46,24 +46,24 @@ class Truth:
     patients: NDArray[np.int64]
 
 
-def read_truth(csv: Path, new: NewImages, cohort: Cohort) -> Truth:
+def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     """Labels and patients of the new images or examinations, from a CSV in any order.
 
     Patients are those of the labels' CSV, else those of the CSV that lists the images; without
     either each image or examination is one of its own.
 
     Raises:
-        InputProblemsError: naming those without a label or with two, and unknown labels.
+        InputError: naming those without a label or with two, and unknown labels.
     """
     grouping, classes = cohort.grouping, cohort.classes
     problems = Problems()
     if not csv.is_file():
         problems.add(f"--labels must be a CSV file; not found: {csv}")
-        problems.refuse()
+        problems.raise_if_any()
     raw = pd.read_csv(csv, dtype=str, keep_default_na=False)
     name_column = _name_column(raw, grouping, problems)
     label_column = find_column("label", raw, None, problems) or ""
-    problems.refuse()
+    problems.raise_if_any()
     counts = raw.groupby(name_column, sort=False)[label_column].nunique()
     if (counts > 1).any():
         two = counts.index[counts > 1]
@@ -80,13 +80,13 @@ def read_truth(csv: Path, new: NewImages, cohort: Cohort) -> Truth:
             f"labels must be {' or '.join(classes)}, as in the search; {label_column} also "
             f"has {listing(sorted(unknown))}"
         )
-    problems.refuse()
+    problems.raise_if_any()
     patient_column = find_column("patient", raw, None, problems)
     if patient_column:
         patients = rows[patient_column].reindex(names)
     else:
         patients = names if new.patients is None else new.patients
-    return Truth(
+    return TrueLabels(
         np.asarray(asked == classes[1], dtype=np.int64), np.asarray(pd.factorize(patients)[0])
     )
 
@@ -99,7 +99,7 @@ def _name_column(raw: pd.DataFrame, grouping: Grouping, problems: Problems) -> s
 
 
 def describe(
-    truth: Truth,
+    truth: TrueLabels,
     scores: NDArray[np.float32],
     threshold: float,
     average: F1Average,

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from analysis.ensemble import choose_members, mean_threshold
-from analysis.evaluate import Truth, describe, overlap, read_truth
+from analysis.evaluate import TrueLabels, describe, leakage, read_true_labels
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages, find_new_images
-from analysis.predict import fill_in, score
+from analysis.predict import score, write_predictions_table
 from analysis.retrain import final_model, model_folder
 from analysis.winner import Winner, read_winner
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.exams import EACH_ALONE
+from trainable.cohort.exams import ONE_IMAGE_EACH
 from trainable.cohort.splits import rows_of, seen_rows
-from trainable.errors import InputProblemsError, Problems, listing
+from trainable.errors import InputError, Problems, listing
 from trainable.images.pixels import load_pixels
 from trainable.store import ArrayStore
 from trainable.training.loop import EpochRecord
@@ -49,7 +49,7 @@ def run_request(request: Request, console: Console) -> None:
     """Write the predictions and the scores.
 
     Raises:
-        InputProblemsError: before anything is trained, naming every problem found.
+        InputError: before anything is trained, naming every problem found.
     """
     run = request.run.expanduser().resolve()
     store = ArrayStore(request.cache.expanduser().resolve())
@@ -66,13 +66,13 @@ def run_request(request: Request, console: Console) -> None:
         trials = [member.trial for member in members]
         threshold = mean_threshold(run, trials, winner, cohort)
         console.print(f"ensemble: the mean score of trials {listing(trials)}")
-    for sentence in overlap(new, cohort):
+    for sentence in leakage(new, cohort):
         console.print(f"note: among the new are {sentence}")
     if new.num_unlisted:
         console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
     by_model = np.stack([score(model, new, store) for model in models])
     scores: NDArray[np.float32] = by_model.mean(axis=0)
-    predictions, score_table = fill_in(new, scores, threshold, cohort.classes)
+    predictions, score_table = write_predictions_table(new, scores, threshold, cohort.classes)
     write_csv(predictions, request.out)
     write_csv(score_table, request.scores_out)
     num_positive = int((scores >= threshold).sum())
@@ -116,7 +116,7 @@ def _model(
 
 def _check(
     request: Request, run: Path, store: ArrayStore
-) -> tuple[list[Winner], Cohort, NewImages, Truth | None]:
+) -> tuple[list[Winner], Cohort, NewImages, TrueLabels | None]:
     """Everything that prediction stands on: what to retrain, the new images and their labels."""
     problems = Problems()
     if request.seeds < 1:
@@ -127,11 +127,11 @@ def _check(
         if file.exists() and not request.overwrite:
             problems.add(f"{file} is there already; name another with --out, or --overwrite it")
     found = problems.attempt(lambda: read_winner(run))
-    grouping = found[1].grouping if found else EACH_ALONE
+    grouping = found[1].grouping if found else ONE_IMAGE_EACH
     images = request.images.expanduser()
     new = problems.attempt(lambda: find_new_images(images, request.template, grouping))
     if found is None or new is None:
-        raise InputProblemsError(problems.found)
+        raise InputError(*problems.found)
     winner, cohort = found
     size = winner.config.image_size
     problems.attempt(lambda: load_pixels(new.paths, new.hashes, size, store))
@@ -139,13 +139,13 @@ def _check(
     truth = None
     if request.labels is not None:
         csv = request.labels.expanduser()
-        truth = problems.attempt(lambda: read_truth(csv, new, cohort))
+        truth = problems.attempt(lambda: read_true_labels(csv, new, cohort))
         problems.found.extend(
             f"a model must be judged on others than its own {shared}"
-            for shared in overlap(new, cohort)
+            for shared in leakage(new, cohort)
         )
     if problems.found or members is None:
-        raise InputProblemsError(problems.found)
+        raise InputError(*problems.found)
     return members, cohort, new, truth
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.images.pixels import PixelStatistics
 from trainable.model.network import Network, build_network
 
@@ -65,7 +65,7 @@ def load_model(folder: Path) -> FinalModel:
     """Read what `save_model` wrote, on the CPU.
 
     Raises:
-        InputProblemsError: if a file is damaged or does not fit the other.
+        InputError: if a file is damaged or does not fit the other.
     """
     try:
         about = json.loads((folder / ABOUT).read_text())
@@ -76,8 +76,8 @@ def load_model(folder: Path) -> FinalModel:
         )
         negative, positive = about["classes"]
     except Exception as error:  # whatever a damaged file makes the readers raise
-        raise InputProblemsError(
-            [f"the model in {folder} cannot be read ({error}); remove the folder to retrain it"]
+        raise InputError(
+            f"the model in {folder} cannot be read ({error}); remove the folder to retrain it"
         ) from error
     for member in members[1:]:
         member.frozen = members[0].frozen

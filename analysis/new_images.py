@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainable.cohort.columns import find_column
 from trainable.cohort.exams import Grouping, group_images
 from trainable.cohort.readers import hash_files, list_images, locate
-from trainable.errors import InputProblemsError, Problems, listing
+from trainable.errors import InputError, Problems, listing
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ def find_new_images(images: Path, template: Path | None, grouping: Grouping) -> 
         grouping: of the search.
 
     Raises:
-        InputProblemsError: naming every missing image, examination or column.
+        InputError: naming every missing image, examination or column.
     """
     problems = Problems()
     if not images.exists():
-        raise InputProblemsError([f"--images must be a folder or a CSV file; not found: {images}"])
+        raise InputError(f"--images must be a folder or a CSV file; not found: {images}")
     listed, folders = _list(images, grouping, problems)
-    problems.refuse()
+    problems.raise_if_any()
     if listed.empty and template is None:
-        raise InputProblemsError([f"--images must hold images; there are none in {images}"])
+        raise InputError(f"--images must hold images; there are none in {images}")
     unit = grouping.column
     table = listed[[unit]] if unit == "image" else listed[[unit]].drop_duplicates(ignore_index=True)
     num_found = len(table)
@@ -66,7 +66,7 @@ def find_new_images(images: Path, template: Path | None, grouping: Grouping) -> 
     if template is not None:
         table = _read_template(template)
         name_column, prediction_column = _template_columns(table, set(listed[unit]), problems)
-        problems.refuse()
+        problems.raise_if_any()
     asked = table[name_column]
     repeated = asked[asked.duplicated()]
     if len(repeated):
@@ -78,7 +78,7 @@ def find_new_images(images: Path, template: Path | None, grouping: Grouping) -> 
     else:
         names, exam_images = _images_of(asked, listed, grouping, problems)
     paths = tuple(locate(names, folders, problems))
-    problems.refuse()
+    problems.raise_if_any()
     patients = None
     if "patient" in listed:
         patients = listed.drop_duplicates(unit).set_index(unit)["patient"].reindex(asked)
@@ -108,7 +108,7 @@ def _list(images: Path, grouping: Grouping, problems: Problems) -> tuple[pd.Data
     raw = pd.read_csv(images, dtype=str, keep_default_na=False)
     column = find_column("image", raw, None, problems)
     grouping = grouping.found_in(raw, problems)
-    problems.refuse()
+    problems.raise_if_any()
     listed = pd.DataFrame({"image": raw[column or ""].str.strip()})
     patient_column = find_column("patient", raw, None, problems)
     if patient_column:
@@ -122,7 +122,7 @@ def _images_of(
     exams: pd.Series, listed: pd.DataFrame, grouping: Grouping, problems: Problems
 ) -> tuple[pd.Series, NDArray[np.int64]]:
     """Names of the images of these examinations, and their numbers in each, -1 where missing."""
-    problems.refuse()
+    problems.raise_if_any()
     without = exams[~exams.isin(listed["exam"])]
     if len(without):
         problems.add(f"every examination must have images; without: {listing(without)}")
@@ -132,13 +132,13 @@ def _images_of(
     if len(repeated):
         problems.add(f"an image may be listed once; listed again: {listing(repeated)}")
     places = grouping.places(images, problems)
-    problems.refuse()
+    problems.raise_if_any()
     return images["image"], group_images(numbers, places, grouping.views)
 
 
 def _read_template(template: Path) -> pd.DataFrame:
     if not template.is_file():
-        raise InputProblemsError([f"--template must be a CSV file; not found: {template}"])
+        raise InputError(f"--template must be a CSV file; not found: {template}")
     return pd.read_csv(template, dtype=str, keep_default_na=False)
 
 

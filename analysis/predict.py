@@ -17,7 +17,7 @@ def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.fl
     """Probability of the positive class for each row to write, the mean over the members.
 
     Raises:
-        InputProblemsError: naming every image that cannot be read.
+        InputError: naming every image that cannot be read.
     """
     device = pick_device(default_num_gpus())
     size = model.config.image_size
@@ -37,7 +37,7 @@ def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.fl
     return result
 
 
-def fill_in(
+def write_predictions_table(
     new: NewImages,
     scores: NDArray[np.float32],
     threshold: float,

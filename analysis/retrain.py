@@ -12,7 +12,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, seen_rows
 from trainable.cohort.training_rows import trial_rows
 from trainable.device import default_num_gpus, pick_device
-from trainable.errors import InputProblemsError, listing
+from trainable.errors import InputError, listing
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import with_augmented
@@ -33,7 +33,7 @@ def final_model(
     """The retrained winner: read from the run folder, or trained and kept there.
 
     Raises:
-        InputProblemsError: if the labelled images or the weights are gone or have changed.
+        InputError: if the labelled images or the weights are gone or have changed.
     """
     folder = model_folder(run, winner)
     if folder.exists():
@@ -55,14 +55,14 @@ def _retrain(
     manifest = cohort.manifest
     missing = [path for path in manifest["path"] if not Path(path).is_file()]
     if missing:
-        raise InputProblemsError([f"labelled images of the search are gone: {listing(missing)}"])
+        raise InputError(f"labelled images of the search are gone: {listing(missing)}")
     config = winner.config
     device = pick_device(default_num_gpus())
     hashes = tuple(manifest["sha256"])
-    rows = trial_rows(cohort.exam_images, cohort.labels, config.positive_views)
+    rows = trial_rows(cohort.exam_images, cohort.labels, config.positive_copies)
     paths = tuple(manifest["path"])
     images = load_images(paths, hashes, config.image_size, winner.statistics, store)
-    images = with_augmented(images, hashes, rows.positives, config.positive_views, store)
+    images = with_augmented(images, hashes, rows.positives, config.positive_copies, store)
     body = Body(images, config, winner.weights(), device)
     of_images, _ = frozen_inputs(body, store, DEFAULT_CACHE_BYTES)
     inputs = by_examination(of_images, rows.images, device)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.evaluation.metrics import F1Average
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.images.pixels import PixelStatistics
@@ -61,18 +61,16 @@ class Winner:
         """The weights that the body starts from.
 
         Raises:
-            InputProblemsError: if they are gone, or are no longer the same.
+            InputError: if they are gone, or are no longer the same.
         """
         weights = find_weights(self.weights_kind, [self.config.backbone])
         found = weights.fingerprints[self.config.backbone]
         wanted = self.weights_fingerprints[self.config.backbone]
         if found != wanted:
-            raise InputProblemsError(
-                [
-                    f"the winner must be retrained from the weights that it was found with; those "
-                    f"of {self.config.backbone} from {self.weights_kind} have changed since "
-                    f"(then {wanted}, now {found})"
-                ]
+            raise InputError(
+                f"the winner must be retrained from the weights that it was found with; those "
+                f"of {self.config.backbone} from {self.weights_kind} have changed since "
+                f"(then {wanted}, now {found})"
             )
         return weights
 
@@ -81,17 +79,15 @@ def read_winner(run: Path) -> tuple[Winner, Cohort]:
     """Read the winner and the labelled images of a run folder.
 
     Raises:
-        InputProblemsError: if the folder holds no winner, or one that this code cannot read.
+        InputError: if the folder holds no winner, or one that this code cannot read.
     """
     file = run / "winner.json"
     if not file.is_file():
-        raise InputProblemsError(
-            [f"RUN must be the folder of a search with a winner; there is no {file}"]
-        )
+        raise InputError(f"RUN must be the folder of a search with a winner; there is no {file}")
     found = json.loads(file.read_text())
     if found.get("format") != FORMAT:
-        raise InputProblemsError(
-            [f"{file} must be of format {FORMAT}; it is of {found.get('format')}: search again"]
+        raise InputError(
+            f"{file} must be of format {FORMAT}; it is of {found.get('format')}: search again"
         )
     winner = Winner(
         trial=found["trial"],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.finetuning import CPU, cpu_seconds, images_of
 from search.prepare import prepare
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.winner.selection import select
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
@@ -66,7 +66,7 @@ def main() -> None:
     torch.set_num_threads(1)
     config = TrialConfig(image_size=options.image_size)
     with tempfile.TemporaryDirectory() as folder:
-        settings = SearchSettings(
+        settings = SearchOptions(
             data=options.data, patient_pattern=options.patient_pattern, weights="none",
             backbones=(config.backbone,), image_size=options.image_size, cache=Path(folder),
         )  # fmt: skip

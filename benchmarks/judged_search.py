@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Truth(Protocol):
+class TrueLabels(Protocol):
     """What the configurations that a search tried are really worth."""
 
     def f1(self, trial: int, threshold: float) -> float:
@@ -36,4 +36,4 @@ class JudgedSearch:
     folds: NDArray[np.int64]
     scores: NDArray[np.float32]
     first_scores: NDArray[np.float32]
-    truth: Truth
+    truth: TrueLabels

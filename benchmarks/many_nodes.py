@@ -18,7 +18,7 @@ from ray.tune.experiment import Trial
 
 import search.tune.cluster
 from search.run_folder import RunFolder
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.space.files import make_space
 from search.tune import tuner
 from search.tune.capacity import Capacity, Resources
@@ -33,7 +33,7 @@ from trainable.images.pixels import PixelStatistics
 from trainable.ray_worker import ClusterStore, ship
 from trainable.trial import Task
 
-SPACE = make_space().within(tuple(BACKBONES), has_gpu=True)
+SPACE = make_space().restricted_to(tuple(BACKBONES), has_gpu=True)
 NUM_IMAGES = 100
 _ROWS = np.arange(NUM_IMAGES)
 TASK = Task(
@@ -63,7 +63,7 @@ def new_run(folder: Path) -> RunFolder:
     columns = ("image", "path", "patient", "sha256")
     manifest = pd.DataFrame({name: rows for name in columns}).assign(label=0, split="")
     run = RunFolder(folder)
-    run.create(SearchSettings(data=Path("nothing.csv")), Cohort(manifest, ("0", "1")))
+    run.create(SearchOptions(data=Path("nothing.csv")), Cohort(manifest, ("0", "1")))
     return run
 
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.judged_search import JudgedSearch
-from search.prepare import Prepared, prepare
-from search.settings import SearchSettings
+from search.prepare import SearchPlan, prepare
+from search.settings import SearchOptions
 from search.space.files import Layer, make_space
 from search.space.grid import Grid
 from search.space.space import Space
@@ -80,7 +80,7 @@ def _compute_features(folder: Path, backbone: str) -> None:
     torch.set_num_threads(1)
     store = ArrayStore(folder)
     fixed = {"unfreeze": "none", "normalization": "none", "image_size": SIZE}
-    space = make_space(Layer("{}", fixed)).within([backbone], has_gpu=False)
+    space = make_space(Layer("{}", fixed)).restricted_to([backbone], has_gpu=False)
     [config] = _sample(space, 1, seed=0)
     _features(_new_images(store), config, find_weights("none", BACKBONES), store)
 
@@ -103,7 +103,7 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     store = ArrayStore(folder)
     demo = folder / f"cohort-{seed}"
     write_demo(demo, NUM_PATIENTS, num_test_patients=1, size=SIZE, seed=seed)
-    settings = SearchSettings(
+    settings = SearchOptions(
         data=demo / "train.csv", weights="none", backbones=BACKBONES, unfreeze=("none",),
         image_size=SIZE, batch_size=32, cache=folder, seed=seed,
     )  # fmt: skip
@@ -142,7 +142,7 @@ def _sample(space: Space | Grid, num_trials: int, seed: int) -> list[TrialConfig
 
 
 def _final_scores(
-    config: TrialConfig, steps: int, prepared: Prepared, store: ArrayStore
+    config: TrialConfig, steps: int, prepared: SearchPlan, store: ArrayStore
 ) -> NDArray[np.float32]:
     """Scores of the new phantoms by the configuration retrained as `cxr-predict` does."""
     task = prepared.task

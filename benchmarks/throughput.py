@@ -26,7 +26,7 @@ from benchmarks.finetuning import CPU, images_of, time_finetuning
 from benchmarks.memory import PeakMemory
 from benchmarks.plain import time_plain_trials
 from search.prepare import prepare
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from trainable.backbones.table import find_backbone
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
@@ -110,7 +110,7 @@ def data_options(options: argparse.Namespace) -> list[str]:
 
 def cohort_task(options: argparse.Namespace, cache: Path) -> Task:
     """What all trials share, read as a search reads it."""
-    settings = SearchSettings(
+    settings = SearchOptions(
         data=options.data,
         patient_pattern=options.patient_pattern,
         weights="none",

@@ -11,8 +11,8 @@ from cyclopts import App, Parameter
 from pydantic import ValidationError
 from rich.console import Console
 
-from search.settings import SearchSettings, explain
-from trainable.errors import InputProblemsError
+from search.settings import SearchOptions, explain
+from trainable.errors import InputError
 
 app = App(name="cxr-search", help_format="plaintext")
 console = Console()
@@ -22,7 +22,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 @app.default
 def search(
     *,
-    settings: Annotated[SearchSettings | None, Parameter(name="*")] = None,
+    settings: Annotated[SearchOptions | None, Parameter(name="*")] = None,
     out: Path | None = None,
     resume: Path | None = None,
     print_space: Annotated[bool, Parameter(negative="")] = False,
@@ -65,15 +65,15 @@ def main() -> None:
 
 @contextlib.contextmanager
 def sentences_for_problems() -> Iterator[None]:
-    """End the program with sentences and no traceback for what a user can mend."""
+    """End the program with sentences and no traceback for what a user can fix."""
     try:
         yield
-    except InputProblemsError as error:
+    except InputError as error:
         errors.print(str(error), style="red", markup=False)
         sys.exit(2)
     except cyclopts.CycloptsError as error:
         cause = error.__cause__
-        every = InputProblemsError(explain(cause)) if isinstance(cause, ValidationError) else error
+        every = InputError(*explain(cause)) if isinstance(cause, ValidationError) else error
         errors.print(str(every), style="red", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from trainable.cohort.phantoms import best_possible_f1, write_demo
-from trainable.cohort.readers import CohortSource
+from trainable.cohort.readers import DataOptions
 
 _FOLDER = "demo"
 
@@ -21,7 +21,7 @@ SPACE: dict[str, Any] = {
 """What the demo changes in the default search space."""
 
 
-def with_defaults(settings: SearchSettings) -> SearchSettings:
+def with_defaults(settings: SearchOptions) -> SearchOptions:
     """No download, unless the user asks for it: the networks of `SPACE` learn from nothing, too."""
     if "weights" in settings.model_fields_set:
         return settings
@@ -43,9 +43,9 @@ def remove(run: Path) -> None:
         run.rmdir()
 
 
-def source(run: Path) -> CohortSource:
+def source(run: Path) -> DataOptions:
     """Where the labelled phantoms are."""
-    return CohortSource(data=run / _FOLDER / "train.csv")
+    return DataOptions(data=run / _FOLDER / "train.csv")
 
 
 def describe_best_possible(run: Path) -> str:

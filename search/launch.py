@@ -11,29 +11,29 @@ from typing import Any
 from rich.console import Console
 
 from search import demo
-from search.prepare import Prepared, prepare
-from search.remote import brought
+from search.prepare import SearchPlan, prepare
+from search.remote import download_inputs
 from search.report.display import SearchDisplay, best_table
 from search.report.experiments import describe_experiments
 from search.run_folder import RunFolder, new_run_path
-from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchSettings
+from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchOptions
 from search.space.files import dump_space, kept_space, read_space
 from search.space.grid import Grid
 from search.space.presets import with_preset
 from search.space.space import Space
-from search.tune.capacity import Capacity, allot
-from search.tune.study import StudySearch, num_ended, open_study, settle
+from search.tune.capacity import Capacity, resources_per_trial
+from search.tune.study import StudySearch, num_ended, open_study, reconcile
 from search.tune.tuner import run_trials
-from search.winner.held_out import judge_on_test
+from search.winner.held_out import evaluate_on_test
 from search.winner.winner import describe_winner, write_winner
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.ray_worker import ship
 
 _OF_SPACE = frozenset({"space", *SPACE_OPTIONS})
 
 
 def launch(
-    settings: SearchSettings | None,
+    settings: SearchOptions | None,
     out: Path | None,
     resume: Path | None,
     console: Console,
@@ -45,11 +45,11 @@ def launch(
         Exit status: 0 with a winner, 1 if no trial completed, 130 after Ctrl-C.
 
     Raises:
-        InputProblemsError: before anything is trained, naming every problem found.
+        InputError: before anything is trained, naming every problem found.
     """
     with console.status("reading images and weights, starting Ray"):
         if resume is None:
-            run, prepared = _begin(settings or SearchSettings(), out, wait_for_cluster)
+            run, prepared = _begin(settings or SearchOptions(), out, wait_for_cluster)
         else:
             run, prepared = _go_on(settings, out, resume)
             wait_for_cluster()
@@ -60,14 +60,14 @@ def launch(
 
 
 def _begin(
-    settings: SearchSettings, out: Path | None, wait_for_cluster: Callable[[], None]
-) -> tuple[RunFolder, Prepared]:
+    settings: SearchOptions, out: Path | None, wait_for_cluster: Callable[[], None]
+) -> tuple[RunFolder, SearchPlan]:
     name = settings.data.expanduser().resolve().stem if settings.data else "search"
     run = RunFolder(out or new_run_path(name))
     if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
-        raise InputProblemsError(
-            [f"--out must be a new folder; there is something at {run.path}. "
-             "Go on with it by --resume, or name another"]
+        raise InputError(
+            f"--out must be a new folder; there is something at {run.path}. "
+             "Go on with it by --resume, or name another"
         )  # fmt: skip
     settings = with_preset(settings)
     # a search that cannot start leaves no folder
@@ -78,7 +78,7 @@ def _begin(
             demo.write(run.path)
             prepared = prepare(settings, demo.source(run.path))
         else:
-            prepared = prepare(settings, brought(settings))
+            prepared = prepare(settings, download_inputs(settings))
         wait_for_cluster()
         undo.pop_all()
     run.write_space(dump_space(prepared.asked))
@@ -87,8 +87,8 @@ def _begin(
 
 
 def _go_on(
-    changes: SearchSettings | None, out: Path | None, resume: Path
-) -> tuple[RunFolder, Prepared]:
+    changes: SearchOptions | None, out: Path | None, resume: Path
+) -> tuple[RunFolder, SearchPlan]:
     run = RunFolder(resume)
     settings, cohort = run.open()
     asked = {name: getattr(changes, name) for name in changes.model_fields_set} if changes else {}
@@ -99,25 +99,28 @@ def _go_on(
     if isinstance(space, Grid):
         fixed += _differing(settings, asked, _OF_SPACE)
     elif asked.keys() & _OF_SPACE:
-        again = read_space(settings.model_copy(update=asked)).written()
+        again = read_space(settings.model_copy(update=asked)).to_dict()
         fixed += [
             f"{setting}: {value} in {run.space_yaml}, not {again[setting]}"
-            for setting, value in space.written().items()
+            for setting, value in space.to_dict().items()
             if value != again[setting]
         ]
     if fixed:
-        raise InputProblemsError(
-            [f"a resumed search keeps what its scores depend on; it has {text}; leave that out, or "
-             "start a new search" for text in fixed]
-        )  # fmt: skip
+        raise InputError(
+            *(
+                f"{text} cannot change when a search is resumed, since its scores depend on it. "
+                "Drop the option, or start a new search"
+                for text in fixed
+            )
+        )
     if not all(Path(path).is_file() for path in cohort.manifest["path"]):
-        brought(settings)  # once more: the cache has been emptied
+        download_inputs(settings)  # once more: the cache has been emptied
     kept = {name: value for name, value in asked.items() if name not in _OF_SPACE}
     return run, prepare(settings.model_copy(update=kept), cohort, space)
 
 
 def _differing(
-    settings: SearchSettings, asked: Mapping[str, Any], names: Collection[str]
+    settings: SearchOptions, asked: Mapping[str, Any], names: Collection[str]
 ) -> list[str]:
     """Options among `names` that are asked for anew with another value, as they were."""
     return [
@@ -127,14 +130,14 @@ def _differing(
     ]
 
 
-def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
+def _run(run: RunFolder, prepared: SearchPlan, console: Console) -> bool:
     """Run the trials that are missing; True if Ctrl-C ended them."""
     settings = prepared.settings
-    resources = allot(settings.cpus_per_trial, settings.gpus_per_trial)
+    resources = resources_per_trial(settings.cpus_per_trial, settings.gpus_per_trial)
     has_gpu = resources.gpus > 0
     space = prepared.space(has_gpu=has_gpu)
     study = open_study(run, space)
-    settle(run, study)
+    reconcile(run, study)
     missing = settings.trials - num_ended(run)
     if not has_gpu:
         stages = space.describe("unfreeze")
@@ -156,11 +159,11 @@ def _run(run: RunFolder, prepared: Prepared, console: Console) -> bool:
         end = time.monotonic() + settings.time_budget.total_seconds()
     budget = settings.time_budget
     run_trials(run, search, prepared.task, shipment, resources, missing, budget, display)
-    settle(run, study)
+    reconcile(run, study)
     return num_ended(run) < settings.trials and time.monotonic() < end
 
 
-def _conclude(run: RunFolder, prepared: Prepared, interrupted: bool, console: Console) -> int:
+def _conclude(run: RunFolder, prepared: SearchPlan, interrupted: bool, console: Console) -> int:
     settings = prepared.settings
     winner = write_winner(run, prepared)
     trials = run.trials()
@@ -187,7 +190,7 @@ def _conclude(run: RunFolder, prepared: Prepared, interrupted: bool, console: Co
         say(line)
     if ended >= settings.trials:
         # test rows are looked at once, when there is no more to choose
-        for line in judge_on_test(run, prepared, winner):
+        for line in evaluate_on_test(run, prepared, winner):
             say(line)
     if settings.data == DEMO:
         say(demo.describe_best_possible(run.path))

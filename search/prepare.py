@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.space.files import read_space
 from search.space.grid import Grid, require_rows
 from search.space.presets import describe_preset, preset_grid
@@ -16,10 +16,10 @@ from search.space.space import Space
 from trainable.backbones.table import find_backbone
 from trainable.backbones.weights import IMAGENET, NONE, Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
-from trainable.cohort.readers import CohortSource, hash_files, read_cohort
+from trainable.cohort.readers import DataOptions, hash_files, read_cohort
 from trainable.cohort.splits import SIDES, make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError, Problems, listing
+from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.metrics import all_positive_f1
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.images.pixels import load_pixels, pixel_statistics
@@ -29,7 +29,7 @@ from trainable.trial import Task
 
 
 @dataclass(frozen=True)
-class Prepared:
+class SearchPlan:
     """A search that can start: nothing of its input is left unchecked.
 
     Attributes:
@@ -40,7 +40,7 @@ class Prepared:
         task: what all trials share.
     """
 
-    settings: SearchSettings
+    settings: SearchOptions
     cohort: Cohort
     asked: Space | Grid
     pixels: Mapping[int, NDArray[np.uint8]]
@@ -48,7 +48,7 @@ class Prepared:
 
     def space(self, *, has_gpu: bool) -> Space | Grid:
         """What of the space can be searched with these weights, with a GPU or without."""
-        return self.asked.within(self.task.weights.backbones, has_gpu=has_gpu)
+        return self.asked.restricted_to(self.task.weights.backbones, has_gpu=has_gpu)
 
     def describe(self) -> Iterator[str]:
         """What the user should know before the first trial, a line each."""
@@ -84,8 +84,8 @@ class Prepared:
 
 
 def prepare(
-    settings: SearchSettings, images: CohortSource | Cohort, space: Space | Grid | None = None
-) -> Prepared:
+    settings: SearchOptions, images: DataOptions | Cohort, space: Space | Grid | None = None
+) -> SearchPlan:
     """Check the options, the images and the weights, and decode the images.
 
     Args:
@@ -94,7 +94,7 @@ def prepare(
         space: of a search that is resumed.
 
     Raises:
-        InputProblemsError: naming every problem found.
+        InputError: naming every problem found.
     """
     problems = Problems()
     # each node of a cluster has a home of its own
@@ -102,7 +102,7 @@ def prepare(
     found = problems.attempt(lambda: _space_and_weights(settings, space))
     cohort = problems.attempt(lambda: _cohort(settings, images))
     if cohort is None:
-        raise InputProblemsError(problems.found)
+        raise InputError(*problems.found)
     check_cohort(cohort, settings.folds, settings.mixed_patients, problems)
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
     store = ArrayStore(cache.expanduser())
@@ -110,7 +110,7 @@ def prepare(
     sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)
     pixels = problems.attempt(lambda: {s: load_pixels(paths, hashes, s, store) for s in sizes})
     if problems.found or found is None or not pixels:
-        raise InputProblemsError(problems.found)
+        raise InputError(*problems.found)
     space, weights = found[0].with_views(cohort.grouping.views), found[1]
     if isinstance(space, Grid) and "trials" not in settings.model_fields_set:
         settings = settings.model_copy(update={"trials": len(space.rows)})
@@ -132,11 +132,11 @@ def prepare(
         threshold=ThresholdPolicy.parse(settings.threshold),
         seed=settings.seed,
     )
-    return Prepared(settings, cohort, space, pixels, task)
+    return SearchPlan(settings, cohort, space, pixels, task)
 
 
 def _space_and_weights(
-    settings: SearchSettings, space: Space | Grid | None
+    settings: SearchOptions, space: Space | Grid | None
 ) -> tuple[Space | Grid, Weights]:
     """What is searched, and the weights for it; `space` is that of a search that is resumed."""
     kind = settings.weights
@@ -147,11 +147,11 @@ def _space_and_weights(
     if isinstance(space, Grid):
         require_rows(space, settings)
     weights = find_weights(kind, space.backbones, space.whole_bodies)
-    space.within(weights.backbones, has_gpu=False)
+    space.restricted_to(weights.backbones, has_gpu=False)
     return space, weights
 
 
-def _with_weights(grid: Grid, settings: SearchSettings) -> Grid:
+def _with_weights(grid: Grid, settings: SearchOptions) -> Grid:
     """The rows that a folder or file of weights can serve; the others are left out, and why."""
     kind = settings.weights
     if kind in (IMAGENET, NONE):
@@ -161,7 +161,7 @@ def _with_weights(grid: Grid, settings: SearchSettings) -> Grid:
     for name in grid.whole_bodies:
         try:
             find_weights(kind, [name], [name])
-        except InputProblemsError as error:
+        except InputError as error:
             grid = grid.only(partial(_is_without, name), error.problems[0])
     return grid
 
@@ -171,7 +171,7 @@ def _is_without(name: str, config: TrialConfig) -> bool:
     return (config.backbone, config.cut) != (name, find_backbone(name).classifier)
 
 
-def _cohort(settings: SearchSettings, images: CohortSource | Cohort) -> Cohort:
+def _cohort(settings: SearchOptions, images: DataOptions | Cohort) -> Cohort:
     """The images, read or found again as they were, and split if that was asked for."""
     if isinstance(images, Cohort):
         return _unchanged(images)
@@ -183,12 +183,12 @@ def _cohort(settings: SearchSettings, images: CohortSource | Cohort) -> Cohort:
         f"--{name} {getattr(settings, name)}" for name in ("folds", "repeats") if name in given
     ]
     if folds:
-        raise InputProblemsError(
-            [f"--shares is one split, without folds: leave it out, or {' and '.join(folds)}"]
+        raise InputError(
+            f"--shares is one split, without folds: leave it out, or {' and '.join(folds)}"
         )
     if cohort.is_split:
-        raise InputProblemsError(
-            ["--shares splits the images anew: give --split merge with it, or leave it out"]
+        raise InputError(
+            "--shares splits the images anew: give --split merge with it, or leave it out"
         )
     return split_by_shares(cohort, settings.shares, settings.seed)
 
@@ -208,13 +208,11 @@ def _unchanged(cohort: Cohort) -> Cohort:
     paths = cohort.manifest["path"]
     missing = [path for path in paths if not Path(path).is_file()]
     if missing:
-        raise InputProblemsError([f"images of this search are gone: {listing(missing)}"])
+        raise InputError(f"images of this search are gone: {listing(missing)}")
     same = cohort.manifest["sha256"] == hash_files(paths)
     if not same.all():
-        raise InputProblemsError(
-            [
-                f"images have changed since this search began: {listing(paths[~same])}; put them "
-                "back, or start a new search"
-            ]
+        raise InputError(
+            f"images have changed since this search began: {listing(paths[~same])}; put them "
+            "back, or start a new search"
         )
     return cohort

@@ -14,8 +14,8 @@ from typing import Any
 import fsspec
 from filelock import FileLock
 
-from search.settings import SearchSettings
-from trainable.errors import InputProblemsError, Problems
+from search.settings import SearchOptions
+from trainable.errors import InputError, Problems
 from trainable.images.decoding import SUFFIXES
 
 _URI = re.compile(r"([a-z][a-z0-9+]+):/+(.+)", re.DOTALL)
@@ -34,11 +34,11 @@ def uri(path: Path | None) -> str | None:
     return f"{found[1]}://{found[2]}" if found else None
 
 
-def brought(settings: SearchSettings) -> SearchSettings:
+def download_inputs(settings: SearchOptions) -> SearchOptions:
     """The settings, with `data` and `images` on this machine where they were addresses.
 
     Raises:
-        InputProblemsError: naming each address that cannot be read, with what its store says.
+        InputError: naming each address that cannot be read, with what its store says.
     """
     problems = Problems()
     addresses = {name: uri(getattr(settings, name)) for name in ("data", "images")}
@@ -50,7 +50,7 @@ def brought(settings: SearchSettings) -> SearchSettings:
     }
     if addresses["data"] and paths["data"] and paths["data"].is_file() and not settings.images:
         problems.add(f"--images must name the folder of the images that {settings.data} lists")
-    problems.refuse()
+    problems.raise_if_any()
     return settings.model_copy(update=paths)
 
 
@@ -75,7 +75,7 @@ def _bring(address: str, cache: Path) -> Path:
         extra = _EXTRAS.get(address.partition(":")[0]) if isinstance(error, ImportError) else None
         advice = f"; install what reads it: uv sync --extra {extra}" if extra else ""
         reason = f"{type(error).__name__}: {error}"
-        raise InputProblemsError([f"{address} cannot be read ({reason}){advice}"]) from error
+        raise InputError(f"{address} cannot be read ({reason}){advice}") from error
     return folder / PurePosixPath(root).name if list(found) == [root] else folder
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
 
 TrialState = Literal["complete", "stopped", "failed", "interrupted"]
@@ -64,7 +64,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.space_yaml, text)
 
-    def create(self, settings: SearchSettings, cohort: Cohort) -> None:
+    def create(self, settings: SearchOptions, cohort: Cohort) -> None:
         """Write what the search was asked."""
         (self.path / "scores").mkdir(parents=True)
         self.acquire()
@@ -74,26 +74,22 @@ class RunFolder:
         text = settings.model_dump_json(indent=2, exclude={"address"})
         write_atomically(self.path / "settings.json", text + "\n")
 
-    def open(self) -> tuple[SearchSettings, Cohort]:
+    def open(self) -> tuple[SearchOptions, Cohort]:
         """Read what the search was asked, and repair a row or line that was cut off by a kill.
 
         Raises:
-            InputProblemsError: if this is no run folder, a search is running in it, or its table
+            InputError: if this is no run folder, a search is running in it, or its table
                 of trials has other columns than this version of cxr writes.
         """
         settings_json = self.path / "settings.json"
         if not settings_json.exists():
-            raise InputProblemsError(
-                [f"not the folder of a search (no settings.json): {self.path}"]
-            )
+            raise InputError(f"not the folder of a search (no settings.json): {self.path}")
         self.acquire()
         header = self.trials_csv.read_text().partition("\n")[0]
         if header != ",".join(COLUMNS):
-            raise InputProblemsError(
-                [
-                    f"{self.trials_csv} must have the columns that this version of cxr writes; it "
-                    "is of another version: go on with that one, or start a new search"
-                ]
+            raise InputError(
+                f"{self.trials_csv} must have the columns that this version of cxr writes; it "
+                "is of another version: go on with that one, or start a new search"
             )
         for file in (self.trials_csv, self.study_log):
             text = file.read_bytes() if file.exists() else b""
@@ -103,15 +99,15 @@ class RunFolder:
                     cut_off.truncate(len(whole))
         # of a process that is dead, as the lock above says
         self.study_log.with_suffix(".log.lock").unlink(missing_ok=True)
-        return SearchSettings.model_validate_json(settings_json.read_text()), Cohort.load(self.path)
+        return SearchOptions.model_validate_json(settings_json.read_text()), Cohort.load(self.path)
 
     def acquire(self) -> None:
         """Take the folder for this process; the operating system gives it back at its end."""
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise InputProblemsError(
-                [f"another search is running in {self.path}; wait for it, or stop it"]
+            raise InputError(
+                f"another search is running in {self.path}; wait for it, or stop it"
             ) from error
 
     def release(self) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
 
-from trainable.cohort.readers import CohortSource
+from trainable.cohort.readers import DataOptions
 from trainable.evaluation.metrics import F1Average
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.store import DEFAULT_CACHE_BYTES
@@ -62,7 +62,7 @@ def _gpus(value: float) -> float:
 Names = Parameter(consume_multiple=True, negative="")
 
 
-class SearchSettings(CohortSource):
+class SearchOptions(DataOptions):
     """Options of a search; those that say where the images are come first."""
 
     weights: str = "imagenet"

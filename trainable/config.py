@@ -60,7 +60,7 @@ class TrialConfig(BaseModel):
         dropout: probability before the head's last layer; in fastai's head half of it before each
             hidden layer.
         positive_weight: weight of a positive image in the loss; a negative one weighs 1.
-        positive_views: how many views of a positive image are trained on: itself, and augmented
+        positive_copies: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
         views: of an examination, each an image with features of its own before the head.
         image_size: edge of the square images, in pixels.
@@ -85,7 +85,7 @@ class TrialConfig(BaseModel):
     head_layers: HeadLayers = (512,)
     dropout: float = Field(0.5, ge=0, lt=1)
     positive_weight: float = Field(1.0, gt=0)
-    positive_views: int = Field(1, ge=1)
+    positive_copies: int = Field(1, ge=1)
     views: int = Field(1, ge=1)
     image_size: int = Field(320, ge=32)
     batch_size: int = Field(64, ge=2)

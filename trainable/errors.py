@@ -1,23 +1,23 @@
 """Refuse bad input once, with every problem found, before any expensive work."""
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
 
-class InputProblemsError(ValueError):
+class InputError(ValueError):
     """The input breaks one or more rules; `problems` holds one sentence for each."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__(f"{count} to mend first:\n" + "\n".join(f"  - {p}" for p in self.problems))
+        super().__init__(f"{count} to fix:\n" + "\n".join(f"  - {p}" for p in self.problems))
 
-    def __reduce__(self) -> tuple[type["InputProblemsError"], tuple[tuple[str, ...]]]:
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
         """An exception is copied to another process by what it was made of, not by its text."""
-        return InputProblemsError, (self.problems,)
+        return InputError, self.problems
 
 
 class Problems:
@@ -31,17 +31,17 @@ class Problems:
         self.found.append(problem)
 
     def attempt(self, check: Callable[[], Result]) -> Result | None:
-        """Do `check`; if it raises `InputProblemsError`, note its problems and give None."""
+        """Do `check`; if it raises `InputError`, note its problems and give None."""
         try:
             return check()
-        except InputProblemsError as error:
+        except InputError as error:
             self.found.extend(error.problems)
             return None
 
-    def refuse(self) -> None:
-        """Raise `InputProblemsError` when anything was found; otherwise do nothing."""
+    def raise_if_any(self) -> None:
+        """Raise `InputError` when anything was found; otherwise do nothing."""
         if self.found:
-            raise InputProblemsError(self.found)
+            raise InputError(*self.found)
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

@@ -102,8 +102,8 @@ def cross_validate(
             f"views must be that of the cohort's examinations, {task.exam_images.shape[1]}; got "
             f"{config.views}"
         )
-    rows = trial_rows(task.exam_images, task.labels, config.positive_views)
-    size, num_views = config.image_size, config.positive_views
+    rows = trial_rows(task.exam_images, task.labels, config.positive_copies)
+    size, num_views = config.image_size, config.positive_copies
     images = load_images(task.paths, task.hashes, size, task.statistics, store)
     images = with_augmented(images, task.hashes, rows.positives, num_views, store)
     labels = torch.tensor(rows.labels, device=device)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.run_folder import ENDED, RunFolder
-from search.tune.tuner import death
+from search.tune.tuner import why_lost
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
@@ -70,7 +70,9 @@ class SearchDisplay(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Say in a line that a trial has lost its worker or its node."""
-        text = f"trial {trial.config['number']:3d}  lost its worker ({death(trial)}) and runs again"
+        text = (
+            f"trial {trial.config['number']:3d}  lost its worker ({why_lost(trial)}) and runs again"
+        )
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from search.prepare import Prepared
+from search.prepare import SearchPlan
 from search.report.tables import COUNTS, Result, experiment_lines
 from search.run_folder import RunFolder
 from search.space.grid import Grid
@@ -19,7 +19,7 @@ _WANTED = 0.98
 
 
 def describe_experiments(
-    run: RunFolder, prepared: Prepared, grid: Grid, study: optuna.Study
+    run: RunFolder, prepared: SearchPlan, grid: Grid, study: optuna.Study
 ) -> Iterator[str]:
     """The tables of all experiments, what was shared among the rows, and where the figures are."""
     preset = PRESETS[prepared.settings.preset] if prepared.settings.preset else None
@@ -33,7 +33,7 @@ def describe_experiments(
         yield f"figures: {', '.join(str(path) for path in draw_figures(named, run.path))}"
 
 
-def _results(run: RunFolder, prepared: Prepared, study: optuna.Study) -> dict[int, Result]:
+def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[int, Result]:
     """What each row came to, by its number; a row that failed or was not reached has none."""
     trials = run.trials()
     complete = {
@@ -57,7 +57,7 @@ def _results(run: RunFolder, prepared: Prepared, study: optuna.Study) -> dict[in
 
 
 def _forward_passes(
-    prepared: Prepared, grid: Grid, results: dict[int, Result], trials: pd.DataFrame
+    prepared: SearchPlan, grid: Grid, results: dict[int, Result], trials: pd.DataFrame
 ) -> str:
     """How often images went through frozen bodies, and how often they would have without sharing.
 
@@ -71,9 +71,9 @@ def _forward_passes(
     )
 
 
-def _passes_alone(prepared: Prepared, config: TrialConfig) -> int:
+def _passes_alone(prepared: SearchPlan, config: TrialConfig) -> int:
     task = prepared.task
-    rows = trial_rows(task.exam_images, task.labels, config.positive_views)
+    rows = trial_rows(task.exam_images, task.labels, config.positive_copies)
     images = (rows.images >= 0).sum(axis=1)
     folds = [rows.fold(fold) for fold in task.folds]
     passes = [config.epochs * images[fold.train].sum() + images[fold.valid].sum() for fold in folds]

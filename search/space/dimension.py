@@ -17,7 +17,7 @@ Scalar = str | int | float | bool
 ALL = "all"
 AUTO = "auto"
 UNFREEZE = ("none", "one", "two", "all")
-WHOLE = frozenset(
+INTEGER_SETTINGS = frozenset(
     name for name, field in TrialConfig.model_fields.items() if field.annotation is int
 )
 """Settings that are whole numbers."""
@@ -40,7 +40,7 @@ class Choices:
         """`wanted`, or the first value if it is not among them."""
         return wanted if wanted in self.values else self.values[0]
 
-    def written(self) -> object:
+    def to_dict(self) -> object:
         """As a file has it."""
         return self.values[0] if self.fixed else list(self.values)
 
@@ -80,7 +80,7 @@ class Range(BaseModel):
         inside = min(max(float(wanted), self.low), self.high)
         return int(inside) if self.whole else inside
 
-    def written(self) -> object:
+    def to_dict(self) -> object:
         """As a file has it."""
         return self.model_dump(exclude={"whole"})
 
@@ -123,7 +123,9 @@ def _range(name: str, raw: Mapping[Any, Any]) -> Range:
     if not isinstance(getattr(TrialConfig(), name), int | float) or name == "unfreeze":
         raise ValueError(f"must be a value or a list of values; got {dict(raw)}")
     try:
-        found = Range(**{**{str(key): value for key, value in raw.items()}, "whole": name in WHOLE})
+        found = Range(
+            **{**{str(key): value for key, value in raw.items()}, "whole": name in INTEGER_SETTINGS}
+        )
     except ValidationError as error:
         raise ValueError("; ".join(map(_sentence, error.errors()))) from None
     for end in (found.low, found.high):

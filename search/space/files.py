@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 
 from search import demo
-from search.settings import DEMO, SPACE_OPTIONS, SearchSettings
+from search.settings import DEMO, SPACE_OPTIONS, SearchOptions
 from search.space.dimension import Dimension, read_dimension
 from search.space.grid import Grid
 from search.space.space import BY_TRAINING, FROZEN, TRAINED, Space
 from trainable.backbones.table import BACKBONES
-from trainable.errors import InputProblemsError, Problems, did_you_mean
+from trainable.errors import InputError, Problems, did_you_mean
 
 _CASES = {"cut": tuple(BACKBONES), **dict.fromkeys(BY_TRAINING, (FROZEN, TRAINED))}
 """Settings that may differ by something else, and what by."""
@@ -43,28 +43,28 @@ def read_layer(file: Path) -> Layer:
     """Read a user's file.
 
     Raises:
-        InputProblemsError: if it is no mapping in YAML or TOML.
+        InputError: if it is no mapping in YAML or TOML.
     """
     if not file.is_file():
-        raise InputProblemsError([f"--space must be a YAML or TOML file; not found: {file}"])
+        raise InputError(f"--space must be a YAML or TOML file; not found: {file}")
     try:
         text = file.read_text()
         content = tomllib.loads(text) if file.suffix.lower() == ".toml" else _load_yaml(text)
     except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
-        raise InputProblemsError([f"--space must be YAML or TOML; {file}: {why}"]) from error
+        raise InputError(f"--space must be YAML or TOML; {file}: {why}") from error
     if not isinstance(content, Mapping):
-        raise InputProblemsError(
-            [f"--space must name settings, as `image_size: 224` does; {file} holds {content!r}"]
+        raise InputError(
+            f"--space must name settings, as `image_size: 224` does; {file} holds {content!r}"
         )
     return Layer(f"{file.name}: {{}}", content)
 
 
-def read_space(settings: SearchSettings) -> Space | Grid:
+def read_space(settings: SearchOptions) -> Space | Grid:
     """The default space, the user's file on it, and on that the options of the command line.
 
     Raises:
-        InputProblemsError: naming everything in them that cannot be.
+        InputError: naming everything in them that cannot be.
     """
     layers = [Layer("the demo's {}", demo.SPACE)] if settings.data == DEMO else []
     if settings.space is not None:
@@ -91,7 +91,7 @@ def make_space(*layers: Layer) -> Space:
     """The default space with each layer on top of those before it.
 
     Raises:
-        InputProblemsError: naming every setting that cannot be.
+        InputError: naming every setting that cannot be.
     """
     merged: dict[str, Any] = dict(_load_yaml(default_text()))
     origins = dict.fromkeys(merged, "default.yaml: {}")
@@ -102,7 +102,7 @@ def make_space(*layers: Layer) -> Space:
                 where = layer.origin.format(setting)
                 problems.add(f"{where}: unknown setting; {did_you_mean(str(setting), merged)}")
                 continue
-            merged[setting] = _on_top(setting, raw, merged[setting])
+            merged[setting] = _merge(setting, raw, merged[setting])
             origins[setting] = layer.origin
     dimensions = {}
     for setting, raw in merged.items():
@@ -118,17 +118,17 @@ def make_space(*layers: Layer) -> Space:
             except ValueError as error:
                 problems.add(f"{where}: {error}")
         dimensions[setting] = _with_other_cases(setting, found)
-    problems.refuse()
+    problems.raise_if_any()
     return Space(dimensions)
 
 
 def dump_space(space: Space | Grid) -> str:
     """A space as YAML, to be read again by `read_layer`."""
-    content = space.written()
+    content = space.to_dict()
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
 
 
-def _on_top(setting: str, raw: Any, below: Any) -> Any:
+def _merge(setting: str, raw: Any, below: Any) -> Any:
     """A mapping of cases leaves those that it does not name as they were."""
     if _is_by_case(setting, raw) and _is_by_case(setting, below):
         return {**below, **raw}

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import optuna
 from pydantic import ValidationError
 
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError, Problems, did_you_mean
+from trainable.errors import InputError, Problems, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Grid:
         """What a setting may be, in a few words."""
         return ", ".join(map(str, self.values(setting)))
 
-    def within(self, backbones: Sequence[str], *, has_gpu: bool) -> "Grid":
+    def restricted_to(self, backbones: Sequence[str], *, has_gpu: bool) -> "Grid":
         """The same: what cannot be was left out when the grid was made."""
         return self
 
@@ -89,7 +89,7 @@ class Grid:
         gone = [f"{row.experiment}, {row.name}" for row in self.rows if row not in kept]
         return replace(self, rows=kept, left_out=with_left_out(self.left_out, why, gone))
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As a file has it."""
         rows = [
             {"experiment": row.experiment, "name": row.name, **row.config.model_dump()}
@@ -102,13 +102,13 @@ class Grid:
         """Read what `written` wrote, or a user's own list in the same shape.
 
         Raises:
-            InputProblemsError: naming every row that cannot be.
+            InputError: naming every row that cannot be.
         """
         problems = Problems()
         rows = []
         listed = content["rows"]
         if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
-            raise InputProblemsError([f"{origin} must be a list of configurations; got {listed!r}"])
+            raise InputError(f"{origin} must be a list of configurations; got {listed!r}")
         for number, raw in enumerate(listed, start=1):
             try:
                 settings = dict(raw)
@@ -117,7 +117,7 @@ class Grid:
                 rows.append(Row(title, name, TrialConfig(**settings)))
             except (ValidationError, TypeError, ValueError) as error:
                 problems.add(f"{origin}: row {number}: {reason(error)}")
-        problems.refuse()
+        problems.raise_if_any()
         left_out = dict(content.get("left_out", {}))
         return cls(tuple(rows), {why: tuple(gone) for why, gone in left_out.items()})
 
@@ -143,17 +143,17 @@ def with_left_out(
     return {**left_out, why: (*left_out.get(why, ()), *names)} if names else left_out
 
 
-def require_rows(grid: Grid, settings: SearchSettings) -> None:
+def require_rows(grid: Grid, settings: SearchOptions) -> None:
     """Refuse a grid without rows, and more trials than rows.
 
     Raises:
-        InputProblemsError: with what was left out, if that is every row.
+        InputError: with what was left out, if that is every row.
     """
     if not grid.rows:
-        raise InputProblemsError([f"no row is left to run: {why}" for why in grid.left_out])
+        raise InputError(*[f"no row is left to run: {why}" for why in grid.left_out])
     if "trials" in settings.model_fields_set and settings.trials > len(grid.rows):
-        raise InputProblemsError(
-            [f"--trials must be at most the {len(grid.rows)} rows; got {settings.trials}"]
+        raise InputError(
+            f"--trials must be at most the {len(grid.rows)} rows; got {settings.trials}"
         )
 
 

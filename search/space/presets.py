@@ -10,12 +10,12 @@ from typing import Any
 
 from search import demo
 from search.report.tables import ACCURACY, COUNTS, DETECTION, Table
-from search.settings import DEMO, PresetName, SearchSettings
+from search.settings import DEMO, PresetName, SearchOptions
 from search.space.fastai_cuts import fastai_cut
 from search.space.grid import Grid, Row, reason, with_left_out
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 Changes = Mapping[str, Any]
 """Settings of a row that differ from its preset's; `fastai_cut` is a cut as fastai counts it."""
@@ -105,7 +105,7 @@ PRESETS: Mapping[PresetName, Preset] = {
         settings={"shares": (40, 60), "threshold": "sensitivity:0.98"},
         # size, optimizer, rate, batch and epochs are not in our source: as we remember the paper
         base={
-            "head": "plain", "head_layers": "none", "dropout": 0.0, "positive_views": 5,
+            "head": "plain", "head_layers": "none", "dropout": 0.0, "positive_copies": 5,
             "normalization": "imagenet", "optimizer": "adam", "schedule": "constant",
             "weight_decay": 0.0, "learning_rate": 1e-4, "image_size": 224, "batch_size": 20,
             "epochs": 100,
@@ -142,7 +142,7 @@ PRESETS: Mapping[PresetName, Preset] = {
 }  # fmt: skip
 
 
-def with_preset(settings: SearchSettings) -> SearchSettings:
+def with_preset(settings: SearchOptions) -> SearchOptions:
     """The preset's own for every option that the user left open."""
     if settings.preset is None:
         return settings
@@ -155,11 +155,11 @@ def with_preset(settings: SearchSettings) -> SearchSettings:
     return settings.model_copy(update=update)
 
 
-def preset_grid(settings: SearchSettings) -> Grid:
+def preset_grid(settings: SearchOptions) -> Grid:
     """The rows of a preset, with what the options change in all of them.
 
     Raises:
-        InputProblemsError: if an option has no meaning for a list of rows.
+        InputError: if an option has no meaning for a list of rows.
     """
     assert settings.preset is not None
     preset = PRESETS[settings.preset]
@@ -191,7 +191,7 @@ def _config(changes: Changes) -> TrialConfig:
     return TrialConfig(**settings)
 
 
-def _overrides(settings: SearchSettings) -> dict[str, Any]:
+def _overrides(settings: SearchOptions) -> dict[str, Any]:
     """What the user's options change in every row."""
     sizes = ("image_size", "batch_size")
     found = {name: demo.SPACE[name] for name in sizes if settings.data == DEMO}
@@ -213,18 +213,18 @@ def _overrides(settings: SearchSettings) -> dict[str, Any]:
     if settings.space is not None:
         problems.append("--preset is a list of configurations of its own: leave --space out")
     if problems:
-        raise InputProblemsError(problems)
+        raise InputError(*problems)
     return found
 
 
 def describe_preset(
-    settings: SearchSettings, left_out: Mapping[str, Sequence[str]]
+    settings: SearchOptions, left_out: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     """What the user should know of a preset before its first trial, a line each."""
     assert settings.preset is not None
     preset = PRESETS[settings.preset]
     yield f"preset {settings.preset}: {preset.about}"
-    documents = {"weights": SearchSettings.model_fields["weights"].default, **preset.settings}
+    documents = {"weights": SearchOptions.model_fields["weights"].default, **preset.settings}
     used = {name: getattr(settings, name) for name in documents} | _overrides(settings)
     documents |= {**TrialConfig().model_dump(), "unfreeze": "none", **preset.base}
     changed = [

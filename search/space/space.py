@@ -10,7 +10,7 @@ import optuna
 from search.space.dimension import ALL, AUTO, UNFREEZE, Choices, Dimension, Scalar, has_cut
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError, listing
+from trainable.errors import InputError, listing
 
 FROZEN, TRAINED = "frozen", "trained"
 BY_TRAINING = ("learning_rate", "epochs")
@@ -89,7 +89,7 @@ class Space:
     @property
     def backbones(self) -> tuple[str, ...]:
         """Those that the space names; none if it takes all that weights are there for."""
-        return _but(ALL, self.values("backbone"))
+        return _unless_all(ALL, self.values("backbone"))
 
     @property
     def whole_bodies(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ class Space:
         """What a setting may be, in a few words."""
         return " or ".join(map(str, self.dimensions[setting].values()))
 
-    def within(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
+    def restricted_to(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
         """What of the space can be searched here: the words `all` and `auto` become values.
 
         Args:
@@ -126,7 +126,7 @@ class Space:
             has_gpu: of a trial; training two stages and more is for GPUs unless it is asked for.
 
         Raises:
-            InputProblemsError: if a backbone has none of the cuts that the space names.
+            InputError: if a backbone has none of the cuts that the space names.
         """
         changed = dict(self.dimensions)
         if not self.backbones:
@@ -145,8 +145,8 @@ class Space:
                 without.append(f"{backbone} (its cuts: {listing(find_backbone(backbone).cuts)})")
             cuts[backbone] = dataclasses.replace(named, values=values)
         if without:
-            raise InputProblemsError(
-                [
+            raise InputError(
+                *[
                     f"each backbone must have one of the cuts {listing(self.values('cut'))}; "
                     f"{one} has none. Name others for it, or leave it out" for one in without
                 ]
@@ -158,15 +158,15 @@ class Space:
         """The same for examinations of so many views."""
         return dataclasses.replace(self, views=views)
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As a file has it: each setting's value, list or range."""
         return {
-            setting: cases[""].written()
+            setting: cases[""].to_dict()
             if cases.keys() == {""}
-            else {case: dimension.written() for case, dimension in cases.items() if case}
+            else {case: dimension.to_dict() for case, dimension in cases.items() if case}
             for setting, cases in self.dimensions.items()
         }
 
 
-def _but(word: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _unless_all(word: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
     return () if values == (word,) else values

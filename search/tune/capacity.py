@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ray
 from ray._private.state import state
 
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 _SECONDS = 1.0
 
@@ -65,11 +65,11 @@ def node_types() -> list[tuple[NodeResources, int]]:
     return [(dict(group.resources), group.max_count) for group in groups]
 
 
-def allot(cpus: int, gpus: float) -> Resources:
+def resources_per_trial(cpus: int, gpus: float) -> Resources:
     """Share the cluster among trials; without any GPU a trial is given none.
 
     Raises:
-        InputProblemsError: if no node that is there or can be started has what a trial asks for.
+        InputError: if no node that is there or can be started has what a trial asks for.
     """
     nodes = live_nodes()
     possible = [*nodes, *(node for node, count in node_types() if count)]
@@ -80,10 +80,8 @@ def allot(cpus: int, gpus: float) -> Resources:
         has = "; ".join(
             f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in possible
         )
-        raise InputProblemsError(
-            [
-                f"a trial must fit on one node; it asks for {cpus} CPUs and {gpus:g} GPUs, the "
-                f"nodes have {has}. Ask for less with --cpus-per-trial or --gpus-per-trial"
-            ]
+        raise InputError(
+            f"a trial must fit on one node; it asks for {cpus} CPUs and {gpus:g} GPUs, the "
+            f"nodes have {has}. Ask for less with --cpus-per-trial or --gpus-per-trial"
         )
     return resources

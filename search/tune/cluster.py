@@ -16,7 +16,7 @@ from ray._private import worker
 
 import trainable
 from search import ENVIRONMENT
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 _PATIENCE_SECONDS = 5
 
@@ -69,11 +69,9 @@ def _start(address: str | None) -> None:
                 logging_level=logging.ERROR,
             )
         except (ConnectionError, TimeoutError, socket.gaierror) as error:
-            raise InputProblemsError(
-                [
-                    "--address must be auto, or HOST:PORT of a running Ray head; there is none at "
-                    f"{address} ({error})"
-                ]
+            raise InputError(
+                "--address must be auto, or HOST:PORT of a running Ray head; there is none at "
+                f"{address} ({error})"
             ) from error
 
 

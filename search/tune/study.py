@@ -33,7 +33,7 @@ def open_study(run: RunFolder, space: Space | Grid) -> optuna.Study:
     return study
 
 
-def settle(run: RunFolder, study: optuna.Study) -> int:
+def reconcile(run: RunFolder, study: optuna.Study) -> int:
     """Bring study and ledger to one account after a search ended, in whatever way it did.
 
     A trial that the ledger has is told to Optuna if that was missed. One that it has not was

@@ -44,11 +44,11 @@ class Ledger(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Keep the row of a trial whose worker died each time."""
-        text = f"lost its worker {trial.num_failures} times; the last time {death(trial)}"
+        text = f"lost its worker {trial.num_failures} times; the last time {why_lost(trial)}"
         self._run.add_trial(trial.config["number"], "failed", trial.config["trial"], {}, text)
 
 
-def death(trial: Trial) -> str:
+def why_lost(trial: Trial) -> str:
     """Why and where a trial lost its worker, in a few words of Ray's long account."""
     account = Path(trial.error_file or os.devnull).read_text().rpartition("Failure # ")[2]
     why = re.search(r"because (its (?:worker process|node) has died)", account)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from search.prepare import Prepared
+from search.prepare import SearchPlan
 from search.run_folder import RunFolder, write_json
 from trainable.cohort.splits import Fold, rows_of
 from trainable.config import TrialConfig
@@ -18,7 +18,7 @@ from trainable.trial import cross_validate
 _WANTED = 0.9
 
 
-def judge_on_test(run: RunFolder, prepared: Prepared, winner: dict[str, Any]) -> Iterator[str]:
+def evaluate_on_test(run: RunFolder, prepared: SearchPlan, winner: dict[str, Any]) -> Iterator[str]:
     """Train the winner on training and validation rows together, and score the test rows once.
 
     The threshold is the winner's own. What is found is kept in `winner.json`.

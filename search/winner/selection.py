@@ -15,7 +15,7 @@ from trainable.evaluation.bootstrap import (
     resample_patients,
 )
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
-from trainable.evaluation.thresholds import Chosen, ThresholdPolicy, choose_thresholds
+from trainable.evaluation.thresholds import ThresholdChoice, ThresholdPolicy, choose_thresholds
 
 
 @dataclass(frozen=True)
@@ -144,10 +144,10 @@ def _choose_each(
     weights: NDArray[np.float32],
     policy: ThresholdPolicy,
     average: F1Average,
-) -> Chosen:
+) -> ThresholdChoice:
     """Thresholds and objectives (num_trials, num_weightings)."""
     each = [choose_thresholds(labels, one, weights, policy, average) for one in scores]
-    return Chosen(
+    return ThresholdChoice(
         np.stack([one.thresholds for one in each]), np.stack([one.objectives for one in each])
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from search.prepare import Prepared
+from search.prepare import SearchPlan
 from search.run_folder import RunFolder, write_json
 from search.winner.selection import Selection, select
 from trainable.backbones.table import find_backbone
@@ -20,7 +20,7 @@ from trainable.model.network import build_network, count_parameters
 FORMAT = 3
 
 
-def write_winner(run: RunFolder, prepared: Prepared) -> dict[str, Any] | None:
+def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
     """Choose among the complete trials, and judge the choice.
 
     Returns:
@@ -100,7 +100,7 @@ def _any_model(backbone: str) -> nn.Module:
 
 
 def _fingerprints(
-    prepared: Prepared, configs: list[TrialConfig], found: Selection
+    prepared: SearchPlan, configs: list[TrialConfig], found: Selection
 ) -> dict[str, str]:
     """What names the weights of every backbone that may be retrained."""
     used = {configs[row].backbone for row in found.tied}

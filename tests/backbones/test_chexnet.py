@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainable.backbones.table import find_backbone
 from trainable.backbones.weights import find_weights
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 State = dict[str, Tensor]
 NAME = "densenet121"
@@ -51,7 +51,7 @@ def saved(folder: Path, content: object, *, legacy: bool = False) -> Path:
 
 
 def refusal(kind: str, *wanted: str) -> str:
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         find_weights(kind, wanted)
     return str(caught.value)
 

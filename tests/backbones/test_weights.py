@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.backbones.weights import find_weights
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 State = dict[str, Tensor]
 
@@ -31,7 +31,7 @@ def squeezenet() -> State:
 
 
 def refusal(folder: Path, *wanted: str) -> str:
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         find_weights(str(folder), wanted)
     return str(caught.value)
 
@@ -70,7 +70,7 @@ def test_random_weights_can_be_had_of_the_wanted_backbones_or_of_all() -> None:
 
 @pytest.mark.parametrize("kind", ["none", "imagenet", "."])
 def test_unknown_backbones_are_refused_all_at_once(kind: str) -> None:
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         find_weights(kind, ["resnet81", "resnet18", "squeezenet1_2"])
     assert "unknown backbone 'resnet81'; did you mean 'resnet18'?" in str(caught.value)
     assert "unknown backbone 'squeezenet1_2'" in str(caught.value)
@@ -127,7 +127,7 @@ def test_a_classifier_of_another_task_is_refused_where_the_cut_is_behind_it(
     )
     with pytest.raises(ValueError, match=complaint):
         find_weights(str(tmp_path)).build("squeezenet1_0", "classifier")
-    with pytest.raises(InputProblemsError, match=complaint):
+    with pytest.raises(InputError, match=complaint):
         find_weights(str(tmp_path), whole=["squeezenet1_0"])
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.backbones.weights import find_weights, torchvision_weights
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 Publish = Callable[[str, dict[str, Tensor]], Path]
 
@@ -53,7 +53,7 @@ def state_of(name: str) -> dict[str, Tensor]:
 
 
 def refusal(name: str) -> str:
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         find_weights("imagenet", [name])
     return str(caught.value)
 
@@ -142,7 +142,7 @@ def test_a_damaged_earlier_download_is_refused_with_its_folder(
 
 def test_one_backbone_without_weights_is_enough_to_refuse(publish: Publish) -> None:
     publish("squeezenet1_0", state_of("squeezenet1_0"))
-    with pytest.raises(InputProblemsError, match="weights of squeezenet1_1"):
+    with pytest.raises(InputError, match="weights of squeezenet1_1"):
         find_weights("imagenet", ["squeezenet1_0", "squeezenet1_1"])
-    with pytest.raises(InputProblemsError, match="could not be downloaded"):
+    with pytest.raises(InputError, match="could not be downloaded"):
         find_weights("imagenet")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainable.backbones.table import find_backbone
 from trainable.backbones.weights import find_weights
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 State = dict[str, Tensor]
 
@@ -24,7 +24,7 @@ def states() -> dict[str, State]:
 
 
 def refusal(folder: Path, *wanted: str) -> str:
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         find_weights(str(folder), wanted)
     return str(caught.value)
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from search.prepare import prepare
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.readers import CohortSource, read_cohort
+from trainable.cohort.readers import DataOptions, read_cohort
 from trainable.cohort.splits import make_folds
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 WriteImages = Callable[[Path, Iterable[str]], None]
 
@@ -44,8 +44,8 @@ def write(tmp_path: Path, write_images: WriteImages) -> Callable[[pd.DataFrame],
 Write = Callable[[pd.DataFrame], Path]
 
 
-def problems_of(source: CohortSource) -> tuple[str, ...]:
-    with pytest.raises(InputProblemsError) as refusal:
+def problems_of(source: DataOptions) -> tuple[str, ...]:
+    with pytest.raises(InputError) as refusal:
         read_cohort(source)
     return refusal.value.problems
 
@@ -56,7 +56,7 @@ def names_of(cohort: Cohort) -> list[list[str | None]]:
 
 
 def test_views_are_placed_by_the_sorted_values_of_their_column(write: Write) -> None:
-    cohort = read_cohort(CohortSource(data=write(TABLE), views=2))
+    cohort = read_cohort(DataOptions(data=write(TABLE), views=2))
     assert cohort.exams["exam"].tolist() == ["e2", "e1", "e3", "e4"]
     assert names_of(cohort) == [
         ["c.png", "a.png"],
@@ -77,7 +77,7 @@ def test_without_a_column_views_are_placed_by_their_order(
     write: Write, view_column: str | None
 ) -> None:
     table = TABLE if view_column else TABLE.drop(columns="View Position")
-    cohort = read_cohort(CohortSource(data=write(table), views=3, view_column=view_column))
+    cohort = read_cohort(DataOptions(data=write(table), views=3, view_column=view_column))
     assert names_of(cohort) == [
         ["a.png", "c.png", None],
         ["b.png", "e.png", None],
@@ -89,7 +89,7 @@ def test_without_a_column_views_are_placed_by_their_order(
 
 
 def test_without_views_every_image_is_an_examination(write: Write) -> None:
-    cohort = read_cohort(CohortSource(data=write(TABLE)))
+    cohort = read_cohort(DataOptions(data=write(TABLE)))
     assert cohort.exam_images.tolist() == [[0], [1], [2], [3], [4], [5]]
     assert cohort.labels.tolist() == TABLE["died"].tolist()
     assert list(cohort.manifest.columns) == ["image", "path", "label", "patient", "split", "sha256"]
@@ -103,7 +103,7 @@ def test_all_that_is_wrong_with_examinations_is_said_at_once(write: Write) -> No
         ],
         columns=TABLE.columns,
     )
-    found = problems_of(CohortSource(data=write(pd.concat([TABLE, more])), views=2))
+    found = problems_of(DataOptions(data=write(pd.concat([TABLE, more])), views=2))
     starts = [
         "an examination may have 2 images, as --views says; with more: e4 (3)",
         "--views must be at least the number of views in 'View Position', 3 (frontal, lateral, "
@@ -122,7 +122,7 @@ def test_an_examination_or_view_that_is_not_told_is_refused(write: Write) -> Non
     table = TABLE.copy()
     table.loc[1, "study_id"] = " "
     table.loc[3, "View Position"] = ""
-    exam, view = problems_of(CohortSource(data=write(table), views=2))
+    exam, view = problems_of(DataOptions(data=write(table), views=2))
     assert exam.endswith("an examination; without: b.png")
     assert view.endswith("a view; without: d.png")
 
@@ -131,34 +131,34 @@ def test_views_are_refused_where_nothing_groups_images(
     write: Write, write_images: WriteImages, tmp_path: Path
 ) -> None:
     csv = write(TABLE.drop(columns="study_id"))
-    (problem,) = problems_of(CohortSource(data=csv, views=2))
+    (problem,) = problems_of(DataOptions(data=csv, views=2))
     assert "--exam-column" in problem
-    (problem,) = problems_of(CohortSource(data=csv, exam_column="patient"))
+    (problem,) = problems_of(DataOptions(data=csv, exam_column="patient"))
     assert "only with --views" in problem
     write_images(tmp_path / "folder", ["output_0/a.png", "output_1/b.png"])
-    (problem,) = problems_of(CohortSource(data=tmp_path / "folder", views=2))
+    (problem,) = problems_of(DataOptions(data=tmp_path / "folder", views=2))
     assert "need a CSV" in problem
 
 
 def test_examinations_without_patients_are_patients_of_their_own(write: Write) -> None:
-    cohort = read_cohort(CohortSource(data=write(TABLE.drop(columns="patient")), views=2))
+    cohort = read_cohort(DataOptions(data=write(TABLE.drop(columns="patient")), views=2))
     assert cohort.patients.tolist() == [0, 1, 2, 3]
     assert any("every examination counts as its own patient" in note for note in cohort.notes)
 
 
 def test_the_digest_changes_with_what_belongs_together(write: Write) -> None:
     table = TABLE.drop(columns="View Position")
-    digests = {read_cohort(CohortSource(data=write(table), views=2)).digest}
-    digests.add(read_cohort(CohortSource(data=write(table))).digest)
+    digests = {read_cohort(DataOptions(data=write(table), views=2)).digest}
+    digests.add(read_cohort(DataOptions(data=write(table))).digest)
     table.loc[3, "study_id"] = "e5"
-    digests.add(read_cohort(CohortSource(data=write(table), views=2)).digest)
-    digests.add(read_cohort(CohortSource(data=write(TABLE), views=2)).digest)
+    digests.add(read_cohort(DataOptions(data=write(table), views=2)).digest)
+    digests.add(read_cohort(DataOptions(data=write(TABLE), views=2)).digest)
     assert len(digests) == 4
 
 
 def test_a_cohort_is_read_again_as_it_was_saved(write: Write, tmp_path: Path) -> None:
     table = TABLE.replace({"e1": "007", "e2": "08", "e3": "7", "e4": "1e3"})
-    saved = read_cohort(CohortSource(data=write(table), views=2))
+    saved = read_cohort(DataOptions(data=write(table), views=2))
     saved.save(tmp_path)
     loaded = Cohort.load(tmp_path)
     pd.testing.assert_frame_equal(loaded.manifest, saved.manifest, check_dtype=False)
@@ -168,7 +168,7 @@ def test_a_cohort_is_read_again_as_it_was_saved(write: Write, tmp_path: Path) ->
 
 
 def test_a_split_that_is_kept_is_one_of_examinations(write: Write) -> None:
-    cohort = read_cohort(CohortSource(data=write(TABLE), views=2))
+    cohort = read_cohort(DataOptions(data=write(TABLE), views=2))
     sides = cohort.manifest["exam"].map(dict.fromkeys(["e1", "e2"], "train")).fillna("valid")
     labels = (cohort.manifest["exam"].isin(["e1", "e3"])).astype(int)
     manifest = cohort.manifest.assign(split=sides, label=labels)
@@ -186,7 +186,7 @@ def test_examinations_are_split_and_searched_as_one_also_when_resumed(
         for view in ("frontal", "lateral")
     ]
     table = pd.DataFrame(rows, columns=TABLE.columns).sample(frac=1, random_state=0)
-    settings = SearchSettings(
+    settings = SearchOptions(
         data=write(table), views=2, folds=3, repeats=1, image_size=32, weights="none",
         backbones=("squeezenet1_0",), cache=tmp_path / "cache",
     )  # fmt: skip

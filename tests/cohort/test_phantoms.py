@@ -149,7 +149,7 @@ def test_f1_of_all_positive_and_the_best_possible_of_sure_and_of_equal_chances()
 
 
 def test_best_possible_f1_of_a_case_worked_by_hand() -> None:
-    # One sure death, and one patient of three images who dies half the time. Calling the first
+    # One sure why_lost, and one patient of three images who dies half the time. Calling the first
     # alone gives 1 or 2 / 5, calling both gives 2 / 5 or 1; drawn image by image it would be 0.75.
     chance, groups = np.array([1.0, 0.5, 0.5, 0.5]), np.array([7, 9, 9, 9])
     assert best_possible_f1(chance, groups, num_draws=20000) == pytest.approx(0.7, abs=0.01)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fixtures.cohorts import labels_of, patients_of, problems_of
 
-from trainable.cohort.readers import CohortSource, read_cohort
+from trainable.cohort.readers import DataOptions, read_cohort
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared data in {SHARED}")
@@ -20,7 +20,7 @@ def test_class_folders_are_read_and_a_third_is_left_out(
     write_images(tmp_path, ["IML_CXR_TEST/z.png"])
     (tmp_path / "output_1" / "remarks.txt").write_text("no image")
     (tmp_path / "nothing").mkdir()
-    cohort = read_cohort(CohortSource(data=tmp_path))
+    cohort = read_cohort(DataOptions(data=tmp_path))
     assert labels_of(cohort) == {"output_0/b.png": 0, "output_0/deep/a.png": 0, "output_1/a.png": 1}
     assert cohort.classes == ("0", "1")
     assert cohort.notes[0] == "class folders: output_0, output_1; left out: IML_CXR_TEST"
@@ -35,7 +35,7 @@ def test_positive_and_negative_folders_can_be_chosen(
 ) -> None:
     folders = ["a", "b", "c", "output_0", "output_1"]
     write_images(tmp_path, [f"{name}/{name}.png" for name in folders])
-    cohort = read_cohort(CohortSource(data=tmp_path, positive=positive, negative=negative))
+    cohort = read_cohort(DataOptions(data=tmp_path, positive=positive, negative=negative))
     chosen = {f"{negative}/{negative}.png": 0, f"{positive}/{positive}.png": 1}
     assert labels_of(cohort) == chosen
     assert cohort.classes[1] in (positive, "1")
@@ -43,7 +43,7 @@ def test_positive_and_negative_folders_can_be_chosen(
 
 def test_positive_of_two_folders_can_be_chosen(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path, ["output_0/a.png", "output_1/b.png"])
-    cohort = read_cohort(CohortSource(data=tmp_path, positive="output_0"))
+    cohort = read_cohort(DataOptions(data=tmp_path, positive="output_0"))
     assert labels_of(cohort) == {"output_0/a.png": 1, "output_1/b.png": 0}
 
 
@@ -66,7 +66,7 @@ def test_choice_among_three_folders_is_never_guessed(
     message: str,
 ) -> None:
     write_images(tmp_path, ["output_0/a.png", "output_1/b.png", "other/c.png"])
-    (problem,) = problems_of(CohortSource(data=tmp_path, positive=positive, negative=negative))
+    (problem,) = problems_of(DataOptions(data=tmp_path, positive=positive, negative=negative))
     assert message in problem
 
 
@@ -78,13 +78,13 @@ def test_folders_that_are_no_two_known_classes_are_refused(
     tmp_path: Path, write_images: WriteImages, folders: tuple[str, ...], message: str
 ) -> None:
     write_images(tmp_path, [f"{folder}/a.png" for folder in folders])
-    (problem,) = problems_of(CohortSource(data=tmp_path))
+    (problem,) = problems_of(DataOptions(data=tmp_path))
     assert message in problem
 
 
 def test_split_can_be_merged(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path, SPLIT)
-    cohort = read_cohort(CohortSource(data=tmp_path, split="merge"))
+    cohort = read_cohort(DataOptions(data=tmp_path, split="merge"))
     assert labels_of(cohort) == {name: int("covid" in name) for name in SPLIT}
     assert cohort.classes == ("non", "covid")
     assert not cohort.is_split
@@ -96,7 +96,7 @@ def test_split_can_be_kept(
 ) -> None:
     names = [name.replace("train", train).replace("val", valid) for name in SPLIT]
     write_images(tmp_path, names)
-    cohort = read_cohort(CohortSource(data=tmp_path, split="keep"))
+    cohort = read_cohort(DataOptions(data=tmp_path, split="keep"))
     sides = dict(zip(cohort.manifest["image"], cohort.manifest["split"], strict=True))
     assert sides == {name: "train" if name.startswith(train) else "valid" for name in names}
     assert labels_of(cohort) == {name: int("covid" in name) for name in names}
@@ -105,7 +105,7 @@ def test_split_can_be_kept(
 
 def test_what_becomes_of_a_split_must_be_said(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path, SPLIT)
-    (problem,) = problems_of(CohortSource(data=tmp_path))
+    (problem,) = problems_of(DataOptions(data=tmp_path))
     assert "--split merge" in problem
     assert "--split keep" in problem
 
@@ -114,7 +114,7 @@ def test_split_left_open_and_a_missing_class_are_said_at_once(
     tmp_path: Path, write_images: WriteImages
 ) -> None:
     write_images(tmp_path, SPLIT[:3])
-    split, classes = problems_of(CohortSource(data=tmp_path))
+    split, classes = problems_of(DataOptions(data=tmp_path))
     assert "--split merge" in split
     assert "found 1: non" in classes
 
@@ -132,7 +132,7 @@ def csv(tmp_path: Path, write_images: WriteImages) -> Path:
     [(r"p(\d+)_", ["1", "1", "2"]), (r"p\d+", ["p1", "p1", "p2"])],
 )
 def test_patients_are_found_in_file_names(csv: Path, pattern: str, patients: list[str]) -> None:
-    cohort = read_cohort(CohortSource(data=csv, patient_pattern=pattern))
+    cohort = read_cohort(DataOptions(data=csv, patient_pattern=pattern))
     assert patients_of(cohort) == patients
     assert "patients from file names: 2 for 3 images" in cohort.notes
 
@@ -146,14 +146,14 @@ def test_patients_are_found_in_file_names(csv: Path, pattern: str, patients: lis
     ],
 )
 def test_pattern_must_find_every_patient(csv: Path, pattern: str, message: str) -> None:
-    (problem,) = problems_of(CohortSource(data=csv, patient_pattern=pattern))
+    (problem,) = problems_of(DataOptions(data=csv, patient_pattern=pattern))
     assert message in problem
 
 
 def test_without_patients_only_identical_files_share_one(csv: Path) -> None:
     shutil.copy(csv.parent / "p1_1.png", csv.parent / "copy.png")
     csv.write_text(csv.read_text() + "copy.png,0\n")
-    cohort = read_cohort(CohortSource(data=csv))
+    cohort = read_cohort(DataOptions(data=csv))
     first, second, third, copy = patients_of(cohort)
     assert first == copy
     assert len({first, second, third}) == 3
@@ -162,7 +162,7 @@ def test_without_patients_only_identical_files_share_one(csv: Path) -> None:
 
 @needs_shared
 def test_shared_mortality_cohort() -> None:
-    cohort = read_cohort(CohortSource(data=SHARED / "mortality" / "train.csv"))
+    cohort = read_cohort(DataOptions(data=SHARED / "mortality" / "train.csv"))
     assert len(cohort.labels) == 147
     assert cohort.labels.sum() == 31
     assert cohort.manifest["patient"].nunique() == 70
@@ -170,7 +170,7 @@ def test_shared_mortality_cohort() -> None:
 
 @needs_shared
 def test_shared_viral_cohort() -> None:
-    cohort = read_cohort(CohortSource(data=SHARED / "viral"))
+    cohort = read_cohort(DataOptions(data=SHARED / "viral"))
     assert len(cohort.labels) == 493
     assert cohort.labels.sum() == 67
     assert cohort.classes == ("0", "1")

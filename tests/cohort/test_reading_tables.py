@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from fixtures.cohorts import labels_of, patients_of, problems_of
 
-from trainable.cohort.readers import CohortSource, read_cohort
+from trainable.cohort.readers import DataOptions, read_cohort
 
 NAMES = ["a.png", "b.png", "c.png"]
 WriteImages = Callable[[Path, Iterable[str]], None]
@@ -20,7 +20,7 @@ def csv(tmp_path: Path, write_images: WriteImages) -> Path:
 
 
 def test_csv_is_read_in_its_order_with_every_file_hashed(xray_csv: Path) -> None:
-    cohort = read_cohort(CohortSource(data=xray_csv))
+    cohort = read_cohort(DataOptions(data=xray_csv))
     table, written = cohort.manifest, pd.read_csv(xray_csv, dtype=str)
     assert table["image"].tolist() == written["filename"].tolist()
     assert table["label"].astype(str).tolist() == written["died"].tolist()
@@ -45,7 +45,7 @@ def test_columns_are_found_by_sensible_names(
     csv: Path, image: str, label: str, patient: str
 ) -> None:
     csv.write_text(f"age,{patient},{label},{image}\n5,p,0,a.png\n5,q,1,b.png\n5,q,1,c.png\n")
-    cohort = read_cohort(CohortSource(data=csv))
+    cohort = read_cohort(DataOptions(data=csv))
     assert labels_of(cohort) == {"a.png": 0, "b.png": 1, "c.png": 1}
     assert patients_of(cohort) == ["p", "q", "q"]
     assert all(repr(name) in cohort.notes[0] for name in (image, label, patient))
@@ -54,14 +54,14 @@ def test_columns_are_found_by_sensible_names(
 
 def test_columns_that_are_named_win_over_columns_that_are_found(csv: Path) -> None:
     csv.write_text("filename,died,patient,x,y,z\nno,9,9,a.png,0,p\nno,9,9,b.png,1,p\n")
-    source = CohortSource(data=csv, image_column="x", label_column="y", patient_column="z")
+    source = DataOptions(data=csv, image_column="x", label_column="y", patient_column="z")
     assert labels_of(read_cohort(source)) == {"a.png": 0, "b.png": 1}
     assert patients_of(read_cohort(source)) == ["p", "p"]
 
 
 def test_wrong_column_is_refused_with_the_nearest_name(csv: Path) -> None:
     csv.write_text("filename,died\na.png,0\nb.png,1\n")
-    source = CohortSource(data=csv, image_column="filname", label_column="dide", patient_column="q")
+    source = DataOptions(data=csv, image_column="filname", label_column="dide", patient_column="q")
     image, label, patient = problems_of(source)
     assert "--image-column" in image
     assert "did you mean 'filename'?" in image
@@ -71,7 +71,7 @@ def test_wrong_column_is_refused_with_the_nearest_name(csv: Path) -> None:
 
 def test_both_columns_that_cannot_be_found_are_named(csv: Path) -> None:
     csv.write_text("foo,bar\na.png,0\n")
-    image, label = problems_of(CohortSource(data=csv))
+    image, label = problems_of(DataOptions(data=csv))
     assert "--image-column" in image
     assert "--label-column" in label
     assert "foo, bar" in label
@@ -84,14 +84,14 @@ def test_images_are_found_beside_the_csv(
     write_images(tmp_path / folder, NAMES)
     prefix = "deep/er/" if folder.endswith("er") else ""
     (tmp_path / "train.csv").write_text(f"name,died\n{prefix}a.png,0\n{prefix}b.png,1\n")
-    paths = read_cohort(CohortSource(data=tmp_path / "train.csv")).manifest["path"]
+    paths = read_cohort(DataOptions(data=tmp_path / "train.csv")).manifest["path"]
     assert paths.tolist() == [str(tmp_path / folder / name) for name in NAMES[:2]]
 
 
 def test_images_folder_can_be_named(tmp_path: Path, csv: Path, write_images: WriteImages) -> None:
     write_images(tmp_path / "elsewhere", NAMES)
     csv.write_text("name,died\na.png,0\nb.png,1\n")
-    cohort = read_cohort(CohortSource(data=csv, images=tmp_path / "elsewhere"))
+    cohort = read_cohort(DataOptions(data=csv, images=tmp_path / "elsewhere"))
     assert {Path(path).parent.name for path in cohort.manifest["path"]} == {"elsewhere"}
 
 
@@ -100,13 +100,13 @@ def test_names_without_endings_and_with_dots_are_found(
 ) -> None:
     write_images(csv.parent, ["1.2.840.jpeg", "1.2.841.JPG"])
     csv.write_text("name,died\n1.2.840,0\n1.2.841,1\na,1\n")
-    paths = read_cohort(CohortSource(data=csv)).manifest["path"]
+    paths = read_cohort(DataOptions(data=csv)).manifest["path"]
     assert [Path(path).name for path in paths] == ["1.2.840.jpeg", "1.2.841.JPG", "a.png"]
 
 
 def test_missing_images_labels_and_patients_are_listed_all_at_once(csv: Path) -> None:
     csv.write_text("name,died,patient\na.png,,p\nno1.png,0,p\nno2.png,1,\nb.png,NA,q\n")
-    images, labels, patients = problems_of(CohortSource(data=csv))
+    images, labels, patients = problems_of(DataOptions(data=csv))
     assert "2 of 4" in images
     assert "no1.png, no2.png" in images
     assert "a.png, b.png" in labels
@@ -119,7 +119,7 @@ def test_missing_images_labels_and_patients_are_listed_all_at_once(csv: Path) ->
 )
 def test_known_labels_need_no_positive(csv: Path, negative: str, positive: str) -> None:
     csv.write_text(f"name,died\na.png,{positive}\nb.png, {negative} \n")
-    cohort = read_cohort(CohortSource(data=csv))
+    cohort = read_cohort(DataOptions(data=csv))
     assert labels_of(cohort) == {"a.png": 1, "b.png": 0}
     assert cohort.classes == (negative, positive)
 
@@ -128,7 +128,7 @@ def test_known_labels_need_no_positive(csv: Path, negative: str, positive: str) 
 def test_positive_can_be_chosen(csv: Path, positive: str) -> None:
     labels = ("0", "1") if positive in "01" else ("mild", "severe")
     csv.write_text(f"name,died\na.png,{labels[0]}\nb.png,{labels[1]}\n")
-    cohort = read_cohort(CohortSource(data=csv, positive=positive))
+    cohort = read_cohort(DataOptions(data=csv, positive=positive))
     assert labels_of(cohort) == {"a.png": positive == labels[0], "b.png": positive == labels[1]}
     assert cohort.classes[1] == positive
 
@@ -148,18 +148,18 @@ def test_labels_that_are_no_two_known_classes_are_refused(
 ) -> None:
     rows = [f"{name},{label}" for name, label in zip(NAMES, labels.split(), strict=True)]
     csv.write_text("\n".join(["name,died", *rows]))
-    (problem,) = problems_of(CohortSource(data=csv, positive=positive))
+    (problem,) = problems_of(DataOptions(data=csv, positive=positive))
     assert message in problem
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x89PNG", b"name,died\na.png,0\nb.png,1,2,3\n"])
 def test_file_that_is_no_table_is_refused(csv: Path, content: bytes) -> None:
     csv.write_bytes(content)
-    (problem,) = problems_of(CohortSource(data=csv))
+    (problem,) = problems_of(DataOptions(data=csv))
     assert "DATA must be comma-separated values" in problem
 
 
 @pytest.mark.parametrize("data", [None, Path("/nowhere/train.csv")])
 def test_data_must_be_named_and_there(data: Path | None) -> None:
-    (problem,) = problems_of(CohortSource(data=data))
+    (problem,) = problems_of(DataOptions(data=data))
     assert "demo" in problem

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from search.prepare import prepare
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import make_folds, rows_of, seen_rows, split_by_shares
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 MakeCohort = Callable[..., Cohort]
 
@@ -52,23 +52,23 @@ def test_test_rows_are_neither_trained_on_nor_scored(make_cohort: MakeCohort) ->
 
 def test_too_few_patients_for_such_shares_are_refused(make_cohort: MakeCohort) -> None:
     cohort = make_cohort([0, 1] * 8)
-    with pytest.raises(InputProblemsError, match="20 patients of each class; one class has 8"):
+    with pytest.raises(InputError, match="20 patients of each class; one class has 8"):
         split_by_shares(cohort, (85, 15), seed=0)
 
 
 @pytest.mark.parametrize("shares", ["80", "80,30", "100,0", "50,20,20,10", "80,x"])
 def test_shares_that_are_none_are_refused(shares: str) -> None:
     with pytest.raises(ValueError, match="shares"):
-        SearchSettings.model_validate({"shares": shares})
+        SearchOptions.model_validate({"shares": shares})
 
 
 def test_folds_and_shares_exclude_each_other(xray_csv: Path) -> None:
-    settings = SearchSettings(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
-    with pytest.raises(InputProblemsError, match="leave it out, or --folds 3 and --repeats 2"):
+    settings = SearchOptions(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
+    with pytest.raises(InputError, match="leave it out, or --folds 3 and --repeats 2"):
         prepare(settings, settings)
 
 
 def test_shares_are_read_as_they_are_written() -> None:
-    settings = SearchSettings.model_validate({"shares": "60,20,20"})
+    settings = SearchOptions.model_validate({"shares": "60,20,20"})
     assert settings.shares == (60, 20, 20)
-    assert SearchSettings.model_validate_json(settings.model_dump_json()) == settings
+    assert SearchOptions.model_validate_json(settings.model_dump_json()) == settings

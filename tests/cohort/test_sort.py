@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from trainable.cohort.readers import CohortSource, hash_files, list_images, read_cohort
+from trainable.cohort.readers import DataOptions, hash_files, list_images, read_cohort
 from trainable.cohort.sort import main, sort_images
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 WriteImages = Callable[[Path, Iterable[str]], None]
 
@@ -24,8 +24,8 @@ def test_a_search_reads_back_what_was_sorted_with_its_patients(
     before = contents(tmp_path / "chests")
     main(["--data", str(xray_csv), "--out", str(tmp_path / "sorted"), "--shares", "75,25"])
     assert contents(tmp_path / "sorted") == contents(tmp_path / "chests") == before
-    given = read_cohort(CohortSource(data=xray_csv)).manifest.set_index("sha256")
-    source = CohortSource(data=tmp_path / "sorted", split="keep")
+    given = read_cohort(DataOptions(data=xray_csv)).manifest.set_index("sha256")
+    source = DataOptions(data=tmp_path / "sorted", split="keep")
     found = read_cohort(source).manifest.set_index("sha256").loc[given.index]
     assert found["patient"].tolist() == given["patient"].tolist()
     assert found["label"].tolist() == given["label"].tolist()
@@ -40,7 +40,7 @@ def test_a_link_is_the_same_file_and_outlives_the_name_it_was_made_from(
     xray_csv: Path, tmp_path: Path
 ) -> None:
     before = contents(tmp_path / "chests")
-    sort_images(read_cohort(CohortSource(data=xray_csv)), tmp_path / "sorted", link=True)
+    sort_images(read_cohort(DataOptions(data=xray_csv)), tmp_path / "sorted", link=True)
     shutil.rmtree(tmp_path / "chests")
     assert contents(tmp_path / "sorted") == before
 
@@ -52,7 +52,7 @@ def test_images_of_one_name_in_two_folders_are_both_kept(
     write_images(tmp_path / "xrays", names)
     csv = tmp_path / "xrays.csv"
     pd.DataFrame({"image": names, "died": ["no", "yes"] * 2}).to_csv(csv, index=False)
-    sort_images(read_cohort(CohortSource(data=csv)), tmp_path / "sorted")
+    sort_images(read_cohort(DataOptions(data=csv)), tmp_path / "sorted")
     found = [
         p.relative_to(tmp_path / "sorted").as_posix() for p in list_images(tmp_path / "sorted")
     ]
@@ -65,8 +65,8 @@ def test_a_folder_with_anything_in_it_is_refused_and_left_alone(
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    cohort = read_cohort(CohortSource(data=xray_csv))
-    with pytest.raises(InputProblemsError) as caught:
+    cohort = read_cohort(DataOptions(data=xray_csv))
+    with pytest.raises(InputError) as caught:
         sort_images(cohort, out, shares=(80, 30))
     assert [text.split()[0] for text in caught.value.problems] == ["--out", "--shares"]
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
@@ -75,9 +75,9 @@ def test_a_folder_with_anything_in_it_is_refused_and_left_alone(
 def test_nothing_half_done_is_left_when_an_image_cannot_be_brought(
     xray_csv: Path, tmp_path: Path
 ) -> None:
-    cohort = read_cohort(CohortSource(data=xray_csv))
+    cohort = read_cohort(DataOptions(data=xray_csv))
     list_images(tmp_path / "chests")[5].unlink()
-    with pytest.raises(InputProblemsError, match="cannot bring"):
+    with pytest.raises(InputError, match="cannot bring"):
         sort_images(cohort, tmp_path / "sorted")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chests", "chests.csv"]
 
@@ -85,10 +85,10 @@ def test_nothing_half_done_is_left_when_an_image_cannot_be_brought(
 def test_a_manifest_that_lacks_an_image_is_refused(
     xray_csv: Path, tmp_path: Path, write_images: WriteImages
 ) -> None:
-    sort_images(read_cohort(CohortSource(data=xray_csv)), tmp_path / "sorted")
+    sort_images(read_cohort(DataOptions(data=xray_csv)), tmp_path / "sorted")
     write_images(tmp_path / "sorted" / "1", ["new.png"])
-    with pytest.raises(InputProblemsError, match=r"lacks: 1/new\.png"):
-        read_cohort(CohortSource(data=tmp_path / "sorted"))
+    with pytest.raises(InputError, match=r"lacks: 1/new\.png"):
+        read_cohort(DataOptions(data=tmp_path / "sorted"))
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:

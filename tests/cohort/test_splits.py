@@ -6,7 +6,7 @@ import pytest
 
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, make_folds
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 MakeCohort = Callable[..., Cohort]
 SEEDS = range(5)
@@ -110,7 +110,7 @@ def test_kept_split_is_the_only_fold(make_cohort: MakeCohort, seed: int) -> None
 
 def test_fold_of_a_single_class_is_refused(make_cohort: MakeCohort) -> None:
     cohort = make_cohort([1, 1, 1, 0, 0, 0], patients=["a", "a", "a", "b", "c", "d"])
-    with pytest.raises(InputProblemsError, match="every fold must hold both classes"):
+    with pytest.raises(InputError, match="every fold must hold both classes"):
         make_folds(cohort, 3, seed=0)
 
 
@@ -118,5 +118,5 @@ def test_fold_of_a_single_class_is_refused(make_cohort: MakeCohort) -> None:
 def test_side_of_a_single_class_is_refused(make_cohort: MakeCohort, side: str) -> None:
     other = {"train": "valid", "valid": "train"}[side]
     cohort = make_cohort([0, 0, 0, 1], splits=[side, side, other, other])
-    with pytest.raises(InputProblemsError, match="every fold must hold both classes"):
+    with pytest.raises(InputError, match="every fold must hold both classes"):
         make_folds(cohort, 5, seed=0)

@@ -10,10 +10,10 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from search.remote import brought, uri
-from search.settings import SearchSettings
+from search.remote import download_inputs, uri
+from search.settings import SearchOptions
 from trainable.cohort.readers import read_cohort
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def memory(xray_csv: Path) -> Iterator[str]:
     store.rm("/bucket", recursive=True)
 
 
-def settings_of(folder: Path, data: str, images: str | None = None) -> SearchSettings:
+def settings_of(folder: Path, data: str, images: str | None = None) -> SearchOptions:
     """Settings as the command line gives them."""
-    return SearchSettings(
+    return SearchOptions(
         data=Path(data), images=Path(images) if images else None, cache=folder / "cache"
     )
 
@@ -43,23 +43,23 @@ def test_a_cohort_in_a_store_is_the_one_on_the_disk(
     memory: str, xray_csv: Path, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path, f"{memory}/chests.csv", f"{memory}/images/of/chests")
-    found = brought(settings)
-    there, here = read_cohort(found).manifest, read_cohort(SearchSettings(data=xray_csv)).manifest
+    found = download_inputs(settings)
+    there, here = read_cohort(found).manifest, read_cohort(SearchOptions(data=xray_csv)).manifest
     columns = ["label", "patient", "sha256"]
     assert there[columns].equals(here[columns])
-    again = brought(settings)
+    again = download_inputs(settings)
     assert (again.data, again.images) == (found.data, found.images)
     assert again.seed == settings.seed
 
 
 def test_only_images_are_brought_and_only_once(memory: str, tmp_path: Path) -> None:
     settings = settings_of(tmp_path, f"{memory}/images")
-    found = brought(settings).data
+    found = download_inputs(settings).data
     assert found is not None
     files = sorted(path for path in found.rglob("*") if path.is_file())
     assert {path.suffix for path in files} == {".png"}
     times = [path.stat().st_mtime_ns for path in files]
-    assert brought(settings).data == found
+    assert download_inputs(settings).data == found
     assert [path.stat().st_mtime_ns for path in files] == times
 
 
@@ -67,11 +67,11 @@ def test_what_changes_in_the_store_does_not_change_what_was_brought(
     memory: str, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path, f"{memory}/chests.csv", f"{memory}/images")
-    before = brought(settings).data
+    before = download_inputs(settings).data
     assert before is not None
     text = before.read_text()
     fsspec.filesystem("memory").pipe("/bucket/chests.csv", text.encode() + b"more.png,1,013\n")
-    after = brought(settings).data
+    after = download_inputs(settings).data
     assert after is not None
     assert after != before
     assert before.read_text() == text
@@ -80,35 +80,35 @@ def test_what_changes_in_the_store_does_not_change_what_was_brought(
 
 def test_a_copy_that_was_broken_off_is_made_again(memory: str, tmp_path: Path) -> None:
     settings = settings_of(tmp_path, f"{memory}/images")
-    found = brought(settings).data
+    found = download_inputs(settings).data
     assert found is not None
     whole = sorted(path.relative_to(found) for path in found.rglob("*.png"))
     partial = found.with_suffix(".partial")
     found.rename(partial)
     next(partial.rglob("*.png")).unlink()
-    assert brought(settings).data == found
+    assert download_inputs(settings).data == found
     assert sorted(path.relative_to(found) for path in found.rglob("*.png")) == whole
 
 
 def test_all_that_is_wrong_is_said_at_once(memory: str, tmp_path: Path) -> None:
-    with pytest.raises(InputProblemsError) as refused:
-        brought(settings_of(tmp_path, f"{memory}/gone.csv", "nostore://bucket/images"))
+    with pytest.raises(InputError) as refused:
+        download_inputs(settings_of(tmp_path, f"{memory}/gone.csv", "nostore://bucket/images"))
     gone, unknown = refused.value.problems
     assert gone.startswith("memory://bucket/gone.csv cannot be read (FileNotFoundError")
     assert unknown.startswith("nostore://bucket/images cannot be read (ValueError: Protocol not")
 
 
 def test_a_table_in_a_store_needs_the_folder_of_its_images(memory: str, tmp_path: Path) -> None:
-    with pytest.raises(InputProblemsError, match="--images must name the folder"):
-        brought(settings_of(tmp_path, f"{memory}/chests.csv"))
+    with pytest.raises(InputError, match="--images must name the folder"):
+        download_inputs(settings_of(tmp_path, f"{memory}/chests.csv"))
 
 
 def test_a_store_whose_package_is_missing_is_said_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(InputProblemsError, match="uv sync --extra s3"):
-        brought(settings_of(tmp_path, "s3://bucket/images"))
+    with pytest.raises(InputError, match="uv sync --extra s3"):
+        download_inputs(settings_of(tmp_path, "s3://bucket/images"))
 
 
 def test_a_web_server_is_a_store_too(xray_csv: Path, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_web_server_is_a_store_too(xray_csv: Path, tmp_path: Path) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
         at = f"http://127.0.0.1:{server.server_port}"
-        found = brought(settings_of(tmp_path, f"{at}/chests.csv", f"{at}/chests/"))
+        found = download_inputs(settings_of(tmp_path, f"{at}/chests.csv", f"{at}/chests/"))
         server.shutdown()
     assert found.data is not None
     assert found.data.read_bytes() == xray_csv.read_bytes()

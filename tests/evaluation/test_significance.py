@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.compare import describe, read_counts
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.evaluation.significance import differing_pairs, f1_interval, holm
 
 CUTS = """cut,TP,FN,FP,TN
@@ -96,7 +96,7 @@ def test_two_rows_are_compared_by_fisher_s_exact_test(tmp_path: Path) -> None:
     ],
 )
 def test_a_table_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(InputProblemsError, match=message):
+    with pytest.raises(InputError, match=message):
         read_counts(write(tmp_path, text))
 
 

@@ -48,11 +48,11 @@ def fitted(name: str) -> Weights:
 def prepared_model(model: nn.Module) -> Weights:
     """Weights that are those of this network."""
 
-    class Prepared(Weights):
+    class SearchPlan(Weights):
         def build(self, name: str, cut: str | None = None) -> nn.Module:
             return copy.deepcopy(model)
 
-    return Prepared("none", tuple(BACKBONES), fingerprints=dict.fromkeys(BACKBONES, "prepared"))
+    return SearchPlan("none", tuple(BACKBONES), fingerprints=dict.fromkeys(BACKBONES, "prepared"))
 
 
 def no_weights() -> Weights:

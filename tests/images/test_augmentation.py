@@ -107,14 +107,14 @@ def test_rows_of_several_tables_come_in_the_order_that_is_asked_for() -> None:
         assert np.array_equal(take(numbers).numpy(), whole[rows])
 
 
-@pytest.mark.parametrize("positive_views", [1, 2, 5])
-def test_only_views_of_what_a_fold_trains_on_are_trained_on(positive_views: int) -> None:
-    rng = np.random.default_rng(positive_views)
+@pytest.mark.parametrize("positive_copies", [1, 2, 5])
+def test_only_views_of_what_a_fold_trains_on_are_trained_on(positive_copies: int) -> None:
+    rng = np.random.default_rng(positive_copies)
     for _ in range(50):
         labels = rng.integers(0, 2, 30)
         part = rng.integers(0, 3, 30)
-        rows = trial_rows(np.arange(30)[:, None], labels, positive_views)
-        assert len(rows.labels) == 30 + (positive_views - 1) * labels.sum()
+        rows = trial_rows(np.arange(30)[:, None], labels, positive_copies)
+        assert len(rows.labels) == 30 + (positive_copies - 1) * labels.sum()
         assert np.array_equal(rows.labels, labels[rows.origins])
         assert np.array_equal(rows.origins[:30], np.arange(30))
         for number in range(3):
@@ -123,5 +123,5 @@ def test_only_views_of_what_a_fold_trains_on_are_trained_on(positive_views: int)
             assert np.array_equal(whole.valid, fold.valid)
             origins, counts = np.unique(rows.origins[whole.train], return_counts=True)
             assert np.array_equal(origins, fold.train)
-            assert np.array_equal(counts, np.where(labels[origins] == 1, positive_views, 1))
+            assert np.array_equal(counts, np.where(labels[origins] == 1, positive_copies, 1))
             assert len(set(whole.train.tolist())) == len(whole.train)

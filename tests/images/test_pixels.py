@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from trainable.cohort.readers import hash_files
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.images.decoding import decode
 from trainable.images.pixels import load_pixels, pixel_statistics, pixels_key
 from trainable.store import ArrayStore
@@ -77,7 +77,7 @@ def test_unreadable_files_are_all_named_and_nothing_is_kept(
     Path(paths[0]).write_bytes(whole[:50])
     Path(paths[2]).unlink()
     Path(paths[3]).write_text("no image")
-    with pytest.raises(InputProblemsError) as refusal:
+    with pytest.raises(InputError) as refusal:
         load_pixels(paths, hashes, SIZE, store)
     (problem,) = refusal.value.problems
     assert "3 are not" in problem

@@ -21,17 +21,17 @@ from fixtures.networks import (
 )
 from PIL import Image
 
-from analysis.evaluate import read_truth
+from analysis.evaluate import read_true_labels
 from analysis.model_file import load_model, save_model
 from analysis.new_images import find_new_images
-from analysis.predict import fill_in, score
+from analysis.predict import score, write_predictions_table
 from analysis.retrain import final_model
 from analysis.winner import Winner
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.readers import CohortSource, read_cohort
+from trainable.cohort.readers import DataOptions, read_cohort
 from trainable.cohort.splits import Fold
 from trainable.cohort.training_rows import trial_rows
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
@@ -132,7 +132,7 @@ NUM_EXAMS = 24
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Examinations whose lateral view alone tells their label; every fourth lacks the frontal."""
     folder = tmp_path_factory.mktemp("exams")
-    return read_cohort(CohortSource(data=write_exams(folder, seed=0), views=2))
+    return read_cohort(DataOptions(data=write_exams(folder, seed=0), views=2))
 
 
 def write_exams(folder: Path, seed: int) -> Path:
@@ -190,7 +190,7 @@ def test_what_one_view_tells_is_learnt(tmp_path: Path, cohort: Cohort, unfreeze:
 def test_no_score_depends_on_the_labels_of_its_fold(
     tmp_path: Path, cohort: Cohort, unfreeze: int
 ) -> None:
-    config = tiny_config(**{**LEARNER, "epochs": 2}, unfreeze=unfreeze, positive_views=2)
+    config = tiny_config(**{**LEARNER, "epochs": 2}, unfreeze=unfreeze, positive_copies=2)
     task, store = task_of(cohort, tmp_path), ArrayStore(tmp_path)
     *_, before = cross_validate(config, task, CPU, store)
     flipped = task.labels.copy()
@@ -209,13 +209,13 @@ def test_a_configuration_for_another_number_of_views_is_refused(
         next(cross_validate(config, task_of(cohort, tmp_path), CPU, ArrayStore(tmp_path)))
 
 
-@pytest.mark.parametrize("positive_views", [1, 2])
+@pytest.mark.parametrize("positive_copies", [1, 2])
 def test_one_prediction_an_examination_in_the_order_of_the_template(
-    tmp_path: Path, cohort: Cohort, positive_views: int
+    tmp_path: Path, cohort: Cohort, positive_copies: int
 ) -> None:
-    config = tiny_config(**LEARNER, unfreeze=1, positive_views=positive_views)
+    config = tiny_config(**LEARNER, unfreeze=1, positive_copies=positive_copies)
     prints = dict(RANDOM.fingerprints)
-    num_rows = NUM_EXAMS + (positive_views - 1) * int(cohort.labels.sum())
+    num_rows = NUM_EXAMS + (positive_copies - 1) * int(cohort.labels.sum())
     steps_of_a_fold = config.epochs * math.ceil(num_rows / config.batch_size)
     winner = Winner(
         0, config, steps_of_a_fold, 0.5, ThresholdPolicy("best"), "binary", "none", prints,
@@ -235,9 +235,9 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     new = find_new_images(csv, template, cohort.grouping)
     assert new.num_unlisted == 4
     scores = score(model, new, store)
-    predictions, table = fill_in(new, scores, 0.5, cohort.classes)
+    predictions, table = write_predictions_table(new, scores, 0.5, cohort.classes)
     assert predictions["Study"].tolist() == table["exam"].tolist() == order
-    truth = read_truth(csv, new, cohort)
+    truth = read_true_labels(csv, new, cohort)
     expected = [int(exam.split("-")[1]) // 2 % 2 for exam in order]
     assert truth.labels.tolist() == expected
     assert predictions["died"].tolist() == [str(label) for label in expected]
@@ -281,7 +281,7 @@ def test_new_examinations_that_do_not_fit_are_refused(
     template = tmp_path / "template.csv"
     table[["exam"]].drop_duplicates().assign(died="").to_csv(template, index=False)
     change(table).to_csv(tmp_path / "changed.csv", index=False)
-    with pytest.raises(InputProblemsError, match=message):
+    with pytest.raises(InputError, match=message):
         find_new_images(tmp_path / "changed.csv", template, cohort.grouping)
 
 
@@ -291,8 +291,8 @@ def test_a_label_of_an_examination_must_be_one(tmp_path: Path, cohort: Cohort) -
     labels = pd.read_csv(csv, dtype=str).set_index("image")
     labels.loc["5lateral.png", "died"] = "1"
     labels.to_csv(tmp_path / "labels.csv")
-    with pytest.raises(InputProblemsError, match=r"one label in .*; with two: 3-5"):
-        read_truth(tmp_path / "labels.csv", new, cohort)
+    with pytest.raises(InputError, match=r"one label in .*; with two: 3-5"):
+        read_true_labels(tmp_path / "labels.csv", new, cohort)
 
 
 def test_a_batch_keeps_its_shape_when_something_is_computed_of_its_images() -> None:

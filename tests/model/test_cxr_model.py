@@ -140,7 +140,7 @@ def test_a_head_of_ones_own_layers_is_shown(show: Show) -> None:
     output = show("resnet18", "--head", "plain", "--head-layers", "256,64", "--image-size", "32")
     shown = re.findall(r"^ *head\.\S+ +(\w+) +(\d+) ", output, re.M)
     assert shown == [
-        *(("Averages", "512"), ("Linear", "256"), ("ReLU", "256"), ("Linear", "64")),
+        *(("AveragePool", "512"), ("Linear", "256"), ("ReLU", "256"), ("Linear", "64")),
         *(("ReLU", "64"), ("Dropout", "64"), ("Linear", "2")),
     ]
     plain = show.counts("resnet18", "--head", "plain", "--head-layers", "none")

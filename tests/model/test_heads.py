@@ -10,7 +10,7 @@ from torch import nn
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.model.network import (
-    Averages,
+    AveragePool,
     ConcatPool,
     build_network,
     count_parameters,
@@ -72,11 +72,11 @@ def test_fastais_head_halves_the_dropout_of_all_layers_but_the_last(
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ((), ["Averages", "Dropout 0.4", "Linear (2, 10)"]),
+        ((), ["AveragePool", "Dropout 0.4", "Linear (2, 10)"]),
         (
             (8, 6),
             [
-                *("Averages", "Linear (8, 10)", "ReLU", "Linear (6, 8)", "ReLU"),
+                *("AveragePool", "Linear (8, 10)", "ReLU", "Linear (6, 8)", "ReLU"),
                 *("Dropout 0.4", "Linear (2, 6)"),
             ],
         ),
@@ -93,10 +93,10 @@ def test_a_plain_head_has_one_dropout_and_biases(
 def test_averages_are_the_second_half_of_what_is_pooled() -> None:
     maps = noise(4, 5)
     pooled = ConcatPool()(maps)
-    assert torch.equal(Averages(3)(pooled), maps.mean(dim=(2, 3)))
+    assert torch.equal(AveragePool(3)(pooled), maps.mean(dim=(2, 3)))
     views = torch.cat([pooled, ConcatPool()(2 * maps)], dim=1)
     expected = torch.cat([maps.mean(dim=(2, 3)), 2 * maps.mean(dim=(2, 3))], dim=1)
-    assert torch.equal(Averages(3)(views), expected)
+    assert torch.equal(AveragePool(3)(views), expected)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 from fixtures.cohorts import cohort
 
 from search.run_folder import RunFolder
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.space.files import dump_space, kept_space
 from search.space.grid import Grid, Row, same_networks
-from search.tune.study import StudySearch, open_study, settle
+from search.tune.study import StudySearch, open_study, reconcile
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 ROWS = tuple(
     Row("cut" if seed < 2 else "rate", str(seed), TrialConfig(seed=seed, learning_rate=rate))
@@ -21,7 +21,7 @@ ROWS = tuple(
 
 def new_run(folder: Path) -> RunFolder:
     run = RunFolder(folder / "run")
-    run.create(SearchSettings(data=Path("x.csv")), cohort())
+    run.create(SearchOptions(data=Path("x.csv")), cohort())
     return run
 
 
@@ -42,7 +42,7 @@ def test_a_row_that_was_interrupted_is_run_again_and_no_other(tmp_path: Path) ->
     run.add_trial(0, "complete", ROWS[0].config.model_dump(), {"objective": 0.5})
     # a third row was taken from the queue, but was cut off before it was looked at
     open_study(run, Grid(ROWS)).ask()
-    settle(run, open_study(run, Grid(ROWS)))
+    reconcile(run, open_study(run, Grid(ROWS)))
     again = StudySearch(Grid(ROWS), run, seed=0, num_folds=1, capacity=lambda: 9)
     assert sorted(seeds(again, "cde")) == [1, 2, 3]
 
@@ -73,7 +73,7 @@ def test_all_rows_that_cannot_be_are_named() -> None:
         {"epochs": 3},
         "x",
     ]
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         Grid.read({"rows": rows}, "mine.yaml")
     first, second, third = caught.value.problems
     assert first.startswith("mine.yaml: row 1: epochs: ")
@@ -85,5 +85,5 @@ def test_all_rows_that_cannot_be_are_named() -> None:
 
 @pytest.mark.parametrize("rows", [3, [], "resnet18"])
 def test_what_is_no_list_of_rows_is_refused(rows: object) -> None:
-    with pytest.raises(InputProblemsError, match="must be a list of configurations"):
+    with pytest.raises(InputError, match="must be a list of configurations"):
         Grid.read({"rows": rows}, "mine.yaml")

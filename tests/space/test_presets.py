@@ -9,15 +9,15 @@ import pytest
 from fixtures.commands import run_command
 from PIL import Image
 
-from search.settings import PresetName, SearchSettings
+from search.settings import PresetName, SearchOptions
 from search.space.grid import Grid, same_networks
 from search.space.presets import PRESETS, describe_preset, preset_grid, with_preset
 from trainable.cohort.phantoms import write_demo
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 
 def grid(**options: object) -> Grid:
-    return preset_grid(with_preset(SearchSettings.model_validate(options)))
+    return preset_grid(with_preset(SearchOptions.model_validate(options)))
 
 
 def by_name(grid: Grid, title: str) -> dict[str, int]:
@@ -72,7 +72,7 @@ def test_options_change_every_row_but_what_a_row_is_about() -> None:
 
 def test_what_options_change_is_said() -> None:
     options = {"preset": "assignment", "epochs": 2, "threshold": "best", "weights": "none"}
-    settings = with_preset(SearchSettings.model_validate(options))
+    settings = with_preset(SearchOptions.model_validate(options))
     lines = list(describe_preset(settings, {"it is too large": ["1: backbone, ResNet-50"]}))
     assert "epochs 2 in place of 5" in lines[1]
     assert "threshold best in place of 0.5" in lines[1]
@@ -83,9 +83,9 @@ def test_what_options_change_is_said() -> None:
 
 def test_the_user_s_own_split_or_folds_take_the_place_of_the_shares() -> None:
     given = {"preset": "assignment"}
-    assert with_preset(SearchSettings.model_validate(given)).shares == (80, 20)
-    assert with_preset(SearchSettings.model_validate({**given, "folds": 3})).shares is None
-    assert with_preset(SearchSettings.model_validate({**given, "split": "keep"})).shares is None
+    assert with_preset(SearchOptions.model_validate(given)).shares == (80, 20)
+    assert with_preset(SearchOptions.model_validate({**given, "folds": 3})).shares is None
+    assert with_preset(SearchOptions.model_validate({**given, "split": "keep"})).shares is None
 
 
 def test_backbones_that_are_not_asked_for_are_left_out() -> None:
@@ -96,7 +96,7 @@ def test_backbones_that_are_not_asked_for_are_left_out() -> None:
 
 
 def test_options_without_a_meaning_for_a_list_are_refused_together(tmp_path: Path) -> None:
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         grid(
             preset="assignment", unfreeze="none,one", space=tmp_path / "s.yaml",
             backbones="resnet81",
@@ -120,7 +120,7 @@ def test_a_preset_runs_and_prints_its_table_and_draws_its_figures(tmp_path: Path
     assert "images through frozen bodies:" in done.stdout
     trials = pd.read_csv(run / "trials.csv")
     assert trials["state"].tolist() == ["complete"] * 2
-    assert trials["positive_views"].tolist() == [5, 5]
+    assert trials["positive_copies"].tolist() == [5, 5]
     for name in ("roc.png", "precision_recall.png", "scores.png"):
         with Image.open(run / name) as picture:
             assert min(picture.size) > 500

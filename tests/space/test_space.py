@@ -10,11 +10,11 @@ from search.space.files import Layer, make_space
 from search.space.space import Space
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 
 def space(backbones: Sequence[str] = tuple(BACKBONES), **changes: Any) -> Space:
-    return make_space(Layer("{}", changes)).within(backbones, has_gpu=True)
+    return make_space(Layer("{}", changes)).restricted_to(backbones, has_gpu=True)
 
 
 def samples(space: Space, num: int) -> list[TrialConfig]:
@@ -59,8 +59,8 @@ def test_every_setting_of_a_trial_is_a_dimension() -> None:
 
 def test_without_a_gpu_two_stages_are_not_trained_unless_it_is_asked_for() -> None:
     asked = make_space()
-    assert asked.within(["resnet18"], has_gpu=False).values("unfreeze") == ("none", "one")
-    two = make_space(Layer("{}", {"unfreeze": [2]})).within(["resnet18"], has_gpu=False)
+    assert asked.restricted_to(["resnet18"], has_gpu=False).values("unfreeze") == ("none", "one")
+    two = make_space(Layer("{}", {"unfreeze": [2]})).restricted_to(["resnet18"], has_gpu=False)
     assert {config.unfreeze for config in samples(two, 50)} == {1, 2}
 
 
@@ -98,7 +98,7 @@ def test_cuts_named_for_all_backbones_are_taken_by_those_that_have_them() -> Non
     both = space(("resnet18", "squeezenet1_0"), cut=["layer2", "features.5"])
     cuts = {(config.backbone, config.cut) for config in samples(both, 30)}
     assert cuts == {("resnet18", "layer2"), ("squeezenet1_0", "features.5")}
-    with pytest.raises(InputProblemsError, match=r"densenet121 .* has none"):
+    with pytest.raises(InputError, match=r"densenet121 .* has none"):
         space(("resnet18", "densenet121"), cut="layer2")
 
 

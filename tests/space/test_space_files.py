@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.space.files import default_text, dump_space, make_space, read_layer, read_space
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 
 def write(folder: Path, text: str, name: str = "mine.yaml") -> Path:
@@ -27,8 +27,8 @@ def test_a_space_comes_back_from_the_run_folder_as_it_was(tmp_path: Path) -> Non
 
 def test_a_file_changes_only_what_it_names(tmp_path: Path) -> None:
     text = "learning_rate:\n  trained: 1e-4\nbackbone: resnet18\n"
-    found = make_space(read_layer(write(tmp_path, text))).written()
-    default = make_space().written()
+    found = make_space(read_layer(write(tmp_path, text))).to_dict()
+    default = make_space().to_dict()
     assert found.pop("backbone") == "resnet18"
     assert found.pop("learning_rate") == {**default["learning_rate"], "trained": 1e-4}
     assert found == {name: default[name] for name in found}
@@ -43,8 +43,8 @@ def test_toml_says_the_same(tmp_path: Path) -> None:
 
 def test_options_go_on_top_of_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, "image_size: 224\nbackbone: [resnet18, resnet34]\nepochs: 9\n")
-    settings = SearchSettings(space=file, backbones=("resnet50",), image_size=64)
-    found = read_space(settings).written()
+    settings = SearchOptions(space=file, backbones=("resnet50",), image_size=64)
+    found = read_space(settings).to_dict()
     assert (found["backbone"], found["image_size"], found["epochs"]) == (["resnet50"], 64, 9)
 
 
@@ -64,7 +64,7 @@ positive_weight: {low: 4, high: 2}
 
 
 def test_all_mistakes_are_said_at_once_with_the_nearest_name(tmp_path: Path) -> None:
-    with pytest.raises(InputProblemsError) as caught:
+    with pytest.raises(InputError) as caught:
         make_space(read_layer(write(tmp_path, WRONG)))
     problems = {text.split(": ")[1]: text for text in caught.value.problems}
     for setting, words in {
@@ -94,10 +94,10 @@ def test_all_mistakes_are_said_at_once_with_the_nearest_name(tmp_path: Path) -> 
     ],
 )
 def test_what_is_no_space_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(InputProblemsError, match=message):
+    with pytest.raises(InputError, match=message):
         read_layer(write(tmp_path, text))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputProblemsError, match="not found"):
+    with pytest.raises(InputError, match="not found"):
         read_layer(tmp_path / "no.yaml")

@@ -14,7 +14,7 @@ def test_defaults_are_the_assignments() -> None:
     assert (config.image_size, config.batch_size, config.epochs) == (320, 64, 5)
     assert (config.learning_rate, config.normalization) == (1e-3, "none")
     assert (config.head_layers, config.positive_weight) == ((512,), 1.0)
-    assert (config.positive_views, config.views) == (1, 1)
+    assert (config.positive_copies, config.views) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_defaults_are_the_assignments() -> None:
         ({"dropout": -0.1}, "greater than or equal to 0"),
         ({"positive_weight": 0.0}, "greater than 0"),
         ({"positive_weight": float("inf")}, "finite number"),
-        ({"positive_views": 0}, "greater than or equal to 1"),
+        ({"positive_copies": 0}, "greater than or equal to 1"),
         ({"image_size": 31}, "greater than or equal to 32"),
         ({"batch_size": 1}, "greater than or equal to 2"),
         ({"epochs": 0}, "greater than or equal to 1"),

@@ -98,11 +98,11 @@ def test_labels_by_lot_are_learnt_by_heart_but_not_scored_so(noise_task: Task) -
     assert 0.25 < auc < 0.75
 
 
-@pytest.mark.parametrize(("unfreeze", "positive_views"), [(0, 1), (1, 1), (0, 3), (1, 3)])
+@pytest.mark.parametrize(("unfreeze", "positive_copies"), [(0, 1), (1, 1), (0, 3), (1, 3)])
 def test_no_score_depends_on_the_labels_of_its_fold(
-    noise_task: Task, unfreeze: int, positive_views: int
+    noise_task: Task, unfreeze: int, positive_copies: int
 ) -> None:
-    changes = {"epochs": 3, "unfreeze": unfreeze, "positive_views": positive_views}
+    changes = {"epochs": 3, "unfreeze": unfreeze, "positive_copies": positive_copies}
     config = LEARNER.model_copy(update=changes)
     before = run(noise_task, config)[-1].scores
     flipped = noise_task.labels.copy()

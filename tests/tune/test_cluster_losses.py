@@ -17,13 +17,13 @@ from ray import tune
 from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
-from search.prepare import Prepared, prepare
+from search.prepare import SearchPlan, prepare
 from search.run_folder import RunFolder
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.tune.capacity import Capacity, Resources
 from search.tune.cluster import cluster
 from search.tune.study import StudySearch
-from search.tune.tuner import death, run_trials
+from search.tune.tuner import run_trials, why_lost
 from trainable.backbones.table import find_backbone
 from trainable.cohort.phantoms import write_demo
 from trainable.ray_worker import ship
@@ -53,14 +53,14 @@ def worker(nodes: Cluster) -> Iterator[Any]:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
+def prepared(tmp_path: Path) -> SearchPlan:
     """A search whose images and weights are gone from the disk once they are prepared."""
     write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
     weights = tmp_path / "weights"
     weights.mkdir()
     state = find_backbone("squeezenet1_1").build().state_dict()
     torch.save(state, weights / "squeezenet1_1.pth")
-    settings = SearchSettings(
+    settings = SearchOptions(
         data=tmp_path / "demo" / "train.csv",
         weights=str(weights),
         unfreeze=("one",),
@@ -73,7 +73,7 @@ def prepared(tmp_path: Path) -> Prepared:
 
 
 def run_search(
-    prepared: Prepared, folder: Path, num_trials: int, callback: tune.Callback
+    prepared: SearchPlan, folder: Path, num_trials: int, callback: tune.Callback
 ) -> RunFolder:
     """Run trials as on machines that have nothing but the cluster."""
     run = RunFolder(folder / "run")
@@ -108,7 +108,7 @@ class Losses(tune.Callback):
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self.said.append(death(trial))
+        self.said.append(why_lost(trial))
 
 
 @pytest.mark.usefixtures("worker")
@@ -125,7 +125,7 @@ def test_a_worker_runs_the_code_that_was_sent() -> None:
 
 
 def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_joins_late(
-    nodes: Cluster, prepared: Prepared, tmp_path: Path, worker: Any
+    nodes: Cluster, prepared: SearchPlan, tmp_path: Path, worker: Any
 ) -> None:
     def replace(_: Any) -> None:
         nodes.remove_node(worker, allow_graceful=False)
@@ -146,7 +146,7 @@ def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_
 
 @pytest.mark.usefixtures("worker")
 def test_a_node_that_joins_late_runs_trials_that_are_shorter_than_the_start_of_a_worker(
-    nodes: Cluster, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Cluster, prepared: SearchPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_a_moment(config: dict[str, Any], task: Any, shipment: Any) -> None:
         time.sleep(0.3)

@@ -10,14 +10,14 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from search.run_folder import RunFolder
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.space.files import Layer, make_space
 from search.tune.early_stopping import FoldStopping
-from search.tune.study import StudySearch, num_ended, open_study, settle
+from search.tune.study import StudySearch, num_ended, open_study, reconcile
 
 SPACE = make_space(
     Layer("{}", {"unfreeze": ["one"], "normalization": ["none", "image"], "image_size": 64})
-).within(("squeezenet1_0",), has_gpu=False)
+).restricted_to(("squeezenet1_0",), has_gpu=False)
 
 
 class Race:
@@ -25,7 +25,7 @@ class Race:
 
     def __init__(self, folder: Path, num_folds: int = 5) -> None:
         self.run = RunFolder(folder / "run")
-        self.run.create(SearchSettings(data=Path("x.csv")), cohort())
+        self.run.create(SearchOptions(data=Path("x.csv")), cohort())
         self.search = StudySearch(SPACE, self.run, seed=0, num_folds=num_folds, capacity=lambda: 9)
         self.scheduler = FoldStopping(self.run, self.search, num_folds)
         self.trials: dict[str, Trial] = {}
@@ -73,7 +73,7 @@ def test_a_stopped_trial_is_pruned_in_the_study_and_not_run_again(race: Race) ->
     study = open_study(race.run, SPACE)
     assert study.trials[1].state == TrialState.PRUNED
     race.report("good", 5, 0.5)
-    settle(race.run, study)
+    reconcile(race.run, study)
     assert [trial.state for trial in study.trials].count(TrialState.WAITING) == 1
     assert race.run.trials()["state"].tolist() == ["stopped", "interrupted"]
 

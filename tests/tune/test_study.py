@@ -8,19 +8,19 @@ from fixtures.cohorts import CONFIG, cohort
 from optuna.trial import TrialState
 
 from search.run_folder import RunFolder
-from search.settings import SearchSettings
+from search.settings import SearchOptions
 from search.space.files import Layer, make_space
-from search.tune.study import StudySearch, num_ended, open_study, settle
+from search.tune.study import StudySearch, num_ended, open_study, reconcile
 
 SPACE = make_space(
     Layer("{}", {"unfreeze": ["none"], "normalization": ["none", "image"], "image_size": 64})
-).within(("squeezenet1_0",), has_gpu=False)
+).restricted_to(("squeezenet1_0",), has_gpu=False)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
-    folder.create(SearchSettings(data=Path("x.csv")), cohort())
+    folder.create(SearchOptions(data=Path("x.csv")), cohort())
     return folder
 
 
@@ -33,7 +33,7 @@ def ask(study: optuna.Study) -> optuna.Trial:
 def test_a_trial_without_a_row_is_run_again_with_its_parameters(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     lost = ask(study)
-    assert settle(run, study) == 1
+    assert reconcile(run, study) == 1
     assert study.trials[0].state == TrialState.FAIL
     assert run.trials()["state"].tolist() == ["interrupted"]
     assert num_ended(run) == 0
@@ -44,9 +44,9 @@ def test_a_trial_without_a_row_is_run_again_with_its_parameters(run: RunFolder) 
 def test_settling_twice_changes_nothing_more(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     ask(study)
-    settle(run, study)
+    reconcile(run, study)
     before = [(trial.number, trial.state) for trial in study.trials]
-    assert settle(run, study) == 0
+    assert reconcile(run, study) == 0
     assert [(trial.number, trial.state) for trial in study.trials] == before
 
 
@@ -54,7 +54,7 @@ def test_a_whole_trial_that_optuna_was_not_told_of_is_kept(run: RunFolder) -> No
     study = open_study(run, SPACE)
     trial = ask(study)
     run.add_trial(trial.number, "complete", CONFIG, {"objective": 0.625})
-    assert settle(run, study) == 0
+    assert reconcile(run, study) == 0
     assert study.trials[0].state == TrialState.COMPLETE
     assert study.trials[0].value == 0.625
     assert len(study.trials) == 1
@@ -64,7 +64,7 @@ def test_a_failed_trial_is_not_run_again(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     trial = ask(study)
     run.add_trial(trial.number, "failed", CONFIG, {}, "DivergedError: ...")
-    settle(run, study)
+    reconcile(run, study)
     assert [t.state for t in study.trials] == [TrialState.FAIL]
     assert num_ended(run) == 1
 

@@ -9,13 +9,13 @@ from ray import tune
 
 from search.prepare import prepare
 from search.run_folder import RunFolder
-from search.settings import SearchSettings
-from search.tune.capacity import Capacity, allot
+from search.settings import SearchOptions
+from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.cluster import cluster
 from search.tune.study import StudySearch
 from search.tune.tuner import run_trials
 from trainable.cohort.phantoms import write_demo
-from trainable.errors import InputProblemsError
+from trainable.errors import InputError
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -30,7 +30,7 @@ def ray_cluster() -> Iterator[None]:
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: Path) -> None:
     write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
-    settings = SearchSettings(
+    settings = SearchOptions(
         data=tmp_path / "demo" / "train.csv",
         weights="none",
         backbones=("squeezenet1_0", "squeezenet1_1"),
@@ -49,7 +49,7 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         kind=str(tmp_path),
         files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
     )
-    resources = allot(1, 0.25)
+    resources = resources_per_trial(1, 0.25)
     search = StudySearch(
         prepared.space(has_gpu=False), run, 0, len(prepared.task.folds), Capacity(resources)
     )
@@ -64,10 +64,10 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_request_that_no_node_can_meet_is_refused_with_what_there_is() -> None:
-    with pytest.raises(InputProblemsError, match="a trial must fit on one node; it asks for 1000"):
-        allot(1000, 0)
+    with pytest.raises(InputError, match="a trial must fit on one node; it asks for 1000"):
+        resources_per_trial(1000, 0)
 
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_without_gpus_a_trial_is_given_none() -> None:
-    assert allot(1, 0.25).gpus == 0
+    assert resources_per_trial(1, 0.25).gpus == 0

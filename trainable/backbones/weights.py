@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainable.backbones import chexnet
 from trainable.backbones.table import BACKBONES, Backbone, find_backbone
-from trainable.errors import InputProblemsError, Problems, listing
+from trainable.errors import InputError, Problems, listing
 
 IMAGENET = "imagenet"
 NONE = "none"
@@ -73,7 +73,7 @@ def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = (
         whole: those of them whose classifier a body may keep, so that a file must have it too.
 
     Raises:
-        InputProblemsError: if weights of a wanted backbone cannot be had or do not fit it.
+        InputError: if weights of a wanted backbone cannot be had or do not fit it.
     """
     problems = Problems()
     for name in wanted:
@@ -81,7 +81,7 @@ def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = (
             find_backbone(name)
         except ValueError as error:
             problems.add(str(error))
-    problems.refuse()
+    problems.raise_if_any()
     if kind == IMAGENET:
         return _find_imagenet(wanted or tuple(BACKBONES))
     if kind == NONE:
@@ -100,14 +100,12 @@ def _find_imagenet(names: Sequence[str]) -> Weights:
             # downloads it into the folder if it is not there
             torchvision_weights(name).get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise InputProblemsError(
-                [
-                    f"--weights imagenet needs torchvision's weights of {name}, which could not be "
-                    f"downloaded to {folder} and read from there ({error}). Three ways on: connect "
-                    f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
-                    "give --weights FOLDER; or start from random weights with --weights none, "
-                    "which learns far less"
-                ]
+            raise InputError(
+                f"--weights imagenet needs torchvision's weights of {name}, which could not be "
+                f"downloaded to {folder} and read from there ({error}). Three ways on: connect "
+                f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
+                "give --weights FOLDER; or start from random weights with --weights none, "
+                "which learns far less"
             ) from error
     fingerprints = {name: torchvision_weights(name).url for name in names}
     files = {name: folder / Path(url).name for name, url in fingerprints.items()}
@@ -131,17 +129,15 @@ def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
         )
     if not file.is_file():
         problems.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
-    problems.refuse()
+    problems.raise_if_any()
     return _checked(f"{CHEXNET}{file}", {chexnet.BACKBONE: file}, (), problems)
 
 
 def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
     if not folder.is_dir():
-        raise InputProblemsError(
-            [
-                "--weights must be imagenet, none, chexnet:FILE or a folder of state dicts; not a "
-                f"folder: {folder}"
-            ]
+        raise InputError(
+            "--weights must be imagenet, none, chexnet:FILE or a folder of state dicts; not a "
+            f"folder: {folder}"
         )
     files = [path for path in sorted(folder.iterdir()) if path.suffix in (".pth", ".pt")]
     problems = Problems()
@@ -175,7 +171,7 @@ def _checked(
             fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         except ValueError as error:
             problems.add(str(error))
-    problems.refuse()
+    problems.raise_if_any()
     return Weights(kind, tuple(files), files, fingerprints)
 
 

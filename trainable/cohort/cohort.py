@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trainable.cohort.exams import EACH_ALONE, Grouping, group_images
+from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
 from trainable.errors import Problems, listing
 
 MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
@@ -37,7 +37,7 @@ class Cohort:
     manifest: pd.DataFrame
     classes: tuple[str, str]
     notes: tuple[str, ...] = ()
-    grouping: Grouping = EACH_ALONE
+    grouping: Grouping = ONE_IMAGE_EACH
 
     @property
     def exams(self) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems:
     if len(mixed) and not mixed_patients:
         problems.add(
             "a patient must have one label; with both: "
-            f"{listing(mixed)}. Mend the labels, or allow it with --mixed-patients"
+            f"{listing(mixed)}. Fix the labels, or allow it with --mixed-patients"
         )
     if cohort.is_split:
         sides = by_patient["split"].nunique()

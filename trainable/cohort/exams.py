@@ -131,7 +131,7 @@ def _same_column(
     return found
 
 
-EACH_ALONE = Grouping()
+ONE_IMAGE_EACH = Grouping()
 """Every image is an examination of its own."""
 
 _ASKED = {"exam": "which examination it is of", "view": "which view it is"}
@@ -171,7 +171,7 @@ def check_exams(table: pd.DataFrame, problems: Problems) -> None:
         mixed = counts.index[counts > 1]
         if len(mixed):
             problems.add(
-                f"an examination must have one {column}; with more: {listing(mixed)}. Mend "
+                f"an examination must have one {column}; with more: {listing(mixed)}. Fix "
                 "them, or name a column with --exam-column that tells examinations apart"
             )
 

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
 from trainable.cohort.columns import find_column
 from trainable.cohort.exams import (
-    EACH_ALONE,
+    ONE_IMAGE_EACH,
     Grouping,
     check_exams,
     describe_missing,
     find_grouping,
 )
-from trainable.errors import InputProblemsError, Problems, did_you_mean, listing
+from trainable.errors import InputError, Problems, did_you_mean, listing
 from trainable.images.decoding import SUFFIXES
 
 _KNOWN_CLASSES = (
@@ -31,7 +31,7 @@ _TRAIN_NAMES = ("train", "training")
 _VALID_NAMES = ("val", "valid", "validation")
 
 
-class CohortSource(BaseModel):
+class DataOptions(BaseModel):
     """Where the labelled images are and how to read them.
 
     Attributes:
@@ -75,28 +75,28 @@ class _Read(NamedTuple):
     table: pd.DataFrame
     classes: tuple[str, str]
     notes: list[str]
-    grouping: Grouping = EACH_ALONE
+    grouping: Grouping = ONE_IMAGE_EACH
 
 
-def read_cohort(source: CohortSource) -> Cohort:
+def read_cohort(source: DataOptions) -> Cohort:
     """Read the labelled images that `source` names, hashing every file.
 
     Raises:
-        InputProblemsError: naming every missing file, column, class or patient.
+        InputError: naming every missing file, column, class or patient.
     """
     problems = Problems()
     if source.data is None:
-        raise InputProblemsError(["name the labelled images with --data: a CSV, a folder, or demo"])
+        raise InputError("name the labelled images with --data: a CSV, a folder, or demo")
     data = source.data.expanduser().resolve()
     if data.is_dir():
         read = _read_folders(data, source, problems)
     elif data.is_file():
         read = _read_csv(data, source, problems)
     else:
-        raise InputProblemsError(
-            [f"DATA must be a CSV file, a folder of class folders, or demo; not found: {data}"]
+        raise InputError(
+            f"DATA must be a CSV file, a folder of class folders, or demo; not found: {data}"
         )
-    problems.refuse()
+    problems.raise_if_any()
     table, classes, notes, grouping = read
     table["patient"] = _patients(table, source.patient_pattern, notes, problems)
     columns = list(MANIFEST_COLUMNS)
@@ -104,7 +104,7 @@ def read_cohort(source: CohortSource) -> Cohort:
         table["view"] = grouping.places(table, problems)
         check_exams(table, problems)
         columns += EXAM_COLUMNS
-    problems.refuse()
+    problems.raise_if_any()
     table["sha256"] = hash_files(table["path"])
     if table["patient"].isna().all():
         table["patient"] = _own_patients(table, notes)
@@ -154,19 +154,19 @@ def locate(names: pd.Series, folders: Sequence[Path], problems: Problems) -> lis
     return [path or "" for path in best]
 
 
-def _read_csv(csv: Path, source: CohortSource, problems: Problems) -> _Read:
+def _read_csv(csv: Path, source: DataOptions, problems: Problems) -> _Read:
     try:
         raw = pd.read_csv(csv, dtype=str, keep_default_na=False)
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise InputProblemsError(
-            [f"DATA must be comma-separated values in UTF-8; {csv}: {str(error).strip()}"]
+        raise InputError(
+            f"DATA must be comma-separated values in UTF-8; {csv}: {str(error).strip()}"
         ) from error
     columns = {
         "image": find_column("image", raw, source.image_column, problems),
         "label": find_column("label", raw, source.label_column, problems),
         "patient": find_column("patient", raw, source.patient_column, problems),
     }
-    grouping = EACH_ALONE
+    grouping = ONE_IMAGE_EACH
     if source.views > 1:
         grouping = find_grouping(
             raw, source.views, source.exam_column, source.view_column, problems
@@ -175,7 +175,7 @@ def _read_csv(csv: Path, source: CohortSource, problems: Problems) -> _Read:
     elif source.exam_column or source.view_column:
         problems.add("--exam-column and --view-column group images only with --views of 2 or more")
     if columns["image"] is None or columns["label"] is None:
-        problems.refuse()
+        problems.raise_if_any()
     names = raw[columns["image"]].str.strip()
     table = pd.DataFrame({"image": names, "split": ""})
     beside = [csv.parent, csv.parent / csv.stem, csv.parent / "images"]
@@ -202,7 +202,7 @@ def _read_csv(csv: Path, source: CohortSource, problems: Problems) -> _Read:
     return _Read(table.join(grouping.read(raw, names, problems)), classes, notes, grouping)
 
 
-def _read_folders(folder: Path, source: CohortSource, problems: Problems) -> _Read:
+def _read_folders(folder: Path, source: DataOptions, problems: Problems) -> _Read:
     inner = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
     train = next((inner[name] for name in _TRAIN_NAMES if name in inner), None)
     valid = next((inner[name] for name in _VALID_NAMES if name in inner), None)

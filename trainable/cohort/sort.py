@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import Cohort, check_cohort
-from trainable.cohort.readers import CohortSource, hash_files, list_images, read_cohort
+from trainable.cohort.readers import DataOptions, hash_files, list_images, read_cohort
 from trainable.cohort.splits import split_by_shares
-from trainable.errors import InputProblemsError, Problems, listing
+from trainable.errors import InputError, Problems, listing
 
 MANIFEST = "manifest.csv"
 """Beside the sorted folders: where each image came from, and its patient."""
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out, shares, seed = options.pop("out"), options.pop("shares"), options.pop("seed")
     mixed, link = options.pop("mixed_patients"), options.pop("link")
     try:
-        cohort = read_cohort(CohortSource(**options, split="merge"))
+        cohort = read_cohort(DataOptions(**options, split="merge"))
         for line in sort_images(cohort, out, shares, seed, mixed_patients=mixed, link=link):
             print(line)
-    except InputProblemsError as error:
+    except InputError as error:
         sys.exit(f"cxr-sort: {error}")
 
 
@@ -63,7 +63,7 @@ def sort_images(
         What was done, a line each.
 
     Raises:
-        InputProblemsError: if `out` holds anything, or images or shares cannot be.
+        InputError: if `out` holds anything, or images or shares cannot be.
     """
     out = out.expanduser().resolve()
     problems = Problems()
@@ -77,13 +77,13 @@ def sort_images(
     check_cohort(cohort, 1, mixed_patients, problems)
     if shares and (len(shares) != 2 or sum(shares) != 100 or min(shares) < 1):
         problems.add(f"--shares must be two percentages that add up to 100; got {listing(shares)}")
-    problems.refuse()
+    problems.raise_if_any()
     if shares:
         cohort = split_by_shares(cohort, shares, seed)
     table = _sorted_names(cohort)
     partial = out.with_name(out.name + ".partial")
     if partial.exists():
-        raise InputProblemsError([f"an earlier cxr-sort did not end: remove {partial}"])
+        raise InputError(f"an earlier cxr-sort did not end: remove {partial}")
     try:
         _bring(table, partial, link)
         partial.replace(out)
@@ -123,13 +123,11 @@ def _bring(table: pd.DataFrame, folder: Path, link: bool) -> None:
                 shutil.copy2(source, target)
         except OSError as error:
             advice = "; hard links need one file system: leave --link out" if link else ""
-            raise InputProblemsError(
-                [f"cannot bring {source} to {target}: {error}{advice}"]
-            ) from error
+            raise InputError(f"cannot bring {source} to {target}: {error}{advice}") from error
     brought = hash_files([str(folder / name) for name in table["image"]])
     changed = table.loc[table["sha256"] != brought, "source"]
     if len(changed):
-        raise InputProblemsError([f"images changed while they were read: {listing(changed)}"])
+        raise InputError(f"images changed while they were read: {listing(changed)}")
     table.to_csv(folder / MANIFEST, index=False)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from trainable.cohort.cohort import Cohort
-from trainable.errors import InputProblemsError, listing
+from trainable.errors import InputError, listing
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,17 @@ def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
         The cohort with its `split` column filled in.
 
     Raises:
-        InputProblemsError: if there are too few patients of a class for such shares.
+        InputError: if there are too few patients of a class for such shares.
     """
     part = math.gcd(*shares)
     num_parts = sum(shares) // part
     patients = cohort.manifest.groupby("label")["patient"].nunique()
     if patients.min() < num_parts:
-        raise InputProblemsError(
-            [
-                f"--shares {','.join(map(str, shares))} cuts the cohort into {num_parts} equal "
-                f"parts, for which there must be {num_parts} patients of each class; one class has "
-                f"{patients.min()}. "
-                "Ask for rounder shares, such as 80,20 or 60,20,20"
-            ]
+        raise InputError(
+            f"--shares {','.join(map(str, shares))} cuts the cohort into {num_parts} equal "
+            f"parts, for which there must be {num_parts} patients of each class; one class has "
+            f"{patients.min()}. "
+            "Ask for rounder shares, such as 80,20 or 60,20,20"
         )
     splitter = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed)
     labels = cohort.manifest["label"].to_numpy(np.int64)
@@ -79,7 +77,7 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) 
     patient out.
 
     Raises:
-        InputProblemsError: if some fold would be trained or scored on one class only.
+        InputError: if some fold would be trained or scored on one class only.
     """
     labels = cohort.labels
     if cohort.is_split:
@@ -98,11 +96,9 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) 
         if len(np.unique(labels[fold.train])) < 2 or len(np.unique(labels[fold.valid])) < 2
     ]
     if one_class:
-        raise InputProblemsError(
-            [
-                f"every fold must hold both classes; of {len(folds)} folds (seed {seed}) these do "
-                f"not: {listing(one_class)}. Ask for fewer with --folds or try another --seed"
-            ]
+        raise InputError(
+            f"every fold must hold both classes; of {len(folds)} folds (seed {seed}) these do "
+            f"not: {listing(one_class)}. Ask for fewer with --folds or try another --seed"
         )
     return tuple(folds)
 

@@ -31,22 +31,22 @@ class TrialRows:
 
 
 def trial_rows(
-    exam_images: NDArray[np.int64], labels: NDArray[np.int64], positive_views: int
+    exam_images: NDArray[np.int64], labels: NDArray[np.int64], positive_copies: int
 ) -> TrialRows:
     """The rows of a cohort, then each augmented view of all its positive ones.
 
     Args:
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing.
         labels: int64 (num_exams,), 1 positive, 0 negative.
-        positive_views: of each positive row, with the row itself.
+        positive_copies: of each positive row, with the row itself.
     """
     exams = np.flatnonzero(labels == 1)
     images = exam_images[exams]
     positives = np.sort(images[images >= 0])
     first = exam_images.max() + 1
     parts = [exam_images]
-    for view in range(positive_views - 1):
+    for view in range(positive_copies - 1):
         augmented = first + view * len(positives) + np.searchsorted(positives, images)
         parts.append(np.where(images >= 0, augmented, -1))
-    origins = np.concatenate([np.arange(len(labels)), np.tile(exams, positive_views - 1)])
+    origins = np.concatenate([np.arange(len(labels)), np.tile(exams, positive_copies - 1)])
     return TrialRows(np.concatenate(parts), labels[origins], origins, positives)

@@ -50,7 +50,7 @@ class ThresholdPolicy:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ThresholdChoice:
     """One threshold for each weighting of the images, with what it scores on these images.
 
     Attributes:
@@ -69,7 +69,7 @@ def choose_thresholds(
     weights: NDArray[np.float32],
     policy: ThresholdPolicy,
     average: F1Average,
-) -> Chosen:
+) -> ThresholdChoice:
     """Choose a threshold once for each weighting of the images, the highest among equals.
 
     At a given number of true positives fewer false positives are never worse, for any of the four
@@ -109,7 +109,7 @@ def choose_thresholds(
         num_around = len(candidates) // 6
         f1 = uniform_filter1d(f1, 2 * num_around + 1, axis=0, mode="nearest")
         best = f1.argmax(axis=0)
-    return Chosen(candidates[best], f1[best, np.arange(len(best))])
+    return ThresholdChoice(candidates[best], f1[best, np.arange(len(best))])
 
 
 def choose_threshold(

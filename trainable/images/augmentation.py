@@ -47,7 +47,7 @@ def with_augmented(
     images: Images,
     hashes: Sequence[str],
     positives: NDArray[np.int64],
-    positive_views: int,
+    positive_copies: int,
     store: ArrayStore,
 ) -> Images:
     """The images, and after them the augmented views of some, view by view.
@@ -59,7 +59,7 @@ def with_augmented(
         images: all of a cohort.
         hashes: SHA-256 of the file of each.
         positives: numbers of the images to be augmented.
-        positive_views: of each of these, with the image itself.
+        positive_copies: of each of these, with the image itself.
         store: where the augmented pixels are kept.
     """
     shape = (len(positives), *images.pixels.shape[1:])
@@ -67,7 +67,7 @@ def with_augmented(
     text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     augmented = []
-    for view in range(1, positive_views):
+    for view in range(1, positive_copies):
 
         def compute(rows: slice, view: int = view) -> NDArray[np.uint8]:
             return np.stack([augment(images.pixels[n], view) for n in positives[rows]])

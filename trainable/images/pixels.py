@@ -10,7 +10,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from trainable.errors import InputProblemsError, listing
+from trainable.errors import InputError, listing
 from trainable.images.decoding import DECODE_RULE, UnreadableImageError, decode
 from trainable.store import ArrayStore
 
@@ -44,15 +44,15 @@ def load_pixels(
         Read-only array of shape (num_images, size, size), grey, 0 to 255, in the order of `paths`.
 
     Raises:
-        InputProblemsError: naming every file that cannot be read.
+        InputError: naming every file that cannot be read.
     """
 
     def compute(rows: slice) -> NDArray[np.uint8]:
         decoded, failed = _decode_all(paths[rows], size)
         if failed:
             _, failed = _decode_all(paths, size)
-            raise InputProblemsError(
-                [f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}"]
+            raise InputError(
+                f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}"
             )
         return decoded
 

@@ -24,7 +24,7 @@ class ConcatPool(nn.Module):
         return torch.cat([maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3))], dim=1)
 
 
-class Averages(nn.Module):
+class AveragePool(nn.Module):
     """The second half of what `ConcatPool` gives: the average of each channel alone.
 
     Maps (batch, 2 * channels) to (batch, channels); of several such halves in a row, as several
@@ -81,7 +81,7 @@ def plain_head(
     """
     widths = [num_features // 2, *layers, num_classes]
     *hidden, last = (nn.Linear(ins, outs) for ins, outs in itertools.pairwise(widths))
-    modules: list[nn.Module] = [Averages(channels)]
+    modules: list[nn.Module] = [AveragePool(channels)]
     for linear in hidden:
         modules += [linear, nn.ReLU(inplace=True)]
     return nn.Sequential(*modules, nn.Dropout(dropout), last)
