@@ -19,6 +19,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import ONE_IMAGE_EACH
 from trainable.cohort.splits import rows_of, seen_rows
 from trainable.errors import InputError, Problems, listing
+from trainable.files import replacing
 from trainable.images.pixels import load_pixels
 from trainable.store import ArrayStore
 from trainable.training.loop import EpochRecord
@@ -151,7 +152,5 @@ def _check(
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as a whole: a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    table.to_csv(partial, index=False)
-    partial.replace(path)
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False)

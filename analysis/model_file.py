@@ -10,6 +10,7 @@ from torch import Tensor
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError
+from trainable.files import replacing
 from trainable.images.pixels import PixelStatistics
 from trainable.model.network import Network, build_network
 
@@ -41,14 +42,11 @@ class FinalModel:
 
 def save_model(model: FinalModel, folder: Path) -> None:
     """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole."""
-    partial = folder.with_name(folder.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for number, member in enumerate(model.members):
         for name, tensor in member.state_dict().items():
             key = name if name.startswith(_FROZEN) else f"members.{number}.{name}"
             tensors[key] = tensor.detach().cpu().contiguous()
-    save_file(tensors, partial / TENSORS)
     about = {
         "config": model.config.model_dump(),
         "num_members": len(model.members),
@@ -57,8 +55,10 @@ def save_model(model: FinalModel, folder: Path) -> None:
         "classes": model.classes,
         "cohort_digest": model.cohort_digest,
     }
-    (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
-    partial.rename(folder)
+    with replacing(folder) as partial:
+        partial.mkdir()
+        save_file(tensors, partial / TENSORS)
+        (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
 
 
 def load_model(folder: Path) -> FinalModel:

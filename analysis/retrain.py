@@ -39,7 +39,6 @@ def final_model(
     if folder.exists():
         return load_model(folder)
     model = _retrain(winner, cohort, num_seeds, store, report)
-    folder.parent.mkdir(exist_ok=True)
     save_model(model, folder)
     return model
 

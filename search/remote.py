@@ -6,7 +6,6 @@ not brought again.
 """
 
 import functools
-import hashlib
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +15,7 @@ from filelock import FileLock
 
 from search.settings import SearchOptions
 from trainable.errors import InputError, Problems
+from trainable.files import digest, replacing
 from trainable.images.decoding import SUFFIXES
 
 _URI = re.compile(r"([a-z][a-z0-9+]+):/+(.+)", re.DOTALL)
@@ -66,11 +66,10 @@ def _bring(address: str, cache: Path) -> Path:
         folder = cache / _name(address, found)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
-                partial = folder.with_suffix(".partial")
                 names = [path.removeprefix(root).lstrip("/") for path in found]
-                targets = [str(partial / (name or PurePosixPath(root).name)) for name in names]
-                store.get(list(found), targets)
-                partial.rename(folder)
+                names = [name or PurePosixPath(root).name for name in names]
+                with replacing(folder) as partial:
+                    store.get(list(found), [str(partial / name) for name in names])
     except Exception as error:  # each store has errors of its own
         extra = _EXTRAS.get(address.partition(":")[0]) if isinstance(error, ImportError) else None
         advice = f"; install what reads it: uv sync --extra {extra}" if extra else ""
@@ -81,4 +80,4 @@ def _bring(address: str, cache: Path) -> Path:
 
 def _name(address: str, found: dict[str, dict[str, Any]]) -> str:
     versions = [(path, *(facts.get(name) for name in _VERSION)) for path, facts in found.items()]
-    return hashlib.sha256(repr((address, sorted(versions))).encode()).hexdigest()[:24]
+    return digest(repr((address, sorted(versions))))

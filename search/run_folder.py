@@ -19,6 +19,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
+from trainable.files import replacing, write_text
 
 TrialState = Literal["complete", "stopped", "failed", "interrupted"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
@@ -61,8 +62,7 @@ class RunFolder:
 
     def write_space(self, text: str) -> None:
         """Write what is searched; before `create`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.space_yaml, text)
+        write_text(self.space_yaml, text)
 
     def create(self, settings: SearchOptions, cohort: Cohort) -> None:
         """Write what the search was asked."""
@@ -72,7 +72,7 @@ class RunFolder:
         self._append(COLUMNS)
         # last: a folder without it is not yet a run
         text = settings.model_dump_json(indent=2, exclude={"address"})
-        write_atomically(self.path / "settings.json", text + "\n")
+        write_text(self.path / "settings.json", text + "\n")
 
     def open(self) -> tuple[SearchOptions, Cohort]:
         """Read what the search was asked, and repair a row or line that was cut off by a kill.
@@ -140,10 +140,8 @@ class RunFolder:
     def save_scores(self, number: int, scores: NDArray[np.float32]) -> None:
         """Keep the out-of-fold scores of a trial, in the order of the examinations."""
         path = self.scores_path(number)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.save(file, scores)
-        partial.replace(path)
+        with replacing(path) as partial:
+            np.save(partial, scores)
 
     def scores(self, number: int) -> NDArray[np.float32]:
         """Out-of-fold scores (num_exams,) of a trial."""
@@ -155,16 +153,9 @@ class RunFolder:
         return self.path / "scores" / f"{number:05d}.npy"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file as a whole, so that a kill leaves the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace a JSON file as a whole."""
-    write_atomically(path, json.dumps(content, indent=2, default=str) + "\n")
+    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
 
 
 def new_run_path(name: str, parent: Path = Path("runs")) -> Path:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from trainable.config import TrialConfig
 from trainable.device import pick_device
 from trainable.features.tables import FEATURES
+from trainable.files import digest, replacing
 from trainable.images.pixels import pixels_key
 from trainable.ranks import cross_validate_on_ranks
 from trainable.store import Array, ArrayStore, Compute
@@ -108,13 +108,11 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStor
     name, weights = config.backbone, task.weights
     if name not in shipment.weights:
         return task
-    digest = hashlib.sha256(weights.fingerprints[name].encode()).hexdigest()[:24]
-    path = store.folder / f"weights-{name}-{digest}.pth"
+    path = store.folder / f"weights-{name}-{digest(weights.fingerprints[name])}.pth"
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(ray.get(shipment.weights[name]))
-            partial.replace(path)
+            with replacing(path) as partial:
+                partial.write_bytes(ray.get(shipment.weights[name]))
     return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
 
 

@@ -15,6 +15,8 @@ from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap, read_array_header_1_0, read_magic
 from numpy.typing import DTypeLike, NDArray
 
+from trainable.files import replacing
+
 DEFAULT_CACHE_BYTES = 8 * 2**30
 """What stored activations may take together unless the user says otherwise."""
 
@@ -155,11 +157,9 @@ class _Parts:
             if self.path.exists():
                 return self.path.open("r+b")
             if not data.exists():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                partial = data.with_suffix(".partial")
-                open_memmap(partial, "w+", self.dtype, self.shape)
-                os.truncate(partial, partial.stat().st_size + len(self.starts))
-                partial.rename(data)
+                with replacing(data) as partial:
+                    open_memmap(partial, "w+", self.dtype, self.shape)
+                    os.truncate(partial, partial.stat().st_size + len(self.starts))
             return data.open("r+b")
 
     def finish(self) -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sklearn import metrics as sk
 
 from search.report.tables import Result
+from trainable.files import replacing
 
 _INCHES = 5.0
 _BINS = np.linspace(0, 1, 41)
@@ -35,9 +36,8 @@ def _draw(path: Path, num_panels: int, draw: Callable[[list[Axes]], None]) -> Pa
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     draw([figure.add_subplot(1, num_panels, place) for place in range(1, num_panels + 1)])
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png", dpi=150)
-    partial.replace(path)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=150)
     return path
 
 

@@ -1,6 +1,5 @@
 """Where a backbone's weights come from: torchvision, files of state dicts, or a random start."""
 
-import hashlib
 import pickle
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from trainable.backbones import chexnet
 from trainable.backbones.table import BACKBONES, Backbone, find_backbone
 from trainable.errors import InputError, Problems, listing
+from trainable.files import hash_file
 
 IMAGENET = "imagenet"
 NONE = "none"
@@ -168,7 +168,7 @@ def _checked(
         backbone = find_backbone(name)
         try:
             _load_body(backbone.build(), backbone, path, name in whole, kind)
-            fingerprints[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            fingerprints[name] = hash_file(path)
         except ValueError as error:
             problems.add(str(error))
     problems.raise_if_any()

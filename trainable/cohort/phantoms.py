@@ -6,7 +6,6 @@ that any model can reach on the demo is known too.
 
 from functools import lru_cache, reduce
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,8 @@ import pandas as pd
 from numpy.random import Generator as Rng
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+
+from trainable.files import replacing
 
 SLOPE, MIDPOINT = 13.0, 0.68  # Probability of death = logistic(SLOPE * (severity - MIDPOINT)).
 Plane = NDArray[np.float64]  # One value a pixel: (size, size).
@@ -197,9 +198,7 @@ def write_demo(
     numbers = np.random.default_rng(seed).permutation(int(is_test.sum())) + 1
     rows.loc[is_test, "image"] = [f"test_{number:04d}.png" for number in numbers]
     rows = rows.assign(split=np.where(is_test, "test", "train")).sort_values("image")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
-        partial = Path(beside) / "demo"
+    with replacing(folder) as partial:
         for split, table in (("train", "train.csv"), ("test", "test_labels.csv")):
             (partial / split).mkdir(parents=True)
             part = rows.loc[rows["split"] == split, ["image", "died", "patient"]]
@@ -212,9 +211,6 @@ def write_demo(
         for row in rows.itertuples():
             film = draw_phantom(row.severity, row.anatomy_seed, row.day_seed, size)
             Image.fromarray(film).save(partial / row.split / row.image)
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
 
 
 def best_possible_f1(

@@ -1,7 +1,6 @@
 """Read a cohort as users keep it: a table beside the images, or a folder of class folders."""
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from trainable.cohort.exams import (
     find_grouping,
 )
 from trainable.errors import InputError, Problems, did_you_mean, listing
+from trainable.files import hash_file
 from trainable.images.decoding import SUFFIXES
 
 _KNOWN_CLASSES = (
@@ -124,12 +124,8 @@ def list_images(folder: Path) -> list[Path]:
 
 def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
     """SHA-256 of each file's bytes, in order."""
-
-    def digest(path: str) -> str:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(digest, paths))
+        return list(pool.map(hash_file, map(Path, paths)))
 
 
 def locate(names: pd.Series, folders: Sequence[Path], problems: Problems) -> list[str]:

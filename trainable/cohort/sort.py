@@ -17,6 +17,7 @@ from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.readers import DataOptions, hash_files, list_images, read_cohort
 from trainable.cohort.splits import split_by_shares
 from trainable.errors import InputError, Problems, listing
+from trainable.files import replacing
 
 MANIFEST = "manifest.csv"
 """Beside the sorted folders: where each image came from, and its patient."""
@@ -81,14 +82,8 @@ def sort_images(
     if shares:
         cohort = split_by_shares(cohort, shares, seed)
     table = _sorted_names(cohort)
-    partial = out.with_name(out.name + ".partial")
-    if partial.exists():
-        raise InputError(f"an earlier cxr-sort did not end: remove {partial}")
-    try:
+    with replacing(out) as partial:
         _bring(table, partial, link)
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return list(_describe(table, cohort, out, link))
 
 

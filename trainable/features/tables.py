@@ -8,7 +8,6 @@ kept in half precision within a budget. Each augmented view of the positive imag
 own, which serve every trial with that view.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from trainable.backbones.table import find_backbone
 from trainable.features.body import Body
+from trainable.files import digest
 from trainable.images.batches import Images, Inputs, joined_rows, table_rows
 from trainable.store import Array, ArrayStore
 
@@ -137,5 +137,5 @@ def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
         "torchvision": version("torchvision"),
         **more,
     }
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
-    return f"{prefix}{config.backbone}-{config.normalization}-{digest}"
+    content = digest(json.dumps(parts, sort_keys=True))
+    return f"{prefix}{config.backbone}-{config.normalization}-{content}"

@@ -1,7 +1,6 @@
 """Augmented views of positive images: fixed, so that what is computed of them is shared too."""
 
 import dataclasses
-import hashlib
 import zlib
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainable.files import digest
 from trainable.images.batches import Images
 from trainable.images.pixels import pixels_key
 from trainable.store import ArrayStore
@@ -65,14 +65,14 @@ def with_augmented(
     shape = (len(positives), *images.pixels.shape[1:])
     content = pixels_key([hashes[number] for number in positives], shape[1])
     text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+    name = digest(text)
     augmented = []
     for view in range(1, positive_copies):
 
         def compute(rows: slice, view: int = view) -> NDArray[np.uint8]:
             return np.stack([augment(images.pixels[n], view) for n in positives[rows]])
 
-        key = f"pixels-{shape[1]}-view{view}-{digest}"
+        key = f"pixels-{shape[1]}-view{view}-{name}"
         pixels = store.get_or_compute(key, shape, np.uint8, compute)
         augmented.append(Images(pixels, images.statistics, key))
     return dataclasses.replace(images, augmented=tuple(augmented))

@@ -1,6 +1,5 @@
 """The cohort's pixels: each image decoded once, into one array that trials map, not copy."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import PIL
 from numpy.typing import NDArray
 
 from trainable.errors import InputError, listing
+from trainable.files import digest
 from trainable.images.decoding import DECODE_RULE, UnreadableImageError, decode
 from trainable.store import ArrayStore
 
@@ -26,7 +26,7 @@ class PixelStatistics:
 def pixels_key(hashes: Sequence[str], size: int) -> str:
     """Name of the array: the content of the images in order, the size, and how they are decoded."""
     text = "\n".join([DECODE_RULE, f"pillow {PIL.__version__}", str(size), *hashes])
-    return f"pixels-{size}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    return f"pixels-{size}-{digest(text)}"
 
 
 def load_pixels(
