@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 def images_of(task: Task, size: int) -> Images:
     """The decoded images."""
-    store = ArrayStore(task.cache)
-    return load_images(task.paths, task.hashes, size, task.statistics, store)
+    data, store = task.data, ArrayStore(task.cache)
+    return load_images(data.paths, data.hashes, size, data.statistics, store)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def time_finetuning(task: Task, config: TrialConfig, plain_epoch: float) -> Fine
     torch.set_num_threads(1)
     fold, folds = task.folds[0], len(task.folds)
     body = Body(images_of(task, config.image_size), config, task.weights, CPU)
-    labels = torch.tensor(task.labels)
+    labels = torch.tensor(task.data.labels)
     network = new_network(config, [], body.trained, 0, CPU)
     with tempfile.TemporaryDirectory() as cache:
         prefix, (inputs, _) = cpu_seconds(
@@ -80,7 +80,7 @@ def flop_ratio(task: Task, config: TrialConfig) -> float:
     prefix, inputs = flops(lambda: network.prefix(blank))
     forward, _ = flops(lambda: network.suffix(inputs))
     both, _ = flops(lambda: network.suffix(inputs).sum().backward())
-    (fold, num), images = (task.folds[0], len(task.folds)), len(task.labels)
+    (fold, num), images = (task.folds[0], len(task.folds)), len(task.data.labels)
     train, valid = len(fold.train) * num, len(fold.valid) * num
     plain = config.epochs * (train * (prefix + both) + valid * (prefix + forward))
     return plain / (images * prefix + config.epochs * train * both + valid * forward)

@@ -18,6 +18,7 @@ from benchmarks.finetuning import CPU, cpu_seconds, images_of
 from search.prepare import prepare
 from search.settings import SearchOptions
 from search.winner.selection import select
+from trainable.assembly import TrainingData
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import F1Average
@@ -37,21 +38,21 @@ def costs(
 ) -> dict[str, float]:
     """CPU seconds and bytes of each step, from nothing stored."""
     task = dataclasses.replace(task, cache=folder)
-    store = ArrayStore(folder)
-    decode, _ = cpu_seconds(lambda: load_pixels(task.paths, task.hashes, config.image_size, store))
+    store, data, size = ArrayStore(folder), task.data, config.image_size
+    decode, _ = cpu_seconds(lambda: load_pixels(data.paths, data.hashes, size, store))
     images = images_of(task, config.image_size)
     body = Body(images, config, task.weights, CPU)
     forward, _ = cpu_seconds(lambda: frozen_inputs(body, store, 0))
     trial, records = cpu_seconds(lambda: list(cross_validate(config, task, CPU, store)))
     scores = np.tile(records[-1].scores, (NUM_TRIALS, 1))
     best = ThresholdPolicy("best")
-    choice, _ = cpu_seconds(lambda: select(task.labels, patients, scores, best, AVERAGE))
+    choice, _ = cpu_seconds(lambda: select(data.labels, patients, scores, best, AVERAGE))
     return {
         "decode, s": decode,
         "forward pass, s": forward,
         "frozen trial with its features, s": trial,
         f"choice among {NUM_TRIALS} trials, s": choice,
-        "pixels, bytes": store.path(pixels_key(task.hashes, config.image_size)).stat().st_size,
+        "pixels, bytes": store.path(pixels_key(data.hashes, size)).stat().st_size,
         "features, bytes": store.path(features_key(body, images)).stat().st_size,
     }
 
@@ -77,9 +78,7 @@ def main() -> None:
             part = dataclasses.replace(cohort, manifest=cohort.manifest[::share].reset_index())
             task = dataclasses.replace(
                 prepared.task,
-                paths=tuple(part.manifest["path"]),
-                hashes=tuple(part.manifest["sha256"]),
-                labels=part.labels,
+                data=TrainingData.of(part, prepared.task.data.statistics),
                 folds=make_folds(part, settings.folds, settings.seed),
             )
             with tempfile.TemporaryDirectory() as empty:

@@ -23,6 +23,7 @@ from search.space.files import make_space
 from search.tune import tuner
 from search.tune.capacity import Capacity, Resources
 from search.tune.study import StudySearch
+from trainable.assembly import TrainingData
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
@@ -37,8 +38,8 @@ SPACE = make_space().restricted_to(tuple(BACKBONES), has_gpu=True)
 NUM_IMAGES = 100
 _ROWS = np.arange(NUM_IMAGES)
 TASK = Task(
-    (), (), _ROWS[:, None], _ROWS % 2, (Fold(_ROWS, _ROWS),), PixelStatistics(0.5, 0.2),
-    Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0, "binary",
+    TrainingData((), (), _ROWS[:, None], _ROWS % 2, PixelStatistics(0.5, 0.2)),
+    (Fold(_ROWS, _ROWS),), Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0, "binary",
     ThresholdPolicy("best"), 0,
 )  # fmt: skip
 TABLE = np.zeros((64, 16), np.float32)

@@ -1,5 +1,6 @@
 """Small real searches: fresh demo cohorts, networks that are trained, and 20,000 new phantoms."""
 
+import dataclasses
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from search.settings import SearchOptions
 from search.space.files import Layer, make_space
 from search.space.grid import Grid
 from search.space.space import Space
+from trainable.assembly import assemble
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.phantoms import draw_phantom, sample_patients, write_demo
 from trainable.cohort.splits import Fold
@@ -22,17 +24,17 @@ from trainable.evaluation.metrics import f1_of_counts, weighted_counts
 from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.batches import Images, Inputs, load_images
+from trainable.final import NUM_SEEDS, fit_final
+from trainable.images.batches import Images, Inputs
 from trainable.images.pixels import PixelStatistics
 from trainable.store import ArrayStore
-from trainable.training.loop import epochs_for, predict_logits
-from trainable.trial import cross_validate, fit_to_end, fold_seed, new_network
+from trainable.training.loop import predict_logits
+from trainable.trial import cross_validate
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1")
 NUM_TRIALS = 12
 NUM_NEW_IMAGES = 20_000
 NUM_PATIENTS = 300
-NUM_SEEDS = 3  # of the final model, as in cxr-predict
 SIZE = 64  # pixels
 _NEW_PATIENTS_SEED = 10**6
 _NEW = "new-phantoms"
@@ -116,13 +118,13 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
         scores.append(records[-1].scores)
         num_steps = records[-1].last_epoch.num_steps
         new_scores.append(_final_scores(config, num_steps, prepared, store))
-    folds = np.empty(len(task.labels), np.int64)
+    folds = np.empty(len(task.data.labels), np.int64)
     for number, fold in enumerate(task.folds[: settings.folds]):
         folds[fold.valid] = number
     labels = np.array(store.get(f"{_NEW}-labels"))
     truth = NewImagesTruth(labels, np.stack(new_scores))
     return JudgedSearch(
-        task.labels,
+        task.data.labels,
         prepared.cohort.patients,
         folds,
         np.stack(scores),
@@ -146,20 +148,14 @@ def _final_scores(
 ) -> NDArray[np.float32]:
     """Scores of the new phantoms by the configuration retrained as `cxr-predict` does."""
     task = prepared.task
-    weights: Weights = task.weights
-    cohort = load_images(task.paths, task.hashes, SIZE, _STATISTICS, store)
-    inputs = _features(cohort, config, weights, store)
-    new_inputs = _features(_new_images(store), config, weights, store)
-    labels = torch.tensor(task.labels)
-    everything = Fold(np.arange(len(labels)), np.empty(0, np.int64))
-    epochs = epochs_for(steps, len(labels), config.batch_size)
-    as_long = config.model_copy(update={"epochs": epochs})
+    data = dataclasses.replace(task.data, statistics=_STATISTICS)
+    parts = assemble(config, data, task.weights, store, _CPU, cache_bytes=0)
+    everything = Fold(np.arange(len(data.labels)), np.empty(0, np.int64))
+    model = fit_final(parts, steps, everything, NUM_SEEDS, lambda *_: None)
+    new_inputs = _features(_new_images(store), config, task.weights, store)
+    new = np.arange(NUM_NEW_IMAGES)
     scores = []
-    for number in range(1, NUM_SEEDS + 1):
-        seed = fold_seed(number, 0, config.seed)
-        network = new_network(config, [], [], seed, _CPU)
-        fit_to_end(network, inputs, labels, everything, as_long, seed)
-        new = np.arange(NUM_NEW_IMAGES)
+    for network in model.networks:
         logits = predict_logits(network, new_inputs, new, 4096, _CPU)
         scores.append(logits.softmax(dim=1)[:, 1])
     return np.asarray(torch.stack(scores).mean(dim=0).numpy())

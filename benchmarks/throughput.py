@@ -186,7 +186,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
         "search_over_floor": round(cold.wall / floor, 2),
         "speedup_over_plain": round(plain_wall / 2 / (cold.wall / cold.num_trials), 1),
         "finetune_speedup": {name: round(one.speedup, 2) for name, one in finetuning.items()},
-        "warm_forward_passes": warm.num_forwarded // len(task.labels),
+        "warm_forward_passes": warm.num_forwarded // len(task.data.labels),
         "warm_first_trial_s": round(warm.first_trial, 1),
         "peak_gib": round(max(cold.peak_gib, warm.peak_gib), 2),
         "trials": cold.num_trials,

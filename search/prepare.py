@@ -13,6 +13,7 @@ from search.space.files import read_space
 from search.space.grid import Grid, require_rows
 from search.space.presets import describe_preset, preset_grid
 from search.space.space import Space
+from trainable.assembly import TrainingData
 from trainable.backbones.table import find_backbone
 from trainable.backbones.weights import IMAGENET, NONE, Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
@@ -52,7 +53,7 @@ class SearchPlan:
 
     def describe(self) -> Iterator[str]:
         """What the user should know before the first trial, a line each."""
-        settings, labels = self.settings, self.task.labels
+        settings, labels = self.settings, self.task.data.labels
         if settings.preset is not None and isinstance(self.asked, Grid):
             yield from describe_preset(settings, self.asked.left_out)
         patients, unit = self.cohort.manifest["patient"].nunique(), self.cohort.grouping.unit
@@ -119,12 +120,8 @@ def prepare(
         shown = shown[cohort.manifest["split"] != "test"]
     folds = make_folds(cohort, settings.folds, settings.seed, settings.repeats)
     task = Task(
-        paths=paths,
-        hashes=hashes,
-        exam_images=cohort.exam_images,
-        labels=cohort.labels,
+        data=TrainingData.of(cohort, pixel_statistics(shown)),
         folds=folds,
-        statistics=pixel_statistics(shown),
         weights=weights,
         cache=cache,
         cache_bytes=settings.cache_bytes,

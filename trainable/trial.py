@@ -10,18 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from trainable.assembly import Assembly, TrainingData, assemble
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
-from trainable.cohort.training_rows import trial_rows
 from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.evaluation.metrics import Evaluation, F1Average, evaluate
 from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
-from trainable.features.body import Body
-from trainable.features.tables import Source, frozen_inputs
-from trainable.images.augmentation import with_augmented
-from trainable.images.batches import Batches, by_examination, load_images
-from trainable.images.pixels import PixelStatistics
+from trainable.features.tables import Source
 from trainable.model.network import Network, fresh_head
 from trainable.store import ArrayStore
 from trainable.training.loop import EpochRecord, fit
@@ -33,27 +29,18 @@ class Task:
     """What all trials of a study share; small, since it travels to each of them.
 
     Attributes:
-        paths: the image files, in the order of the cohort.
-        hashes: SHA-256 of each file.
-        exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing; of one
-            view, each image is an examination.
-        labels: int64 (num_exams,), 1 positive, 0 negative.
-        folds: examinations to train on and to score, those of all repeats.
-        statistics: of the cohort's pixels.
-        weights: where bodies start from.
-        cache: folder of the stored arrays.
-        cache_bytes: that the stored activations may take together.
-        f1_average: of the objective.
-        threshold: how each trial's own is chosen, on its out-of-fold scores.
-        seed: the same for every trial, so that trials differ by their configuration alone.
+        data: The labelled images.
+        folds: Examinations to train on and to score, for all repeats.
+        weights: Weights that bodies start from.
+        cache: Folder of the stored arrays.
+        cache_bytes: Bytes that the stored activations may take together.
+        f1_average: Which F1 is searched for.
+        threshold: How the threshold of each trial is chosen on its out-of-fold scores.
+        seed: Seed shared by all trials, so that they differ by their configuration alone.
     """
 
-    paths: tuple[str, ...]
-    hashes: tuple[str, ...]
-    exam_images: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    data: TrainingData
     folds: tuple[Fold, ...]
-    statistics: PixelStatistics
     weights: Weights
     cache: Path
     cache_bytes: int
@@ -67,14 +54,14 @@ class FoldRecord:
     """The state of a trial after one more fold.
 
     Attributes:
-        fold: folds done so far.
+        fold: Number of folds done so far.
         scores: float32 (num_exams,), mean probability of the positive class by the models so far
             that did not train on the examination or its patient; NaN where there is none yet.
-        objective: of those scores.
-        evaluation: of those scores, at their threshold.
-        last_epoch: of this fold.
-        source: what the trial starts from.
-        num_forwarded: images that it ran the frozen part on so far, 0 if all was found stored.
+        objective: Objective of the scores.
+        evaluation: Metrics of the scores at their threshold.
+        last_epoch: Record of the last epoch of this fold.
+        source: What the inputs of the networks are made from.
+        num_forwarded: Images that the trial ran the frozen part on so far; 0 if all was stored.
     """
 
     fold: int
@@ -89,54 +76,48 @@ class FoldRecord:
 def cross_validate(
     config: TrialConfig, task: Task, device: torch.device, store: ArrayStore
 ) -> Iterator[FoldRecord]:
-    """Train on each fold in turn and score what it leaves out.
+    """Train on each fold in turn, and score the examinations that the fold leaves out.
 
     Yields:
-        One record a fold; the last one holds the trial's score.
+        One record per fold; the last one holds the trial's score.
 
     Raises:
-        ValueError: if the configuration is for another number of views.
+        ValueError: If the configuration is for another number of views.
     """
-    if config.views != task.exam_images.shape[1]:
-        raise ValueError(
-            f"views must be that of the cohort's examinations, {task.exam_images.shape[1]}; got "
-            f"{config.views}"
-        )
-    rows = trial_rows(task.exam_images, task.labels, config.positive_copies)
-    size, num_views = config.image_size, config.positive_copies
-    images = load_images(task.paths, task.hashes, size, task.statistics, store)
-    images = with_augmented(images, task.hashes, rows.positives, num_views, store)
-    labels = torch.tensor(rows.labels, device=device)
-    body = Body(images, config, task.weights, device)
-    of_images, source = frozen_inputs(body, store, task.cache_bytes)
-    inputs = by_examination(of_images, rows.images, device)
-    totals, counts = np.zeros(len(task.labels)), np.zeros(len(task.labels))
+    parts = assemble(config, task.data, task.weights, store, device, task.cache_bytes)
+    labels = task.data.labels
+    totals, counts = np.zeros(len(labels)), np.zeros(len(labels))
     for number, fold in enumerate(task.folds, start=1):
-        seed = fold_seed(task.seed, number, config.seed)
-        network = split_over_ranks(new_network(config, [], body.trained, seed, device), device)
-        record = fit_to_end(network, inputs, labels, rows.fold(fold), config, seed)
+        _, record = train_network(parts, fold, fold_seed(task.seed, number, config.seed))
         totals[fold.valid] += record.scores
         counts[fold.valid] += 1
         scored = np.flatnonzero(counts)
         scores = np.full(len(counts), np.nan, np.float32)
         scores[scored] = totals[scored] / counts[scored]
-        of_scored = task.labels[scored], scores[scored]
+        of_scored = labels[scored], scores[scored]
         threshold, objective = choose_threshold(*of_scored, task.threshold, task.f1_average)
         evaluation = evaluate(*of_scored, threshold, task.f1_average)
-        yield FoldRecord(number, scores, objective, evaluation, record, source, body.num_forwarded)
+        num_forwarded = parts.body.num_forwarded
+        yield FoldRecord(number, scores, objective, evaluation, record, parts.source, num_forwarded)
 
 
-def fit_to_end(
-    network: Network,
-    inputs: Batches,
-    labels: torch.Tensor,
-    fold: Fold,
-    config: TrialConfig,
-    seed: int,
-) -> EpochRecord:
-    """Train for all epochs; the last record is the one that counts, never the best one."""
-    *_, last = fit(network, inputs, labels, fold.train, fold.valid, config, seed)
-    return last
+def train_network(
+    parts: Assembly, fold: Fold, seed: int, frozen: Sequence[nn.Module] = ()
+) -> tuple[Network, EpochRecord]:
+    """Train a new network for all epochs; the last record counts, never the best one.
+
+    Args:
+        parts: The configuration and what it is trained on.
+        fold: Examinations to train on, and those to score; the latter may be none.
+        seed: Seed of the head, the order of the images and dropout.
+        frozen: Frozen stages, for a network that is to take in whole images later.
+    """
+    config, device = parts.config, parts.labels.device
+    network = new_network(config, frozen, parts.body.trained, seed, device)
+    network = split_over_ranks(network, device)
+    rows = parts.rows.fold(fold)
+    *_, last = fit(network, parts.inputs, parts.labels, rows.train, rows.valid, config, seed)
+    return network, last
 
 
 def new_network(
@@ -149,12 +130,12 @@ def new_network(
     """A network with a fresh head, ready to train; the same seed gives the same head.
 
     Args:
-        config: of the trial.
-        frozen: stages that the network takes as they are; none if it is to go on from what they
-            computed (`suffix`).
-        trained: stages that it takes a copy of.
-        seed: of the head.
-        device: of the network.
+        config: Configuration of the trial.
+        frozen: Stages that the network takes as they are; none for a network that starts from what
+            they computed (`suffix`).
+        trained: Stages that the network takes a copy of.
+        seed: Seed of the head.
+        device: Device of the network.
     """
     torch.manual_seed(seed)
     head = fresh_head(config)

@@ -48,7 +48,7 @@ def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[
             scored = ~np.isnan(scores)
             results[trial.params["row"]] = Result(
                 metrics={str(name): value for name, value in complete[trial.number].items()},
-                labels=task.labels[scored],
+                labels=task.data.labels[scored],
                 patients=prepared.cohort.patients[scored],
                 scores=scores[scored],
                 wanted=wanted,
@@ -72,8 +72,8 @@ def _forward_passes(
 
 
 def _passes_alone(prepared: SearchPlan, config: TrialConfig) -> int:
-    task = prepared.task
-    rows = trial_rows(task.exam_images, task.labels, config.positive_copies)
+    task, data = prepared.task, prepared.task.data
+    rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
     images = (rows.images >= 0).sum(axis=1)
     folds = [rows.fold(fold) for fold in task.folds]
     passes = [config.epochs * images[fold.train].sum() + images[fold.valid].sum() for fold in folds]

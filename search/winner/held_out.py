@@ -4,16 +4,15 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from search.prepare import SearchPlan
 from search.run_folder import RunFolder, write_json
-from trainable.cohort.splits import Fold, rows_of
+from trainable.assembly import assemble
+from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.config import TrialConfig
 from trainable.device import default_num_gpus, pick_device
 from trainable.evaluation.intervals import Estimate, estimate_metrics
+from trainable.final import NUM_SEEDS, fit_final
 from trainable.store import ArrayStore
-from trainable.trial import cross_validate
 
 _WANTED = 0.9
 
@@ -30,20 +29,20 @@ def evaluate_on_test(run: RunFolder, prepared: SearchPlan, winner: dict[str, Any
     test = rows_of(cohort, "test")
     if not len(test):
         return
-    fold = Fold(np.union1d(rows_of(cohort, "train"), rows_of(cohort, "valid")), test)
-    config = TrialConfig(**winner["config"])
-    device = pick_device(default_num_gpus())
-    store = ArrayStore(task.cache.expanduser())
-    judged = dataclasses.replace(task, folds=(fold,))
-    *_, record = cross_validate(config, judged, device, store)
-    found = estimate_metrics(
-        task.labels[test], cohort.patients[test], record.scores[test], winner["threshold"],
-        task.f1_average, _WANTED,
+    fold = Fold(seen_rows(cohort), test)
+    parts = assemble(
+        TrialConfig(**winner["config"]), task.data, task.weights,
+        ArrayStore(task.cache.expanduser()), pick_device(default_num_gpus()), task.cache_bytes,
     )  # fmt: skip
+    model = fit_final(parts, winner["num_steps"], fold, NUM_SEEDS, lambda *_: None)
+    labels = task.data.labels[test]
+    found = estimate_metrics(
+        labels, cohort.patients[test], model.scores, winner["threshold"], task.f1_average, _WANTED
+    )
     kept = {name: dataclasses.asdict(estimate) for name, estimate in found.items()}
     write_json(run.winner_json, {**winner, "test": kept})
     yield (
-        f"on the {len(test)} test images ({int(task.labels[test].sum())} positive), trained on all "
+        f"on the {len(test)} test images ({int(labels.sum())} positive), trained on all "
         f"{len(fold.train)} others, with 95 % intervals by patient:"
     )
     shown: list[tuple[str, Estimate]] = [

@@ -1,5 +1,6 @@
 """Choose the winner of a run and say in `winner.json` what it is and what it is worth."""
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -35,7 +36,7 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
     configs = [_config(row) for row in rows]
     scores = np.stack([run.scores(row["number"]) for row in rows])
     scored = ~np.isnan(scores).any(axis=0)
-    labels, scores = task.labels[scored], scores[:, scored]
+    labels, scores = task.data.labels[scored], scores[:, scored]
     found = select(
         labels,
         prepared.cohort.patients[scored],
@@ -75,7 +76,7 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
             "kind": task.weights.kind,
             "fingerprints": _fingerprints(prepared, configs, found),
         },
-        "statistics": {"mean": task.statistics.mean, "std": task.statistics.std},
+        "statistics": dataclasses.asdict(task.data.statistics),
         "seed": settings.seed,
         "versions": {name: version(name) for name in ("torch", "torchvision", "pillow")},
     }

@@ -195,14 +195,14 @@ def test_examinations_are_split_and_searched_as_one_also_when_resumed(
     again = prepare(settings, Cohort.load(tmp_path))
     for prepared in (first, again):
         task, cohort = prepared.task, prepared.cohort
-        assert len(task.paths) == 32
-        assert task.exam_images.shape == (16, 2)
+        assert len(task.data.paths) == 32
+        assert task.data.exam_images.shape == (16, 2)
         scored = np.concatenate([fold.valid for fold in task.folds])
         assert sorted(scored) == list(range(16))
         for fold in task.folds:
             assert not set(cohort.patients[fold.train]) & set(cohort.patients[fold.valid])
             assert np.array_equal(fold.valid, np.unique(fold.valid))
         assert next(iter(prepared.describe())).startswith("16 examinations of 8 patients, 8 pos")
-    assert np.array_equal(first.task.exam_images, again.task.exam_images)
+    assert np.array_equal(first.task.data.exam_images, again.task.data.exam_images)
     for fold, same in zip(first.task.folds, again.task.folds, strict=True):
         assert np.array_equal(fold.valid, same.valid)

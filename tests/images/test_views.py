@@ -27,6 +27,7 @@ from analysis.new_images import find_new_images
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import final_model
 from analysis.winner import Winner
+from trainable.assembly import TrainingData
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.readers import DataOptions, read_cohort
 from trainable.cohort.splits import Fold
@@ -153,14 +154,9 @@ def write_exams(folder: Path, seed: int) -> Path:
 def task_of(cohort: Cohort, cache: Path) -> Task:
     part = cohort.patients % 3
     folds = tuple(Fold(np.flatnonzero(part != n), np.flatnonzero(part == n)) for n in range(3))
-    manifest = cohort.manifest
     return Task(
-        tuple(manifest["path"]),
-        tuple(manifest["sha256"]),
-        cohort.exam_images,
-        cohort.labels,
+        TrainingData.of(cohort, STATISTICS),
         folds,
-        STATISTICS,
         RANDOM,
         cache,
         2**30,
@@ -193,10 +189,11 @@ def test_no_score_depends_on_the_labels_of_its_fold(
     config = tiny_config(**{**LEARNER, "epochs": 2}, unfreeze=unfreeze, positive_copies=2)
     task, store = task_of(cohort, tmp_path), ArrayStore(tmp_path)
     *_, before = cross_validate(config, task, CPU, store)
-    flipped = task.labels.copy()
+    flipped = task.data.labels.copy()
     inside, outside = task.folds[1].valid, task.folds[1].train
     flipped[inside] = 1 - flipped[inside]
-    *_, after = cross_validate(config, dataclasses.replace(task, labels=flipped), CPU, store)
+    data = dataclasses.replace(task.data, labels=flipped)
+    *_, after = cross_validate(config, dataclasses.replace(task, data=data), CPU, store)
     assert np.array_equal(after.scores[inside], before.scores[inside])
     assert not np.any(after.scores[outside] == before.scores[outside])
 

@@ -91,6 +91,7 @@ for path in sorted(Path("trainable").rglob("*.py")):
 import numpy as np
 import torch
 from PIL import Image
+from trainable.assembly import TrainingData
 from trainable.config import TrialConfig
 from trainable.trial import Task, cross_validate
 from trainable.cohort.splits import Fold
@@ -103,8 +104,11 @@ folder, rows = Path(sys.argv[1]), np.arange(8)
 for row in rows:
     Image.new("L", (32, 32), 20 * int(row)).save(folder / f"{{row}}.png")
 task = Task(
-    tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows[:, None],
-    rows % 2, (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])), PixelStatistics(0.5, 0.2),
+    TrainingData(
+        tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows[:, None],
+        rows % 2, PixelStatistics(0.5, 0.2),
+    ),
+    (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])),
     find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30, "binary",
     ThresholdPolicy("best"), 0,
 )

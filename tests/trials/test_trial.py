@@ -76,7 +76,7 @@ def test_the_last_evaluation_is_scikit_learns_of_all_scores(
     noise_task: Task, average: F1Average
 ) -> None:
     last = run(dataclasses.replace(noise_task, f1_average=average), LEARNER)[-1]
-    found, labels = last.evaluation, noise_task.labels
+    found, labels = last.evaluation, noise_task.data.labels
     positives = last.scores >= 0.5
     assert 0 < positives.sum() < NUM_IMAGES
     assert found["f1"] == pytest.approx(metrics.f1_score(labels, positives, average=average))
@@ -105,10 +105,11 @@ def test_no_score_depends_on_the_labels_of_its_fold(
     changes = {"epochs": 3, "unfreeze": unfreeze, "positive_copies": positive_copies}
     config = LEARNER.model_copy(update=changes)
     before = run(noise_task, config)[-1].scores
-    flipped = noise_task.labels.copy()
+    flipped = noise_task.data.labels.copy()
     inside, outside = noise_task.folds[1].valid, noise_task.folds[1].train
     flipped[inside] = 1 - flipped[inside]
-    after = run(dataclasses.replace(noise_task, labels=flipped), config)[-1].scores
+    data = dataclasses.replace(noise_task.data, labels=flipped)
+    after = run(dataclasses.replace(noise_task, data=data), config)[-1].scores
     assert np.array_equal(after[inside], before[inside])
     assert not np.any(after[outside] == before[outside])
 

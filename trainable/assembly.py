@@ -1,0 +1,107 @@
+"""One training run put together: labelled images become what a network's trained part takes in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trainable.backbones.weights import Weights
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.training_rows import TrialRows, trial_rows
+from trainable.config import TrialConfig
+from trainable.features.body import Body
+from trainable.features.tables import Source, frozen_inputs
+from trainable.images.augmentation import with_augmented
+from trainable.images.batches import Batches, by_examination, load_images
+from trainable.images.pixels import PixelStatistics
+from trainable.store import ArrayStore
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled images as a training run sees them.
+
+    Attributes:
+        paths: The image files, in the order of the cohort.
+        hashes: SHA-256 of each file.
+        exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing. With
+            one view, each image is an examination.
+        labels: int64 (num_exams,), 1 positive, 0 negative.
+        statistics: Mean and deviation of the cohort's pixels.
+    """
+
+    paths: tuple[str, ...]
+    hashes: tuple[str, ...]
+    exam_images: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    statistics: PixelStatistics
+
+    @classmethod
+    def of(cls, cohort: Cohort, statistics: PixelStatistics) -> "TrainingData":
+        """The images of a cohort."""
+        paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
+        return cls(paths, hashes, cohort.exam_images, cohort.labels, statistics)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All that training a configuration on some folds takes.
+
+    Attributes:
+        config: The configuration.
+        rows: The cohort's examinations, then their augmented copies.
+        labels: int64 (num_rows,) on the device, 1 positive, 0 negative.
+        inputs: What the trained part of a network takes in, for rows.
+        source: What the inputs are made from.
+        body: The frozen and the trained stages, as they start.
+    """
+
+    config: TrialConfig
+    rows: TrialRows
+    labels: torch.Tensor
+    inputs: Batches
+    source: Source
+    body: Body
+
+
+def assemble(
+    config: TrialConfig,
+    data: TrainingData,
+    weights: Weights,
+    store: ArrayStore,
+    device: torch.device,
+    cache_bytes: int,
+) -> Assembly:
+    """Decode the images, add augmented copies, and run the frozen stages; or find all that stored.
+
+    Args:
+        config: The configuration.
+        data: The labelled images.
+        weights: Weights that the body starts from.
+        store: Store of pixels, features and activations.
+        device: Device of the training.
+        cache_bytes: Bytes that all stored activations may take together.
+
+    Raises:
+        InputError: If an image cannot be read.
+        ValueError: If the configuration is for another number of views.
+    """
+    if config.views != data.exam_images.shape[1]:
+        raise ValueError(
+            f"views must be that of the cohort's examinations, {data.exam_images.shape[1]}; got "
+            f"{config.views}"
+        )
+    rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
+    images = load_images(data.paths, data.hashes, config.image_size, data.statistics, store)
+    images = with_augmented(images, data.hashes, rows.positives, config.positive_copies, store)
+    body = Body(images, config, weights, device)
+    of_images, source = frozen_inputs(body, store, cache_bytes)
+    return Assembly(
+        config,
+        rows,
+        labels=torch.tensor(rows.labels, device=device),
+        inputs=by_examination(of_images, rows.images, device),
+        source=source,
+        body=body,
+    )
