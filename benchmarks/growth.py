@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.finetuning import CPU, cpu_seconds, images_of
+from search.options import SearchOptions
 from search.prepare import prepare
-from search.settings import SearchOptions
 from search.winner.selection import select
 from trainable.assembly import TrainingData
 from trainable.cohort.splits import make_folds
@@ -67,11 +67,11 @@ def main() -> None:
     torch.set_num_threads(1)
     config = TrialConfig(image_size=options.image_size)
     with tempfile.TemporaryDirectory() as folder:
-        settings = SearchOptions(
+        settings = SearchOptions.of(
             data=options.data, patient_pattern=options.patient_pattern, weights="none",
             backbones=(config.backbone,), image_size=options.image_size, cache=Path(folder),
         )  # fmt: skip
-        prepared = prepare(settings, settings)
+        prepared = prepare(settings)
         cohort, table = prepared.cohort, {}
         # what is imported and allocated at the first call is no cost of the images
         for share in (1, 4, 1):
@@ -79,7 +79,7 @@ def main() -> None:
             task = dataclasses.replace(
                 prepared.task,
                 data=TrainingData.of(part, prepared.task.data.statistics),
-                folds=make_folds(part, settings.folds, settings.seed),
+                folds=make_folds(part, settings.scoring.folds, settings.advanced.seed),
             )
             with tempfile.TemporaryDirectory() as empty:
                 found = costs(task, part.patients, config, Path(empty))

@@ -17,8 +17,8 @@ from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
 import search.tune.cluster
+from search.options import SearchOptions
 from search.run_folder import RunFolder
-from search.settings import SearchOptions
 from search.space.files import make_space
 from search.tune import tuner
 from search.tune.capacity import Capacity, Resources
@@ -64,7 +64,7 @@ def new_run(folder: Path) -> RunFolder:
     columns = ("image", "path", "patient", "sha256")
     manifest = pd.DataFrame({name: rows for name in columns}).assign(label=0, split="")
     run = RunFolder(folder)
-    run.create(SearchOptions(data=Path("nothing.csv")), Cohort(manifest, ("0", "1")))
+    run.create(SearchOptions.of(data=Path("nothing.csv")), Cohort(manifest, ("0", "1")))
     return run
 
 

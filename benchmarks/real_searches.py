@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.judged_search import JudgedSearch
+from search.options import SearchOptions
 from search.prepare import SearchPlan, prepare
-from search.settings import SearchOptions
 from search.space.files import Layer, make_space
 from search.space.grid import Grid
 from search.space.space import Space
@@ -105,21 +105,21 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     store = ArrayStore(folder)
     demo = folder / f"cohort-{seed}"
     write_demo(demo, NUM_PATIENTS, num_test_patients=1, size=SIZE, seed=seed)
-    settings = SearchOptions(
+    settings = SearchOptions.of(
         data=demo / "train.csv", weights="none", backbones=BACKBONES, unfreeze=("none",),
         image_size=SIZE, batch_size=32, cache=folder, seed=seed,
     )  # fmt: skip
-    prepared = prepare(settings, settings)
+    prepared = prepare(settings)
     task = prepared.task
     scores, first_scores, new_scores = [], [], []
     for config in _sample(prepared.space(has_gpu=False), NUM_TRIALS, seed):
         records = list(cross_validate(config, task, _CPU, store))
-        first_scores.append(records[settings.folds - 1].scores)
+        first_scores.append(records[settings.scoring.folds - 1].scores)
         scores.append(records[-1].scores)
         num_steps = records[-1].last_epoch.num_steps
         new_scores.append(_final_scores(config, num_steps, prepared, store))
     folds = np.empty(len(task.data.labels), np.int64)
-    for number, fold in enumerate(task.folds[: settings.folds]):
+    for number, fold in enumerate(task.folds[: settings.scoring.folds]):
         folds[fold.valid] = number
     labels = np.array(store.get(f"{_NEW}-labels"))
     truth = NewImagesTruth(labels, np.stack(new_scores))

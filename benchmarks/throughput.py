@@ -25,8 +25,8 @@ from rich.table import Table
 from benchmarks.finetuning import CPU, images_of, time_finetuning
 from benchmarks.memory import PeakMemory
 from benchmarks.plain import time_plain_trials
+from search.options import SearchOptions
 from search.prepare import prepare
-from search.settings import SearchOptions
 from trainable.backbones.table import find_backbone
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
@@ -110,7 +110,7 @@ def data_options(options: argparse.Namespace) -> list[str]:
 
 def cohort_task(options: argparse.Namespace, cache: Path) -> Task:
     """What all trials share, read as a search reads it."""
-    settings = SearchOptions(
+    settings = SearchOptions.of(
         data=options.data,
         patient_pattern=options.patient_pattern,
         weights="none",
@@ -119,7 +119,7 @@ def cohort_task(options: argparse.Namespace, cache: Path) -> Task:
         repeats=1,
         cache=cache,
     )
-    return prepare(settings, settings).task
+    return prepare(settings).task
 
 
 def forward_pass(task: Task, config: TrialConfig) -> None:

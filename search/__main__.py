@@ -7,14 +7,25 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 from pydantic import ValidationError
 from rich.console import Console
 
-from search.settings import SearchOptions, explain
+from search.options import RUN, SPACE, SearchOptions, explain
 from trainable.errors import InputError
 
-app = App(name="cxr-search", help_format="plaintext")
+
+def _default_text(value: object) -> str | None:
+    """A default as a person writes it; none for what is not given."""
+    return None if value is None or value is False or value == () else str(value)
+
+
+app = App(
+    name="cxr-search",
+    help_format="plaintext",
+    group_commands=Group("Help", sort_key=9),
+    default_parameter=Parameter(negative=(), show_default=_default_text),
+)
 console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -22,39 +33,32 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 @app.default
 def search(
     *,
-    settings: Annotated[SearchOptions | None, Parameter(name="*")] = None,
-    out: Path | None = None,
-    resume: Path | None = None,
-    print_space: Annotated[bool, Parameter(negative="")] = False,
+    options: Annotated[SearchOptions | None, Parameter(name="*")] = None,
+    out: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
+    resume: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
+    print_space: Annotated[bool, Parameter(group=SPACE)] = False,
 ) -> int:
     """Find the configuration with the best F1 on labelled chest X-rays.
 
-    Parameters
-    ----------
-    settings
-        What to search.
-    out
-        Run folder to make; runs/NAME after the data if not given.
-    resume
-        Run folder to go on with; more --trials and --time-budget may be given.
-    print_space
-        Print the default search space, as a file that --space takes, and do nothing else.
+    Args:
+        options: What to search.
+        out: Run folder to make; runs/NAME, after the data, if not given.
+        resume: Run folder to continue; --trials and --time-budget may be larger.
+        print_space: Print the default search space and exit; --space reads such a file.
     """
     if print_space:
         from search.space.files import default_text
 
         console.out(default_text(), end="", highlight=False)
         return 0
+    asked = options or SearchOptions()
     # Ray and PyTorch take seconds to import: not before the command line is known to be right
     from search.tune.cluster import cluster
 
-    with (
-        cluster(settings.address if settings else None) as wait_for_cluster,
-        sentences_for_problems(),
-    ):
+    with cluster(asked.compute.address) as wait_for_cluster, sentences_for_problems():
         from search.launch import launch
 
-        return launch(settings, out, resume, console, wait_for_cluster)
+        return launch(asked, out, resume, console, wait_for_cluster)
 
 
 def main() -> None:

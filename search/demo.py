@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from search.settings import SearchOptions
 from trainable.cohort.phantoms import best_possible_f1, write_demo
 from trainable.cohort.readers import DataOptions
 
@@ -19,13 +18,6 @@ SPACE: dict[str, Any] = {
     "batch_size": 32,
 }
 """What the demo changes in the default search space."""
-
-
-def with_defaults(settings: SearchOptions) -> SearchOptions:
-    """No download, unless the user asks for it: the networks of `SPACE` learn from nothing, too."""
-    if "weights" in settings.model_fields_set:
-        return settings
-    return settings.model_copy(update={"weights": "none"})
 
 
 def write(run: Path) -> None:
@@ -43,7 +35,7 @@ def remove(run: Path) -> None:
         run.rmdir()
 
 
-def source(run: Path) -> DataOptions:
+def images(run: Path) -> DataOptions:
     """Where the labelled phantoms are."""
     return DataOptions(data=run / _FOLDER / "train.csv")
 

@@ -1,39 +1,34 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
-import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from search import demo
-from search.prepare import SearchPlan, prepare
-from search.remote import download_inputs
+from search.begin import begin
+from search.begin import resume as resume_run
+from search.options import DEMO, SearchOptions, duration_text
+from search.prepare import SearchPlan
 from search.report.display import SearchDisplay, best_table
 from search.report.experiments import describe_experiments
-from search.run_folder import RunFolder, new_run_path
-from search.settings import DEMO, RESUMABLE, SPACE_OPTIONS, SearchOptions
-from search.space.files import dump_space, kept_space, read_space
+from search.report.plan import plan_lines
+from search.run_folder import RunFolder
 from search.space.grid import Grid
-from search.space.presets import with_preset
 from search.space.space import Space
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.study import StudySearch, num_ended, open_study, reconcile
 from search.tune.tuner import run_trials
 from search.winner.held_out import evaluate_on_test
 from search.winner.winner import describe_winner, write_winner
-from trainable.errors import InputError
 from trainable.ray_worker import ship
-
-_OF_SPACE = frozenset({"space", *SPACE_OPTIONS})
 
 
 def launch(
-    settings: SearchOptions | None,
+    asked: SearchOptions,
     out: Path | None,
     resume: Path | None,
     console: Console,
@@ -49,96 +44,24 @@ def launch(
     """
     with console.status("reading images and weights, starting Ray"):
         if resume is None:
-            run, prepared = _begin(settings or SearchOptions(), out, wait_for_cluster)
+            run, plan = begin(asked, out, wait_for_cluster)
         else:
-            run, prepared = _go_on(settings, out, resume)
-            wait_for_cluster()
-    for line in (*prepared.describe(), f"run folder: {run.path}"):
+            run, plan = resume_run(asked, out, resume, wait_for_cluster)
+    for line in (*plan_lines(plan), f"run folder: {run.path}"):
         console.print(line, highlight=False, soft_wrap=True)
-    interrupted = _run(run, prepared, console)
-    return _conclude(run, prepared, interrupted, console)
+    interrupted = _run(run, plan, console)
+    return _conclude(run, plan, interrupted, console)
 
 
-def _begin(
-    settings: SearchOptions, out: Path | None, wait_for_cluster: Callable[[], None]
-) -> tuple[RunFolder, SearchPlan]:
-    name = settings.data.expanduser().resolve().stem if settings.data else "search"
-    run = RunFolder(out or new_run_path(name))
-    if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
-        raise InputError(
-            f"--out must be a new folder; there is something at {run.path}. "
-             "Go on with it by --resume, or name another"
-        )  # fmt: skip
-    settings = with_preset(settings)
-    # a search that cannot start leaves no folder
-    with contextlib.ExitStack() as undo:
-        if settings.data == DEMO:
-            settings = demo.with_defaults(settings)
-            undo.callback(demo.remove, run.path)
-            demo.write(run.path)
-            prepared = prepare(settings, demo.source(run.path))
-        else:
-            prepared = prepare(settings, download_inputs(settings))
-        wait_for_cluster()
-        undo.pop_all()
-    run.write_space(dump_space(prepared.asked))
-    run.create(prepared.settings, prepared.cohort)
-    return run, prepared
-
-
-def _go_on(
-    changes: SearchOptions | None, out: Path | None, resume: Path
-) -> tuple[RunFolder, SearchPlan]:
-    run = RunFolder(resume)
-    settings, cohort = run.open()
-    asked = {name: getattr(changes, name) for name in changes.model_fields_set} if changes else {}
-    fixed = _differing(settings, asked, asked.keys() - RESUMABLE - _OF_SPACE)
-    if out is not None and out.expanduser().resolve() != run.path:
-        fixed.append(f"--out {run.path}")
-    space = kept_space(run.space_yaml)
-    if isinstance(space, Grid):
-        fixed += _differing(settings, asked, _OF_SPACE)
-    elif asked.keys() & _OF_SPACE:
-        again = read_space(settings.model_copy(update=asked)).to_dict()
-        fixed += [
-            f"{setting}: {value} in {run.space_yaml}, not {again[setting]}"
-            for setting, value in space.to_dict().items()
-            if value != again[setting]
-        ]
-    if fixed:
-        raise InputError(
-            *(
-                f"{text} cannot change when a search is resumed, since its scores depend on it. "
-                "Drop the option, or start a new search"
-                for text in fixed
-            )
-        )
-    if not all(Path(path).is_file() for path in cohort.manifest["path"]):
-        download_inputs(settings)  # once more: the cache has been emptied
-    kept = {name: value for name, value in asked.items() if name not in _OF_SPACE}
-    return run, prepare(settings.model_copy(update=kept), cohort, space)
-
-
-def _differing(
-    settings: SearchOptions, asked: Mapping[str, Any], names: Collection[str]
-) -> list[str]:
-    """Options among `names` that are asked for anew with another value, as they were."""
-    return [
-        f"--{name.replace('_', '-')} {getattr(settings, name)}"
-        for name, value in asked.items()
-        if name in names and value != getattr(settings, name)
-    ]
-
-
-def _run(run: RunFolder, prepared: SearchPlan, console: Console) -> bool:
+def _run(run: RunFolder, plan: SearchPlan, console: Console) -> bool:
     """Run the trials that are missing; True if Ctrl-C ended them."""
-    settings = prepared.settings
-    resources = resources_per_trial(settings.cpus_per_trial, settings.gpus_per_trial)
+    compute, budget = plan.options.compute, plan.options.run.time_budget
+    resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
     has_gpu = resources.gpus > 0
-    space = prepared.space(has_gpu=has_gpu)
+    space = plan.space(has_gpu=has_gpu)
     study = open_study(run, space)
     reconcile(run, study)
-    missing = settings.trials - num_ended(run)
+    missing = plan.num_trials - num_ended(run)
     if not has_gpu:
         stages = space.describe("unfreeze")
         console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
@@ -150,50 +73,52 @@ def _run(run: RunFolder, prepared: SearchPlan, console: Console) -> bool:
     console.print()
     if missing <= 0:
         return False
-    capacity = Capacity(resources, settings.max_concurrent)
-    search = StudySearch(space, run, settings.seed, len(prepared.task.folds), capacity)
-    shipment = ship(prepared.task, prepared.pixels) if settings.address else None
-    display = SearchDisplay(run, settings.trials, console)
+    capacity = Capacity(resources, plan.options.advanced.max_concurrent)
+    search = StudySearch(space, run, plan.task.seed, len(plan.task.folds), capacity)
+    shipment = ship(plan.task, plan.pixels) if compute.address else None
+    display = SearchDisplay(run, plan.num_trials, console)
     end = math.inf
-    if settings.time_budget is not None:
-        end = time.monotonic() + settings.time_budget.total_seconds()
-    budget = settings.time_budget
-    run_trials(run, search, prepared.task, shipment, resources, missing, budget, display)
+    if budget is not None:
+        end = time.monotonic() + budget.total_seconds()
+    run_trials(run, search, plan.task, shipment, resources, missing, budget, display)
     reconcile(run, study)
-    return num_ended(run) < settings.trials and time.monotonic() < end
+    return num_ended(run) < plan.num_trials and time.monotonic() < end
 
 
-def _conclude(run: RunFolder, prepared: SearchPlan, interrupted: bool, console: Console) -> int:
-    settings = prepared.settings
-    winner = write_winner(run, prepared)
+def _conclude(run: RunFolder, plan: SearchPlan, interrupted: bool, console: Console) -> int:
+    winner = write_winner(run, plan)
     trials = run.trials()
     ended = num_ended(run)
     say = functools.partial(console.print, highlight=False, soft_wrap=True, markup=False)
     if num_failed := int((trials["state"] == "failed").sum()):
         say(f"{num_failed} of {ended} trials failed; their errors are in {run.trials_csv}")
-    if ended < settings.trials:
-        why = "Ctrl-C" if interrupted else f"the time budget of {settings.time_budget}"
-        say(f"{why} ended the search after {ended} of {settings.trials} trials; go on with:")
+    if ended < plan.num_trials:
+        why = (
+            "Ctrl-C"
+            if interrupted
+            else f"the time budget of {duration_text(plan.options.run.time_budget)}"
+        )
+        say(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
         say(f"  cxr-search --resume {run.path}")
     if winner is None:
         say("no trial completed, so there is no winner")
         return 130 if interrupted else 1
     say()
-    if isinstance(prepared.asked, Grid):
-        study = open_study(run, prepared.asked)
-        for line in describe_experiments(run, prepared, prepared.asked, study):
+    if isinstance(plan.asked, Grid):
+        study = open_study(run, plan.asked)
+        for line in describe_experiments(run, plan, plan.asked, study):
             say(line)
     else:
         console.print(best_table(trials))
     say()
-    for line in describe_winner(winner, trials, is_sampled=isinstance(prepared.asked, Space)):
+    for line in describe_winner(winner, trials, is_sampled=isinstance(plan.asked, Space)):
         say(line)
-    if ended >= settings.trials:
+    if ended >= plan.num_trials:
         # test rows are looked at once, when there is no more to choose
-        for line in evaluate_on_test(run, prepared, winner):
+        for line in evaluate_on_test(run, plan, winner):
             say(line)
-    if settings.data == DEMO:
+    if plan.options.data.data == DEMO:
         say(demo.describe_best_possible(run.path))
-    new = "FOLDER" if prepared.cohort.grouping.views == 1 else "CSV"
+    new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
     say(f"\npredict with: cxr-predict {run.path} --images {new}")
     return 130 if interrupted else 0

@@ -1,159 +1,168 @@
 """From options to work: read and check everything that a search stands on, before any training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.settings import SearchOptions
+from search.options import DEMO, SearchOptions, flag
 from search.space.files import read_space
 from search.space.grid import Grid, require_rows
-from search.space.presets import describe_preset, preset_grid
+from search.space.presets import PRESETS, preset_grid
 from search.space.space import Space
 from trainable.assembly import TrainingData
 from trainable.backbones.table import find_backbone
 from trainable.backbones.weights import IMAGENET, NONE, Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.readers import DataOptions, hash_files, read_cohort
-from trainable.cohort.splits import SIDES, make_folds, rows_of, split_by_shares
+from trainable.cohort.splits import make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems, listing
-from trainable.evaluation.metrics import all_positive_f1
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.images.pixels import load_pixels, pixel_statistics
 from trainable.store import ArrayStore
-from trainable.training.loop import few_steps_note
 from trainable.trial import Task
+
+_NUM_TRIALS = 50
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """A search that can start: nothing of its input is left unchecked.
+    """A search that can start: all its input is checked, and nothing of it changes any more.
 
     Attributes:
-        settings: as they were given.
+        options: of the command line, with those of the preset or the demo where none were given.
         cohort: of labelled images.
         asked: the space, wherever it is to be searched.
         pixels: of the cohort, uint8 (num_images, size, size), by each size that is searched.
         task: what all trials share.
+        num_trials: that the search is to finish.
     """
 
-    settings: SearchOptions
+    options: SearchOptions
     cohort: Cohort
     asked: Space | Grid
     pixels: Mapping[int, NDArray[np.uint8]]
     task: Task
+    num_trials: int
 
     def space(self, *, has_gpu: bool) -> Space | Grid:
         """What of the space can be searched with these weights, with a GPU or without."""
         return self.asked.restricted_to(self.task.weights.backbones, has_gpu=has_gpu)
 
-    def describe(self) -> Iterator[str]:
-        """What the user should know before the first trial, a line each."""
-        settings, labels = self.settings, self.task.data.labels
-        if settings.preset is not None and isinstance(self.asked, Grid):
-            yield from describe_preset(settings, self.asked.left_out)
-        patients, unit = self.cohort.manifest["patient"].nunique(), self.cohort.grouping.unit
-        yield (
-            f"{len(labels)} {unit}s of {patients} patients, {int(labels.sum())} positive; "
-            f"calling every {unit} positive scores F1 "
-            f"{all_positive_f1(labels, settings.f1_average):.3f}"
-        )
-        yield from (f"note: {note}" for note in self.cohort.notes)
-        folds = f"scored out of fold on {settings.folds} folds"
-        if self.cohort.is_split:
-            folds = f"on one split: {_describe_split(self.cohort)}"
-        elif settings.repeats > 1:
-            folds += f", drawn {settings.repeats} times"
-        epochs = self.asked.values("epochs")
-        least, most = min(epochs), max(epochs)
-        yield (
-            f"{settings.trials} trials, each {folds}; {listing(sorted(self.pixels))} px, "
-            f"{least if least == most else f'{least} to {most}'} epochs, batches "
-            f"of {self.asked.describe('batch_size')}"
-        )
-        kind = self.task.weights.kind
-        start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(kind, kind)
-        yield f"backbones from {start}: {', '.join(self.task.weights.backbones)}"
-        few = min(len(fold.train) for fold in self.task.folds)
-        note = few_steps_note(few, max(self.asked.values("batch_size")), least)
-        if note:
-            yield f"note: {note}"
+
+def resolve(asked: SearchOptions) -> SearchOptions:
+    """The options with those of the preset and the demo in place of the defaults.
+
+    The demo downloads no weights unless the user asks for them. A preset runs all its rows, and the
+    user's own split or folds take the place of its shares.
+    """
+    defaults: dict[str, Any] = {}
+    if asked.space.preset is not None:
+        defaults = {"time_budget": None, **PRESETS[asked.space.preset].settings}
+        if "folds" in asked.given or asked.data.split == "keep":
+            defaults["shares"] = None
+    if asked.data.data == DEMO:
+        defaults["weights"] = NONE
+    return asked.replaced({**defaults, **asked.given})
 
 
-def prepare(
-    settings: SearchOptions, images: DataOptions | Cohort, space: Space | Grid | None = None
-) -> SearchPlan:
-    """Check the options, the images and the weights, and decode the images.
+def prepare(asked: SearchOptions, images: DataOptions | None = None) -> SearchPlan:
+    """Check the options, the images and the weights of a new search, and decode the images.
 
     Args:
-        settings: of the search.
-        images: where to read the cohort, or the cohort of a search that is resumed.
-        space: of a search that is resumed.
+        asked: options of the command line.
+        images: where the images are on this machine, if not where the options say.
 
     Raises:
         InputError: naming every problem found.
     """
+    options = resolve(asked)
+    return _plan(
+        options,
+        lambda: _asked_space(options),
+        lambda: _split(read_cohort(images or options.data), options),
+    )
+
+
+def prepare_again(options: SearchOptions, cohort: Cohort, space: Space | Grid) -> SearchPlan:
+    """The same for a search that is resumed, with the cohort and the space of its run folder.
+
+    Raises:
+        InputError: naming every problem found, and every image that is gone or has changed.
+    """
+    return _plan(options, lambda: space, lambda: _unchanged(cohort))
+
+
+def _plan(
+    options: SearchOptions,
+    read_space: Callable[[], Space | Grid],
+    read_cohort: Callable[[], Cohort],
+) -> SearchPlan:
     problems = Problems()
+    cache = options.advanced.cache
     # each node of a cluster has a home of its own
-    cache = settings.cache if settings.cache.parts[:1] == ("~",) else settings.cache.resolve()
-    found = problems.attempt(lambda: _space_and_weights(settings, space))
-    cohort = problems.attempt(lambda: _cohort(settings, images))
+    cache = cache if cache.parts[:1] == ("~",) else cache.resolve()
+    found = problems.attempt(lambda: _with_weights(read_space(), options))
+    cohort = problems.attempt(read_cohort)
     if cohort is None:
         raise InputError(*problems.found)
-    check_cohort(cohort, settings.folds, settings.mixed_patients, problems)
-    paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
-    store = ArrayStore(cache.expanduser())
-    # of whatever size: images that cannot be read are told beside all else that is wrong
+    scoring, seed = options.scoring, options.advanced.seed
+    check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, problems)
+    # images that cannot be read are reported beside all other problems, whatever their size
     sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)
-    pixels = problems.attempt(lambda: {s: load_pixels(paths, hashes, s, store) for s in sizes})
+    pixels = problems.attempt(lambda: _decode(cohort, sizes, cache))
     if problems.found or found is None or not pixels:
         raise InputError(*problems.found)
     space, weights = found[0].with_views(cohort.grouping.views), found[1]
-    if isinstance(space, Grid) and "trials" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"trials": len(space.rows)})
     shown = pixels[max(pixels)]
     if len(rows_of(cohort, "test")):
         shown = shown[cohort.manifest["split"] != "test"]
-    folds = make_folds(cohort, settings.folds, settings.seed, settings.repeats)
     task = Task(
         data=TrainingData.of(cohort, pixel_statistics(shown)),
-        folds=folds,
+        folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
         weights=weights,
         cache=cache,
-        cache_bytes=settings.cache_bytes,
-        f1_average=settings.f1_average,
-        threshold=ThresholdPolicy.parse(settings.threshold),
-        seed=settings.seed,
+        cache_bytes=options.advanced.cache_bytes,
+        f1_average=scoring.f1_average,
+        threshold=ThresholdPolicy.parse(scoring.threshold),
+        seed=seed,
     )
-    return SearchPlan(settings, cohort, space, pixels, task)
+    num_rows = len(space.rows) if isinstance(space, Grid) else _NUM_TRIALS
+    return SearchPlan(options, cohort, space, pixels, task, options.run.trials or num_rows)
 
 
-def _space_and_weights(
-    settings: SearchOptions, space: Space | Grid | None
-) -> tuple[Space | Grid, Weights]:
-    """What is searched, and the weights for it; `space` is that of a search that is resumed."""
-    kind = settings.weights
-    if space is None and settings.preset is not None:
-        space = _with_weights(preset_grid(settings), settings)
-    elif space is None:
-        space = read_space(settings)
+def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path) -> Mapping[int, NDArray[np.uint8]]:
+    paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
+    store = ArrayStore(cache.expanduser())
+    return {size: load_pixels(paths, hashes, size, store) for size in sizes}
+
+
+def _asked_space(options: SearchOptions) -> Space | Grid:
+    if options.space.preset is None:
+        return read_space(options)
+    return _servable(preset_grid(options), options)
+
+
+def _with_weights(space: Space | Grid, options: SearchOptions) -> tuple[Space | Grid, Weights]:
+    """The space, and the weights of all that it names."""
     if isinstance(space, Grid):
-        require_rows(space, settings)
-    weights = find_weights(kind, space.backbones, space.whole_bodies)
+        require_rows(space, options.run.trials)
+    weights = find_weights(options.space.weights, space.backbones, space.whole_bodies)
     space.restricted_to(weights.backbones, has_gpu=False)
     return space, weights
 
 
-def _with_weights(grid: Grid, settings: SearchOptions) -> Grid:
+def _servable(grid: Grid, options: SearchOptions) -> Grid:
     """The rows that a folder or file of weights can serve; the others are left out, and why."""
-    kind = settings.weights
+    kind = options.space.weights
     if kind in (IMAGENET, NONE):
         return grid
-    found = find_weights(kind, settings.backbones)
+    found = find_weights(kind, options.space.backbones)
     grid = grid.only(lambda row: row.backbone in found.backbones, f"{kind} lacks its backbone")
     for name in grid.whole_bodies:
         try:
@@ -168,36 +177,20 @@ def _is_without(name: str, config: TrialConfig) -> bool:
     return (config.backbone, config.cut) != (name, find_backbone(name).classifier)
 
 
-def _cohort(settings: SearchOptions, images: DataOptions | Cohort) -> Cohort:
-    """The images, read or found again as they were, and split if that was asked for."""
-    if isinstance(images, Cohort):
-        return _unchanged(images)
-    cohort = read_cohort(images)
-    if settings.shares is None:
+def _split(cohort: Cohort, options: SearchOptions) -> Cohort:
+    """The images, split into shares if that was asked for."""
+    shares = options.scoring.shares
+    if shares is None:
         return cohort
-    given = settings.model_fields_set
-    folds = [
-        f"--{name} {getattr(settings, name)}" for name in ("folds", "repeats") if name in given
-    ]
+    given = options.given
+    folds = [f"{flag(name)} {given[name]}" for name in ("folds", "repeats") if name in given]
     if folds:
         raise InputError(
-            f"--shares is one split, without folds: leave it out, or {' and '.join(folds)}"
+            f"--shares is one split without folds: drop it, or drop {' and '.join(folds)}"
         )
     if cohort.is_split:
-        raise InputError(
-            "--shares splits the images anew: give --split merge with it, or leave it out"
-        )
-    return split_by_shares(cohort, settings.shares, settings.seed)
-
-
-def _describe_split(cohort: Cohort) -> str:
-    """How many images each side has."""
-    sides = cohort.manifest.groupby("split", sort=False)["label"].agg(["size", "sum"])
-    return ", ".join(
-        f"{side} {sides['size'][side]} images ({sides['sum'][side]} positive)"
-        for side in SIDES
-        if side in sides.index
-    )
+        raise InputError("--shares splits the images anew: add --split merge, or drop --shares")
+    return split_by_shares(cohort, shares, options.advanced.seed)
 
 
 def _unchanged(cohort: Cohort) -> Cohort:

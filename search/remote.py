@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 from filelock import FileLock
 
-from search.settings import SearchOptions
+from trainable.cohort.readers import DataOptions
 from trainable.errors import InputError, Problems
 from trainable.files import digest, replacing
 from trainable.images.decoding import SUFFIXES
@@ -34,24 +34,28 @@ def uri(path: Path | None) -> str | None:
     return f"{found[1]}://{found[2]}" if found else None
 
 
-def download_inputs(settings: SearchOptions) -> SearchOptions:
-    """The settings, with `data` and `images` on this machine where they were addresses.
+def download_inputs(data: DataOptions, cache: Path) -> DataOptions:
+    """The same data on this machine: `data` and `images` are downloaded where they are addresses.
+
+    Args:
+        data: as the user named it.
+        cache: folder that keeps what is downloaded, in `remote/`.
 
     Raises:
         InputError: naming each address that cannot be read, with what its store says.
     """
     problems = Problems()
-    addresses = {name: uri(getattr(settings, name)) for name in ("data", "images")}
-    cache = settings.cache.expanduser().resolve() / "remote"
+    addresses = {name: uri(getattr(data, name)) for name in ("data", "images")}
+    folder = cache.expanduser().resolve() / "remote"
     paths = {
-        name: problems.attempt(functools.partial(_bring, address, cache))
+        name: problems.attempt(functools.partial(_bring, address, folder))
         for name, address in addresses.items()
         if address is not None
     }
-    if addresses["data"] and paths["data"] and paths["data"].is_file() and not settings.images:
-        problems.add(f"--images must name the folder of the images that {settings.data} lists")
+    if addresses["data"] and paths["data"] and paths["data"].is_file() and not data.images:
+        problems.add(f"--images must name the folder of the images that {data.data} lists")
     problems.raise_if_any()
-    return settings.model_copy(update=paths)
+    return data.model_copy(update=paths)
 
 
 def _bring(address: str, cache: Path) -> Path:

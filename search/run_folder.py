@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.settings import SearchOptions
+from search.options import SearchOptions
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
 from trainable.errors import InputError
@@ -24,6 +24,9 @@ from trainable.files import replacing, write_text
 TrialState = Literal["complete", "stopped", "failed", "interrupted"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
 """States that count towards the number of trials asked for; the others are run again."""
+
+FORMAT = 4
+"""Of `settings.json`; another number is another version, whose folders cannot be resumed."""
 
 _METRICS = tuple(Evaluation.__annotations__)
 COLUMNS = (
@@ -64,32 +67,33 @@ class RunFolder:
         """Write what is searched; before `create`."""
         write_text(self.space_yaml, text)
 
-    def create(self, settings: SearchOptions, cohort: Cohort) -> None:
+    def create(self, options: SearchOptions, cohort: Cohort) -> None:
         """Write what the search was asked."""
         (self.path / "scores").mkdir(parents=True)
         self.acquire()
         cohort.save(self.path)
         self._append(COLUMNS)
         # last: a folder without it is not yet a run
-        text = settings.model_dump_json(indent=2, exclude={"address"})
-        write_text(self.path / "settings.json", text + "\n")
+        asked = options.model_dump(mode="json", exclude={"compute": {"address"}})
+        write_json(self.path / "settings.json", {"format": FORMAT, **asked})
 
     def open(self) -> tuple[SearchOptions, Cohort]:
         """Read what the search was asked, and repair a row or line that was cut off by a kill.
 
         Raises:
-            InputError: if this is no run folder, a search is running in it, or its table
-                of trials has other columns than this version of cxr writes.
+            InputError: if this is no run folder, a search is running in it, or another version of
+                cxr wrote it.
         """
         settings_json = self.path / "settings.json"
         if not settings_json.exists():
             raise InputError(f"not the folder of a search (no settings.json): {self.path}")
         self.acquire()
+        asked = json.loads(settings_json.read_text())
         header = self.trials_csv.read_text().partition("\n")[0]
-        if header != ",".join(COLUMNS):
+        if asked.pop("format", None) != FORMAT or header != ",".join(COLUMNS):
             raise InputError(
-                f"{self.trials_csv} must have the columns that this version of cxr writes; it "
-                "is of another version: go on with that one, or start a new search"
+                f"another version of cxr wrote {self.path}: continue with that version, or start a "
+                "new search"
             )
         for file in (self.trials_csv, self.study_log):
             text = file.read_bytes() if file.exists() else b""
@@ -99,7 +103,7 @@ class RunFolder:
                     cut_off.truncate(len(whole))
         # of a process that is dead, as the lock above says
         self.study_log.with_suffix(".log.lock").unlink(missing_ok=True)
-        return SearchOptions.model_validate_json(settings_json.read_text()), Cohort.load(self.path)
+        return SearchOptions.model_validate(asked), Cohort.load(self.path)
 
     def acquire(self) -> None:
         """Take the folder for this process; the operating system gives it back at its end."""

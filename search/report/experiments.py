@@ -22,7 +22,7 @@ def describe_experiments(
     run: RunFolder, prepared: SearchPlan, grid: Grid, study: optuna.Study
 ) -> Iterator[str]:
     """The tables of all experiments, what was shared among the rows, and where the figures are."""
-    preset = PRESETS[prepared.settings.preset] if prepared.settings.preset else None
+    preset = PRESETS[name] if (name := prepared.options.space.preset) else None
     results = _results(run, prepared, study)
     yield from experiment_lines(grid, preset.table if preset else COUNTS, results)
     yield _forward_passes(prepared, grid, results, run.trials())

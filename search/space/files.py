@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from search import demo
-from search.settings import DEMO, SPACE_OPTIONS, SearchOptions
+from search.options import DEMO, SPACE_SETTINGS, SearchOptions, flag
 from search.space.dimension import Dimension, read_dimension
 from search.space.grid import Grid
 from search.space.space import BY_TRAINING, FROZEN, TRAINED, Space
@@ -60,22 +60,22 @@ def read_layer(file: Path) -> Layer:
     return Layer(f"{file.name}: {{}}", content)
 
 
-def read_space(settings: SearchOptions) -> Space | Grid:
+def read_space(options: SearchOptions) -> Space | Grid:
     """The default space, the user's file on it, and on that the options of the command line.
 
     Raises:
         InputError: naming everything in them that cannot be.
     """
-    layers = [Layer("the demo's {}", demo.SPACE)] if settings.data == DEMO else []
-    if settings.space is not None:
-        own = read_layer(settings.space.expanduser())
+    layers = [Layer("the demo's {}", demo.SPACE)] if options.data.data == DEMO else []
+    if options.space.space is not None:
+        own = read_layer(options.space.space.expanduser())
         if "rows" in own.settings:
             return Grid.read(own.settings, own.origin.format("rows"))
         layers.append(own)
-    for option, setting in SPACE_OPTIONS.items():
-        value = getattr(settings, option)
+    for option, setting in SPACE_SETTINGS.items():
+        value = options.value(option)
         if value not in (None, ()):
-            layers.append(Layer(f"--{option.replace('_', '-')}", {setting: value}))
+            layers.append(Layer(flag(option), {setting: value}))
     return make_space(*layers)
 
 

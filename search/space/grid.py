@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import optuna
 from pydantic import ValidationError
 
-from search.settings import SearchOptions
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems, did_you_mean
@@ -143,7 +142,7 @@ def with_left_out(
     return {**left_out, why: (*left_out.get(why, ()), *names)} if names else left_out
 
 
-def require_rows(grid: Grid, settings: SearchOptions) -> None:
+def require_rows(grid: Grid, trials: int | None) -> None:
     """Refuse a grid without rows, and more trials than rows.
 
     Raises:
@@ -151,10 +150,8 @@ def require_rows(grid: Grid, settings: SearchOptions) -> None:
     """
     if not grid.rows:
         raise InputError(*[f"no row is left to run: {why}" for why in grid.left_out])
-    if "trials" in settings.model_fields_set and settings.trials > len(grid.rows):
-        raise InputError(
-            f"--trials must be at most the {len(grid.rows)} rows; got {settings.trials}"
-        )
+    if trials is not None and trials > len(grid.rows):
+        raise InputError(f"--trials must be at most the {len(grid.rows)} rows (got {trials})")
 
 
 def same_networks(grid: Grid, numbers: Sequence[int]) -> list[list[int]]:

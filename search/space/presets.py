@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search import demo
+from search.options import DEMO, PresetName, SearchOptions
 from search.report.tables import ACCURACY, COUNTS, DETECTION, Table
-from search.settings import DEMO, PresetName, SearchOptions
 from search.space.fastai_cuts import fastai_cut
 from search.space.grid import Grid, Row, reason, with_left_out
 from trainable.backbones.table import find_backbone
@@ -142,28 +142,15 @@ PRESETS: Mapping[PresetName, Preset] = {
 }  # fmt: skip
 
 
-def with_preset(settings: SearchOptions) -> SearchOptions:
-    """The preset's own for every option that the user left open."""
-    if settings.preset is None:
-        return settings
-    given = settings.model_fields_set
-    # all rows are wanted; the user's own split or folds take the place of the shares
-    ours = {"time_budget": None, **PRESETS[settings.preset].settings}
-    if "folds" in given or settings.split == "keep":
-        ours["shares"] = None
-    update = {name: value for name, value in ours.items() if name not in given}
-    return settings.model_copy(update=update)
-
-
-def preset_grid(settings: SearchOptions) -> Grid:
+def preset_grid(options: SearchOptions) -> Grid:
     """The rows of a preset, with what the options change in all of them.
 
     Raises:
         InputError: if an option has no meaning for a list of rows.
     """
-    assert settings.preset is not None
-    preset = PRESETS[settings.preset]
-    base = {**preset.base, **_overrides(settings)}
+    assert options.space.preset is not None
+    preset = PRESETS[options.space.preset]
+    base = {**preset.base, **_overrides(options)}
     rows: list[Row] = []
     left_out: Mapping[str, tuple[str, ...]] = {}
     named = [(title, *row) for title, rows in preset.experiments.items() for row in rows.items()]
@@ -174,9 +161,10 @@ def preset_grid(settings: SearchOptions) -> Grid:
         except ValueError as error:
             left_out = with_left_out(left_out, reason(error), [f"{title}, {name}"])
     grid = Grid(tuple(rows), left_out)
-    if not settings.backbones:
+    backbones = options.space.backbones
+    if not backbones:
         return grid
-    return grid.only(lambda config: config.backbone in settings.backbones, "not of --backbones")
+    return grid.only(lambda config: config.backbone in backbones, "not of --backbones")
 
 
 def _config(changes: Changes) -> TrialConfig:
@@ -191,41 +179,39 @@ def _config(changes: Changes) -> TrialConfig:
     return TrialConfig(**settings)
 
 
-def _overrides(settings: SearchOptions) -> dict[str, Any]:
+def _overrides(options: SearchOptions) -> dict[str, Any]:
     """What the user's options change in every row."""
     sizes = ("image_size", "batch_size")
-    found = {name: demo.SPACE[name] for name in sizes if settings.data == DEMO}
+    found = {name: demo.SPACE[name] for name in sizes if options.data.data == DEMO}
     for name in (*sizes, "epochs"):
-        if getattr(settings, name) is not None:
-            found[name] = getattr(settings, name)
+        if options.value(name) is not None:
+            found[name] = options.value(name)
     problems = []
     for option, name in (("unfreeze", "unfreeze"), ("normalizations", "normalization")):
-        values = getattr(settings, option)
+        values = options.value(option)
         if len(values) > 1:
             problems.append(f"--{option} must be one value with --preset; got {', '.join(values)}")
         elif values:
             found[name] = values[0]
-    for name in settings.backbones:
+    for name in options.space.backbones:
         try:
             find_backbone(name)
         except ValueError as error:
             problems.append(f"--backbones: {error}")
-    if settings.space is not None:
-        problems.append("--preset is a list of configurations of its own: leave --space out")
+    if options.space.space is not None:
+        problems.append("--preset is a list of configurations of its own: drop --space")
     if problems:
         raise InputError(*problems)
     return found
 
 
-def describe_preset(
-    settings: SearchOptions, left_out: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
+def describe_preset(options: SearchOptions, left_out: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """What the user should know of a preset before its first trial, a line each."""
-    assert settings.preset is not None
-    preset = PRESETS[settings.preset]
-    yield f"preset {settings.preset}: {preset.about}"
-    documents = {"weights": SearchOptions.model_fields["weights"].default, **preset.settings}
-    used = {name: getattr(settings, name) for name in documents} | _overrides(settings)
+    assert options.space.preset is not None
+    preset = PRESETS[options.space.preset]
+    yield f"preset {options.space.preset}: {preset.about}"
+    documents = {"weights": SearchOptions().space.weights, **preset.settings}
+    used = {name: options.value(name) for name in documents} | _overrides(options)
     documents |= {**TrialConfig().model_dump(), "unfreeze": "none", **preset.base}
     changed = [
         f"{name.replace('_', ' ')} {_text(value)} in place of {_text(documents[name])}"

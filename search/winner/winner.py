@@ -31,7 +31,7 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
     complete = trials[trials["state"] == "complete"].sort_values("number")
     if complete.empty:
         return None
-    settings, task = prepared.settings, prepared.task
+    scoring, task = prepared.options.scoring, prepared.task
     rows = complete.to_dict("records")
     configs = [_config(row) for row in rows]
     scores = np.stack([run.scores(row["number"]) for row in rows])
@@ -43,8 +43,8 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
         scores,
         task.threshold,
         task.f1_average,
-        [complexity(config) for config in configs] if settings.prefer_simple else None,
-        seed=settings.seed,
+        [complexity(config) for config in configs] if scoring.prefer_simple else None,
+        seed=task.seed,
     )
     winner = {
         "format": FORMAT,
@@ -52,8 +52,8 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
         "config": configs[found.chosen].model_dump(),
         "num_steps": int(rows[found.chosen]["num_steps"]),
         "threshold": found.threshold,
-        "threshold_policy": settings.threshold,
-        "f1_average": settings.f1_average,
+        "threshold_policy": scoring.threshold,
+        "f1_average": task.f1_average,
         "out_of_fold": evaluate(labels, scores[found.chosen], found.threshold, task.f1_average),
         "corrected": {
             "f1": found.corrected_f1,
@@ -69,15 +69,15 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
             }
             for row in found.tied
         ],
-        "preferred_simple": settings.prefer_simple,
-        "all_positive_f1": all_positive_f1(labels, settings.f1_average),
+        "preferred_simple": scoring.prefer_simple,
+        "all_positive_f1": all_positive_f1(labels, task.f1_average),
         "num_trials": len(rows),
         "weights": {
             "kind": task.weights.kind,
             "fingerprints": _fingerprints(prepared, configs, found),
         },
         "statistics": dataclasses.asdict(task.data.statistics),
-        "seed": settings.seed,
+        "seed": task.seed,
         "versions": {name: version(name) for name in ("torch", "torchvision", "pillow")},
     }
     write_json(run.winner_json, winner)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search.prepare import prepare
-from search.settings import SearchOptions
+from search.options import SearchOptions
+from search.prepare import prepare, prepare_again
+from search.report.plan import plan_lines
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.readers import DataOptions, read_cohort
 from trainable.cohort.splits import make_folds
@@ -186,13 +187,13 @@ def test_examinations_are_split_and_searched_as_one_also_when_resumed(
         for view in ("frontal", "lateral")
     ]
     table = pd.DataFrame(rows, columns=TABLE.columns).sample(frac=1, random_state=0)
-    settings = SearchOptions(
+    settings = SearchOptions.of(
         data=write(table), views=2, folds=3, repeats=1, image_size=32, weights="none",
         backbones=("squeezenet1_0",), cache=tmp_path / "cache",
     )  # fmt: skip
-    first = prepare(settings, settings)
+    first = prepare(settings)
     first.cohort.save(tmp_path)
-    again = prepare(settings, Cohort.load(tmp_path))
+    again = prepare_again(settings, Cohort.load(tmp_path), first.asked)
     for prepared in (first, again):
         task, cohort = prepared.task, prepared.cohort
         assert len(task.data.paths) == 32
@@ -202,7 +203,7 @@ def test_examinations_are_split_and_searched_as_one_also_when_resumed(
         for fold in task.folds:
             assert not set(cohort.patients[fold.train]) & set(cohort.patients[fold.valid])
             assert np.array_equal(fold.valid, np.unique(fold.valid))
-        assert next(iter(prepared.describe())).startswith("16 examinations of 8 patients, 8 pos")
+        assert next(plan_lines(prepared)).startswith("16 examinations of 8 patients, 8 pos")
     assert np.array_equal(first.task.data.exam_images, again.task.data.exam_images)
     for fold, same in zip(first.task.folds, again.task.folds, strict=True):
         assert np.array_equal(fold.valid, same.valid)

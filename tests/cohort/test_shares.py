@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from search.options import SearchOptions
 from search.prepare import prepare
-from search.settings import SearchOptions
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import make_folds, rows_of, seen_rows, split_by_shares
 from trainable.errors import InputError
@@ -59,16 +59,16 @@ def test_too_few_patients_for_such_shares_are_refused(make_cohort: MakeCohort) -
 @pytest.mark.parametrize("shares", ["80", "80,30", "100,0", "50,20,20,10", "80,x"])
 def test_shares_that_are_none_are_refused(shares: str) -> None:
     with pytest.raises(ValueError, match="shares"):
-        SearchOptions.model_validate({"shares": shares})
+        SearchOptions.of(shares=shares)
 
 
 def test_folds_and_shares_exclude_each_other(xray_csv: Path) -> None:
-    settings = SearchOptions(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
-    with pytest.raises(InputError, match="leave it out, or --folds 3 and --repeats 2"):
-        prepare(settings, settings)
+    settings = SearchOptions.of(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
+    with pytest.raises(InputError, match="drop it, or drop --folds 3 and --repeats 2"):
+        prepare(settings)
 
 
 def test_shares_are_read_as_they_are_written() -> None:
-    settings = SearchOptions.model_validate({"shares": "60,20,20"})
-    assert settings.shares == (60, 20, 20)
+    settings = SearchOptions.of(shares="60,20,20")
+    assert settings.scoring.shares == (60, 20, 20)
     assert SearchOptions.model_validate_json(settings.model_dump_json()) == settings

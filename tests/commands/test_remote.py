@@ -11,8 +11,7 @@ import fsspec
 import pytest
 
 from search.remote import download_inputs, uri
-from search.settings import SearchOptions
-from trainable.cohort.readers import read_cohort
+from trainable.cohort.readers import DataOptions, read_cohort
 from trainable.errors import InputError
 
 
@@ -27,11 +26,10 @@ def memory(xray_csv: Path) -> Iterator[str]:
     store.rm("/bucket", recursive=True)
 
 
-def settings_of(folder: Path, data: str, images: str | None = None) -> SearchOptions:
-    """Settings as the command line gives them."""
-    return SearchOptions(
-        data=Path(data), images=Path(images) if images else None, cache=folder / "cache"
-    )
+def download(folder: Path, data: str, images: str | None = None) -> DataOptions:
+    """The data at these addresses, with what is downloaded kept in the folder."""
+    asked = DataOptions(data=Path(data), images=Path(images) if images else None)
+    return download_inputs(asked, folder / "cache")
 
 
 @pytest.mark.parametrize("path", ["train.csv", "/nfs/xrays/train.csv", "C:/xrays", "runs/s3"])
@@ -42,36 +40,33 @@ def test_a_path_is_no_address(path: str) -> None:
 def test_a_cohort_in_a_store_is_the_one_on_the_disk(
     memory: str, xray_csv: Path, tmp_path: Path
 ) -> None:
-    settings = settings_of(tmp_path, f"{memory}/chests.csv", f"{memory}/images/of/chests")
-    found = download_inputs(settings)
-    there, here = read_cohort(found).manifest, read_cohort(SearchOptions(data=xray_csv)).manifest
+    addresses = f"{memory}/chests.csv", f"{memory}/images/of/chests"
+    found = download(tmp_path, *addresses)
+    there, here = read_cohort(found).manifest, read_cohort(DataOptions(data=xray_csv)).manifest
     columns = ["label", "patient", "sha256"]
     assert there[columns].equals(here[columns])
-    again = download_inputs(settings)
-    assert (again.data, again.images) == (found.data, found.images)
-    assert again.seed == settings.seed
+    assert download(tmp_path, *addresses) == found
 
 
 def test_only_images_are_brought_and_only_once(memory: str, tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, f"{memory}/images")
-    found = download_inputs(settings).data
+    found = download(tmp_path, f"{memory}/images").data
     assert found is not None
     files = sorted(path for path in found.rglob("*") if path.is_file())
     assert {path.suffix for path in files} == {".png"}
     times = [path.stat().st_mtime_ns for path in files]
-    assert download_inputs(settings).data == found
+    assert download(tmp_path, f"{memory}/images").data == found
     assert [path.stat().st_mtime_ns for path in files] == times
 
 
 def test_what_changes_in_the_store_does_not_change_what_was_brought(
     memory: str, tmp_path: Path
 ) -> None:
-    settings = settings_of(tmp_path, f"{memory}/chests.csv", f"{memory}/images")
-    before = download_inputs(settings).data
+    addresses = f"{memory}/chests.csv", f"{memory}/images"
+    before = download(tmp_path, *addresses).data
     assert before is not None
     text = before.read_text()
     fsspec.filesystem("memory").pipe("/bucket/chests.csv", text.encode() + b"more.png,1,013\n")
-    after = download_inputs(settings).data
+    after = download(tmp_path, *addresses).data
     assert after is not None
     assert after != before
     assert before.read_text() == text
@@ -79,20 +74,19 @@ def test_what_changes_in_the_store_does_not_change_what_was_brought(
 
 
 def test_a_copy_that_was_broken_off_is_made_again(memory: str, tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, f"{memory}/images")
-    found = download_inputs(settings).data
+    found = download(tmp_path, f"{memory}/images").data
     assert found is not None
     whole = sorted(path.relative_to(found) for path in found.rglob("*.png"))
     partial = found.with_suffix(".partial")
     found.rename(partial)
     next(partial.rglob("*.png")).unlink()
-    assert download_inputs(settings).data == found
+    assert download(tmp_path, f"{memory}/images").data == found
     assert sorted(path.relative_to(found) for path in found.rglob("*.png")) == whole
 
 
 def test_all_that_is_wrong_is_said_at_once(memory: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
-        download_inputs(settings_of(tmp_path, f"{memory}/gone.csv", "nostore://bucket/images"))
+        download(tmp_path, f"{memory}/gone.csv", "nostore://bucket/images")
     gone, unknown = refused.value.problems
     assert gone.startswith("memory://bucket/gone.csv cannot be read (FileNotFoundError")
     assert unknown.startswith("nostore://bucket/images cannot be read (ValueError: Protocol not")
@@ -100,7 +94,7 @@ def test_all_that_is_wrong_is_said_at_once(memory: str, tmp_path: Path) -> None:
 
 def test_a_table_in_a_store_needs_the_folder_of_its_images(memory: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--images must name the folder"):
-        download_inputs(settings_of(tmp_path, f"{memory}/chests.csv"))
+        download(tmp_path, f"{memory}/chests.csv")
 
 
 def test_a_store_whose_package_is_missing_is_said_with_what_to_install(
@@ -108,7 +102,7 @@ def test_a_store_whose_package_is_missing_is_said_with_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(InputError, match="uv sync --extra s3"):
-        download_inputs(settings_of(tmp_path, "s3://bucket/images"))
+        download(tmp_path, "s3://bucket/images")
 
 
 def test_a_web_server_is_a_store_too(xray_csv: Path, tmp_path: Path) -> None:
@@ -119,7 +113,7 @@ def test_a_web_server_is_a_store_too(xray_csv: Path, tmp_path: Path) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
         at = f"http://127.0.0.1:{server.server_port}"
-        found = download_inputs(settings_of(tmp_path, f"{at}/chests.csv", f"{at}/chests/"))
+        found = download(tmp_path, f"{at}/chests.csv", f"{at}/chests/")
         server.shutdown()
     assert found.data is not None
     assert found.data.read_bytes() == xray_csv.read_bytes()

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from fixtures.cohorts import CONFIG, cohort
 
+from search.options import SearchOptions
 from search.run_folder import COLUMNS, RunFolder, new_run_path
-from search.settings import SearchOptions
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 
@@ -18,7 +18,7 @@ from trainable.errors import InputError
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
-    folder.create(SearchOptions(data=Path("x.csv"), trials=7), cohort())
+    folder.create(SearchOptions.of(data=Path("x.csv"), trials=7), cohort())
     return folder
 
 
@@ -30,7 +30,7 @@ def reopened(run: RunFolder) -> RunFolder:
 
 def test_what_was_asked_comes_back(run: RunFolder) -> None:
     settings, found = reopened(run).open()
-    assert settings == SearchOptions(data=Path("x.csv"), trials=7)
+    assert settings == SearchOptions.of(data=Path("x.csv"), trials=7)
     pd.testing.assert_frame_equal(found.manifest, cohort().manifest)
     assert found.classes == ("alive", "dead")
     assert found.digest == cohort().digest
@@ -62,7 +62,7 @@ def test_layers_of_a_head_come_back_where_all_have_one(run: RunFolder) -> None:
 def test_a_table_of_other_columns_is_left_alone(run: RunFolder) -> None:
     text = run.trials_csv.read_text().replace("head_layers", "head_width")
     run.trials_csv.write_text(text)
-    with pytest.raises(InputError, match="is of another version: go on with that one"):
+    with pytest.raises(InputError, match="another version of cxr wrote"):
         reopened(run).open()
     assert run.trials_csv.read_text() == text
 

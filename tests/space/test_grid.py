@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from fixtures.cohorts import cohort
 
+from search.options import SearchOptions
 from search.run_folder import RunFolder
-from search.settings import SearchOptions
 from search.space.files import dump_space, kept_space
 from search.space.grid import Grid, Row, same_networks
 from search.tune.study import StudySearch, open_study, reconcile
@@ -21,7 +21,7 @@ ROWS = tuple(
 
 def new_run(folder: Path) -> RunFolder:
     run = RunFolder(folder / "run")
-    run.create(SearchOptions(data=Path("x.csv")), cohort())
+    run.create(SearchOptions.of(data=Path("x.csv")), cohort())
     return run
 
 

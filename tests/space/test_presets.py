@@ -9,15 +9,16 @@ import pytest
 from fixtures.commands import run_command
 from PIL import Image
 
-from search.settings import PresetName, SearchOptions
+from search.options import PresetName, SearchOptions
+from search.prepare import resolve
 from search.space.grid import Grid, same_networks
-from search.space.presets import PRESETS, describe_preset, preset_grid, with_preset
+from search.space.presets import PRESETS, describe_preset, preset_grid
 from trainable.cohort.phantoms import write_demo
 from trainable.errors import InputError
 
 
 def grid(**options: object) -> Grid:
-    return preset_grid(with_preset(SearchOptions.model_validate(options)))
+    return preset_grid(resolve(SearchOptions.of(**options)))
 
 
 def by_name(grid: Grid, title: str) -> dict[str, int]:
@@ -72,7 +73,7 @@ def test_options_change_every_row_but_what_a_row_is_about() -> None:
 
 def test_what_options_change_is_said() -> None:
     options = {"preset": "assignment", "epochs": 2, "threshold": "best", "weights": "none"}
-    settings = with_preset(SearchOptions.model_validate(options))
+    settings = resolve(SearchOptions.of(**options))
     lines = list(describe_preset(settings, {"it is too large": ["1: backbone, ResNet-50"]}))
     assert "epochs 2 in place of 5" in lines[1]
     assert "threshold best in place of 0.5" in lines[1]
@@ -83,9 +84,9 @@ def test_what_options_change_is_said() -> None:
 
 def test_the_user_s_own_split_or_folds_take_the_place_of_the_shares() -> None:
     given = {"preset": "assignment"}
-    assert with_preset(SearchOptions.model_validate(given)).shares == (80, 20)
-    assert with_preset(SearchOptions.model_validate({**given, "folds": 3})).shares is None
-    assert with_preset(SearchOptions.model_validate({**given, "split": "keep"})).shares is None
+    assert resolve(SearchOptions.of(**given)).scoring.shares == (80, 20)
+    assert resolve(SearchOptions.of(**given, folds=3)).scoring.shares is None
+    assert resolve(SearchOptions.of(**given, split="keep")).scoring.shares is None
 
 
 def test_backbones_that_are_not_asked_for_are_left_out() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.settings import SearchOptions
+from search.options import SearchOptions
 from search.space.files import default_text, dump_space, make_space, read_layer, read_space
 from trainable.errors import InputError
 
@@ -43,7 +43,7 @@ def test_toml_says_the_same(tmp_path: Path) -> None:
 
 def test_options_go_on_top_of_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, "image_size: 224\nbackbone: [resnet18, resnet34]\nepochs: 9\n")
-    settings = SearchOptions(space=file, backbones=("resnet50",), image_size=64)
+    settings = SearchOptions.of(space=file, backbones=("resnet50",), image_size=64)
     found = read_space(settings).to_dict()
     assert (found["backbone"], found["image_size"], found["epochs"]) == (["resnet50"], 64, 9)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from search.settings import SearchOptions
+from search.options import SearchOptions
 from search.tune.capacity import Resources
 
 NODE = {"CPU": 16.0, "GPU": 4.0}
@@ -31,6 +31,6 @@ def test_a_node_holds_as_many_trials_as_its_cpus_and_gpus_allow(
 
 
 def test_several_gpus_are_a_whole_number() -> None:
-    assert SearchOptions(data=Path("x.csv"), gpus_per_trial=2).gpus_per_trial == 2
-    with pytest.raises(ValidationError, match="more than one GPU must be a whole number"):
-        SearchOptions(data=Path("x.csv"), gpus_per_trial=1.5)
+    assert SearchOptions.of(data=Path("x.csv"), gpus_per_trial=2).compute.gpus_per_trial == 2
+    with pytest.raises(ValidationError, match="must be a whole number above 1"):
+        SearchOptions.of(data=Path("x.csv"), gpus_per_trial=1.5)

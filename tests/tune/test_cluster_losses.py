@@ -17,9 +17,9 @@ from ray import tune
 from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
+from search.options import SearchOptions
 from search.prepare import SearchPlan, prepare
 from search.run_folder import RunFolder
-from search.settings import SearchOptions
 from search.tune.capacity import Capacity, Resources
 from search.tune.cluster import cluster
 from search.tune.study import StudySearch
@@ -60,7 +60,7 @@ def prepared(tmp_path: Path) -> SearchPlan:
     weights.mkdir()
     state = find_backbone("squeezenet1_1").build().state_dict()
     torch.save(state, weights / "squeezenet1_1.pth")
-    settings = SearchOptions(
+    settings = SearchOptions.of(
         data=tmp_path / "demo" / "train.csv",
         weights=str(weights),
         unfreeze=("one",),
@@ -69,7 +69,7 @@ def prepared(tmp_path: Path) -> SearchPlan:
         folds=3,
         cache=tmp_path / "cache",
     )
-    return prepare(settings, settings)
+    return prepare(settings)
 
 
 def run_search(
@@ -77,7 +77,7 @@ def run_search(
 ) -> RunFolder:
     """Run trials as on machines that have nothing but the cluster."""
     run = RunFolder(folder / "run")
-    run.create(prepared.settings, prepared.cohort)
+    run.create(prepared.options, prepared.cohort)
     shipment = ship(prepared.task, prepared.pixels)
     for gone in ("demo", "weights", "cache"):
         shutil.rmtree(folder / gone)

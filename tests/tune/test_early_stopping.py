@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
+from search.options import SearchOptions
 from search.run_folder import RunFolder
-from search.settings import SearchOptions
 from search.space.files import Layer, make_space
 from search.tune.early_stopping import FoldStopping
 from search.tune.study import StudySearch, num_ended, open_study, reconcile
@@ -25,7 +25,7 @@ class Race:
 
     def __init__(self, folder: Path, num_folds: int = 5) -> None:
         self.run = RunFolder(folder / "run")
-        self.run.create(SearchOptions(data=Path("x.csv")), cohort())
+        self.run.create(SearchOptions.of(data=Path("x.csv")), cohort())
         self.search = StudySearch(SPACE, self.run, seed=0, num_folds=num_folds, capacity=lambda: 9)
         self.scheduler = FoldStopping(self.run, self.search, num_folds)
         self.trials: dict[str, Trial] = {}

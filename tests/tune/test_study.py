@@ -7,8 +7,8 @@ import pytest
 from fixtures.cohorts import CONFIG, cohort
 from optuna.trial import TrialState
 
+from search.options import SearchOptions
 from search.run_folder import RunFolder
-from search.settings import SearchOptions
 from search.space.files import Layer, make_space
 from search.tune.study import StudySearch, num_ended, open_study, reconcile
 
@@ -20,7 +20,7 @@ SPACE = make_space(
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
-    folder.create(SearchOptions(data=Path("x.csv")), cohort())
+    folder.create(SearchOptions.of(data=Path("x.csv")), cohort())
     return folder
 
 

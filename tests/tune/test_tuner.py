@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from ray import tune
 
+from search.options import SearchOptions
 from search.prepare import prepare
 from search.run_folder import RunFolder
-from search.settings import SearchOptions
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.cluster import cluster
 from search.tune.study import StudySearch
@@ -30,7 +30,7 @@ def ray_cluster() -> Iterator[None]:
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: Path) -> None:
     write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
-    settings = SearchOptions(
+    settings = SearchOptions.of(
         data=tmp_path / "demo" / "train.csv",
         weights="none",
         backbones=("squeezenet1_0", "squeezenet1_1"),
@@ -40,7 +40,7 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         folds=2,
         cache=tmp_path / "cache",
     )
-    prepared = prepare(settings, settings)
+    prepared = prepare(settings)
     run = RunFolder(tmp_path / "run")
     run.create(settings, prepared.cohort)
     # weights that were there when the search began, and are gone when a trial wants them

@@ -32,41 +32,34 @@ _VALID_NAMES = ("val", "valid", "validation")
 
 
 class DataOptions(BaseModel):
-    """Where the labelled images are and how to read them.
-
-    Attributes:
-        data: a CSV file; or a folder of class folders; or a folder with `train/` and `val/`.
-        images: the folder that the CSV's file names are relative to; found beside the CSV if None.
-        image_column: the CSV's column of file names; found by its name if None.
-        label_column: the CSV's column of labels; found by its name if None.
-        patient_column: the CSV's column of patients; found by its name if None.
-        positive: the label, or class folder, of the positive class; 1, yes, true, ... if None.
-        negative: the class folder of the negative class, where there are more than two folders.
-        patient_pattern: regular expression that finds the patient in a file name; its first group,
-            or all that it matches.
-        split: what becomes of `train/` and `val/`: merged for cross-validation, or kept.
-        views: images that one examination may have; what is labelled, scored and predicted is then
-            the examination.
-        exam_column: the CSV's column of examinations, for more than one view; found by its name if
-            None.
-        view_column: the CSV's column that says which view an image is; found by its name if None;
-            "none" to take the images of an examination in their order.
-    """
+    """Where the labelled images are and how to read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path | None = None
+    """CSV file, folder of class folders, or folder with train/ and val/."""
     images: Path | None = None
+    """Folder of the CSV's file names; found beside the CSV if not given."""
     image_column: str | None = None
+    """Column of file names in the CSV; found by its name if not given."""
     label_column: str | None = None
+    """Column of labels in the CSV; found by its name if not given."""
     patient_column: str | None = None
+    """Column of patients in the CSV; found by its name if not given."""
     positive: str | None = None
+    """Label, or class folder, of the positive class; 1, yes or true, for example, if not given."""
     negative: str | None = None
+    """Class folder of the negative class, where there are more than two class folders."""
     patient_pattern: str | None = None
+    """Regular expression that finds the patient in a file name, as group 1 or the whole match."""
     split: Literal["merge", "keep"] | None = None
+    """Use of train/ and val/: merge them for cross-validation, or keep them as one split."""
     views: int = Field(1, ge=1)
+    """Most images per examination; from 2 on, examinations are labelled, scored and predicted."""
     exam_column: str | None = None
+    """Column of examinations in the CSV, for 2 views and more; found by its name if not given."""
     view_column: str | None = None
+    """Column of views in the CSV; found by its name if not given; none for images in order."""
 
 
 class _Read(NamedTuple):

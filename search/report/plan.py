@@ -1,0 +1,63 @@
+"""What a user should know of a search before its first trial."""
+
+from collections.abc import Iterator
+
+from search.prepare import SearchPlan
+from search.space.grid import Grid
+from search.space.presets import describe_preset
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import SIDES
+from trainable.errors import listing
+from trainable.evaluation.metrics import all_positive_f1
+from trainable.training.loop import few_steps_note
+
+
+def plan_lines(plan: SearchPlan) -> Iterator[str]:
+    """The images, the trials and the weights, a line each, and notes of what looks odd."""
+    if plan.options.space.preset is not None and isinstance(plan.asked, Grid):
+        yield from describe_preset(plan.options, plan.asked.left_out)
+    yield _cohort_line(plan)
+    yield from (f"note: {note}" for note in plan.cohort.notes)
+    epochs, batch_sizes = plan.asked.values("epochs"), plan.asked.values("batch_size")
+    least, most = min(epochs), max(epochs)
+    yield (
+        f"{plan.num_trials} trials, each scored {_scoring(plan)}; {listing(sorted(plan.pixels))} "
+        f"px, {least if least == most else f'{least} to {most}'} epochs, batches "
+        f"of {plan.asked.describe('batch_size')}"
+    )
+    weights = plan.task.weights
+    start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(
+        weights.kind, weights.kind
+    )
+    yield f"backbones from {start}: {', '.join(weights.backbones)}"
+    few = min(len(fold.train) for fold in plan.task.folds)
+    note = few_steps_note(few, max(batch_sizes), least)
+    if note:
+        yield f"note: {note}"
+
+
+def _cohort_line(plan: SearchPlan) -> str:
+    labels, unit = plan.task.data.labels, plan.cohort.grouping.unit
+    return (
+        f"{len(labels)} {unit}s of {plan.cohort.manifest['patient'].nunique()} patients, "
+        f"{int(labels.sum())} positive; calling every {unit} positive scores F1 "
+        f"{all_positive_f1(labels, plan.task.f1_average):.3f}"
+    )
+
+
+def _scoring(plan: SearchPlan) -> str:
+    if plan.cohort.is_split:
+        return f"on one split: {_split_text(plan.cohort)}"
+    scoring = plan.options.scoring
+    draws = f", drawn {scoring.repeats} times" if scoring.repeats > 1 else ""
+    return f"out of fold on {scoring.folds} folds{draws}"
+
+
+def _split_text(cohort: Cohort) -> str:
+    """How many images each side has."""
+    sides = cohort.manifest.groupby("split", sort=False)["label"].agg(["size", "sum"])
+    return ", ".join(
+        f"{side} {sides['size'][side]} images ({sides['sum'][side]} positive)"
+        for side in SIDES
+        if side in sides.index
+    )
