@@ -11,8 +11,8 @@ from cyclopts import App, Group, Parameter
 from pydantic import ValidationError
 from rich.console import Console
 
-from search.options import RUN, SPACE, SearchOptions, explain
-from trainable.errors import InputError
+from search.options import RUN, SPACE, SearchOptions
+from trainable.errors import InputError, explain, flag
 
 
 def _default_text(value: object) -> str | None:
@@ -77,7 +77,7 @@ def sentences_for_problems() -> Iterator[None]:
         sys.exit(2)
     except cyclopts.CycloptsError as error:
         cause = error.__cause__
-        every = InputError(*explain(cause)) if isinstance(cause, ValidationError) else error
+        every = InputError(*explain(cause, flag)) if isinstance(cause, ValidationError) else error
         errors.print(str(every), style="red", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:

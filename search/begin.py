@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from search import demo
-from search.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions, flag
+from search.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
 from search.prepare import SearchPlan, prepare, prepare_again
 from search.remote import download_inputs
 from search.run_folder import RunFolder, new_run_path
 from search.space.files import dump_space, kept_space, read_space
 from search.space.grid import Grid
-from trainable.errors import InputError
+from trainable.errors import InputError, flag
 
 _OF_SPACE = frozenset({"space", *SPACE_SETTINGS})
 

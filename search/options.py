@@ -15,16 +15,15 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
-    ValidationError,
 )
 
 from trainable.cohort.readers import DataOptions
 from trainable.evaluation.metrics import F1Average
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.store import DEFAULT_CACHE_BYTES
+from trainable.unfreeze import Unfreeze
 
 PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
-Unfreeze = Literal["none", "one", "two", "all"]
 
 DEMO = Path("demo")
 
@@ -271,19 +270,3 @@ RESUMABLE = frozenset(
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""
-
-
-def flag(name: str) -> str:
-    """An option as the command line has it."""
-    return "--" + name.replace("_", "-")
-
-
-def explain(error: ValidationError) -> list[str]:
-    """One sentence for each option that breaks its rule."""
-    sentences = []
-    for detail in error.errors():
-        option = flag(str(detail["loc"][1])) if len(detail["loc"]) > 1 else "options"
-        rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        rule = rule.replace("should be", "must be").replace("greater than or equal to", "at least")
-        sentences.append(f"{option} {rule} (got {detail['input']!s})")
-    return sentences

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.options import DEMO, SearchOptions, flag
+from search.options import DEMO, SearchOptions
 from search.space.files import read_space
 from search.space.grid import Grid, require_rows
 from search.space.presets import PRESETS, preset_grid
@@ -21,7 +21,7 @@ from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.readers import DataOptions, hash_files, read_cohort
 from trainable.cohort.splits import make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import InputError, Problems, flag, listing
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.images.pixels import load_pixels, pixel_statistics
 from trainable.store import ArrayStore

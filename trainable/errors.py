@@ -1,8 +1,11 @@
 """Refuse bad input once, with every problem found, before any expensive work."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 Result = TypeVar("Result")
 
@@ -42,6 +45,59 @@ class Problems:
         """Raise `InputError` when anything was found; otherwise do nothing."""
         if self.found:
             raise InputError(*self.found)
+
+
+_RULES = {
+    "missing": "is missing",
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "less_than": "must be less than {lt:g}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "literal_error": "must be {expected}",
+}
+"""What pydantic's errors mean, by their type."""
+
+
+def explain(
+    error: ValidationError, name: Callable[[str], str] = str, known: Collection[str] = ()
+) -> list[str]:
+    """One sentence per problem, such as `--trials must be at least 1 (got 0)`.
+
+    Args:
+        error: Error of a pydantic model.
+        name: Writes the name of a field; `flag` writes the name that the command line has.
+        known: Names of fields, to suggest the nearest for an unknown one.
+    """
+    found = []
+    for detail in error.errors():
+        fields = [part for part in detail["loc"] if isinstance(part, str)]
+        found.append(explain_detail(detail, name(fields[-1]) if fields else "", known))
+    return found
+
+
+def explain_detail(detail: ErrorDetails, name: str, known: Collection[str] = ()) -> str:
+    """The sentence for one of pydantic's errors; `name` may be empty."""
+    if detail["type"] == "extra_forbidden":
+        return f"{name} is unknown" + (f"; {did_you_mean(name, known)}" if known else "")
+    rule = _RULES.get(detail["type"], detail["msg"].replace("Input should", "must"))
+    rule = rule.format(**detail.get("ctx", {})).removeprefix("Value error, ")
+    if name:
+        rule = name + (" " if rule.startswith(("must ", "is ")) else ": ") + rule
+    value = detail["input"]
+    # a rule about several fields names their values itself
+    if detail["type"] == "missing" or isinstance(value, Mapping):
+        return rule
+    given = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return f"{rule} (got {given or 'nothing'})"
+
+
+def flag(name: str) -> str:
+    """A field as the command line names it: `--batch-size` for `batch_size`."""
+    return "--" + name.replace("_", "-")
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import did_you_mean
+from trainable.errors import did_you_mean, explain, explain_detail
+from trainable.unfreeze import UNFREEZE
 
 Scalar = str | int | float | bool
 """What Optuna keeps of a choice."""
 
 ALL = "all"
 AUTO = "auto"
-UNFREEZE = ("none", "one", "two", "all")
 INTEGER_SETTINGS = frozenset(
     name for name, field in TrialConfig.model_fields.items() if field.annotation is int
 )
@@ -127,18 +127,10 @@ def _range(name: str, raw: Mapping[Any, Any]) -> Range:
             **{**{str(key): value for key, value in raw.items()}, "whole": name in INTEGER_SETTINGS}
         )
     except ValidationError as error:
-        raise ValueError("; ".join(map(_sentence, error.errors()))) from None
+        raise ValueError("; ".join(explain(error, known=Range.model_fields))) from None
     for end in (found.low, found.high):
         _value(name, end)
     return found
-
-
-def _sentence(detail: Any) -> str:
-    where = ".".join(map(str, detail["loc"]))
-    if detail["type"] == "missing":
-        return f"a range needs low and high; {where} is missing"
-    rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where} {rule}; got {detail['input']!r}" if where else rule
 
 
 def _value(name: str, raw: object) -> Scalar:
@@ -161,7 +153,7 @@ def _value(name: str, raw: object) -> Scalar:
             choices = get_args(TrialConfig.model_fields[name].annotation)
             if choices and all(isinstance(choice, str) for choice in choices):
                 raise ValueError(f"unknown {raw!r}; {did_you_mean(str(raw), choices)}") from None
-            raise ValueError(_sentence({**own[0], "loc": ()}) + f"; got {raw!r}") from None
+            raise ValueError(explain_detail(own[0], "")) from None
         found = raw  # it breaks a rule only together with the default of another setting
     if not isinstance(found, str | int | float):
         raise ValueError(f"must be a text or a number; got {raw!r}")

@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 
 from search import demo
-from search.options import DEMO, SPACE_SETTINGS, SearchOptions, flag
+from search.options import DEMO, SPACE_SETTINGS, SearchOptions
 from search.space.dimension import Dimension, read_dimension
 from search.space.grid import Grid
 from search.space.space import BY_TRAINING, FROZEN, TRAINED, Space
 from trainable.backbones.table import BACKBONES
-from trainable.errors import InputError, Problems, did_you_mean
+from trainable.errors import InputError, Problems, did_you_mean, flag
 
 _CASES = {"cut": tuple(BACKBONES), **dict.fromkeys(BY_TRAINING, (FROZEN, TRAINED))}
 """Settings that may differ by something else, and what by."""

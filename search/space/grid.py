@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import InputError, Problems, did_you_mean
+from trainable.errors import InputError, Problems, explain
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,7 @@ def reason(error: Exception) -> str:
     """Why a configuration cannot be, in a line."""
     if not isinstance(error, ValidationError):
         return str(error)
-    texts = []
-    for detail in error.errors():
-        where = ".".join(map(str, detail["loc"]))
-        rule = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            rule = f"unknown setting; {did_you_mean(where, TrialConfig.model_fields)}"
-        texts.append(f"{where}: {rule}" if where else rule)
-    return "; ".join(texts)
+    return "; ".join(explain(error, known=TrialConfig.model_fields))
 
 
 def with_left_out(

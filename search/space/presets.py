@@ -16,6 +16,7 @@ from search.space.grid import Grid, Row, reason, with_left_out
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError
+from trainable.unfreeze import count_trained
 
 Changes = Mapping[str, Any]
 """Settings of a row that differ from its preset's; `fastai_cut` is a cut as fastai counts it."""
@@ -174,8 +175,7 @@ def _config(changes: Changes) -> TrialConfig:
         settings["cut"] = fastai_cut(backbone, settings.pop("fastai_cut"))
     cut = settings.setdefault("cut", backbone.cuts[-1])
     stages = len(backbone.stages_until(cut))
-    asked = settings.get("unfreeze", "none")
-    settings["unfreeze"] = min({"none": 0, "one": 1, "two": 2, "all": stages}[asked], stages)
+    settings["unfreeze"] = count_trained(settings.get("unfreeze", "none"), stages)
     return TrialConfig(**settings)
 
 

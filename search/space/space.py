@@ -7,15 +7,16 @@ from typing import Any, ClassVar
 
 import optuna
 
-from search.space.dimension import ALL, AUTO, UNFREEZE, Choices, Dimension, Scalar, has_cut
+from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
+from trainable.unfreeze import UNFREEZE, count_trained
 
 FROZEN, TRAINED = "frozen", "trained"
 BY_TRAINING = ("learning_rate", "epochs")
 """Settings that may differ by whether the body is all frozen or has trained stages."""
-_CPU_UNFREEZE = ("none", "one")
+_CPU_UNFREEZE = UNFREEZE[:2]
 _ONLY_WITH = {"momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")}
 """Settings that mean something only with one value of another, and are sampled only with it."""
 
@@ -82,8 +83,7 @@ class Space:
             chosen[setting] = pick(setting, name, cases.get(case) or cases[""])
             if setting == "unfreeze":
                 stages = len(find_backbone(chosen["backbone"]).stages_until(chosen["cut"]))
-                named = {"none": 0, "one": 1, "two": 2, "all": stages}
-                chosen[setting] = min(named.get(chosen[setting], chosen[setting]), stages)
+                chosen[setting] = count_trained(chosen[setting], stages)
         return TrialConfig(**chosen, views=self.views)
 
     @property

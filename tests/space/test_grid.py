@@ -76,8 +76,8 @@ def test_all_rows_that_cannot_be_are_named() -> None:
     with pytest.raises(InputError) as caught:
         Grid.read({"rows": rows}, "mine.yaml")
     first, second, third = caught.value.problems
-    assert first.startswith("mine.yaml: row 1: epochs: ")
-    assert "bakcbone: unknown setting; did you mean 'backbone'?" in first
+    assert first.startswith("mine.yaml: row 1: epochs must be at least 1 (got 0)")
+    assert "bakcbone is unknown; did you mean 'backbone'?" in first
     assert "row 2" in second
     assert "did you mean 'layer" in second
     assert "row 4" in third

@@ -72,7 +72,7 @@ def test_all_mistakes_are_said_at_once_with_the_nearest_name(tmp_path: Path) -> 
         "backbone": "did you mean 'resnet18'",
         "cut.resnet18": "did you mean 'layer3'",
         "cut.resnet81": "did you mean 'resnet18'",
-        "dropout": "less than 1; got 1.5",
+        "dropout": "must be less than 1 (got 1.5)",
         "normalization": "did you mean 'imagenet'",
         "unfreeze": "did you mean 'two'",
         "image_size": "a value or a list",

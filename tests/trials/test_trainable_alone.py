@@ -14,6 +14,7 @@ ALLOWED = {
     *sys.stdlib_module_names,
     *("torch", "torchvision", "numpy", "pandas", "sklearn", "scipy", "PIL", "pydantic"),
     "filelock",  # PyTorch itself depends on it
+    *("pydantic_core", "typing_extensions"),  # pydantic itself depends on them
     "trainable",
 }
 MODULES = {

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
+from trainable.errors import explain, flag
 from trainable.model.network import ConcatPool, Network, build_network, count_parameters
+from trainable.unfreeze import count_trained
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def main() -> None:
             options.backbone, options.cut, options.unfreeze, options.head, options.head_layers
         )
     except ValidationError as error:
-        sys.exit("\n".join(f"cxr-model: {sentence}" for sentence in _sentences(error)))
+        sys.exit("\n".join(f"cxr-model: {sentence}" for sentence in explain(error, flag)))
     except ValueError as error:
         sys.exit(f"cxr-model: {error}")
     print(layer_table(network, options.image_size).to_string(index=False))
@@ -55,20 +57,14 @@ def _build(name: str, cut: str | None, unfreeze: str, head: str, head_layers: st
     stages = backbone.stages_until(cut or backbone.cuts[-1])
     if unfreeze != "all" and not unfreeze.isdecimal():
         raise ValueError(f"--unfreeze must be a number of stages, or all; got {unfreeze!r}")
-    num_trained = len(stages) if unfreeze == "all" else int(unfreeze)
-    if num_trained > len(stages):
+    if unfreeze.isdecimal() and int(unfreeze) > len(stages):
         raise ValueError(
-            f"--unfreeze must be at most the {len(stages)} stages until the cut; got {num_trained}"
+            f"--unfreeze must be at most the {len(stages)} stages until the cut; got {unfreeze}"
         )
+    num_trained = count_trained(int(unfreeze) if unfreeze.isdecimal() else unfreeze, len(stages))
     settings = {"cut": stages[-1].cut, "unfreeze": num_trained, "head": head}
     settings |= {"backbone": name, "head_layers": head_layers}
     return build_network(backbone.build(), TrialConfig.model_validate(settings))
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        option = str(problem["loc"][0]).replace("_", "-")
-        yield f"--{option}: {problem['msg']}; got {problem['input']!r}"
 
 
 def backbone_table() -> pd.DataFrame:
