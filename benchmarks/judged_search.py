@@ -1,5 +1,6 @@
 """A search whose outcome can be judged, because the truth is known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 class TrueLabels(Protocol):
     """What the configurations that a search tried are really worth."""
 
-    def f1(self, trial: int, threshold: float) -> float:
-        """True F1 of one configuration at a threshold of the score."""
+    def f1(self, members: Sequence[int], threshold: float) -> float:
+        """True F1 of some configurations' mean score at a threshold."""
 
     def best_f1(self) -> float:
         """True F1 of the best configuration at its best threshold."""

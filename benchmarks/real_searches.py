@@ -1,6 +1,7 @@
 """Small real searches: fresh demo cohorts, networks that are trained, and 20,000 new phantoms."""
 
 import dataclasses
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -51,9 +52,9 @@ class NewImagesTruth:
         self._labels = labels
         self._scores = scores
 
-    def f1(self, trial: int, threshold: float) -> float:
-        """F1 of one trial's final model at a threshold of the score."""
-        positives = self._scores[trial] >= np.float32(threshold)
+    def f1(self, members: Sequence[int], threshold: float) -> float:
+        """F1 of the mean score of some trials' final models at a threshold."""
+        positives = self._scores[np.array(members)].mean(axis=0) >= np.float32(threshold)
         once = np.ones((1, len(positives)))
         return float(f1_of_counts(weighted_counts(self._labels, positives, once), "binary")[0])
 
@@ -63,7 +64,7 @@ class NewImagesTruth:
         thresholds = [
             choose_threshold(self._labels, one, best, "binary")[0] for one in self._scores
         ]
-        return max(self.f1(trial, threshold) for trial, threshold in enumerate(thresholds))
+        return max(self.f1([trial], threshold) for trial, threshold in enumerate(thresholds))
 
 
 def draw_new_images(folder: Path, pool: Executor) -> None:

@@ -1,15 +1,18 @@
 """How far a reported F1 can be trusted: `python -m benchmarks.selection`, some 20 minutes.
 
-Three ways of choosing among the trials of a search, each with the threshold that it finds best:
+Four ways of choosing among the trials of a search, each with the threshold that it finds best:
 
-- ours: the best objective over all out-of-fold scores, corrected (`search/winner/selection.py`);
+- team: the mean score of the 1, 5 or 10 trials with the best objectives over all out-of-fold
+  scores, corrected (`search/winner/selection.py`);
+- single: the same with the best trial alone (`--team 1`);
 - holdout: the best F1 on one hold-out, a fifth of the patients, as most tools choose;
 - fold_mean: the best mean of the F1s of five folds.
 
 Each reports an F1 with a 95 % interval. The true F1 of what it chose is known: by calculation where
 the scores are drawn from normal distributions, on 20,000 new phantoms where networks are trained.
 `bias` is the mean of reported minus true; `coverage` how often the true F1 lies in the interval;
-`regret` how far the true F1 lies below the best trial at its best threshold.
+`regret` how far the true F1 lies below the best trial at its best threshold; `size` the mean number
+of trials that were taken.
 """
 
 import argparse
@@ -17,7 +20,7 @@ import functools
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +33,7 @@ from scipy import stats
 from benchmarks.judged_search import JudgedSearch
 from benchmarks.real_searches import draw_new_images, run_search
 from benchmarks.simulated_searches import simulate_search
-from search.winner.selection import select
+from search.winner.selection import TEAM_SIZES, select
 from trainable.evaluation.bootstrap import (
     LEVEL,
     NUM_RESAMPLES,
@@ -41,19 +44,23 @@ from trainable.evaluation.bootstrap import (
 from trainable.evaluation.metrics import f1_of_counts, weighted_counts
 from trainable.evaluation.thresholds import ThresholdPolicy
 
-Claim = tuple[int, float, float, tuple[float, float]]
-"""The trial chosen, its threshold, the F1 reported and its interval."""
+Claim = tuple[Sequence[int], float, float, tuple[float, float]]
+"""The trials chosen, the threshold of their mean score, the F1 reported and its interval."""
 
-COHORTS = {"1393 images, 164 positive": (1393, 164), "147 images, 31 positive": (147, 31)}
-METHODS = ("ours", "holdout", "fold_mean")
-FIGURES = ("bias", "coverage", "true_f1", "regret")
+COHORTS = {
+    "1393 images, 164 positive": (1393, 164),
+    "147 images, 31 positive": (147, 31),
+    "66 images, 14 positive": (66, 14),
+}
+METHODS = ("team", "single", "holdout", "fold_mean")
+FIGURES = ("bias", "coverage", "true_f1", "regret", "size")
 
 
-def claim_ours(search: JudgedSearch) -> Claim:
+def claim_team(search: JudgedSearch, sizes: Sequence[int] = TEAM_SIZES) -> Claim:
     """Choose and correct as `cxr-search` does."""
     best = ThresholdPolicy("best")
-    found = select(search.labels, search.patients, search.scores, best, "binary")
-    return found.chosen, found.threshold, found.corrected_f1, found.interval
+    found = select(search.labels, search.patients, search.scores, best, "binary", sizes)
+    return found.members, found.threshold, found.corrected_f1, found.interval
 
 
 def claim_holdout(search: JudgedSearch) -> Claim:
@@ -65,7 +72,7 @@ def claim_holdout(search: JudgedSearch) -> Claim:
     resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
     counts = weighted_counts(labels, scores[trial] >= threshold, resamples)
     tail = interval_tail(labels, patients)
-    return trial, threshold, f1[0], percentile_interval(f1_of_counts(counts, "binary"), tail)
+    return [trial], threshold, f1[0], percentile_interval(f1_of_counts(counts, "binary"), tail)
 
 
 def claim_fold_mean(search: JudgedSearch) -> Claim:
@@ -73,7 +80,7 @@ def claim_fold_mean(search: JudgedSearch) -> Claim:
     parts = (search.folds == np.arange(search.folds.max() + 1)[:, None]).astype(np.float64)
     trial, threshold, f1 = _best_mean(search.labels, search.first_scores, parts)
     low, high = stats.t.interval(LEVEL, len(f1) - 1, f1.mean(), stats.sem(f1))
-    return trial, threshold, float(f1.mean()), (float(low), float(high))
+    return [trial], threshold, float(f1.mean()), (float(low), float(high))
 
 
 def _best_mean(
@@ -93,21 +100,26 @@ def _best_mean(
 
 
 CLAIMS: dict[str, Callable[[JudgedSearch], Claim]] = dict(
-    zip(METHODS, (claim_ours, claim_holdout, claim_fold_mean), strict=True)
+    zip(
+        METHODS,
+        (claim_team, functools.partial(claim_team, sizes=(1,)), claim_holdout, claim_fold_mean),
+        strict=True,
+    )
 )
 
 
 def judge(make: Callable[[int], JudgedSearch], seed: int) -> list[dict[str, float | str]]:
-    """One row a method: what it claimed of one search, and the truth."""
+    """One row per method: what it claimed of one search, and the truth."""
     search = make(seed)
     best = search.truth.best_f1()
     rows: list[dict[str, float | str]] = []
     for method, claim in CLAIMS.items():
-        trial, threshold, f1, (low, high) = claim(search)
-        true_f1 = search.truth.f1(trial, threshold)
+        members, threshold, f1, (low, high) = claim(search)
+        true_f1 = search.truth.f1(members, threshold)
         rows.append(
             {
                 "method": method,
+                "size": len(members),
                 "bias": f1 - true_f1,
                 "coverage": float(low <= true_f1 <= high),
                 "true_f1": true_f1,

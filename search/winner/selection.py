@@ -1,4 +1,4 @@
-"""Which trial to take, and what it is worth once the luck of having been chosen is taken off."""
+"""Which trials to take, and what they are worth without the luck of having been chosen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.winner.teams import Candidates, TeamChoice, best_first
 from trainable.evaluation.bootstrap import (
     LEVEL,
     NUM_RESAMPLES,
@@ -15,24 +16,29 @@ from trainable.evaluation.bootstrap import (
     resample_patients,
 )
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
-from trainable.evaluation.thresholds import ThresholdChoice, ThresholdPolicy, choose_thresholds
+from trainable.evaluation.thresholds import ThresholdPolicy
+
+TEAM_SIZES = (1, 5, 10)
+"""Sizes of a team to choose among."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The trial that was taken; trials are named by their row in the scores.
+    """The team that was taken; trials are named by their row in the scores.
 
     Attributes:
-        chosen: the trial.
-        threshold: its threshold.
-        apparent_f1: its F1 on the scores that it was chosen by.
-        corrected_f1: what such a choice scores on patients that had no part in it.
-        interval: 95 % of the corrected F1.
-        tied: the trials that cannot be told from the best one, best first; `chosen` is one of them.
+        members: Trials of the team, best objective first; its score is their mean score.
+        threshold: Threshold of the team's score.
+        own_thresholds: Threshold of each member alone.
+        apparent_f1: F1 of the team on the scores that it was chosen by.
+        corrected_f1: F1 to expect of such a choice on patients who had no part in it.
+        interval: 95 % interval of the corrected F1.
+        tied: Trials that are statistically tied with the best one, best first.
     """
 
-    chosen: int
+    members: tuple[int, ...]
     threshold: float
+    own_thresholds: tuple[float, ...]
     apparent_f1: float
     corrected_f1: float
     interval: tuple[float, float]
@@ -40,8 +46,17 @@ class Selection:
 
     @property
     def optimism(self) -> float:
-        """How much of the apparent F1 is luck."""
+        """The part of the apparent F1 that is luck."""
         return self.apparent_f1 - self.corrected_f1
+
+
+@dataclass(frozen=True)
+class _Team:
+    """One way to make a team, applied to all images and again to each resample."""
+
+    members: NDArray[np.int64]
+    on_all: TeamChoice
+    on_resamples: TeamChoice
 
 
 def select(
@@ -50,111 +65,115 @@ def select(
     scores: NDArray[np.float32],
     policy: ThresholdPolicy,
     average: F1Average,
+    sizes: Sequence[int] = TEAM_SIZES,
     complexity: Sequence[Any] | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Selection:
-    """Take the trial with the best objective, or the simplest that cannot be told from it.
+    """Take the team of the best trials, or the simplest trial that is tied with the best one.
+
+    A team holds the trials with the best objectives. Of the sizes that are statistically tied with
+    the best size, the largest is taken: the mean of several trials hangs less on luck.
 
     The corrected F1 is that of bootstrap bias corrected cross-validation (BBC-CV: Tsamardinos,
     Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
-    accurate cross-validation"): the whole choice, of threshold and trial, is made again on each
-    resample of the patients, and is judged on the patients that the resample left out. Two things
-    differ from the paper. The counts of all resamples are pooled into one F1, since the mean of F1s
-    of few positives each is biased (Forman and Scholz 2010, "Apples-to-apples in cross-validation
-    studies"). And the interval is not that of the F1s of the patients left out, who are a third and
-    vary too much: it is that of the chosen trial's F1 over resamples, moved to the corrected F1; in
-    those the share of positives varies, as it does among new patients.
+    accurate cross-validation"). The whole choice, of trials, size and threshold, is made again on
+    each resample of the patients. It is judged on the patients whom the resample left out. They
+    had no part in the choice, so its F1 is right however few they are.
+
+    Two things differ from the paper. The counts of all resamples are pooled into one F1, since the
+    mean of F1s of few positives each is biased (Forman and Scholz 2010, "Apples-to-apples in
+    cross-validation studies"). The interval is not that of the F1s of the patients left out, who
+    are a third and vary too much. It is that of the chosen team's F1 over resamples, moved to the
+    corrected F1. There the share of positives varies, as it does among new patients.
 
     Args:
         labels: (num_images,), 1 positive, 0 negative.
         patients: (num_images,), images of one patient share a number.
         scores: (num_trials, num_images), out-of-fold probability of the positive class.
-        policy: of the thresholds; every trial has its own.
-        average: of the F1.
-        complexity: for each trial something that sorts, the simplest first, to take the simplest
-            of those that cannot be told from the best; None to take the best.
-        num_resamples: of the bootstrap.
-        seed: of the bootstrap.
+        policy: Policy of the thresholds; every trial and every team has its own.
+        average: Average of the F1.
+        sizes: Sizes of a team to choose among, each at least 1; of fewer trials, all are taken.
+        complexity: For each trial something that sorts, the simplest first, to take the simplest
+            trial that is tied with the best one, alone; None for a team.
+        num_resamples: Number of resamples.
+        seed: Seed of the resamples.
     """
+    candidates = Candidates(labels, scores, policy, average)
     resamples = resample_patients(labels, patients, num_resamples, seed, stratified=True)
     once = np.ones((1, len(labels)), np.float32)
-    tried = _choose_each(labels, scores, once, policy, average)
-    drawn = _choose_each(labels, scores, resamples, policy, average)
-    objectives = tried.objectives[:, 0]
-    margins = chance_margins(objectives, drawn.objectives)
-    is_tied = objectives.max() - objectives <= margins
-    best_first = np.argsort(-objectives, kind="stable")
+    tried, drawn = candidates.each(once), candidates.each(resamples)
+    margins = chance_margins(tried.objectives[:, 0], drawn.objectives)
+    ranked = best_first(tried.objectives), best_first(drawn.objectives)
+    is_tied = tried.objectives.max() - tried.objectives[:, 0] <= margins
 
     if complexity is None:
-        margins = np.zeros(len(scores))
-        order = np.arange(len(scores))
+        counts = sorted({min(size, len(scores)) for size in sizes}, reverse=True)
+        ways = [(ranked[0][:, :count], ranked[1][:, :count]) for count in counts]
     else:
-        order = np.array(sorted(range(len(scores)), key=lambda trial: complexity[trial]))
-    chosen = int(_take(tried.objectives, margins, order)[0])
-    taken = _take(drawn.objectives, margins, order)
-    counts = np.zeros(4)
-    for trial in np.unique(taken):
-        rows = np.flatnonzero(taken == trial)
-        positives = scores[trial] >= drawn.thresholds[trial, rows, None]
-        counts += weighted_counts(labels, positives, resamples[rows] == 0).sum(axis=1)
-    corrected = float(f1_of_counts(counts, average))
+        simplest = np.array(sorted(range(len(scores)), key=lambda trial: complexity[trial]))
+        alone = [_take(each.objectives, margins, simplest)[:, None] for each in (tried, drawn)]
+        ways = [(alone[0], alone[1])]
+    teams = [
+        _Team(now[0], candidates.teams(now, once), candidates.teams(again, resamples))
+        for now, again in ways
+    ]
+    team, corrected = _largest_of_the_tied(teams, average)
 
-    threshold = tried.thresholds[chosen, 0]
-    positives = scores[chosen] >= threshold
+    threshold = team.on_all.thresholds[0]
+    positives = candidates.mean_scores(team.members) >= threshold
     apparent = float(f1_of_counts(weighted_counts(labels, positives, once), average)[0])
     resamples = resample_patients(labels, patients, num_resamples, seed, stratified=False)
     resampled = f1_of_counts(weighted_counts(labels, positives, resamples), average)
     low, high = percentile_interval(resampled, interval_tail(labels, patients))
     moved = corrected - apparent
     return Selection(
-        chosen=chosen,
+        members=tuple(team.members.tolist()),
         threshold=float(threshold),
+        own_thresholds=tuple(tried.thresholds[team.members, 0].tolist()),
         apparent_f1=apparent,
         corrected_f1=corrected,
         interval=(max(0.0, low + moved), min(1.0, high + moved)),
-        tied=tuple(best_first[is_tied[best_first]].tolist()),
+        tied=tuple(trial for trial in ranked[0][0].tolist() if is_tied[trial]),
     )
+
+
+def _largest_of_the_tied(teams: Sequence[_Team], average: F1Average) -> tuple[_Team, float]:
+    """The first team, the largest first, that is tied with the best; F1 of the same choice anew."""
+    objectives = np.stack([team.on_all.objectives for team in teams])
+    drawn = np.stack([team.on_resamples.objectives for team in teams])
+    margins = chance_margins(objectives[:, 0], drawn)
+    order = np.arange(len(teams))
+    taken = _take(drawn, margins, order)
+    left_out = np.stack([team.on_resamples.left_out for team in teams])
+    counts = left_out[taken, :, np.arange(len(taken))].sum(axis=0)
+    return teams[int(_take(objectives, margins, order)[0])], float(f1_of_counts(counts, average))
 
 
 def chance_margins(
     objectives: NDArray[np.float64], drawn: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How far a trial that is the best one may lie behind another one by chance.
+    """Margin within which each candidate may trail the best one by chance alone.
 
     Multiple comparisons with the best (Hsu 1981, "Simultaneous confidence intervals for all
-    distances from the best"), by a paired bootstrap: all trials are scored on the same resamples.
+    distances from the best"), by a paired bootstrap: all are scored on the same resamples.
 
     Args:
-        objectives: (num_trials,).
-        drawn: (num_trials, num_resamples), objectives on the resamples.
+        objectives: (num_candidates,).
+        drawn: (num_candidates, num_resamples), objectives on the resamples.
 
     Returns:
-        (num_trials,), 0 or more: what the lead of the luckiest other one stays below in 95 % of the
-        resamples.
+        (num_candidates,), 0 or more: what the lead of the luckiest other one stays below in 95 % of
+        the resamples.
     """
     luck = drawn - objectives[:, None]
     lead = luck.max(axis=0) - luck
     return np.asarray(np.quantile(lead, LEVEL, axis=1))
 
 
-def _choose_each(
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    policy: ThresholdPolicy,
-    average: F1Average,
-) -> ThresholdChoice:
-    """Thresholds and objectives (num_trials, num_weightings)."""
-    each = [choose_thresholds(labels, one, weights, policy, average) for one in scores]
-    return ThresholdChoice(
-        np.stack([one.thresholds for one in each]), np.stack([one.objectives for one in each])
-    )
-
-
 def _take(
     objectives: NDArray[np.float64], margins: NDArray[np.float64], order: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """In each column the first trial, in this order, that is within its margin of the best."""
+    """In each column the first candidate, in this order, that is within its margin of the best."""
     near = objectives.max(axis=0) - objectives <= margins[:, None]
     return np.asarray(order[near[order].argmax(axis=0)])

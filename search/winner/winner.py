@@ -43,18 +43,19 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
         scores,
         task.threshold,
         task.f1_average,
+        (1,),
         [complexity(config) for config in configs] if scoring.prefer_simple else None,
         seed=task.seed,
     )
     winner = {
         "format": FORMAT,
-        "trial": rows[found.chosen]["number"],
-        "config": configs[found.chosen].model_dump(),
-        "num_steps": int(rows[found.chosen]["num_steps"]),
+        "trial": rows[found.members[0]]["number"],
+        "config": configs[found.members[0]].model_dump(),
+        "num_steps": int(rows[found.members[0]]["num_steps"]),
         "threshold": found.threshold,
         "threshold_policy": scoring.threshold,
         "f1_average": task.f1_average,
-        "out_of_fold": evaluate(labels, scores[found.chosen], found.threshold, task.f1_average),
+        "out_of_fold": evaluate(labels, scores[found.members[0]], found.threshold, task.f1_average),
         "corrected": {
             "f1": found.corrected_f1,
             "interval": found.interval,

@@ -1,0 +1,80 @@
+"""Trials and teams of trials, scored under any number of weightings of the images at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.evaluation.metrics import F1Average, weighted_counts
+from trainable.evaluation.thresholds import ThresholdChoice, ThresholdPolicy, choose_thresholds
+
+
+@dataclass(frozen=True)
+class TeamChoice:
+    """One team per weighting of the images, with its own threshold.
+
+    Attributes:
+        thresholds: float32 (num_weightings,), of the team's mean score.
+        objectives: float64 (num_weightings,), on the same weighting.
+        left_out: float64 (4, num_weightings), TP, FN, FP and TN on the images of weight 0.
+    """
+
+    thresholds: NDArray[np.float32]
+    objectives: NDArray[np.float64]
+    left_out: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The trials to choose among, and how a choice is scored.
+
+    Attributes:
+        labels: (num_images,), 1 positive, 0 negative.
+        scores: (num_trials, num_images), out-of-fold probability of the positive class.
+        policy: Policy of the thresholds; every trial and every team has its own.
+        average: Average of the F1.
+    """
+
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    policy: ThresholdPolicy
+    average: F1Average
+
+    def each(self, weights: NDArray[np.float32]) -> ThresholdChoice:
+        """Thresholds and objectives (num_trials, num_weightings) of each trial alone."""
+        each = [self._choose(one, weights) for one in self.scores]
+        return ThresholdChoice(
+            np.stack([one.thresholds for one in each]), np.stack([one.objectives for one in each])
+        )
+
+    def teams(self, members: NDArray[np.int64], weights: NDArray[np.float32]) -> TeamChoice:
+        """Score a team for each weighting.
+
+        Args:
+            members: (num_weightings, size), rows of the scores.
+            weights: (num_weightings, num_images), how often each image counts.
+        """
+        thresholds = np.empty(len(weights), np.float32)
+        objectives = np.empty(len(weights))
+        left_out = np.empty((4, len(weights)))
+        different, which = np.unique(np.sort(members, axis=1), axis=0, return_inverse=True)
+        for number, team in enumerate(different):
+            rows = np.flatnonzero(which.ravel() == number)
+            mean = self.mean_scores(team)
+            choice = self._choose(mean, weights[rows])
+            thresholds[rows], objectives[rows] = choice.thresholds, choice.objectives
+            positives = mean >= choice.thresholds[:, None]
+            left_out[:, rows] = weighted_counts(self.labels, positives, weights[rows] == 0)
+        return TeamChoice(thresholds, objectives, left_out)
+
+    def mean_scores(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score (num_images,) of a team: the mean probability, as one new patient can have it."""
+        return np.asarray(self.scores[members].mean(axis=0))
+
+    def _choose(self, scores: NDArray[np.float32], weights: NDArray[np.float32]) -> ThresholdChoice:
+        return choose_thresholds(self.labels, scores, weights, self.policy, self.average)
+
+
+def best_first(objectives: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Trials (num_weightings, num_trials) by their objectives (num_trials, num_weightings)."""
+    return np.argsort(-objectives, axis=0, kind="stable").T
