@@ -14,8 +14,7 @@ from benchmarks.judged_search import JudgedSearch
 from search.options import SearchOptions
 from search.prepare import SearchPlan, prepare
 from search.space.files import Layer, make_space
-from search.space.grid import Grid
-from search.space.space import Space
+from search.space.protocol import SearchSpace
 from trainable.assembly import assemble
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.phantoms import draw_phantom, sample_patients, write_demo
@@ -134,7 +133,7 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     )
 
 
-def _sample(space: Space | Grid, num_trials: int, seed: int) -> list[TrialConfig]:
+def _sample(space: SearchSpace, num_trials: int, seed: int) -> list[TrialConfig]:
     """Random configurations, the assignment's own first."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))

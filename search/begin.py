@@ -7,11 +7,12 @@ from typing import Any
 
 from search import demo
 from search.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
-from search.prepare import SearchPlan, prepare, prepare_again
+from search.prepare import SearchPlan, asked_space, prepare, prepare_again
 from search.remote import download_inputs
 from search.run_folder import RunFolder, new_run_path
-from search.space.files import dump_space, kept_space, read_space
-from search.space.grid import Grid
+from search.space.files import dump_space, kept_space
+from search.space.protocol import SearchSpace
+from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
 
 _OF_SPACE = frozenset({"space", *SPACE_SETTINGS})
@@ -73,15 +74,9 @@ def resume(
     fixed = _differing(options, given, given.keys() - RESUMABLE - _OF_SPACE)
     if out is not None and out.expanduser().resolve() != run.path:
         fixed.append(f"--out {run.path}")
-    if isinstance(space, Grid):
-        fixed += _differing(options, given, _OF_SPACE)
-    elif given.keys() & _OF_SPACE:
-        again = read_space(options.replaced(given)).to_dict()
-        fixed += [
-            f"{setting}: {value} in {run.space_yaml}, not {again[setting]}"
-            for setting, value in space.to_dict().items()
-            if value != again[setting]
-        ]
+    if given.keys() & _OF_SPACE:
+        again = asked_space(options.replaced(given)).with_views(cohort.grouping.views)
+        fixed += _differing_settings(space, again)
     if fixed:
         raise InputError(
             *(
@@ -107,3 +102,15 @@ def _differing(
         for name, value in given.items()
         if name in names and value != options.value(name)
     ]
+
+
+def _differing_settings(space: SearchSpace, again: SearchSpace) -> list[str]:
+    """Settings of a search space that would not be what they were."""
+    if space.to_dict() == again.to_dict():
+        return []
+    settings = [name for name in TrialConfig.model_fields if name != "views"]
+    return [
+        f"{setting}: {space.describe(setting)}"
+        for setting in settings
+        if space.describe(setting) != again.describe(setting)
+    ] or ["the search space"]

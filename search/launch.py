@@ -17,8 +17,6 @@ from search.report.display import SearchDisplay, best_table
 from search.report.experiments import describe_experiments
 from search.report.plan import plan_lines
 from search.run_folder import RunFolder
-from search.space.grid import Grid
-from search.space.space import Space
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.study import StudySearch, num_ended, open_study, reconcile
 from search.tune.tuner import run_trials
@@ -104,14 +102,14 @@ def _conclude(run: RunFolder, plan: SearchPlan, interrupted: bool, console: Cons
         say("no trial completed, so there is no winner")
         return 130 if interrupted else 1
     say()
-    if isinstance(plan.asked, Grid):
-        study = open_study(run, plan.asked)
-        for line in describe_experiments(run, plan, plan.asked, study):
+    rows = plan.asked.experiments.rows
+    if rows:
+        for line in describe_experiments(run, plan, open_study(run, plan.asked)):
             say(line)
     else:
         console.print(best_table(trials))
     say()
-    for line in describe_winner(winner, trials, is_sampled=isinstance(plan.asked, Space)):
+    for line in describe_winner(winner, trials, is_sampled=not rows):
         say(line)
     if ended >= plan.num_trials:
         # test rows are looked at once, when there is no more to choose

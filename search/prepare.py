@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ from numpy.typing import NDArray
 
 from search.options import DEMO, SearchOptions
 from search.space.files import read_space
-from search.space.grid import Grid, require_rows
-from search.space.presets import PRESETS, preset_grid
-from search.space.space import Space
+from search.space.presets import preset_grid, read_preset
+from search.space.protocol import SearchSpace
 from trainable.assembly import TrainingData
-from trainable.backbones.table import find_backbone
-from trainable.backbones.weights import IMAGENET, NONE, Weights, find_weights
+from trainable.backbones.weights import NONE, Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.readers import DataOptions, hash_files, read_cohort
 from trainable.cohort.splits import make_folds, rows_of, split_by_shares
@@ -45,12 +42,12 @@ class SearchPlan:
 
     options: SearchOptions
     cohort: Cohort
-    asked: Space | Grid
+    asked: SearchSpace
     pixels: Mapping[int, NDArray[np.uint8]]
     task: Task
     num_trials: int
 
-    def space(self, *, has_gpu: bool) -> Space | Grid:
+    def space(self, *, has_gpu: bool) -> SearchSpace:
         """What of the space can be searched with these weights, with a GPU or without."""
         return self.asked.restricted_to(self.task.weights.backbones, has_gpu=has_gpu)
 
@@ -63,7 +60,7 @@ def resolve(asked: SearchOptions) -> SearchOptions:
     """
     defaults: dict[str, Any] = {}
     if asked.space.preset is not None:
-        defaults = {"time_budget": None, **PRESETS[asked.space.preset].settings}
+        defaults = {"time_budget": None, **read_preset(asked.space.preset).options}
         if "folds" in asked.given or asked.data.split == "keep":
             defaults["shares"] = None
     if asked.data.data == DEMO:
@@ -84,12 +81,12 @@ def prepare(asked: SearchOptions, images: DataOptions | None = None) -> SearchPl
     options = resolve(asked)
     return _plan(
         options,
-        lambda: _asked_space(options),
+        lambda: asked_space(options),
         lambda: _split(read_cohort(images or options.data), options),
     )
 
 
-def prepare_again(options: SearchOptions, cohort: Cohort, space: Space | Grid) -> SearchPlan:
+def prepare_again(options: SearchOptions, cohort: Cohort, space: SearchSpace) -> SearchPlan:
     """The same for a search that is resumed, with the cohort and the space of its run folder.
 
     Raises:
@@ -100,7 +97,7 @@ def prepare_again(options: SearchOptions, cohort: Cohort, space: Space | Grid) -
 
 def _plan(
     options: SearchOptions,
-    read_space: Callable[[], Space | Grid],
+    read_space: Callable[[], SearchSpace],
     read_cohort: Callable[[], Cohort],
 ) -> SearchPlan:
     problems = Problems()
@@ -132,8 +129,8 @@ def _plan(
         threshold=ThresholdPolicy.parse(scoring.threshold),
         seed=seed,
     )
-    num_rows = len(space.rows) if isinstance(space, Grid) else _NUM_TRIALS
-    return SearchPlan(options, cohort, space, pixels, task, options.run.trials or num_rows)
+    num_trials = options.run.trials or len(space.experiments.rows) or _NUM_TRIALS
+    return SearchPlan(options, cohort, space, pixels, task, num_trials)
 
 
 def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path) -> Mapping[int, NDArray[np.uint8]]:
@@ -142,39 +139,23 @@ def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path) -> Mapping[int, N
     return {size: load_pixels(paths, hashes, size, store) for size in sizes}
 
 
-def _asked_space(options: SearchOptions) -> Space | Grid:
+def asked_space(options: SearchOptions) -> SearchSpace:
+    """The space that the options ask for.
+
+    Raises:
+        InputError: Naming everything in it that is impossible.
+    """
     if options.space.preset is None:
         return read_space(options)
-    return _servable(preset_grid(options), options)
+    return preset_grid(options.space.preset, options)
 
 
-def _with_weights(space: Space | Grid, options: SearchOptions) -> tuple[Space | Grid, Weights]:
+def _with_weights(space: SearchSpace, options: SearchOptions) -> tuple[SearchSpace, Weights]:
     """The space, and the weights of all that it names."""
-    if isinstance(space, Grid):
-        require_rows(space, options.run.trials)
+    space.experiments.check(options.run.trials)
     weights = find_weights(options.space.weights, space.backbones, space.whole_bodies)
     space.restricted_to(weights.backbones, has_gpu=False)
     return space, weights
-
-
-def _servable(grid: Grid, options: SearchOptions) -> Grid:
-    """The rows that a folder or file of weights can serve; the others are left out, and why."""
-    kind = options.space.weights
-    if kind in (IMAGENET, NONE):
-        return grid
-    found = find_weights(kind, options.space.backbones)
-    grid = grid.only(lambda row: row.backbone in found.backbones, f"{kind} lacks its backbone")
-    for name in grid.whole_bodies:
-        try:
-            find_weights(kind, [name], [name])
-        except InputError as error:
-            grid = grid.only(partial(_is_without, name), error.problems[0])
-    return grid
-
-
-def _is_without(name: str, config: TrialConfig) -> bool:
-    """Whether a configuration does without the classifier of this backbone."""
-    return (config.backbone, config.cut) != (name, find_backbone(name).classifier)
 
 
 def _split(cohort: Cohort, options: SearchOptions) -> Cohort:

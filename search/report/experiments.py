@@ -1,4 +1,4 @@
-"""What the experiments of a grid came to: their tables, what was shared, and the figures."""
+"""What experiments came to: their tables, what was shared, and the figures."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,8 @@ import optuna
 import pandas as pd
 
 from search.prepare import SearchPlan
-from search.report.tables import COUNTS, Result, experiment_lines
+from search.report.tables import Result, experiment_lines
 from search.run_folder import RunFolder
-from search.space.grid import Grid
-from search.space.presets import PRESETS
 from trainable.cohort.training_rows import trial_rows
 from trainable.config import TrialConfig
 
@@ -19,17 +17,19 @@ _WANTED = 0.98
 
 
 def describe_experiments(
-    run: RunFolder, prepared: SearchPlan, grid: Grid, study: optuna.Study
+    run: RunFolder, prepared: SearchPlan, study: optuna.Study
 ) -> Iterator[str]:
     """The tables of all experiments, what was shared among the rows, and where the figures are."""
-    preset = PRESETS[name] if (name := prepared.options.space.preset) else None
+    experiments = prepared.asked.experiments
     results = _results(run, prepared, study)
-    yield from experiment_lines(grid, preset.table if preset else COUNTS, results)
-    yield _forward_passes(prepared, grid, results, run.trials())
-    if preset and preset.figures and results:
+    yield from experiment_lines(experiments, results)
+    yield _forward_passes(prepared, results, run.trials())
+    if experiments.figures and results:
         from search.report.figures import draw_figures  # matplotlib is slow to import
 
-        named = {grid.rows[number].name: result for number, result in sorted(results.items())}
+        named = {
+            experiments.rows[number].name: result for number, result in sorted(results.items())
+        }
         yield f"figures: {', '.join(str(path) for path in draw_figures(named, run.path))}"
 
 
@@ -56,15 +56,14 @@ def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[
     return results
 
 
-def _forward_passes(
-    prepared: SearchPlan, grid: Grid, results: dict[int, Result], trials: pd.DataFrame
-) -> str:
+def _forward_passes(prepared: SearchPlan, results: dict[int, Result], trials: pd.DataFrame) -> str:
     """How often images went through frozen bodies, and how often they would have without sharing.
 
     Without, each row runs its body on every training image in every epoch and on each scored one.
     """
     num_run = int(trials["num_forwarded"].sum())
-    alone = sum(_passes_alone(prepared, grid.rows[number].config) for number in results)
+    rows = prepared.asked.experiments.rows
+    alone = sum(_passes_alone(prepared, rows[number].config) for number in results)
     return (
         f"images through frozen bodies: {num_run:,} run, {max(0, alone - num_run):,} saved of the "
         f"{alone:,} that training each row by itself takes"

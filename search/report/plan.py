@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from search.prepare import SearchPlan
-from search.space.grid import Grid
-from search.space.presets import describe_preset
+from search.options import PresetName, SearchOptions
+from search.prepare import SearchPlan, resolve
+from search.space.presets import overrides, read_preset
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
 from trainable.errors import listing
@@ -14,8 +14,11 @@ from trainable.training.loop import few_steps_note
 
 def plan_lines(plan: SearchPlan) -> Iterator[str]:
     """The images, the trials and the weights, a line each, and notes of what looks odd."""
-    if plan.options.space.preset is not None and isinstance(plan.asked, Grid):
-        yield from describe_preset(plan.options, plan.asked.left_out)
+    if plan.options.space.preset is not None:
+        yield f"preset {plan.options.space.preset}: {plan.asked.experiments.about}"
+        yield from changed_lines(plan.options.space.preset, plan.options)
+    for why, titles in plan.asked.experiments.left_out.items():
+        yield f"left out, since {why}: {'; '.join(titles)}"
     yield _cohort_line(plan)
     yield from (f"note: {note}" for note in plan.cohort.notes)
     epochs, batch_sizes = plan.asked.values("epochs"), plan.asked.values("batch_size")
@@ -34,6 +37,28 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     note = few_steps_note(few, max(batch_sizes), least)
     if note:
         yield f"note: {note}"
+
+
+def changed_lines(name: PresetName, options: SearchOptions) -> Iterator[str]:
+    """What differs from the document of a preset, in one line or none."""
+    preset, own = read_preset(name), resolve(SearchOptions.of(preset=name))
+    changes = {
+        **{one: (options.value(one), own.value(one)) for one in ("weights", *preset.options)},
+        **{one: (value, preset.settings[one]) for one, value in overrides(options).items()},
+    }
+    changed = [
+        f"{one.replace('_', ' ')} {_text(now)} in place of {_text(documented)}"
+        for one, (now, documented) in changes.items()
+        if now != documented
+    ]
+    if changed:
+        yield f"changed by options: {'; '.join(changed)}"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "(the given split, or folds)"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _cohort_line(plan: SearchPlan) -> str:

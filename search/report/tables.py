@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.space.grid import Grid, same_networks
+from search.space.experiments import Experiments, TableName
 from trainable.evaluation.intervals import Estimate, estimate_metrics
 from trainable.evaluation.metrics import f1_of_counts
 from trainable.evaluation.significance import (
@@ -104,48 +104,51 @@ def _right_and_wrong(result: Result) -> tuple[int, int]:
     return tp + tn, fn + fp
 
 
-COUNTS = Table("F1", _count_cells, lambda r: (r.counts[0], r.counts[1] + r.counts[2]), _f1)
-ACCURACY = Table(
-    "accuracy", _accuracy_cells, _right_and_wrong, lambda r: float(r.metrics["valid_accuracy"])
-)
-DETECTION = Table(
-    "specificity",
-    _detection_cells,
-    lambda r: (r.counts[3], r.counts[2]),
-    lambda r: float(r.metrics["specificity"]),
-)
+TABLES: Mapping[TableName, Table] = {
+    "counts": Table("F1", _count_cells, lambda r: (r.counts[0], r.counts[1] + r.counts[2]), _f1),
+    "accuracy": Table(
+        "accuracy", _accuracy_cells, _right_and_wrong, lambda r: float(r.metrics["valid_accuracy"])
+    ),
+    "detection": Table(
+        "specificity",
+        _detection_cells,
+        lambda r: (r.counts[3], r.counts[2]),
+        lambda r: float(r.metrics["specificity"]),
+    ),
+}
+"""Tables by the name that a list of experiments gives."""
 
 
-def experiment_lines(grid: Grid, table: Table, results: Mapping[int, Result]) -> Iterator[str]:
+def experiment_lines(experiments: Experiments, results: Mapping[int, Result]) -> Iterator[str]:
     """Each experiment as a table, and what is signal in it.
 
     Args:
-        grid: of the preset.
-        table: what is printed.
-        results: of the rows that were run, by their number.
+        experiments: Rows, and the name of their table.
+        results: Results of the rows that were run, by the number of the row.
     """
+    table, rows = TABLES[experiments.table], experiments.rows
     values = {number: table.value(result) for number, result in results.items()}
-    same = same_networks(grid, sorted(results))
+    same = experiments.same_networks(sorted(results))
     luck = max((_spread(values, numbers) for numbers in same), default=0.0)
-    for title, numbers in grid.experiments():
+    for title, numbers in experiments.by_title():
         done = [number for number in numbers if number in results]
         yield title
-        names = [grid.rows[number].name for number in done]
+        names = [rows[number].name for number in done]
         yield from _aligned(names, [table.cells(results[number]) for number in done])
-        missing = [grid.rows[number].name for number in numbers if number not in results]
+        missing = [rows[number].name for number in numbers if number not in results]
         if missing:
             yield f"without a result: {'; '.join(missing)}"
-        for twins in same_networks(grid, done):
-            yield f"{'; '.join(grid.rows[n].name for n in twins)}: one and the same network"
+        for twins in experiments.same_networks(done):
+            yield f"{'; '.join(rows[n].name for n in twins)}: one and the same network"
         if len(done) > 1:
-            yield from _signal(table, {grid.rows[n].name: results[n] for n in done}, luck)
+            yield from _signal(table, {rows[n].name: results[n] for n in done}, luck)
         yield ""
     for twins in same:
-        rows = [f"{grid.rows[n].experiment}, {grid.rows[n].name}" for n in twins]
+        titles = [rows[n].title for n in twins]
         low, high = min(values[n] for n in twins), max(values[n] for n in twins)
         yield (
-            f"one and the same network, trained in the same way but for its seed: {'; '.join(rows)}"
-            f". Its {table.measure} is {low:.3f} to {high:.3f}, and that is luck"
+            "one and the same network, trained in the same way but for its seed: "
+            f"{'; '.join(titles)}. Its {table.measure} is {low:.3f} to {high:.3f}, and that is luck"
         )
     yield f"(Fisher's exact test of all pairs of a table, {CAVEAT})"
 

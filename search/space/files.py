@@ -12,7 +12,9 @@ import yaml
 from search import demo
 from search.options import DEMO, SPACE_SETTINGS, SearchOptions
 from search.space.dimension import Dimension, read_dimension
+from search.space.experiments import Experiments
 from search.space.grid import Grid
+from search.space.protocol import SearchSpace
 from search.space.space import BY_TRAINING, FROZEN, TRAINED, Space
 from trainable.backbones.table import BACKBONES
 from trainable.errors import InputError, Problems, did_you_mean, flag
@@ -49,7 +51,7 @@ def read_layer(file: Path) -> Layer:
         raise InputError(f"--space must be a YAML or TOML file; not found: {file}")
     try:
         text = file.read_text()
-        content = tomllib.loads(text) if file.suffix.lower() == ".toml" else _load_yaml(text)
+        content = tomllib.loads(text) if file.suffix.lower() == ".toml" else load_yaml(text)
     except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"--space must be YAML or TOML; {file}: {why}") from error
@@ -60,31 +62,40 @@ def read_layer(file: Path) -> Layer:
     return Layer(f"{file.name}: {{}}", content)
 
 
-def read_space(options: SearchOptions) -> Space | Grid:
+def read_space(options: SearchOptions) -> SearchSpace:
     """The default space, the user's file on it, and on that the options of the command line.
 
+    A file that lists rows is taken as it is.
+
     Raises:
-        InputError: naming everything in them that cannot be.
+        InputError: Naming everything in them that is impossible.
     """
     layers = [Layer("the demo's {}", demo.SPACE)] if options.data.data == DEMO else []
+    narrowed = {
+        option: options.value(option)
+        for option in SPACE_SETTINGS
+        if options.value(option) not in (None, ())
+    }
     if options.space.space is not None:
         own = read_layer(options.space.space.expanduser())
         if "rows" in own.settings:
-            return Grid.read(own.settings, own.origin.format("rows"))
+            if narrowed:
+                names = ", ".join(map(flag, narrowed))
+                raise InputError(f"{names} cannot change rows: set it in {options.space.space}")
+            return _listed(own)
         layers.append(own)
-    for option, setting in SPACE_SETTINGS.items():
-        value = options.value(option)
-        if value not in (None, ()):
-            layers.append(Layer(flag(option), {setting: value}))
+    layers += [Layer(flag(name), {SPACE_SETTINGS[name]: raw}) for name, raw in narrowed.items()]
     return make_space(*layers)
 
 
-def kept_space(file: Path) -> Space | Grid:
+def kept_space(file: Path) -> SearchSpace:
     """The space of a run folder."""
     layer = read_layer(file)
-    if "rows" in layer.settings:
-        return Grid.read(layer.settings, layer.origin.format("rows"))
-    return make_space(layer)
+    return _listed(layer) if "rows" in layer.settings else make_space(layer)
+
+
+def _listed(layer: Layer) -> Grid:
+    return Grid(Experiments.read(layer.settings, layer.origin.removesuffix(": {}")))
 
 
 def make_space(*layers: Layer) -> Space:
@@ -93,7 +104,7 @@ def make_space(*layers: Layer) -> Space:
     Raises:
         InputError: naming every setting that cannot be.
     """
-    merged: dict[str, Any] = dict(_load_yaml(default_text()))
+    merged: dict[str, Any] = dict(load_yaml(default_text()))
     origins = dict.fromkeys(merged, "default.yaml: {}")
     problems = Problems()
     for layer in layers:
@@ -122,7 +133,7 @@ def make_space(*layers: Layer) -> Space:
     return Space(dimensions)
 
 
-def dump_space(space: Space | Grid) -> str:
+def dump_space(space: SearchSpace) -> str:
     """A space as YAML, to be read again by `read_layer`."""
     content = space.to_dict()
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
@@ -157,6 +168,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _load_yaml(text: str) -> Any:
+def load_yaml(text: str) -> Any:
+    """Content of a YAML file; an empty one has no settings."""
     content = yaml.load(text, _Loader)
     return {} if content is None else content

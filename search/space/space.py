@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import optuna
 
 from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
+from search.space.experiments import Experiments
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
@@ -40,7 +41,7 @@ class Space:
     views: int = 1
 
     stops_early: ClassVar[bool] = True
-    """Whether a trial may be stopped that is behind the others."""
+    experiments: ClassVar[Experiments] = Experiments()
 
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Sample one configuration: `number` of the trial, and `trial`, its `TrialConfig`."""

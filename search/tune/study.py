@@ -10,15 +10,14 @@ from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from search.run_folder import ENDED, RunFolder
-from search.space.grid import Grid
-from search.space.space import Space
+from search.space.protocol import SearchSpace
 from search.tune.recent_trials import RecentTrials
 
 STUDY_NAME = "cxr"
 METRIC = "objective"
 
 
-def open_study(run: RunFolder, space: Space | Grid) -> optuna.Study:
+def open_study(run: RunFolder, space: SearchSpace) -> optuna.Study:
     """Open or create the study; it begins with the first trials of the space."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -83,7 +82,7 @@ class StudySearch(OptunaSearch):
 
     def __init__(
         self,
-        space: Space | Grid,
+        space: SearchSpace,
         run: RunFolder,
         seed: int,
         num_folds: int,

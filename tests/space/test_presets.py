@@ -1,6 +1,7 @@
 """The documents' experiments by name: their rows, what options change in them, and one real run."""
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
@@ -11,50 +12,105 @@ from PIL import Image
 
 from search.options import PresetName, SearchOptions
 from search.prepare import resolve
-from search.space.grid import Grid, same_networks
-from search.space.presets import PRESETS, describe_preset, preset_grid
+from search.report.plan import changed_lines
+from search.space.experiments import Experiments
+from search.space.presets import preset_grid
 from trainable.cohort.phantoms import write_demo
 from trainable.errors import InputError
 
-
-def grid(**options: object) -> Grid:
-    return preset_grid(resolve(SearchOptions.of(**options)))
+PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 
 
-def by_name(grid: Grid, title: str) -> dict[str, int]:
-    numbers = dict(grid.experiments())[title]
-    return {grid.rows[number].name: number for number in numbers}
+def preset(name: PresetName, **options: object) -> Experiments:
+    return preset_grid(name, resolve(SearchOptions.of(preset=name, **options))).experiments
 
 
-def test_every_preset_that_the_command_takes_has_rows_that_can_be() -> None:
-    assert set(PRESETS) == set(get_args(PresetName))
-    for name in PRESETS:
-        found = grid(preset=name)
-        assert len({row.config.seed for row in found.rows}) == len(found.rows)
-        assert found.left_out == {}
+def by_name(found: Experiments, title: str) -> dict[str, int]:
+    numbers = dict(found.by_title())[title]
+    return {found.rows[number].name: number for number in numbers}
 
 
-def test_the_assignment_has_the_settings_of_its_document() -> None:
-    found = grid(preset="assignment")
-    for setting, value in {"image_size": 320, "batch_size": 64, "epochs": 5, "unfreeze": 0}.items():
-        assert found.values(setting) == (value,)
-    assert found.values("learning_rate") == (1e-3,)
+def every(found: Experiments, setting: str) -> set[object]:
+    return {getattr(row.config, setting) for row in found.rows}
+
+
+def test_every_preset_of_the_command_has_a_file_and_no_file_is_left_over() -> None:
+    folder = files("search.space") / "presets"
+    names = {Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml")}
+    assert names == set(PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_row_can_run_and_has_a_seed_of_its_own(name: PresetName) -> None:
+    found = preset(name)
+    assert [row.config.seed for row in found.rows] == list(range(len(found.rows)))
+    assert found.left_out == {}
+    assert found.about
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "num_rows", "settings"),
+    [
+        ("assignment", "counts", 16, {
+            "image_size": 320, "batch_size": 64, "epochs": 5, "unfreeze": 0, "optimizer": "adamw",
+            "learning_rate": 1e-3, "head": "fastai", "head_layers": (512,), "positive_copies": 1,
+        }),
+        ("frozen-sgd", "counts", 4, {
+            "head": "plain", "optimizer": "sgd", "schedule": "step", "step_epochs": 7,
+            "unfreeze": 0, "momentum": 0.9,
+        }),
+        ("mammogram", "accuracy", 27, {
+            "backbone": "densenet121", "optimizer": "adam", "epochs": 20, "unfreeze": 0,
+        }),
+        ("deep-covid", "detection", 4, {
+            "head": "plain", "head_layers": (), "positive_copies": 5, "unfreeze": 0,
+            "normalization": "imagenet",
+        }),
+    ],
+)  # fmt: skip
+def test_the_settings_are_those_of_the_document(
+    name: PresetName, table: str, num_rows: int, settings: dict[str, object]
+) -> None:
+    found = preset(name)
+    assert (found.table, len(found.rows)) == (table, num_rows)
+    found_settings = {setting: every(found, setting) for setting in settings}
+    assert found_settings == {setting: {value} for setting, value in settings.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "shares", "threshold"),
+    [
+        ("assignment", (80, 20), "0.5"),
+        ("frozen-sgd", (80, 20), "0.5"),
+        ("mammogram", (60, 20, 20), "0.5"),
+        ("deep-covid", (40, 60), "sensitivity:0.98"),
+    ],
+)
+def test_the_split_and_threshold_are_those_of_the_document(
+    name: PresetName, shares: tuple[int, ...], threshold: str
+) -> None:
+    options = resolve(SearchOptions.of(preset=name))
+    assert (options.scoring.shares, options.scoring.threshold) == (shares, threshold)
+    assert options.run.time_budget is None
+
+
+def test_the_assignment_compares_its_five_networks() -> None:
+    found = preset("assignment")
     backbones = [found.rows[n].config.backbone for n in by_name(found, "1: backbone").values()]
     assert backbones == ["resnet18", "resnet34", "resnet50", "squeezenet1_0", "squeezenet1_1"]
 
 
 def test_the_cuts_that_are_one_network_are_found() -> None:
-    found = grid(preset="assignment")
-    rows = by_name(found, "4: fastai's cut")
-    same = same_networks(found, list(rows.values()))
+    found = preset("assignment")
+    same = found.same_networks(list(by_name(found, "4: fastai's cut").values()))
     names = [[found.rows[number].name for number in numbers] for numbers in same]
     assert names == [["-1", "1", "None"], ["2", "20"]]
     averages = list(by_name(found, "3: F1 average").values())
-    assert same_networks(found, averages) == [averages]
+    assert found.same_networks(averages) == [averages]
 
 
 def test_the_mammogram_s_layers_are_those_of_the_second_dense_block() -> None:
-    rows = by_name(found := grid(preset="mammogram"), "layers of the last of two blocks")
+    rows = by_name(found := preset("mammogram"), "layers of the last of two blocks")
     cuts = [found.rows[number].config.cut for number in rows.values()]
     assert list(rows) == [str(layers) for layers in range(12, 0, -1)]
     assert cuts[0] == "features.denseblock2"
@@ -62,46 +118,42 @@ def test_the_mammogram_s_layers_are_those_of_the_second_dense_block() -> None:
 
 
 def test_options_change_every_row_but_what_a_row_is_about() -> None:
-    found = grid(preset="assignment", image_size=64, normalizations="imagenet", unfreeze="one")
-    assert found.values("image_size") == (64,)
-    assert found.values("unfreeze") == (1,)
+    found = preset("assignment", image_size=64, normalizations="imagenet", unfreeze="one")
+    assert every(found, "image_size") == {64}
+    assert every(found, "unfreeze") == {1}
     rows = by_name(found, "2: normalize")
     assert found.rows[rows["no"]].config.normalization == "none"
     assert found.rows[rows["yes"]].config.normalization == "imagenet"
     assert found.rows[0].config.normalization == "imagenet"
 
 
-def test_what_options_change_is_said() -> None:
-    options = {"preset": "assignment", "epochs": 2, "threshold": "best", "weights": "none"}
-    settings = resolve(SearchOptions.of(**options))
-    lines = list(describe_preset(settings, {"it is too large": ["1: backbone, ResNet-50"]}))
-    assert "epochs 2 in place of 5" in lines[1]
-    assert "threshold best in place of 0.5" in lines[1]
-    assert "weights none in place of imagenet" in lines[1]
-    assert "image size" not in lines[1]
-    assert lines[2] == "left out, since it is too large: 1: backbone, ResNet-50"
+def test_what_options_change_is_reported() -> None:
+    options = SearchOptions.of(preset="assignment", epochs=2, threshold="best", weights="none")
+    [line] = changed_lines("assignment", resolve(options))
+    assert "epochs 2 in place of 5" in line
+    assert "threshold best in place of 0.5" in line
+    assert "weights none in place of imagenet" in line
+    assert "image size" not in line
+    assert list(changed_lines("assignment", resolve(SearchOptions.of(preset="assignment")))) == []
 
 
-def test_the_user_s_own_split_or_folds_take_the_place_of_the_shares() -> None:
-    given = {"preset": "assignment"}
-    assert resolve(SearchOptions.of(**given)).scoring.shares == (80, 20)
-    assert resolve(SearchOptions.of(**given, folds=3)).scoring.shares is None
-    assert resolve(SearchOptions.of(**given, split="keep")).scoring.shares is None
+@pytest.mark.parametrize("given", [{"folds": 3}, {"split": "keep"}])
+def test_the_user_s_own_split_or_folds_take_the_place_of_the_shares(
+    given: dict[str, object],
+) -> None:
+    assert resolve(SearchOptions.of(preset="assignment", **given)).scoring.shares is None
 
 
 def test_backbones_that_are_not_asked_for_are_left_out() -> None:
-    found = grid(preset="frozen-sgd", backbones="resnet18")
-    assert {row.config.backbone for row in found.rows} == {"resnet18"}
-    [names] = found.left_out.values()
-    assert names == ("last layer, ResNet-50", "own layers above, SqueezeNet 1.0, 256 and 64")
+    found = preset("frozen-sgd", backbones="resnet18")
+    assert every(found, "backbone") == {"resnet18"}
+    [titles] = found.left_out.values()
+    assert titles == ("last layer, ResNet-50", "own layers above, SqueezeNet 1.0, 256 and 64")
 
 
 def test_options_without_a_meaning_for_a_list_are_refused_together(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        grid(
-            preset="assignment", unfreeze="none,one", space=tmp_path / "s.yaml",
-            backbones="resnet81",
-        )  # fmt: skip
+        preset("assignment", unfreeze="none,one", space=tmp_path / "s.yaml", backbones="resnet81")
     assert len(caught.value.problems) == 3
     assert "did you mean 'resnet18'?" in str(caught.value)
 
@@ -129,4 +181,4 @@ def test_a_preset_runs_and_prints_its_table_and_draws_its_figures(tmp_path: Path
     assert 0 <= test["AUC"]["low"] <= test["AUC"]["value"] <= test["AUC"]["high"] <= 1
     refused = run_command("search", "--resume", run, "--epochs", 4, code=2)
     assert refused.returncode == 2
-    assert "--epochs 3" in refused.stderr
+    assert "epochs: 3 cannot change" in refused.stderr

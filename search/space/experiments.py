@@ -1,0 +1,185 @@
+"""Lists of configurations, in named experiments, as a file holds them."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from search.space.fastai_cuts import fastai_cut
+from trainable.backbones.table import find_backbone
+from trainable.config import TrialConfig
+from trainable.errors import InputError, did_you_mean, explain
+from trainable.unfreeze import UNFREEZE, count_trained
+
+TableName = Literal["counts", "accuracy", "detection"]
+"""Tables that a report can print of an experiment."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration: a row of an experiment's table."""
+
+    experiment: str
+    name: str
+    config: TrialConfig
+
+    @property
+    def title(self) -> str:
+        """Name of the row among all experiments."""
+        return f"{self.experiment}, {self.name}"
+
+
+class _File(BaseModel):
+    """The keys of a file. `base` holds settings of all rows; a row names those that differ."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    about: str = ""
+    table: TableName = "counts"
+    figures: bool = False
+    own_seeds: bool = False
+    base: dict[str, Any] = {}
+    rows: list[Any] = Field(min_length=1)
+    left_out: dict[str, tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """Rows that are run as they are listed.
+
+    Attributes:
+        rows: Rows in their order; all rows of an experiment stand together.
+        left_out: Titles of the rows that cannot run, by the reason.
+        about: What the experiments are, in a sentence.
+        table: Table that the report prints.
+        figures: Whether the report draws curves and histograms.
+    """
+
+    rows: tuple[Row, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    about: str = ""
+    table: TableName = "counts"
+    figures: bool = False
+
+    @classmethod
+    def read(
+        cls, content: Mapping[str, Any], origin: str, overrides: Mapping[str, Any] | None = None
+    ) -> "Experiments":
+        """Read the content of a file.
+
+        Args:
+            content: Keys of `_File`.
+            origin: Name of the file in messages.
+            overrides: Settings that take the place of those of `base`. A row that is impossible
+                with them is left out.
+
+        Raises:
+            InputError: Naming every row that is impossible by itself.
+        """
+        try:
+            file = _File.model_validate(content)
+        except ValidationError as error:
+            raise InputError(f"{origin}: {reason(error, _File.model_fields)}") from None
+        rows, problems, left_out = [], [], file.left_out
+        for number, raw in enumerate(file.rows):
+            base = {**file.base, "seed": number} if file.own_seeds else file.base
+            try:
+                title, name, settings = _named(raw, number)
+                _config({**base, **settings})
+            except (ValueError, TypeError) as error:
+                problems.append(f"{origin}: row {number + 1}: {reason(error)}")
+                continue
+            try:
+                rows.append(Row(title, name, _config({**base, **(overrides or {}), **settings})))
+            except ValueError as error:
+                left_out = _with(left_out, reason(error), [f"{title}, {name}"])
+        if problems:
+            raise InputError(*problems)
+        return cls(tuple(rows), left_out, file.about, file.table, file.figures)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Content of a file; each row has all its settings."""
+        rows = [
+            {"experiment": row.experiment, "name": row.name, **row.config.model_dump()}
+            for row in self.rows
+        ]
+        left_out = {why: list(titles) for why, titles in self.left_out.items()}
+        about = {"about": self.about, "table": self.table, "figures": self.figures}
+        return {**about, "rows": rows, "left_out": left_out}
+
+    def by_title(self) -> Iterator[tuple[str, list[int]]]:
+        """Title of each experiment and the numbers of its rows."""
+        numbered = enumerate(self.rows)
+        for title, rows in groupby(numbered, key=lambda item: item[1].experiment):
+            yield title, [number for number, _ in rows]
+
+    def only(self, keep: Callable[[TrialConfig], bool], why: str) -> "Experiments":
+        """The rows to keep; the others are left out, with the reason."""
+        kept = tuple(row for row in self.rows if keep(row.config))
+        gone = [row.title for row in self.rows if row not in kept]
+        return replace(self, rows=kept, left_out=_with(self.left_out, why, gone))
+
+    def check(self, trials: int | None) -> None:
+        """Refuse a list without rows, and more trials than rows.
+
+        Raises:
+            InputError: With the reasons, if every row was left out.
+        """
+        if self.left_out and not self.rows:
+            raise InputError(*(f"no row is left to run: {why}" for why in self.left_out))
+        if self.rows and trials is not None and trials > len(self.rows):
+            raise InputError(f"--trials must be at most the {len(self.rows)} rows (got {trials})")
+
+    def same_networks(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Those of the rows that differ by nothing but their seed, two and more together."""
+        by_config: dict[str, list[int]] = {}
+        for number in numbers:
+            without_seed = self.rows[number].config.model_copy(update={"seed": 0})
+            by_config.setdefault(without_seed.model_dump_json(), []).append(number)
+        return [numbers for numbers in by_config.values() if len(numbers) > 1]
+
+
+def _named(raw: object, number: int) -> tuple[str, str, dict[str, Any]]:
+    """The experiment, the name and the settings of a row of a file."""
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"must name settings, as {{backbone: resnet18}} does; got {raw!r}")
+    settings = dict(raw)
+    title = str(settings.pop("experiment", "experiment"))
+    return title, str(settings.pop("name", number + 1)), settings
+
+
+def _config(settings: Mapping[str, Any]) -> TrialConfig:
+    """The configuration of a row; its cut is the backbone's last one if it names none.
+
+    `fastai_cut` is a cut as fastai counts it, and `unfreeze` may be a word.
+
+    Raises:
+        ValueError: If the configuration is impossible.
+    """
+    found = dict(settings)
+    backbone = find_backbone(found.setdefault("backbone", TrialConfig().backbone))
+    if "fastai_cut" in found:
+        found["cut"] = fastai_cut(backbone, found.pop("fastai_cut"))
+    cut = found.setdefault("cut", backbone.cuts[-1])
+    if isinstance(word := found.get("unfreeze"), str):
+        if word not in UNFREEZE:
+            raise ValueError(f"unfreeze is unknown: {word!r}; {did_you_mean(word, UNFREEZE)}")
+        found["unfreeze"] = count_trained(word, len(backbone.stages_until(cut)))
+    return TrialConfig(**found)
+
+
+def reason(error: Exception, known: Collection[str] = TrialConfig.model_fields) -> str:
+    """Why a configuration is impossible, in a line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(explain(error, known=known))
+
+
+def _with(
+    left_out: Mapping[str, tuple[str, ...]], why: str, titles: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """More rows that are left out for a reason."""
+    more = {why: (*left_out.get(why, ()), *titles)} if titles else {}
+    return {**left_out, **more}
