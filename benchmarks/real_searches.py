@@ -112,7 +112,7 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     prepared = prepare(settings)
     task = prepared.task
     scores, first_scores, new_scores = [], [], []
-    for config in _sample(prepared.space(has_gpu=False), NUM_TRIALS, seed):
+    for config in _sample(prepared.space_here(has_gpu=False), NUM_TRIALS, seed):
         records = list(cross_validate(config, task, _CPU, store))
         first_scores.append(records[settings.scoring.folds - 1].scores)
         scores.append(records[-1].scores)

@@ -24,12 +24,12 @@ def begin(
     """Prepare a search and write what it was asked; one that cannot start leaves no folder.
 
     Args:
-        asked: options of the command line.
-        out: folder to make; `runs/NAME`, after the data, if None.
-        wait_for_cluster: returns when Ray is ready.
+        asked: Options of the command line.
+        out: Folder to make; `runs/NAME`, after the data, if None.
+        wait_for_cluster: Returns when Ray is ready.
 
     Raises:
-        InputError: naming every problem found.
+        InputError: Naming every problem found.
     """
     data, cache = asked.data, asked.advanced.cache
     run = RunFolder(
@@ -49,7 +49,7 @@ def begin(
             plan = prepare(asked, download_inputs(data, cache))
         wait_for_cluster()
         undo.pop_all()
-    run.write_space(dump_space(plan.asked))
+    run.write_space(dump_space(plan.space))
     run.create(plan.options, plan.cohort)
     return run, plan
 
@@ -60,13 +60,13 @@ def resume(
     """Prepare the search of a run folder once more, with options that may change.
 
     Args:
-        asked: options of the command line, given anew.
-        out: folder of the command line, which must be the run folder if it is given.
-        folder: run folder.
-        wait_for_cluster: returns when Ray is ready.
+        asked: Options of the command line of now.
+        out: Folder of the command line; it must be the run folder.
+        folder: Run folder.
+        wait_for_cluster: Returns when Ray is ready.
 
     Raises:
-        InputError: naming every option that must not change, or every problem found.
+        InputError: Naming every option that must not change, or every problem found.
     """
     run = RunFolder(folder)
     options, cohort = run.open()

@@ -56,7 +56,7 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> bool:
     compute, budget = plan.options.compute, plan.options.run.time_budget
     resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
     has_gpu = resources.gpus > 0
-    space = plan.space(has_gpu=has_gpu)
+    space = plan.space_here(has_gpu=has_gpu)
     study = open_study(run, space)
     reconcile(run, study)
     missing = plan.num_trials - num_ended(run)
@@ -102,9 +102,9 @@ def _conclude(run: RunFolder, plan: SearchPlan, interrupted: bool, console: Cons
         say("no trial completed, so there is no winner")
         return 130 if interrupted else 1
     say()
-    rows = plan.asked.experiments.rows
+    rows = plan.space.experiments.rows
     if rows:
-        for line in describe_experiments(run, plan, open_study(run, plan.asked)):
+        for line in describe_experiments(run, plan, open_study(run, plan.space)):
             say(line)
     else:
         console.print(best_table(trials))

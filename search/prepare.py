@@ -1,4 +1,4 @@
-"""From options to work: read and check everything that a search stands on, before any training."""
+"""From options to a plan: read and check the images, weights and space before any training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,24 +32,24 @@ class SearchPlan:
     """A search that can start: all its input is checked, and nothing of it changes any more.
 
     Attributes:
-        options: of the command line, with those of the preset or the demo where none were given.
-        cohort: of labelled images.
-        asked: the space, wherever it is to be searched.
-        pixels: of the cohort, uint8 (num_images, size, size), by each size that is searched.
-        task: what all trials share.
-        num_trials: that the search is to finish.
+        options: Options of the command line, completed by those of the preset or the demo.
+        cohort: Labelled images.
+        space: Search space, the same on every machine.
+        pixels: uint8 (num_images, size, size), pixels of the cohort by the size of the images.
+        task: What all trials share.
+        num_trials: Number of trials to finish.
     """
 
     options: SearchOptions
     cohort: Cohort
-    asked: SearchSpace
+    space: SearchSpace
     pixels: Mapping[int, NDArray[np.uint8]]
     task: Task
     num_trials: int
 
-    def space(self, *, has_gpu: bool) -> SearchSpace:
+    def space_here(self, *, has_gpu: bool) -> SearchSpace:
         """What of the space can be searched with these weights, with a GPU or without."""
-        return self.asked.restricted_to(self.task.weights.backbones, has_gpu=has_gpu)
+        return self.space.restricted_to(self.task.weights.backbones, has_gpu=has_gpu)
 
 
 def resolve(asked: SearchOptions) -> SearchOptions:
@@ -72,11 +72,11 @@ def prepare(asked: SearchOptions, images: DataOptions | None = None) -> SearchPl
     """Check the options, the images and the weights of a new search, and decode the images.
 
     Args:
-        asked: options of the command line.
-        images: where the images are on this machine, if not where the options say.
+        asked: Options of the command line.
+        images: Place of the images on this machine, if the options name another one.
 
     Raises:
-        InputError: naming every problem found.
+        InputError: Naming every problem found.
     """
     options = resolve(asked)
     return _plan(
@@ -87,10 +87,10 @@ def prepare(asked: SearchOptions, images: DataOptions | None = None) -> SearchPl
 
 
 def prepare_again(options: SearchOptions, cohort: Cohort, space: SearchSpace) -> SearchPlan:
-    """The same for a search that is resumed, with the cohort and the space of its run folder.
+    """The plan of a search that is resumed, with the cohort and the space of its run folder.
 
     Raises:
-        InputError: naming every problem found, and every image that is gone or has changed.
+        InputError: Naming every problem found, and every image that is missing or has changed.
     """
     return _plan(options, lambda: space, lambda: _unchanged(cohort))
 
@@ -179,7 +179,7 @@ def _unchanged(cohort: Cohort) -> Cohort:
     paths = cohort.manifest["path"]
     missing = [path for path in paths if not Path(path).is_file()]
     if missing:
-        raise InputError(f"images of this search are gone: {listing(missing)}")
+        raise InputError(f"images of this search are missing: {listing(missing)}")
     same = cohort.manifest["sha256"] == hash_files(paths)
     if not same.all():
         raise InputError(

@@ -20,7 +20,7 @@ def describe_experiments(
     run: RunFolder, prepared: SearchPlan, study: optuna.Study
 ) -> Iterator[str]:
     """The tables of all experiments, what was shared among the rows, and where the figures are."""
-    experiments = prepared.asked.experiments
+    experiments = prepared.space.experiments
     results = _results(run, prepared, study)
     yield from experiment_lines(experiments, results)
     yield _forward_passes(prepared, results, run.trials())
@@ -62,7 +62,7 @@ def _forward_passes(prepared: SearchPlan, results: dict[int, Result], trials: pd
     Without, each row runs its body on every training image in every epoch and on each scored one.
     """
     num_run = int(trials["num_forwarded"].sum())
-    rows = prepared.asked.experiments.rows
+    rows = prepared.space.experiments.rows
     alone = sum(_passes_alone(prepared, rows[number].config) for number in results)
     return (
         f"images through frozen bodies: {num_run:,} run, {max(0, alone - num_run):,} saved of the "

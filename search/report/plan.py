@@ -15,18 +15,18 @@ from trainable.training.loop import few_steps_note
 def plan_lines(plan: SearchPlan) -> Iterator[str]:
     """The images, the trials and the weights, a line each, and notes of what looks odd."""
     if plan.options.space.preset is not None:
-        yield f"preset {plan.options.space.preset}: {plan.asked.experiments.about}"
+        yield f"preset {plan.options.space.preset}: {plan.space.experiments.about}"
         yield from changed_lines(plan.options.space.preset, plan.options)
-    for why, titles in plan.asked.experiments.left_out.items():
+    for why, titles in plan.space.experiments.left_out.items():
         yield f"left out, since {why}: {'; '.join(titles)}"
     yield _cohort_line(plan)
     yield from (f"note: {note}" for note in plan.cohort.notes)
-    epochs, batch_sizes = plan.asked.values("epochs"), plan.asked.values("batch_size")
+    epochs, batch_sizes = plan.space.values("epochs"), plan.space.values("batch_size")
     least, most = min(epochs), max(epochs)
     yield (
         f"{plan.num_trials} trials, each scored {_scoring(plan)}; {listing(sorted(plan.pixels))} "
         f"px, {least if least == most else f'{least} to {most}'} epochs, batches "
-        f"of {plan.asked.describe('batch_size')}"
+        f"of {plan.space.describe('batch_size')}"
     )
     weights = plan.task.weights
     start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(

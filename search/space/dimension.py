@@ -1,11 +1,11 @@
 """What one setting of a trial may be: a value, one of a list, or anything in a range."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast, get_args
+from typing import Annotated, Any, ClassVar, cast, get_args
 
 import optuna
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
@@ -135,29 +135,32 @@ def _range(name: str, raw: Mapping[Any, Any]) -> Range:
 
 def _value(name: str, raw: object) -> Scalar:
     """One value as a trial takes it, of the type that Optuna can keep."""
-    if name == "backbone":
-        return raw if raw == ALL else find_backbone(str(raw)).name
-    if name == "cut":
-        return _cut(str(raw))
+    if name in _NAMED:
+        return _NAMED[name](str(raw))
     if name == "unfreeze" and isinstance(raw, str):
-        if raw not in (*UNFREEZE, AUTO):
-            raise ValueError(f"unknown {raw!r}; {did_you_mean(raw, (AUTO, *UNFREEZE))}")
-        return raw
+        return _one_of(raw, (AUTO, *UNFREEZE))
     if name == "head_layers" and isinstance(raw, int):
         raw = str(raw)
     try:
-        found = TrialConfig(**{name: raw}).model_dump()[name]
+        found = _FIELDS[name].dump_python(_FIELDS[name].validate_python(raw))
     except ValidationError as error:
-        own = [detail for detail in error.errors() if detail["loc"][:1] == (name,)]
-        if own:
-            choices = get_args(TrialConfig.model_fields[name].annotation)
-            if choices and all(isinstance(choice, str) for choice in choices):
-                raise ValueError(f"unknown {raw!r}; {did_you_mean(str(raw), choices)}") from None
-            raise ValueError(explain_detail(own[0], "")) from None
-        found = raw  # it breaks a rule only together with the default of another setting
+        [detail, *_] = error.errors()
+        if detail["type"] == "literal_error":
+            _one_of(str(raw), get_args(TrialConfig.model_fields[name].annotation))
+        raise ValueError(explain_detail(detail, "")) from None
     if not isinstance(found, str | int | float):
         raise ValueError(f"must be a text or a number; got {raw!r}")
     return found
+
+
+def _one_of(raw: str, choices: Sequence[str]) -> str:
+    if raw not in choices:
+        raise ValueError(f"unknown {raw!r}; {did_you_mean(raw, choices)}")
+    return raw
+
+
+def _backbone(name: str) -> str:
+    return name if name == ALL else find_backbone(name).name
 
 
 def _cut(cut: str) -> str:
@@ -173,3 +176,16 @@ def has_cut(backbone: str, cut: str) -> bool:
         return bool(find_backbone(backbone).stages_until(cut))
     except ValueError:
         return False
+
+
+_NAMED: Mapping[str, Callable[[str], Scalar]] = {"backbone": _backbone, "cut": _cut}
+"""Settings that are names of the table of backbones, or `all`."""
+
+_FIELDS: Mapping[str, TypeAdapter[Any]] = {
+    name: TypeAdapter(
+        cast("Any", Annotated[field.annotation, field]),
+        config=ConfigDict(allow_inf_nan=False),
+    )
+    for name, field in TrialConfig.model_fields.items()
+}
+"""Reads one setting by its own rule, without those that join it to other settings."""

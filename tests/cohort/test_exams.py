@@ -193,7 +193,7 @@ def test_examinations_are_split_and_searched_as_one_also_when_resumed(
     )  # fmt: skip
     first = prepare(settings)
     first.cohort.save(tmp_path)
-    again = prepare_again(settings, Cohort.load(tmp_path), first.asked)
+    again = prepare_again(settings, Cohort.load(tmp_path), first.space)
     for prepared in (first, again):
         task, cohort = prepared.task, prepared.cohort
         assert len(task.data.paths) == 32

@@ -82,7 +82,7 @@ def run_search(
     for gone in ("demo", "weights", "cache"):
         shutil.rmtree(folder / gone)
     task = dataclasses.replace(prepared.task, cache=folder / "of_the_node")
-    space = prepared.space(has_gpu=False)
+    space = prepared.space_here(has_gpu=False)
     search = StudySearch(space, run, 0, len(task.folds), Capacity(ONE_CPU))
     run_trials(run, search, task, shipment, ONE_CPU, num_trials, None, callback)
     return run

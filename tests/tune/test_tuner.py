@@ -51,7 +51,7 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
     )
     resources = resources_per_trial(1, 0.25)
     search = StudySearch(
-        prepared.space(has_gpu=False), run, 0, len(prepared.task.folds), Capacity(resources)
+        prepared.space_here(has_gpu=False), run, 0, len(prepared.task.folds), Capacity(resources)
     )
     task = dataclasses.replace(prepared.task, weights=gone)
     run_trials(run, search, task, None, resources, 2, None, tune.Callback())
