@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import yaml
 
 from search import demo
 from search.options import DEMO, SPACE_SETTINGS, SearchOptions
-from search.space.dimension import Dimension, read_dimension
+from search.space.cases import Cases
+from search.space.dimension import ALL, Dimension, read_dimension
 from search.space.experiments import Experiments
 from search.space.grid import Grid
 from search.space.protocol import SearchSpace
@@ -115,22 +117,37 @@ def make_space(*layers: Layer) -> Space:
                 continue
             merged[setting] = _merge(setting, raw, merged[setting])
             origins[setting] = layer.origin
-    dimensions = {}
-    for setting, raw in merged.items():
-        cases = raw if _is_by_case(setting, raw) else {"": raw}
-        found = {}
-        for case, content in cases.items():
-            where = origins[setting].format(f"{setting}.{case}" if case else setting)
-            if case and case not in _CASES[setting]:
-                problems.add(f"{where}: unknown; {did_you_mean(str(case), _CASES[setting])}")
-                continue
-            try:
-                found[case] = read_dimension(setting, content)
-            except ValueError as error:
-                problems.add(f"{where}: {error}")
-        dimensions[setting] = _with_other_cases(setting, found)
+    dimensions = {
+        setting: problems.attempt(partial(_read_cases, setting, raw, origins[setting]))
+        for setting, raw in merged.items()
+    }
     problems.raise_if_any()
-    return Space(dimensions)
+    return Space({setting: cases for setting, cases in dimensions.items() if cases is not None})
+
+
+def _read_cases(setting: str, raw: Any, origin: str) -> Cases:
+    """One setting; backbones whose cuts are not named have all their cuts."""
+    if not _is_by_case(setting, raw):
+        return Cases(_read_dimension(setting, raw, origin.format(setting)))
+    problems = Problems()
+    named = {}
+    for case, content in raw.items():
+        where = origin.format(f"{setting}.{case}")
+        if case not in _CASES[setting]:
+            problems.add(f"{where}: unknown; {did_you_mean(str(case), _CASES[setting])}")
+            continue
+        found = problems.attempt(partial(_read_dimension, setting, content, where))
+        if found is not None:
+            named[case] = found
+    problems.raise_if_any()
+    return Cases(read_dimension(setting, ALL) if setting == "cut" else None, named)
+
+
+def _read_dimension(setting: str, raw: Any, where: str) -> Dimension:
+    try:
+        return read_dimension(setting, raw)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def dump_space(space: SearchSpace) -> str:
@@ -148,13 +165,6 @@ def _merge(setting: str, raw: Any, below: Any) -> Any:
 
 def _is_by_case(setting: str, raw: Any) -> bool:
     return setting in _CASES and isinstance(raw, Mapping) and not raw.keys() & {"low", "high"}
-
-
-def _with_other_cases(setting: str, found: dict[str, Dimension]) -> dict[str, Dimension]:
-    """Backbones without cuts of their own have all that they have."""
-    if setting == "cut" and "" not in found:
-        return {**found, "": read_dimension(setting, "all")}
-    return found
 
 
 class _Loader(yaml.SafeLoader):

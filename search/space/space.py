@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import optuna
 
+from search.space.cases import Cases
 from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
 from search.space.experiments import Experiments
 from trainable.backbones.table import BACKBONES, find_backbone
@@ -30,14 +31,13 @@ class Space:
     """Samples trials; an object of a module's class, since Ray pickles it.
 
     Attributes:
-        dimensions: of each setting, in the order in which they are sampled; an empty name stands
-            for all cases. The cut has a case for each backbone that differs from the others, the
-            learning rate and the epochs one for a body that is all frozen, and one for trained
-            stages.
-        views: of every examination, as the cohort has them.
+        dimensions: Dimensions of each setting, in the order in which they are sampled. The cut has
+            a case for each backbone that differs from the others. The learning rate and the epochs
+            have one for a frozen body and one for a body with trained stages.
+        views: Most images per examination of the cohort.
     """
 
-    dimensions: Mapping[str, Mapping[str, Dimension]]
+    dimensions: Mapping[str, Cases]
     views: int = 1
 
     stops_early: ClassVar[bool] = True
@@ -52,12 +52,12 @@ class Space:
         return self._choose(lambda _, name, dimension: dimension.suggest(trial, name))
 
     def first_trials(self) -> list[dict[str, Any]]:
-        """Parameters of the assignment's own configuration, or of the nearest that is searched."""
-        assignment = {**TrialConfig().model_dump(), "unfreeze": "none"}
+        """Parameters of the baseline configuration, or of the nearest one that is searched."""
+        baseline = {**TrialConfig().model_dump(), "unfreeze": "none"}
         parameters: dict[str, Scalar] = {}
 
         def nearest(setting: str, name: str, dimension: Dimension) -> Scalar:
-            wanted = assignment[setting]
+            wanted = baseline[setting]
             if setting == "cut" and isinstance(dimension, Choices):
                 wanted = wanted if wanted in dimension.values else dimension.values[-1]
             found = dimension.nearest(wanted)
@@ -75,13 +75,13 @@ class Space:
             if needed is not None and chosen[needed] != value:
                 continue
             # names of their own, since a name has one range in Optuna
-            case, name = "", setting
+            case, name = None, setting
             if setting == "cut":
                 case, name = chosen["backbone"], f"cut_{chosen['backbone']}"
             elif setting in BY_TRAINING:
                 case = TRAINED if chosen["unfreeze"] else FROZEN
                 name = f"{setting}_unfrozen" if chosen["unfreeze"] else setting
-            chosen[setting] = pick(setting, name, cases.get(case) or cases[""])
+            chosen[setting] = pick(setting, name, cases.of(case))
             if setting == "unfreeze":
                 stages = len(find_backbone(chosen["backbone"]).stages_until(chosen["cut"]))
                 chosen[setting] = count_trained(chosen[setting], stages)
@@ -89,25 +89,23 @@ class Space:
 
     @property
     def backbones(self) -> tuple[str, ...]:
-        """Those that the space names; none if it takes all that weights are there for."""
+        """Backbones that the space names; none for all that have weights."""
         return _unless_all(ALL, self.values("backbone"))
 
     @property
     def whole_bodies(self) -> tuple[str, ...]:
         """Backbones whose classifier the body may keep."""
-        cases = self.dimensions["cut"]
         return tuple(
             name
             for name in self.backbones or BACKBONES
-            for named in [cases.get(name) or cases[""]]
-            if isinstance(named, Choices) and find_backbone(name).classifier in named.values
+            if find_backbone(name).classifier in _choices(self.dimensions["cut"].of(name))
         )
 
     def values(self, setting: str) -> tuple[Any, ...]:
         """The values of a setting, or the ends of its range, over all cases."""
         return tuple(
             value
-            for dimension in self.dimensions[setting].values()
+            for dimension in self.dimensions[setting].all
             for value in (
                 dimension.values
                 if isinstance(dimension, Choices)
@@ -117,7 +115,7 @@ class Space:
 
     def describe(self, setting: str) -> str:
         """What a setting may be, in a few words."""
-        return " or ".join(map(str, self.dimensions[setting].values()))
+        return " or ".join(map(str, self.dimensions[setting].all))
 
     def restricted_to(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
         """What of the space can be searched here: the words `all` and `auto` become values.
@@ -131,20 +129,19 @@ class Space:
         """
         changed = dict(self.dimensions)
         if not self.backbones:
-            changed["backbone"] = {"": Choices(tuple(backbones))}
+            changed["backbone"] = Cases(Choices(tuple(backbones)))
         if self.values("unfreeze") == (AUTO,):
-            changed["unfreeze"] = {"": Choices(UNFREEZE if has_gpu else _CPU_UNFREEZE)}
-        cases = self.dimensions["cut"]
-        cuts, without = {}, []
+            changed["unfreeze"] = Cases(Choices(UNFREEZE if has_gpu else _CPU_UNFREEZE))
+        cuts: dict[str, Dimension] = {}
+        without = []
         for backbone in self.backbones or backbones:
-            named = cases.get(backbone) or cases[""]
-            assert isinstance(named, Choices)  # a range of names is refused as it is read
-            values = tuple(cut for cut in named.values if has_cut(backbone, str(cut)))
-            if named.values == (ALL,):
-                named, values = Choices(()), find_backbone(backbone).cuts
-            if not values:
+            asked = self.dimensions["cut"].of(backbone)
+            own = tuple(cut for cut in _choices(asked) if has_cut(backbone, str(cut)))
+            cuts[backbone] = Choices(own, asked.fixed)
+            if _choices(asked) == (ALL,):
+                cuts[backbone] = Choices(find_backbone(backbone).cuts)
+            elif not own:
                 without.append(f"{backbone} (its cuts: {listing(find_backbone(backbone).cuts)})")
-            cuts[backbone] = dataclasses.replace(named, values=values)
         if without:
             raise InputError(
                 *[
@@ -152,7 +149,7 @@ class Space:
                     f"{one} has none. Name others for it, or leave it out" for one in without
                 ]
             )  # fmt: skip
-        changed["cut"] = cuts
+        changed["cut"] = Cases(named=cuts)
         return dataclasses.replace(self, dimensions=changed)
 
     def with_views(self, views: int) -> "Space":
@@ -160,13 +157,14 @@ class Space:
         return dataclasses.replace(self, views=views)
 
     def to_dict(self) -> dict[str, Any]:
-        """As a file has it: each setting's value, list or range."""
-        return {
-            setting: cases[""].to_dict()
-            if cases.keys() == {""}
-            else {case: dimension.to_dict() for case, dimension in cases.items() if case}
-            for setting, cases in self.dimensions.items()
-        }
+        """Content of the file that describes the space: a value, list or range per setting."""
+        return {setting: cases.to_dict() for setting, cases in self.dimensions.items()}
+
+
+def _choices(dimension: Dimension) -> tuple[Scalar, ...]:
+    """The values of a setting that has no range."""
+    assert isinstance(dimension, Choices)  # a range of names is refused as it is read
+    return dimension.values
 
 
 def _unless_all(word: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
