@@ -17,18 +17,18 @@ SPACE: dict[str, Any] = {
     "image_size": 96,
     "batch_size": 32,
 }
-"""What the demo changes in the default search space."""
+"""Changes of the default search space for the demo."""
 
 
 def write(run: Path) -> None:
-    """Draw the cohort into the run folder, once."""
+    """Draw the cohort into the run folder, if it is not there."""
     folder = run / _FOLDER
     if not folder.exists():
         write_demo(folder)
 
 
 def remove(run: Path) -> None:
-    """Take the cohort back out of a folder that holds nothing else, and the folder with it."""
+    """Remove the cohort from a run folder, and the folder, which must hold nothing else."""
     if (run / _FOLDER).exists():
         shutil.rmtree(run / _FOLDER)
     if run.exists():
@@ -36,12 +36,12 @@ def remove(run: Path) -> None:
 
 
 def images(run: Path) -> DataOptions:
-    """Where the labelled phantoms are."""
+    """Place of the labelled phantoms."""
     return DataOptions(data=run / _FOLDER / "train.csv")
 
 
 def describe_best_possible(run: Path) -> str:
-    """What a classifier would score that knew each patient's true risk."""
+    """The F1 of a classifier that knows the true risk of each patient."""
     truth = pd.read_csv(run / _FOLDER / "truth.csv")
     train = truth[truth["split"] == "train"]
     best = best_possible_f1(train["probability"].to_numpy(), train["patient"].to_numpy())

@@ -1,8 +1,8 @@
-"""Labelled images in a cloud store (s3://, gs:// or what else fsspec reads), brought here.
+"""Download labelled images from a cloud store (s3://, gs:// or any address that fsspec reads).
 
-What is brought lies under `--cache`, in a folder that is named by the address and by what the store
-says of each file (size, time, checksum). So no file changes below a search, and what is there is
-not brought again.
+A download lies under `--cache`, in a folder named by the address and by the size, time and checksum
+that the store reports for each file. So no file changes during a search, and nothing is downloaded
+twice.
 """
 
 import functools
@@ -20,14 +20,16 @@ from trainable.images.decoding import SUFFIXES
 
 _URI = re.compile(r"([a-z][a-z0-9+]+):/+(.+)", re.DOTALL)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
-# what stores say of a file that changes with its content, by the names that they give it
+# facts that change with the content of a file, by the names that stores give them
 _VERSION = ("size", "ETag", "etag", "md5Hash", "LastModified", "mtime", "created", "updated")
 
 
-def uri(path: Path | None) -> str | None:
-    """The address that was given as a path, and lost a slash so; None for a file's own path.
+def as_url(path: Path | None) -> str | None:
+    """The address behind a path such as `s3:/bucket/x`, or None for a path on this machine.
 
-    >>> uri(Path("s3://bucket/train.csv"))
+    `pathlib` drops a slash of an address.
+
+    >>> as_url(Path("s3://bucket/train.csv"))
     's3://bucket/train.csv'
     """
     found = _URI.fullmatch(path.as_posix()) if path else None
@@ -38,17 +40,17 @@ def download_inputs(data: DataOptions, cache: Path) -> DataOptions:
     """The same data on this machine: `data` and `images` are downloaded where they are addresses.
 
     Args:
-        data: as the user named it.
-        cache: folder that keeps what is downloaded, in `remote/`.
+        data: Data as the user named it.
+        cache: Folder that keeps downloads, in `remote/`.
 
     Raises:
-        InputError: naming each address that cannot be read, with what its store says.
+        InputError: Naming each address that cannot be read, with the reason of its store.
     """
     problems = Problems()
-    addresses = {name: uri(getattr(data, name)) for name in ("data", "images")}
+    addresses = {name: as_url(getattr(data, name)) for name in ("data", "images")}
     folder = cache.expanduser().resolve() / "remote"
     paths = {
-        name: problems.attempt(functools.partial(_bring, address, folder))
+        name: problems.attempt(functools.partial(_download, address, folder))
         for name, address in addresses.items()
         if address is not None
     }
@@ -58,15 +60,15 @@ def download_inputs(data: DataOptions, cache: Path) -> DataOptions:
     return data.model_copy(update=paths)
 
 
-def _bring(address: str, cache: Path) -> Path:
-    """Copy a table, or all images in a folder and below; a folder is there as a whole or not."""
+def _download(address: str, cache: Path) -> Path:
+    """Copy a table, or all images in a folder and below; a folder appears when it is complete."""
     try:
         store, root = fsspec.core.url_to_fs(address)
         found = store.find(root, detail=True)
         if list(found) != [root]:
             found = {p: f for p, f in found.items() if PurePosixPath(p).suffix.lower() in SUFFIXES}
         if not found:
-            raise FileNotFoundError("no table and no image is found there, or nobody answers")
+            raise FileNotFoundError("it holds no table and no image, or does not answer")
         folder = cache / _name(address, found)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
@@ -74,7 +76,7 @@ def _bring(address: str, cache: Path) -> Path:
                 names = [name or PurePosixPath(root).name for name in names]
                 with replacing(folder) as partial:
                     store.get(list(found), [str(partial / name) for name in names])
-    except Exception as error:  # each store has errors of its own
+    except Exception as error:  # stores raise errors of many kinds
         extra = _EXTRAS.get(address.partition(":")[0]) if isinstance(error, ImportError) else None
         advice = f"; install what reads it: uv sync --extra {extra}" if extra else ""
         reason = f"{type(error).__name__}: {error}"

@@ -13,7 +13,7 @@ from trainable.errors import did_you_mean, explain, explain_detail
 from trainable.unfreeze import UNFREEZE
 
 Scalar = str | int | float | bool
-"""What Optuna keeps of a choice."""
+"""Types of a choice that Optuna can keep."""
 
 ALL = "all"
 AUTO = "auto"
@@ -25,7 +25,7 @@ INTEGER_SETTINGS = frozenset(
 
 @dataclass(frozen=True)
 class Choices:
-    """One of some values; `fixed` if it is the same in every trial, and so nothing to Optuna."""
+    """One of some values; `fixed` if it is the same in every trial, and unknown to Optuna."""
 
     values: tuple[Scalar, ...]
     fixed: bool = False
@@ -50,7 +50,7 @@ class Choices:
 
 
 class Range(BaseModel):
-    """Anything from `low` to `high`; `log` if each tenfold of it is as likely as the next."""
+    """Any number from `low` to `high`; with `log`, each tenfold is as likely as the next."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -93,14 +93,14 @@ Dimension = Choices | Range
 
 
 def read_dimension(name: str, raw: object) -> Dimension:
-    """Read what a file says of one setting.
+    """Read one setting of a file.
 
     Args:
-        name: the setting, a field of `TrialConfig`.
-        raw: a value, a list, or a mapping with `low` and `high`.
+        name: Name of the setting, a field of `TrialConfig`.
+        raw: Value, list, or mapping with `low` and `high`.
 
     Raises:
-        ValueError: saying what cannot be.
+        ValueError: Naming the rule that is broken.
     """
     if isinstance(raw, Mapping):
         return _range(name, raw)

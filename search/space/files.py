@@ -1,4 +1,4 @@
-"""Read a search space from YAML or TOML, on top of the default one, and write it."""
+"""Read a search space from YAML or TOML, on top of the default one, and write one."""
 
 import tomllib
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from trainable.backbones.table import BACKBONES
 from trainable.errors import InputError, Problems, did_you_mean, flag
 
 _CASES = {"cut": tuple(BACKBONES), **dict.fromkeys(BY_TRAINING, (FROZEN, TRAINED))}
-"""Settings that may differ by something else, and what by."""
+"""Settings that may differ by case, and the names of their cases."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Layer:
     """Settings from one place.
 
     Attributes:
-        origin: of a setting, as a message names it: `{}` stands for its name.
-        settings: a value, list, range or mapping of cases for each.
+        origin: Name of the place in messages; `{}` stands for the setting.
+        settings: Value, list, range or mapping of cases for each setting.
     """
 
     origin: str
@@ -47,7 +47,7 @@ def read_layer(file: Path) -> Layer:
     """Read a user's file.
 
     Raises:
-        InputError: if it is no mapping in YAML or TOML.
+        InputError: If the file is no mapping in YAML or TOML.
     """
     if not file.is_file():
         raise InputError(f"--space must be a YAML or TOML file; not found: {file}")
@@ -104,7 +104,7 @@ def make_space(*layers: Layer) -> Space:
     """The default space with each layer on top of those before it.
 
     Raises:
-        InputError: naming every setting that cannot be.
+        InputError: Naming every setting that is impossible.
     """
     merged: dict[str, Any] = dict(load_yaml(default_text()))
     origins = dict.fromkeys(merged, "default.yaml: {}")
@@ -157,7 +157,7 @@ def dump_space(space: SearchSpace) -> str:
 
 
 def _merge(setting: str, raw: Any, below: Any) -> Any:
-    """A mapping of cases leaves those that it does not name as they were."""
+    """A mapping of cases leaves the other cases as they were."""
     if _is_by_case(setting, raw) and _is_by_case(setting, below):
         return {**below, **raw}
     return raw

@@ -17,18 +17,18 @@ from trainable.unfreeze import UNFREEZE, count_trained
 
 FROZEN, TRAINED = "frozen", "trained"
 BY_TRAINING = ("learning_rate", "epochs")
-"""Settings that may differ by whether the body is all frozen or has trained stages."""
+"""Settings that may differ between a frozen body and one with trained stages."""
 _CPU_UNFREEZE = UNFREEZE[:2]
 _ONLY_WITH = {"momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")}
-"""Settings that mean something only with one value of another, and are sampled only with it."""
+"""Settings that are sampled only with one value of another setting."""
 
 Pick = Callable[[str, str, Dimension], Scalar]
-"""Takes a value: of a setting, by Optuna's name for it, from a dimension."""
+"""Picks a value: `(setting, name in Optuna, dimension) -> value`."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """Samples trials; an object of a module's class, since Ray pickles it.
+    """Samples trials; it is a class and no closure, since Ray pickles it.
 
     Attributes:
         dimensions: Dimensions of each setting, in the order in which they are sampled. The cut has
@@ -74,7 +74,7 @@ class Space:
             needed, value = _ONLY_WITH.get(setting, (None, None))
             if needed is not None and chosen[needed] != value:
                 continue
-            # names of their own, since a name has one range in Optuna
+            # a name has one range in Optuna, so each case has a name of its own
             case, name = None, setting
             if setting == "cut":
                 case, name = chosen["backbone"], f"cut_{chosen['backbone']}"
@@ -102,7 +102,7 @@ class Space:
         )
 
     def values(self, setting: str) -> tuple[Any, ...]:
-        """The values of a setting, or the ends of its range, over all cases."""
+        """Values of a setting over all cases, or the ends of its ranges."""
         return tuple(
             value
             for dimension in self.dimensions[setting].all
@@ -114,18 +114,18 @@ class Space:
         )
 
     def describe(self, setting: str) -> str:
-        """What a setting may be, in a few words."""
+        """Values of a setting in a few words."""
         return " or ".join(map(str, self.dimensions[setting].all))
 
     def restricted_to(self, backbones: Sequence[str], *, has_gpu: bool) -> "Space":
-        """What of the space can be searched here: the words `all` and `auto` become values.
+        """The configurations that can run here: the words `all` and `auto` become values.
 
         Args:
-            backbones: that weights are there for.
-            has_gpu: of a trial; training two stages and more is for GPUs unless it is asked for.
+            backbones: Backbones that have weights.
+            has_gpu: Whether trials have a GPU; without one, `auto` trains at most one stage.
 
         Raises:
-            InputError: if a backbone has none of the cuts that the space names.
+            InputError: If a backbone has none of the cuts that the space names.
         """
         changed = dict(self.dimensions)
         if not self.backbones:
@@ -146,14 +146,14 @@ class Space:
             raise InputError(
                 *[
                     f"each backbone must have one of the cuts {listing(self.values('cut'))}; "
-                    f"{one} has none. Name others for it, or leave it out" for one in without
+                    f"{one} has none. Name others for it, or drop it" for one in without
                 ]
             )  # fmt: skip
         changed["cut"] = Cases(named=cuts)
         return dataclasses.replace(self, dimensions=changed)
 
     def with_views(self, views: int) -> "Space":
-        """The same for examinations of so many views."""
+        """The same configurations for examinations of so many images."""
         return dataclasses.replace(self, views=views)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from search.remote import download_inputs, uri
+from search.remote import as_url, download_inputs
 from trainable.cohort.readers import DataOptions, read_cohort
 from trainable.errors import InputError
 
@@ -34,7 +34,7 @@ def download(folder: Path, data: str, images: str | None = None) -> DataOptions:
 
 @pytest.mark.parametrize("path", ["train.csv", "/nfs/xrays/train.csv", "C:/xrays", "runs/s3"])
 def test_a_path_is_no_address(path: str) -> None:
-    assert uri(Path(path)) is None
+    assert as_url(Path(path)) is None
 
 
 def test_a_cohort_in_a_store_is_the_one_on_the_disk(

@@ -1,4 +1,4 @@
-"""The search space: what is sampled is valid, and the first trial is the assignment's own."""
+"""The search space: what is sampled is valid, and the first trial is the baseline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -102,7 +102,7 @@ def test_cuts_named_for_all_backbones_are_taken_by_those_that_have_them() -> Non
         space(("resnet18", "densenet121"), cut="layer2")
 
 
-def test_the_first_trial_is_the_assignment_s_configuration() -> None:
+def test_the_first_trial_is_the_baseline_configuration() -> None:
     assert first(space()) == TrialConfig()
 
 
