@@ -1,7 +1,7 @@
 """Every option of `cxr-search`, in the groups of its help screen; each value is checked."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -228,7 +228,12 @@ class SearchOptions(_Options):
     @property
     def given(self) -> dict[str, Any]:
         """Value of each option that was given, by its name."""
-        return {name: getattr(group, name) for group in self._groups() for name in _given(group)}
+        return {
+            name: getattr(group, name)
+            for _, group in self
+            for name in type(group).model_fields
+            if name in group.model_fields_set
+        }
 
     def value(self, name: str) -> Any:
         """Value of an option, given or not."""
@@ -237,14 +242,6 @@ class SearchOptions(_Options):
     def replaced(self, values: Mapping[str, Any]) -> "SearchOptions":
         """The same options with other values of some, as valid as they are."""
         return SearchOptions.of(**{**self.given, **values})
-
-    def _groups(self) -> Iterator[BaseModel]:
-        return (group for _, group in self)
-
-
-def _given(group: BaseModel) -> list[str]:
-    """In the order of the class, not of the set."""
-    return [name for name in type(group).model_fields if name in group.model_fields_set]
 
 
 _GROUP_OF = {
