@@ -40,6 +40,11 @@ def test_options_are_found_by_their_names_and_keep_which_were_given() -> None:
     assert SearchOptions.model_validate(options.model_dump(mode="json")) == options
 
 
+def test_no_two_groups_have_an_option_of_one_name() -> None:
+    names = [name for _, group in SearchOptions() for name in type(group).model_fields]
+    assert len(names) == len(set(names))
+
+
 def test_all_problems_are_reported_at_once() -> None:
     wrong = ("--trials", 0, "--time-budget", "-5m", "--shares", "80,30", "--unfreeze", "none,tow")
     done = run_command("search", "--data", "x.csv", *wrong, code=2)
