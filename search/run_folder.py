@@ -13,11 +13,12 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from pydantic import ValidationError
 
 from search.options import SearchOptions
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
-from trainable.errors import InputError
+from trainable.errors import InputError, explain
 from trainable.evaluation.metrics import Evaluation
 from trainable.files import replacing, write_text
 
@@ -88,9 +89,9 @@ class RunFolder:
         if not settings_json.exists():
             raise InputError(f"not the folder of a search (no settings.json): {self.path}")
         self.acquire()
-        asked = json.loads(settings_json.read_text())
+        options = _read_options(settings_json)
         header = self.trials_csv.read_text().partition("\n")[0]
-        if asked.pop("format", None) != FORMAT or header != ",".join(COLUMNS):
+        if options is None or header != ",".join(COLUMNS):
             raise InputError(
                 f"another version of cxr wrote {self.path}: continue with that version, or start a "
                 "new search"
@@ -103,7 +104,7 @@ class RunFolder:
                     cut_off.truncate(len(whole))
         # of a process that is dead, as the lock above says
         self.study_log.with_suffix(".log.lock").unlink(missing_ok=True)
-        return SearchOptions.model_validate(asked), Cohort.load(self.path)
+        return options, Cohort.load(self.path)
 
     def acquire(self) -> None:
         """Take the folder for this process; the operating system gives it back at its end."""
@@ -160,6 +161,19 @@ class RunFolder:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace a JSON file as a whole."""
     write_text(path, json.dumps(content, indent=2, default=str) + "\n")
+
+
+def _read_options(file: Path) -> SearchOptions | None:
+    """What a search was asked; None if another version of cxr wrote the file."""
+    try:
+        asked = json.loads(file.read_text())
+        if not isinstance(asked, dict) or asked.pop("format", None) != FORMAT:
+            return None
+        return SearchOptions.model_validate(asked)
+    except ValidationError as error:
+        raise InputError(*(f"{file}: {problem}" for problem in explain(error))) from None
+    except ValueError as error:
+        raise InputError(f"{file} must be JSON as cxr wrote it: {error}") from error
 
 
 def new_run_path(name: str, parent: Path = Path("runs")) -> Path:

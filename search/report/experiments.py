@@ -1,4 +1,4 @@
-"""What experiments came to: their tables, what was shared, and the figures."""
+"""Results of experiments: their tables, the work that they shared, and the figures."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ from trainable.cohort.training_rows import trial_rows
 from trainable.config import TrialConfig
 
 _WANTED = 0.98
-"""Sensitivity at which the specificity is told, where the threshold is not chosen by one."""
+"""Sensitivity at which the specificity is reported, if the threshold is not chosen by one."""
 
 
 def describe_experiments(
     run: RunFolder, prepared: SearchPlan, study: optuna.Study
 ) -> Iterator[str]:
-    """The tables of all experiments, what was shared among the rows, and where the figures are."""
+    """The tables of all experiments, the work that rows shared, and the paths of the figures."""
     experiments = prepared.space.experiments
     results = _results(run, prepared, study)
     yield from experiment_lines(experiments, results)
@@ -34,7 +34,7 @@ def describe_experiments(
 
 
 def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[int, Result]:
-    """What each row came to, by its number; a row that failed or was not reached has none."""
+    """Results of the complete rows, by their number."""
     trials = run.trials()
     complete = {
         row["number"]: row for row in trials.to_dict("records") if row["state"] == "complete"

@@ -1,4 +1,4 @@
-"""The tables of an experiment, as the source documents print them, and what is signal in them."""
+"""Tables of experiments, as the source documents print them, and which rows really differ."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from trainable.evaluation.significance import (
 
 @dataclass(frozen=True)
 class Result:
-    """What a row of an experiment came to.
+    """Result of one row of an experiment.
 
     Attributes:
-        metrics: the trial's row of `trials.csv`.
+        metrics: Row of the trial in `trials.csv`.
         labels: (num_scored,), 1 positive, 0 negative.
         patients: (num_scored,), images of one patient share a number.
         scores: (num_scored,), probability of the positive class.
-        wanted: sensitivity at which the specificity is told.
+        wanted: Sensitivity at which the specificity is reported.
     """
 
     metrics: Mapping[str, Any]
@@ -45,13 +45,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Table:
-    """What is printed of each row.
+    """Columns of a table, and the measure that its rows are compared by.
 
     Attributes:
-        measure: what the rows are compared by.
-        cells: of a row, by the name of the column.
-        hits_and_misses: of a row, whose share is compared.
-        value: of the measure.
+        measure: Name of the measure.
+        cells: Gives the cells of a row by the name of the column.
+        hits_and_misses: Gives the two counts of a row whose share is compared.
+        value: Gives the measure of a row.
     """
 
     measure: str
@@ -120,7 +120,7 @@ TABLES: Mapping[TableName, Table] = {
 
 
 def experiment_lines(experiments: Experiments, results: Mapping[int, Result]) -> Iterator[str]:
-    """Each experiment as a table, and what is signal in it.
+    """Each experiment as a table, and the rows that differ by more than chance.
 
     Args:
         experiments: Rows, and the name of their table.
@@ -161,9 +161,9 @@ def _signal(table: Table, results: Mapping[str, Result], luck: float) -> Iterato
     """Which rows differ by more than chance, and by more than equal networks do.
 
     Args:
-        table: what the rows are compared by.
-        results: of each row of an experiment, by its name.
-        luck: the largest difference between two rows of the preset that are one network.
+        table: Table of the experiment.
+        results: Results of the rows by their names.
+        luck: Largest difference between two rows that are one network.
     """
     names = list(results)
     hits, misses = zip(*(table.hits_and_misses(one) for one in results.values()), strict=True)

@@ -67,6 +67,25 @@ def test_a_table_of_other_columns_is_left_alone(run: RunFolder) -> None:
     assert run.trials_csv.read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"format": 4', '"format": 3', "another version of cxr wrote"),
+        ('"trials": 7', '"trials": 0', "settings.json: trials must be at least 1"),
+        ('"trials": 7', '"trials": ', "settings.json must be JSON as cxr wrote it"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_refused(
+    run: RunFolder, old: str, new: str, message: str
+) -> None:
+    settings = run.path / "settings.json"
+    text = settings.read_text()
+    assert old in text
+    settings.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        reopened(run).open()
+
+
 def test_a_row_cut_off_by_a_kill_is_dropped_and_the_others_stay(run: RunFolder) -> None:
     run.add_trial(0, "complete", CONFIG, {"f1": 0.25})
     with run.trials_csv.open("a") as ledger:
