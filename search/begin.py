@@ -80,8 +80,8 @@ def resume(
     if fixed:
         raise InputError(
             *(
-                f"{text} cannot change when a search is resumed, since its scores depend on it. "
-                "Drop the option, or start a new search"
+                f"{text} cannot change when a search is resumed: drop the option, or start a new "
+                "search"
                 for text in fixed
             )
         )
