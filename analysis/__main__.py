@@ -8,6 +8,7 @@ import cyclopts
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from trainable.defaults import CACHE, NUM_SEEDS
 from trainable.errors import InputError
 
 app = App(name="cxr-predict", help_format="plaintext")
@@ -24,10 +25,10 @@ def predict(
     out: Path = Path("predictions.csv"),
     labels: Path | None = None,
     wanted: float = 0.9,
-    seeds: int = 3,
+    seeds: int = NUM_SEEDS,
     ensemble: int = 1,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
-    cache: Path = Path("~/.cache/cxr"),
+    cache: Path = CACHE,
 ) -> None:
     """Predict new images with the winner of a search.
 

@@ -1,40 +1,52 @@
-"""The average of several configurations that cannot be told apart, chosen without test labels."""
+"""The mean of several statistically tied trials, chosen without test labels."""
 
-import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.winner import Winner
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.evaluation.thresholds import choose_threshold
+from trainable.places import scores_file
+from trainable.winner import Member, Winner
 
 
-def choose_members(run: Path, winner: Winner, cohort: Cohort, size: int) -> list[Winner]:
-    """The winner, and the best of those that are tied with it, each with its own threshold.
+def with_tied(run: Path, winner: Winner, cohort: Cohort, size: int) -> Winner:
+    """The winner with the best of the trials that are tied with it, as further members.
+
+    Each member has a threshold of its own; the threshold of the whole is that of the mean scores.
 
     Raises:
-        InputError: if there are not as many.
+        InputError: If there are not enough tied trials.
     """
-    others = [tied for tied in winner.tied if tied.trial != winner.trial]
+    others = [tied for tied in winner.tied if tied.trial != winner.best.trial]
     if not 1 <= size <= 1 + len(others):
         raise InputError(
-            f"--ensemble must be from 1 to {1 + len(others)}, the number of trials that cannot "
-            f"be told from the best one; got {size}"
+            f"--ensemble must be from 1 to {1 + len(others)}, the number of statistically tied "
+            f"trials (got {size})"
         )
-    members = [winner]
-    for tied in others[: size - 1]:
-        threshold = mean_threshold(run, [tied.trial], winner, cohort)
-        members.append(dataclasses.replace(winner, **tied._asdict(), threshold=threshold))
-    return members
+    if size == 1:
+        return winner
+    members = [
+        winner.best,
+        *(
+            Member(
+                trial=tied.trial,
+                config=tied.config,
+                num_steps=tied.num_steps,
+                threshold=_threshold(run, [tied.trial], winner, cohort),
+            )
+            for tied in others[: size - 1]
+        ),
+    ]
+    threshold = _threshold(run, [member.trial for member in members], winner, cohort)
+    return winner.model_copy(update={"members": tuple(members), "threshold": threshold})
 
 
-def mean_threshold(run: Path, trials: Sequence[int], winner: Winner, cohort: Cohort) -> float:
-    """The threshold of several trials' mean score, chosen on their mean out-of-fold scores."""
-    by_trial = [np.load(run / "scores" / f"{trial:05d}.npy") for trial in trials]
+def _threshold(run: Path, trials: list[int], winner: Winner, cohort: Cohort) -> float:
+    """Threshold of the mean score of several trials, chosen on their mean out-of-fold scores."""
+    by_trial = [np.load(scores_file(run, trial)) for trial in trials]
     scores: NDArray[np.float32] = np.mean(by_trial, axis=0)
     scored = ~np.isnan(scores)
     threshold, _ = choose_threshold(

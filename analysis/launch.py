@@ -1,6 +1,7 @@
 """One prediction from command line to files: check everything, retrain if needed, score, write."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
-from analysis.ensemble import choose_members, mean_threshold
+from analysis.ensemble import with_tied
 from analysis.evaluate import TrueLabels, describe, leakage, read_true_labels
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages, find_new_images
 from analysis.predict import score, write_predictions_table
-from analysis.retrain import final_model, model_folder
-from analysis.winner import Winner, read_winner
+from analysis.retrain import Retraining
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import ONE_IMAGE_EACH
 from trainable.cohort.splits import rows_of, seen_rows
@@ -23,6 +23,7 @@ from trainable.files import replacing
 from trainable.images.pixels import load_pixels
 from trainable.store import ArrayStore
 from trainable.training.loop import EpochRecord
+from trainable.winner import Member, Winner, read_winner
 
 
 @dataclass(frozen=True)
@@ -54,25 +55,30 @@ def run_request(request: Request, console: Console) -> None:
     """
     run = request.run.expanduser().resolve()
     store = ArrayStore(request.cache.expanduser().resolve())
-    members, cohort, new, truth = _check(request, run, store)
+    winner, cohort, new, truth = _check(request, run, store)
     unit = cohort.grouping.unit
-    winner, low_high = members[0], members[0].corrected["interval"]
+    low, high = winner.corrected.interval
     console.print(
-        f"winner: trial {winner.trial}, {winner.config.backbone} to {winner.config.cut}; F1 to "
-        f"expect {winner.corrected['f1']:.3f} ({low_high[0]:.3f} to {low_high[1]:.3f})"
+        f"winner: trial {winner.best.trial}, {winner.best.config.backbone} to "
+        f"{winner.best.config.cut}; F1 to expect {winner.corrected.f1:.3f} ({low:.3f} to "
+        f"{high:.3f})"
     )
-    models = [_model(request, run, member, cohort, store, console) for member in members]
-    threshold = models[0].threshold
-    if len(members) > 1:
-        trials = [member.trial for member in members]
-        threshold = mean_threshold(run, trials, winner, cohort)
+    if winner.test is not None:
+        num_exams, f1 = winner.test.num_exams, winner.test.estimates["F1"]
+        console.print(f"  on the {num_exams} test {unit}s of the search: F1 {f1}")
+    retraining = Retraining(run, winner, cohort, request.seeds, store)
+    models = [_model(retraining, member, console) for member in winner.members]
+    if len(models) > 1:
+        trials = [member.trial for member in winner.members]
         console.print(f"ensemble: the mean score of trials {listing(trials)}")
     for sentence in leakage(new, cohort):
         console.print(f"note: among the new are {sentence}")
     if new.num_unlisted:
         console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
-    by_model = np.stack([score(model, new, store) for model in models])
-    scores: NDArray[np.float32] = by_model.mean(axis=0)
+    by_model = [score(model, new, store) for model in models]
+    counts = [member.count for member in winner.members]
+    scores: NDArray[np.float32] = np.average(by_model, axis=0, weights=counts).astype(np.float32)
+    threshold = winner.threshold
     predictions, score_table = write_predictions_table(new, scores, threshold, cohort.classes)
     write_csv(predictions, request.out)
     write_csv(score_table, request.scores_out)
@@ -87,37 +93,30 @@ def run_request(request: Request, console: Console) -> None:
             console.print(line)
 
 
-def _model(
-    request: Request,
-    run: Path,
-    winner: Winner,
-    cohort: Cohort,
-    store: ArrayStore,
-    console: Console,
-) -> FinalModel:
-    """The final model of one configuration, and what is said while it is trained."""
-    folder = model_folder(run, winner)
+def _model(retraining: Retraining, member: Member, console: Console) -> FinalModel:
+    """The final model of one member, and what is reported while it is trained."""
+    folder, cohort = retraining.folder(member), retraining.cohort
     if folder.exists():
         console.print(f"model found in {folder}")
     else:
-        but = " but those of the test" if len(rows_of(cohort, "test")) else ""
+        but = " except test rows" if len(rows_of(cohort, "test")) else ""
         console.print(
-            f"retraining trial {winner.trial} on all {len(seen_rows(cohort))} labelled "
+            f"retraining trial {member.trial} on all {len(seen_rows(cohort))} labelled "
             f"{cohort.grouping.unit}s{but}"
         )
 
     def report(number: int, record: EpochRecord) -> None:
         console.print(
-            f"  seed {number} of {request.seeds}: loss {record.train_loss:.3f} after "
+            f"  seed {number} of {retraining.num_seeds}: loss {record.train_loss:.3f} after "
             f"{record.num_steps} steps"
         )
 
-    return final_model(run, winner, cohort, request.seeds, store, report)
+    return retraining.model(member, report)
 
 
 def _check(
     request: Request, run: Path, store: ArrayStore
-) -> tuple[list[Winner], Cohort, NewImages, TrueLabels | None]:
+) -> tuple[Winner, Cohort, NewImages, TrueLabels | None]:
     """Everything that prediction stands on: what to retrain, the new images and their labels."""
     problems = Problems()
     if request.seeds < 1:
@@ -127,16 +126,16 @@ def _check(
     for file in (request.out, request.scores_out):
         if file.exists() and not request.overwrite:
             problems.add(f"{file} is there already; name another with --out, or --overwrite it")
-    found = problems.attempt(lambda: read_winner(run))
+    found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
     grouping = found[1].grouping if found else ONE_IMAGE_EACH
     images = request.images.expanduser()
     new = problems.attempt(lambda: find_new_images(images, request.template, grouping))
     if found is None or new is None:
         raise InputError(*problems.found)
     winner, cohort = found
-    size = winner.config.image_size
-    problems.attempt(lambda: load_pixels(new.paths, new.hashes, size, store))
-    members = problems.attempt(lambda: choose_members(run, winner, cohort, request.ensemble))
+    chosen = problems.attempt(lambda: with_tied(run, winner, cohort, request.ensemble))
+    for size in {member.config.image_size for member in (chosen or winner).members}:
+        problems.attempt(partial(load_pixels, new.paths, new.hashes, size, store))
     truth = None
     if request.labels is not None:
         csv = request.labels.expanduser()
@@ -145,9 +144,9 @@ def _check(
             f"a model must be judged on others than its own {shared}"
             for shared in leakage(new, cohort)
         )
-    if problems.found or members is None:
+    if problems.found or chosen is None:
         raise InputError(*problems.found)
-    return members, cohort, new, truth
+    return chosen, cohort, new, truth
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -21,19 +21,19 @@ _FROZEN = "frozen."
 
 @dataclass(frozen=True)
 class FinalModel:
-    """The winner retrained with several seeds; its score is the mean of the members' scores.
+    """A trial retrained with several seeds; its score is the mean of the networks' scores.
 
     Attributes:
-        config: of every member.
-        members: networks that differ by their seed and share one frozen part.
-        threshold: a score of at least this is predicted positive.
-        statistics: of the labelled images' pixels, for the cohort's normalization.
-        classes: what to write for a negative and a positive image.
-        cohort_digest: names the labelled images that it was trained on.
+        config: Configuration of every network.
+        networks: Networks that differ by their seed and share one frozen part.
+        threshold: A score of at least this is predicted positive, by this model alone.
+        statistics: Mean and deviation of the labelled images' pixels.
+        classes: Names of the negative and the positive class.
+        cohort_digest: Digest of the labelled images that the model was trained on.
     """
 
     config: TrialConfig
-    members: tuple[Network, ...]
+    networks: tuple[Network, ...]
     threshold: float
     statistics: PixelStatistics
     classes: tuple[str, str]
@@ -43,13 +43,13 @@ class FinalModel:
 def save_model(model: FinalModel, folder: Path) -> None:
     """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole."""
     tensors: dict[str, Tensor] = {}
-    for number, member in enumerate(model.members):
-        for name, tensor in member.state_dict().items():
-            key = name if name.startswith(_FROZEN) else f"members.{number}.{name}"
+    for number, network in enumerate(model.networks):
+        for name, tensor in network.state_dict().items():
+            key = name if name.startswith(_FROZEN) else f"networks.{number}.{name}"
             tensors[key] = tensor.detach().cpu().contiguous()
     about = {
         "config": model.config.model_dump(),
-        "num_members": len(model.members),
+        "num_networks": len(model.networks),
         "threshold": model.threshold,
         "statistics": asdict(model.statistics),
         "classes": model.classes,
@@ -65,26 +65,26 @@ def load_model(folder: Path) -> FinalModel:
     """Read what `save_model` wrote, on the CPU.
 
     Raises:
-        InputError: if a file is damaged or does not fit the other.
+        InputError: If a file is damaged, or one does not fit the other.
     """
     try:
         about = json.loads((folder / ABOUT).read_text())
         tensors = load_file(folder / TENSORS)
         config = TrialConfig(**about["config"])
-        members = tuple(
-            _load_member(config, tensors, number) for number in range(about["num_members"])
+        networks = tuple(
+            _load_network(config, tensors, number) for number in range(about["num_networks"])
         )
         negative, positive = about["classes"]
     except Exception as error:  # whatever a damaged file makes the readers raise
         raise InputError(
             f"the model in {folder} cannot be read ({error}); remove the folder to retrain it"
         ) from error
-    for member in members[1:]:
-        member.frozen = members[0].frozen
+    for network in networks[1:]:
+        network.frozen = networks[0].frozen
     statistics = PixelStatistics(**about["statistics"])
     return FinalModel(
         config,
-        members,
+        networks,
         about["threshold"],
         statistics,
         (negative, positive),
@@ -92,9 +92,9 @@ def load_model(folder: Path) -> FinalModel:
     )
 
 
-def _load_member(config: TrialConfig, tensors: dict[str, Tensor], number: int) -> Network:
+def _load_network(config: TrialConfig, tensors: dict[str, Tensor], number: int) -> Network:
     network = build_network(find_backbone(config.backbone).build(), config)
-    prefix = f"members.{number}."
+    prefix = f"networks.{number}."
     own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
     shared = {key: t for key, t in tensors.items() if key.startswith(_FROZEN)}
     network.load_state_dict({**shared, **own}, strict=True)

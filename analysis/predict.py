@@ -14,7 +14,7 @@ from trainable.store import ArrayStore
 
 @torch.inference_mode()
 def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.float32]:
-    """Probability of the positive class for each row to write, the mean over the members.
+    """Probability of the positive class for each row to write, the mean over the networks.
 
     Raises:
         InputError: naming every image that cannot be read.
@@ -22,16 +22,16 @@ def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.fl
     device = pick_device(default_num_gpus())
     size = model.config.image_size
     images = load_images(new.paths, new.hashes, size, model.statistics, store)
-    members = [place(m, device).eval() for m in model.members]
+    networks = [place(network, device).eval() for network in model.networks]
     normalized = images.normalized(model.config.normalization, device)
     scores = []
     prefix = by_examination(
-        lambda numbers: members[0].prefix(normalized(numbers)), new.exam_images, device
+        lambda numbers: networks[0].prefix(normalized(numbers)), new.exam_images, device
     )
     for rows in torch.arange(len(new.table)).split(model.config.batch_size):
         with autocast(device):
             batch = prefix(rows)
-            logits = [member.suffix(batch).float() for member in members]
+            logits = [network.suffix(batch).float() for network in networks]
         scores.append(torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result

@@ -1,54 +1,93 @@
-"""Fit the winner on every labelled image but a test's, with several seeds, as a trial fits."""
+"""Retrain the members of a winner on every labelled image except test images."""
 
+import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from analysis.model_file import FinalModel, load_model, save_model
-from analysis.winner import Winner
 from trainable.assembly import TrainingData, assemble
+from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.readers import require_unchanged
 from trainable.cohort.splits import Fold, seen_rows
+from trainable.defaults import CACHE_BYTES
 from trainable.device import default_num_gpus, pick_device
-from trainable.errors import InputError, listing
+from trainable.files import digest
 from trainable.final import Report, fit_final
-from trainable.store import DEFAULT_CACHE_BYTES, ArrayStore
+from trainable.places import model_folder
+from trainable.store import ArrayStore
+from trainable.winner import Member, Winner
 
 
-def final_model(
-    run: Path, winner: Winner, cohort: Cohort, num_seeds: int, store: ArrayStore, report: Report
-) -> FinalModel:
-    """The retrained winner: read from the run folder, or trained and kept there.
+@dataclass(frozen=True)
+class Retraining:
+    """What all members of a winner are retrained with.
 
-    Raises:
-        InputError: if the labelled images or the weights are gone or have changed.
+    Attributes:
+        run: Run folder, which keeps the models.
+        winner: The winner of the run.
+        cohort: The labelled images of the run.
+        num_seeds: Number of networks per member.
+        store: Store of pixels, features and activations.
     """
-    folder = model_folder(run, winner)
-    if folder.exists():
-        return load_model(folder)
-    model = _retrain(winner, cohort, num_seeds, store, report)
-    save_model(model, folder)
-    return model
 
+    run: Path
+    winner: Winner
+    cohort: Cohort
+    num_seeds: int
+    store: ArrayStore
 
-def model_folder(run: Path, winner: Winner) -> Path:
-    """Where the model of this winner is kept; another winner of the same run has another place."""
-    return run / "models" / f"trial_{winner.trial:05d}"
+    def folder(self, member: Member) -> Path:
+        """Folder of the member's model; its name says all that the model depends on."""
+        depends_on = {
+            "config": member.config.model_dump(mode="json"),
+            "num_steps": member.num_steps,
+            "num_seeds": self.num_seeds,
+            "cohort": self.cohort.digest,
+            "weights": self.winner.weights.fingerprints[member.config.backbone],
+            "statistics": [self.winner.statistics.mean, self.winner.statistics.std],
+        }
+        content = digest(json.dumps(depends_on, sort_keys=True))
+        return model_folder(self.run, member.trial, content)
 
+    def model(self, member: Member, report: Report) -> FinalModel:
+        """The member's model: read from its folder, or trained and kept there.
 
-def _retrain(
-    winner: Winner, cohort: Cohort, num_seeds: int, store: ArrayStore, report: Report
-) -> FinalModel:
-    manifest = cohort.manifest
-    missing = [path for path in manifest["path"] if not Path(path).is_file()]
-    if missing:
-        raise InputError(f"labelled images of the search are gone: {listing(missing)}")
-    config = winner.config
-    data = TrainingData.of(cohort, winner.statistics)
-    device = pick_device(default_num_gpus())
-    parts = assemble(config, data, winner.weights(), store, device, DEFAULT_CACHE_BYTES)
-    everything = Fold(seen_rows(cohort), np.empty(0, np.int64))  # nothing is held out
-    members = fit_final(parts, winner.num_steps, everything, num_seeds, report).networks
-    return FinalModel(
-        config, members, winner.threshold, winner.statistics, cohort.classes, cohort.digest
-    )
+        Raises:
+            InputError: If the labelled images or the weights are missing or have changed.
+        """
+        folder = self.folder(member)
+        if folder.exists():
+            return load_model(folder)
+        model = self._train(member, report)
+        try:
+            save_model(model, folder)
+        except OSError:
+            if not folder.exists():  # else another process has finished the same model first
+                raise
+        return model
+
+    def _train(self, member: Member, report: Report) -> FinalModel:
+        device = pick_device(default_num_gpus())
+        parts = assemble(member.config, self._data, self._weights, self.store, device, CACHE_BYTES)
+        everything = Fold(seen_rows(self.cohort), np.empty(0, np.int64))  # nothing is held out
+        fit = fit_final(parts, member.num_steps, everything, self.num_seeds, report)
+        return FinalModel(
+            member.config,
+            fit.networks,
+            member.threshold,
+            self.winner.statistics,
+            self.cohort.classes,
+            self.cohort.digest,
+        )
+
+    @cached_property
+    def _data(self) -> TrainingData:
+        return TrainingData.of(require_unchanged(self.cohort), self.winner.statistics)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        return self.winner.load_weights()

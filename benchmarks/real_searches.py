@@ -20,11 +20,12 @@ from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.phantoms import draw_phantom, sample_patients, write_demo
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
+from trainable.defaults import NUM_SEEDS
 from trainable.evaluation.metrics import f1_of_counts, weighted_counts
 from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.final import NUM_SEEDS, fit_final
+from trainable.final import fit_final
 from trainable.images.batches import Images, Inputs
 from trainable.images.pixels import PixelStatistics
 from trainable.store import ArrayStore

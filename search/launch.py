@@ -16,13 +16,15 @@ from search.prepare import SearchPlan
 from search.report.display import SearchDisplay, best_table
 from search.report.experiments import describe_experiments
 from search.report.plan import plan_lines
+from search.report.winner import describe_test, describe_winner
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.study import StudySearch, num_ended, open_study, reconcile
 from search.tune.tuner import run_trials
 from search.winner.held_out import evaluate_on_test
-from search.winner.winner import describe_winner, write_winner
+from search.winner.winner import write_winner
 from trainable.ray_worker import ship
+from trainable.winner import save_winner
 
 
 def launch(
@@ -113,7 +115,9 @@ def _conclude(run: RunFolder, plan: SearchPlan, interrupted: bool, console: Cons
         say(line)
     if ended >= plan.num_trials:
         # test rows are looked at once, when there is no more to choose
-        for line in evaluate_on_test(run, plan, winner):
+        result = evaluate_on_test(plan, winner)
+        save_winner(winner.model_copy(update={"test": result}), run.path)
+        for line in describe_test(result) if result else ():
             say(line)
     if plan.options.data.data == DEMO:
         say(demo.describe_best_possible(run.path))

@@ -18,9 +18,9 @@ from pydantic import (
 )
 
 from trainable.cohort.readers import DataOptions
+from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.evaluation.metrics import F1Average
 from trainable.evaluation.thresholds import ThresholdPolicy
-from trainable.store import DEFAULT_CACHE_BYTES
 from trainable.unfreeze import Unfreeze
 
 PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
@@ -195,10 +195,10 @@ class AdvancedOptions(_Options):
     """Seed of the folds, the heads, the order of images and the sampler."""
     max_concurrent: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
     """Most trials at a time; with 1, the same options give the same search again."""
-    cache: Annotated[Path, Parameter(metavar="FOLDER")] = Path("~/.cache/cxr")
+    cache: Annotated[Path, Parameter(metavar="FOLDER")] = CACHE
     """Folder of decoded images and features, shared by all searches on this machine."""
     cache_bytes: Annotated[ByteSize, Parameter(metavar="SIZE", show_default=_size_text)] = Field(
-        ByteSize(DEFAULT_CACHE_BYTES), ge=0
+        ByteSize(CACHE_BYTES), ge=0
     )
     """Room for activations of partly trained bodies in the cache; 0 keeps none."""
 

@@ -15,10 +15,10 @@ from search.space.protocol import SearchSpace
 from trainable.assembly import TrainingData
 from trainable.backbones.weights import NONE, Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
-from trainable.cohort.readers import DataOptions, hash_files, read_cohort
+from trainable.cohort.readers import DataOptions, read_cohort, require_unchanged
 from trainable.cohort.splits import make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
-from trainable.errors import InputError, Problems, flag, listing
+from trainable.errors import InputError, Problems, flag
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.images.pixels import load_pixels, pixel_statistics
 from trainable.store import ArrayStore
@@ -92,7 +92,7 @@ def prepare_again(options: SearchOptions, cohort: Cohort, space: SearchSpace) ->
     Raises:
         InputError: Naming every problem found, and every image that is missing or has changed.
     """
-    return _plan(options, lambda: space, lambda: _unchanged(cohort))
+    return _plan(options, lambda: space, lambda: require_unchanged(cohort))
 
 
 def _plan(
@@ -172,18 +172,3 @@ def _split(cohort: Cohort, options: SearchOptions) -> Cohort:
     if cohort.is_split:
         raise InputError("--shares splits the images anew: add --split merge, or drop --shares")
     return split_by_shares(cohort, shares, options.advanced.seed)
-
-
-def _unchanged(cohort: Cohort) -> Cohort:
-    """The cohort of a resumed search, if its files are still what they were."""
-    paths = cohort.manifest["path"]
-    missing = [path for path in paths if not Path(path).is_file()]
-    if missing:
-        raise InputError(f"images of this search are missing: {listing(missing)}")
-    same = cohort.manifest["sha256"] == hash_files(paths)
-    if not same.all():
-        raise InputError(
-            f"images have changed since this search began: {listing(paths[~same])}; put them "
-            "back, or start a new search"
-        )
-    return cohort

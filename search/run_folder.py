@@ -21,6 +21,7 @@ from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
 from trainable.evaluation.metrics import Evaluation
 from trainable.files import replacing, write_text
+from trainable.places import scores_file
 
 TrialState = Literal["complete", "stopped", "failed", "interrupted"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
@@ -52,7 +53,6 @@ class RunFolder:
         self.path = path.expanduser().resolve()
         self.trials_csv = self.path / "trials.csv"
         self.study_log = self.path / "study.log"
-        self.winner_json = self.path / "winner.json"
         self.space_yaml = self.path / "space.yaml"
         self._lock = FileLock(self.path / ".lock")
 
@@ -76,7 +76,8 @@ class RunFolder:
         self._append(COLUMNS)
         # last: a folder without it is not yet a run
         asked = options.model_dump(mode="json", exclude={"compute": {"address"}})
-        write_json(self.path / "settings.json", {"format": FORMAT, **asked})
+        text = json.dumps({"format": FORMAT, **asked}, indent=2)
+        write_text(self.path / "settings.json", text + "\n")
 
     def open(self) -> tuple[SearchOptions, Cohort]:
         """Read what the search was asked, and repair a row or line that was cut off by a kill.
@@ -144,23 +145,13 @@ class RunFolder:
 
     def save_scores(self, number: int, scores: NDArray[np.float32]) -> None:
         """Keep the out-of-fold scores of a trial, in the order of the examinations."""
-        path = self.scores_path(number)
-        with replacing(path) as partial:
+        with replacing(scores_file(self.path, number)) as partial:
             np.save(partial, scores)
 
     def scores(self, number: int) -> NDArray[np.float32]:
         """Out-of-fold scores (num_exams,) of a trial."""
-        scores: NDArray[np.float32] = np.load(self.scores_path(number))
+        scores: NDArray[np.float32] = np.load(scores_file(self.path, number))
         return scores
-
-    def scores_path(self, number: int) -> Path:
-        """File of a trial's out-of-fold scores: float32 (num_exams,), NaN where never scored."""
-        return self.path / "scores" / f"{number:05d}.npy"
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a JSON file as a whole."""
-    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
 
 
 def _read_options(file: Path) -> SearchOptions | None:

@@ -13,9 +13,6 @@ from trainable.model.network import Network
 from trainable.training.loop import EpochRecord, epochs_for
 from trainable.trial import fold_seed, train_network
 
-NUM_SEEDS = 3
-"""How many networks a final model has, unless the user says otherwise."""
-
 _NO_FOLD = 0  # no trial has a fold of this number
 
 Report = Callable[[int, EpochRecord], None]

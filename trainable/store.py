@@ -17,9 +17,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from trainable.files import replacing
 
-DEFAULT_CACHE_BYTES = 8 * 2**30
-"""What stored activations may take together unless the user says otherwise."""
-
 _FOOTER_MAGIC = b"CXR1"
 _FOOTER_SIZE = len(_FOOTER_MAGIC) + 4
 _BLOCK = 1 << 24

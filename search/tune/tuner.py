@@ -15,6 +15,7 @@ from search.run_folder import RunFolder
 from search.tune.capacity import Resources
 from search.tune.early_stopping import FoldStopping
 from search.tune.study import StudySearch
+from trainable.places import trial_name
 from trainable.ray_worker import Shipment, run_trial
 from trainable.trial import Task
 
@@ -80,7 +81,7 @@ def run_trials(
             scheduler=FoldStopping(run, search, len(task.folds)) if search.stops_early else None,
             time_budget_s=time_budget,
             reuse_actors=True,
-            trial_dirname_creator=_directory_name,
+            trial_dirname_creator=lambda trial: trial_name(trial.config["number"]),
         ),
         run_config=tune.RunConfig(
             name="tensorboard",
@@ -91,7 +92,3 @@ def run_trials(
         ),
     )
     tuner.fit()
-
-
-def _directory_name(trial: Trial) -> str:
-    return f"trial_{trial.config['number']:05d}"

@@ -1,51 +1,48 @@
 """The winner on the test rows of a split, which had no part in the search."""
 
-import dataclasses
-from collections.abc import Iterator
-from typing import Any
+import numpy as np
 
 from search.prepare import SearchPlan
-from search.run_folder import RunFolder, write_json
 from trainable.assembly import assemble
 from trainable.cohort.splits import Fold, rows_of, seen_rows
-from trainable.config import TrialConfig
+from trainable.defaults import NUM_SEEDS
 from trainable.device import default_num_gpus, pick_device
-from trainable.evaluation.intervals import Estimate, estimate_metrics
-from trainable.final import NUM_SEEDS, fit_final
+from trainable.evaluation.intervals import estimate_metrics
+from trainable.final import fit_final
 from trainable.store import ArrayStore
+from trainable.winner import TestResult, Winner
 
 _WANTED = 0.9
+"""Specificity at which the sensitivity is reported, and the other way round."""
 
 
-def evaluate_on_test(run: RunFolder, prepared: SearchPlan, winner: dict[str, Any]) -> Iterator[str]:
-    """Train the winner on training and validation rows together, and score the test rows once.
+def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult | None:
+    """Retrain the winner as `cxr-predict` does, on all other rows, and score the test rows.
 
-    The threshold is the winner's own. What is found is kept in `winner.json`.
+    The threshold is the winner's own.
 
-    Yields:
-        Lines for the user; none where there are no test rows.
+    Returns:
+        Metrics with intervals by patient; None if there are no test rows.
     """
-    cohort, task = prepared.cohort, prepared.task
-    test = rows_of(cohort, "test")
-    if not len(test):
-        return
-    fold = Fold(seen_rows(cohort), test)
-    parts = assemble(
-        TrialConfig(**winner["config"]), task.data, task.weights,
-        ArrayStore(task.cache.expanduser()), pick_device(default_num_gpus()), task.cache_bytes,
-    )  # fmt: skip
-    model = fit_final(parts, winner["num_steps"], fold, NUM_SEEDS, lambda *_: None)
-    labels = task.data.labels[test]
-    found = estimate_metrics(
-        labels, cohort.patients[test], model.scores, winner["threshold"], task.f1_average, _WANTED
+    cohort, task = plan.cohort, plan.task
+    fold = Fold(seen_rows(cohort), rows_of(cohort, "test"))
+    if not len(fold.valid):
+        return None
+    store, device = ArrayStore(task.cache.expanduser()), pick_device(default_num_gpus())
+    by_member = []
+    for member in winner.members:
+        parts = assemble(member.config, task.data, task.weights, store, device, task.cache_bytes)
+        fit = fit_final(parts, member.num_steps, fold, NUM_SEEDS, lambda *_: None)
+        by_member.append(fit.scores)
+    counts = [member.count for member in winner.members]
+    scores = np.average(by_member, axis=0, weights=counts).astype(np.float32)
+    labels, patients = task.data.labels[fold.valid], cohort.patients[fold.valid]
+    estimates = estimate_metrics(
+        labels, patients, scores, winner.threshold, task.f1_average, _WANTED
     )
-    kept = {name: dataclasses.asdict(estimate) for name, estimate in found.items()}
-    write_json(run.winner_json, {**winner, "test": kept})
-    yield (
-        f"on the {len(test)} test images ({int(labels.sum())} positive), trained on all "
-        f"{len(fold.train)} others, with 95 % intervals by patient:"
+    return TestResult(
+        num_exams=len(labels),
+        num_positive=int(labels.sum()),
+        num_trained=len(fold.train),
+        estimates=estimates,
     )
-    shown: list[tuple[str, Estimate]] = [
-        (name, found[name]) for name in ("F1", "sensitivity", "specificity", "AUC")
-    ]
-    yield from (f"  {name} {estimate}" for name, estimate in shown)

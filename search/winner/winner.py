@@ -1,37 +1,42 @@
-"""Choose the winner of a run and say in `winner.json` what it is and what it is worth."""
+"""Choose the winner of a run, and write to `winner.json` what it is and what it is worth."""
 
-import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from torch import nn
 
 from search.prepare import SearchPlan
-from search.run_folder import RunFolder, write_json
+from search.run_folder import RunFolder
 from search.winner.selection import Selection, select
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import build_network, count_parameters
+from trainable.winner import (
+    FORMAT,
+    CorrectedF1,
+    Member,
+    TiedTrial,
+    UsedWeights,
+    Winner,
+    save_winner,
+)
 
-FORMAT = 3
 
-
-def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
-    """Choose among the complete trials, and judge the choice.
+def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
+    """Choose among the complete trials, and write the choice and its worth to `winner.json`.
 
     Returns:
-        What was written to `winner.json`; None, and nothing written, if no trial completed.
+        The winner; None, and nothing written, if no trial completed.
     """
     trials = run.trials()
     complete = trials[trials["state"] == "complete"].sort_values("number")
     if complete.empty:
         return None
-    scoring, task = prepared.options.scoring, prepared.task
+    scoring, task = plan.options.scoring, plan.task
     rows = complete.to_dict("records")
     configs = [_config(row) for row in rows]
     scores = np.stack([run.scores(row["number"]) for row in rows])
@@ -39,7 +44,7 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
     labels, scores = task.data.labels[scored], scores[:, scored]
     found = select(
         labels,
-        prepared.cohort.patients[scored],
+        plan.cohort.patients[scored],
         scores,
         task.threshold,
         task.f1_average,
@@ -47,42 +52,45 @@ def write_winner(run: RunFolder, prepared: SearchPlan) -> dict[str, Any] | None:
         [complexity(config) for config in configs] if scoring.prefer_simple else None,
         seed=task.seed,
     )
-    winner = {
-        "format": FORMAT,
-        "trial": rows[found.members[0]]["number"],
-        "config": configs[found.members[0]].model_dump(),
-        "num_steps": int(rows[found.members[0]]["num_steps"]),
-        "threshold": found.threshold,
-        "threshold_policy": scoring.threshold,
-        "f1_average": task.f1_average,
-        "out_of_fold": evaluate(labels, scores[found.members[0]], found.threshold, task.f1_average),
-        "corrected": {
-            "f1": found.corrected_f1,
-            "interval": found.interval,
-            "optimism": found.optimism,
-        },
-        "tied": [
-            {
-                "trial": rows[row]["number"],
-                "f1": rows[row]["f1"],
-                "config": configs[row].model_dump(),
-                "num_steps": int(rows[row]["num_steps"]),
-            }
-            for row in found.tied
-        ],
-        "preferred_simple": scoring.prefer_simple,
-        "all_positive_f1": all_positive_f1(labels, task.f1_average),
-        "num_trials": len(rows),
-        "weights": {
-            "kind": task.weights.kind,
-            "fingerprints": _fingerprints(prepared, configs, found),
-        },
-        "statistics": dataclasses.asdict(task.data.statistics),
-        "seed": task.seed,
-        "versions": {name: version(name) for name in ("torch", "torchvision", "pillow")},
-    }
-    write_json(run.winner_json, winner)
+    mean_scores = scores[list(found.members)].mean(axis=0)
+    winner = Winner(
+        format=FORMAT,
+        members=tuple(
+            _member(rows[row], configs[row], threshold)
+            for row, threshold in zip(found.members, found.own_thresholds, strict=True)
+        ),
+        threshold=found.threshold,
+        threshold_policy=task.threshold,
+        f1_average=task.f1_average,
+        out_of_fold=evaluate(labels, mean_scores, found.threshold, task.f1_average),
+        corrected=CorrectedF1(
+            f1=found.corrected_f1, interval=found.interval, optimism=found.optimism
+        ),
+        tied=tuple(_tied(rows[row], configs[row]) for row in found.tied),
+        preferred_simple=scoring.prefer_simple,
+        all_positive_f1=all_positive_f1(labels, task.f1_average),
+        num_trials=len(rows),
+        weights=UsedWeights(
+            kind=task.weights.kind, fingerprints=_fingerprints(plan, configs, found)
+        ),
+        statistics=task.data.statistics,
+        seed=task.seed,
+        versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
+    )
+    save_winner(winner, run.path)
     return winner
+
+
+def _member(row: Mapping[Any, Any], config: TrialConfig, threshold: float) -> Member:
+    return Member(
+        trial=row["number"], config=config, num_steps=int(row["num_steps"]), threshold=threshold
+    )
+
+
+def _tied(row: Mapping[Any, Any], config: TrialConfig) -> TiedTrial:
+    return TiedTrial(
+        trial=row["number"], config=config, num_steps=int(row["num_steps"]), f1=row["f1"]
+    )
 
 
 def _config(row: Mapping[Any, Any]) -> TrialConfig:
@@ -90,7 +98,7 @@ def _config(row: Mapping[Any, Any]) -> TrialConfig:
 
 
 def complexity(config: TrialConfig) -> tuple[int, int]:
-    """What sorts configurations from the simplest: trained parameters, then all of them."""
+    """Sorts configurations from the simplest: by trained parameters, then by all parameters."""
     count = count_parameters(build_network(_any_model(config.backbone).requires_grad_(), config))
     return count.trainable, count.total
 
@@ -101,56 +109,8 @@ def _any_model(backbone: str) -> nn.Module:
     return find_backbone(backbone).build()
 
 
-def _fingerprints(
-    prepared: SearchPlan, configs: list[TrialConfig], found: Selection
-) -> dict[str, str]:
-    """What names the weights of every backbone that may be retrained."""
-    used = {configs[row].backbone for row in found.tied}
-    fingerprints = prepared.task.weights.fingerprints
+def _fingerprints(plan: SearchPlan, configs: list[TrialConfig], found: Selection) -> dict[str, str]:
+    """The fingerprint of the weights of every backbone that may be retrained."""
+    used = {configs[row].backbone for row in (*found.members, *found.tied)}
+    fingerprints = plan.task.weights.fingerprints
     return {name: fingerprints[name] for name in sorted(used)}
-
-
-def describe_winner(
-    winner: dict[str, Any], trials: pd.DataFrame, *, is_sampled: bool
-) -> Iterator[str]:
-    """What a user should know of the winner, a line each.
-
-    Args:
-        winner: as `write_winner` gives it.
-        trials: of the run.
-        is_sampled: whether the space was sampled, and so began with the assignment's configuration.
-    """
-    found, corrected = winner["out_of_fold"], winner["corrected"]
-    low, high = corrected["interval"]
-    yield (
-        f"winner: trial {winner['trial']} among {winner['num_trials']} complete; expect an F1 of "
-        f"{corrected['f1']:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
-    )
-    yield (
-        f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner['threshold']:.3f}, of which "
-        f"{corrected['optimism']:.3f} is the luck of being the best of {winner['num_trials']}"
-    )
-    yield (
-        f"  every image positive: F1 {winner['all_positive_f1']:.3f}; the winner's AUC "
-        f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
-    )
-    yield (
-        f"  TP {found['tp']:.0f}  FN {found['fn']:.0f}  FP {found['fp']:.0f}  TN "
-        f"{found['tn']:.0f}; precision {found['precision']:.3f}, recall {found['recall']:.3f}, "
-        f"specificity {found['specificity']:.3f}"
-    )
-    first = trials[(trials["number"] == 0) & (trials["state"] == "complete")]
-    if is_sampled and len(first):
-        yield f"  the assignment's own configuration (trial 0): F1 {first['f1'].iloc[0]:.3f}"
-    others = len(winner["tied"]) - 1
-    if winner["preferred_simple"]:
-        best = winner["tied"][0]
-        yield (
-            f"  it is the simplest of {others + 1} trials that cannot be told from the best one, "
-            f"trial {best['trial']} (F1 {best['f1']:.3f})"
-        )
-    elif others:
-        yield (
-            f"  {others} other trials cannot be told from it; --resume with --prefer-simple takes "
-            "the simplest of them all"
-        )

@@ -160,8 +160,10 @@ def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished
 def test_the_winner_says_what_it_is_worth_and_which_trials_it_is_tied_with(finished: Path) -> None:
     winner = json.loads((finished / "winner.json").read_text())
     trials = pd.read_csv(finished / "trials.csv").set_index("number")
-    assert winner["trial"] == trials["objective"].idxmax() == winner["tied"][0]["trial"]
-    assert winner["threshold"] == pytest.approx(trials.loc[winner["trial"], "threshold"])
+    [member] = winner["members"]
+    assert member["trial"] == trials["objective"].idxmax() == winner["tied"][0]["trial"]
+    assert member["threshold"] == winner["threshold"]
+    assert winner["threshold"] == pytest.approx(trials.loc[member["trial"], "threshold"])
     worth, apparent = winner["corrected"], winner["out_of_fold"]["f1"]
     assert worth["interval"][0] < worth["f1"] < worth["interval"][1]
     assert worth["optimism"] == pytest.approx(apparent - worth["f1"])
@@ -175,13 +177,15 @@ def test_the_simplest_of_the_tied_may_be_preferred_and_their_mean_predicted(
     tied = json.loads((run / "winner.json").read_text())["tied"]
     assert len(tied) > 1
     done = run_command("search", "--resume", run, "--prefer-simple")
-    assert f"the simplest of {len(tied)} trials" in done.stdout
+    assert f"the simplest of {len(tied)} statistically tied trials" in done.stdout
     winner = json.loads((run / "winner.json").read_text())
     assert [one["trial"] for one in winner["tied"]] == [one["trial"] for one in tied]
     options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 1)
     run_command("analysis", run, *options, "--ensemble", 2, "--out", home / "two.csv")
-    members = [winner["trial"], next(t["trial"] for t in tied if t["trial"] != winner["trial"])]
-    assert all((run / "models" / f"trial_{number:05d}").is_dir() for number in members)
+    [best] = winner["members"]
+    second = next(one for one in tied if one["trial"] != best["trial"])
+    for one in (best, second):
+        assert list((run / "models").glob(f"trial_{one['trial']:05d}-*/model.json"))
     refused = run_command(
         "analysis", run, *options, "--ensemble", 99, "--out", home / "no.csv", code=2
     )

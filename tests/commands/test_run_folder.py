@@ -99,7 +99,7 @@ def test_a_row_cut_off_by_a_kill_is_dropped_and_the_others_stay(run: RunFolder) 
 def test_scores_come_back_bit_by_bit(run: RunFolder) -> None:
     scores = np.array([0.1, np.nan, 1.0], np.float32)
     run.save_scores(12, scores)
-    np.testing.assert_array_equal(np.load(run.scores_path(12)), scores)
+    np.testing.assert_array_equal(run.scores(12), scores)
 
 
 def test_a_second_search_in_the_folder_is_refused(run: RunFolder) -> None:

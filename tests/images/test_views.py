@@ -19,14 +19,14 @@ from fixtures.networks import (
     snapshot,
     tiny_config,
 )
+from fixtures.winners import make_winner
 from PIL import Image
 
 from analysis.evaluate import read_true_labels
 from analysis.model_file import load_model, save_model
 from analysis.new_images import find_new_images
 from analysis.predict import score, write_predictions_table
-from analysis.retrain import final_model
-from analysis.winner import Winner
+from analysis.retrain import Retraining
 from trainable.assembly import TrainingData
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.readers import DataOptions, read_cohort
@@ -211,18 +211,13 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     tmp_path: Path, cohort: Cohort, positive_copies: int
 ) -> None:
     config = tiny_config(**LEARNER, unfreeze=1, positive_copies=positive_copies)
-    prints = dict(RANDOM.fingerprints)
     num_rows = NUM_EXAMS + (positive_copies - 1) * int(cohort.labels.sum())
     steps_of_a_fold = config.epochs * math.ceil(num_rows / config.batch_size)
-    winner = Winner(
-        0, config, steps_of_a_fold, 0.5, ThresholdPolicy("best"), "binary", "none", prints,
-        STATISTICS, {}, {}, (),
-    )  # fmt: skip
+    winner = make_winner(config, steps_of_a_fold)
     store = ArrayStore(tmp_path / "cache")
     steps = []
-    model = final_model(
-        tmp_path, winner, cohort, 1, store, lambda _, record: steps.append(record.num_steps)
-    )
+    retraining = Retraining(tmp_path, winner, cohort, 1, store)
+    model = retraining.model(winner.best, lambda _, record: steps.append(record.num_steps))
     assert steps == [steps_of_a_fold]
     (tmp_path / "new").mkdir()
     csv = write_exams(tmp_path / "new", seed=7)

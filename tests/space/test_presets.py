@@ -177,7 +177,7 @@ def test_a_preset_runs_and_prints_its_table_and_draws_its_figures(tmp_path: Path
     for name in ("roc.png", "precision_recall.png", "scores.png"):
         with Image.open(run / name) as picture:
             assert min(picture.size) > 500
-    test = json.loads((run / "winner.json").read_text())["test"]
+    test = json.loads((run / "winner.json").read_text())["test"]["estimates"]
     assert 0 <= test["AUC"]["low"] <= test["AUC"]["value"] <= test["AUC"]["high"] <= 1
     refused = run_command("search", "--resume", run, "--epochs", 4, code=2)
     assert refused.returncode == 2

@@ -141,7 +141,7 @@ def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_
     assert set(trials["state"]) <= {"complete", "stopped"}
     assert sorted(trials["number"]) == list(range(4))
     for number in trials["number"][trials["state"] == "complete"]:
-        assert np.isfinite(np.load(run.scores_path(number))).all()
+        assert np.isfinite(run.scores(number)).all()
 
 
 @pytest.mark.usefixtures("worker")

@@ -37,4 +37,4 @@ def test_a_model_comes_back_with_its_configuration_and_its_scores(
     assert found.config == config
     images = noise(2, 64)
     with torch.inference_mode():
-        assert torch.equal(found.members[0](images), network(images))
+        assert torch.equal(found.networks[0](images), network(images))

@@ -115,6 +115,25 @@ def list_images(folder: Path) -> list[Path]:
     )
 
 
+def require_unchanged(cohort: Cohort) -> Cohort:
+    """The same cohort, once its images are found to have the content that was read at first.
+
+    Raises:
+        InputError: Naming every image that is missing or has changed.
+    """
+    manifest = cohort.manifest
+    missing = [path for path in manifest["path"] if not Path(path).is_file()]
+    if missing:
+        raise InputError(f"labelled images of the search are missing: {listing(missing)}")
+    changed = manifest.loc[manifest["sha256"] != hash_files(manifest["path"]), "path"]
+    if len(changed):
+        raise InputError(
+            f"labelled images have changed since the search began: {listing(changed)}; put the "
+            "old files back, or start a new search"
+        )
+    return cohort
+
+
 def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
     """SHA-256 of each file's bytes, in order."""
     with ThreadPoolExecutor() as pool:

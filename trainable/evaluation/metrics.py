@@ -5,11 +5,12 @@ threshold counting as positive; where the threshold is chosen for the best F1, i
 F1s around that threshold (`trainable/evaluation/thresholds.py`).
 """
 
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 F1Average = Literal["binary", "macro", "micro", "weighted"]
 F1_AVERAGES: tuple[F1Average, ...] = get_args(F1Average)

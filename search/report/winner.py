@@ -1,0 +1,62 @@
+"""What a search reports of its winner."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from trainable.winner import TestResult, Winner
+
+_SHOWN = ("F1", "sensitivity", "specificity", "AUC")
+
+
+def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -> Iterator[str]:
+    """What a user should know of the winner, one line each.
+
+    Args:
+        winner: The winner.
+        trials: All trials of the run.
+        is_sampled: Whether the search began with the baseline configuration, as a sampled one does.
+    """
+    found, corrected, best = winner.out_of_fold, winner.corrected, winner.best
+    low, high = corrected.interval
+    yield (
+        f"winner: trial {best.trial} among {winner.num_trials} complete; expect an F1 of "
+        f"{corrected.f1:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
+    )
+    yield (
+        f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner.threshold:.3f}, of which "
+        f"{corrected.optimism:.3f} is the luck of being the best of {winner.num_trials}"
+    )
+    yield (
+        f"  every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
+        f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
+    )
+    yield (
+        f"  TP {found['tp']}  FN {found['fn']}  FP {found['fp']}  TN {found['tn']}; precision "
+        f"{found['precision']:.3f}, recall {found['recall']:.3f}, specificity "
+        f"{found['specificity']:.3f}"
+    )
+    first = trials[(trials["number"] == 0) & (trials["state"] == "complete")]
+    if is_sampled and len(first):
+        yield f"  baseline configuration (trial 0): F1 {first['f1'].iloc[0]:.3f}"
+    num_others = len(winner.tied) - 1
+    if winner.preferred_simple:
+        top = winner.tied[0]
+        yield (
+            f"  the simplest of {num_others + 1} statistically tied trials; the best of them is "
+            f"trial {top.trial} (F1 {top.f1:.3f})"
+        )
+    elif num_others:
+        yield (
+            f"  {num_others} other trials are statistically tied with it; use --resume "
+            "--prefer-simple to pick the simplest"
+        )
+
+
+def describe_test(result: TestResult) -> Iterator[str]:
+    """The winner's metrics on the test rows, one line each."""
+    yield (
+        f"on the {result.num_exams} test images ({result.num_positive} positive), trained on all "
+        f"{result.num_trained} others, with 95 % intervals by patient:"
+    )
+    yield from (f"  {name} {result.estimates[name]}" for name in _SHOWN)

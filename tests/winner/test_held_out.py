@@ -1,0 +1,67 @@
+"""The test rows of a split judge the very model that `cxr-predict` ships."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures.networks import tiny_config
+from fixtures.winners import make_winner
+
+from analysis.new_images import find_new_images
+from analysis.predict import score
+from analysis.retrain import Retraining
+from search.options import SearchOptions
+from search.prepare import SearchPlan, prepare
+from search.winner.held_out import evaluate_on_test
+from trainable.cohort.phantoms import write_demo
+from trainable.cohort.splits import rows_of
+from trainable.defaults import NUM_SEEDS
+from trainable.evaluation.intervals import estimate_metrics
+from trainable.store import ArrayStore
+
+
+def plan_of(folder: Path, shares: tuple[int, ...]) -> SearchPlan:
+    write_demo(folder / "demo", num_patients=60, num_test_patients=1, size=32, seed=1)
+    options = SearchOptions.of(
+        data=folder / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
+        image_size=32, cache=folder / "cache", shares=shares,
+    )  # fmt: skip
+    return prepare(options, options.data)
+
+
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_the_test_rows_are_scored_by_the_model_that_predicts(tmp_path: Path, unfreeze: int) -> None:
+    plan = plan_of(tmp_path, (60, 20, 20))
+    config = tiny_config(unfreeze=unfreeze, positive_copies=2, epochs=5)
+    winner = make_winner(config, num_steps=40, statistics=plan.task.data.statistics)
+    result = evaluate_on_test(plan, winner)
+    assert result is not None
+    test = rows_of(plan.cohort, "test")
+    assert (result.num_exams, result.num_trained) == (
+        len(test),
+        len(plan.cohort.labels) - len(test),
+    )
+
+    store = ArrayStore(tmp_path / "another-cache")
+    retraining = Retraining(tmp_path, winner, plan.cohort, NUM_SEEDS, store)
+    num_steps: list[int] = []
+    model = retraining.model(winner.best, lambda _, record: num_steps.append(record.num_steps))
+    assert len(num_steps) == NUM_SEEDS
+    assert num_steps[0] == pytest.approx(40, rel=0.2)
+    images = tmp_path / "images"
+    images.mkdir()
+    for path in plan.cohort.exams["path"][test]:
+        shutil.copy(path, images)
+    new = find_new_images(images, None, plan.cohort.grouping)
+    by_name = dict(zip(new.images, score(model, new, store), strict=True))
+    scores = np.array([by_name[Path(path).name] for path in plan.cohort.exams["path"][test]])
+    shipped = estimate_metrics(
+        plan.cohort.labels[test], plan.cohort.patients[test], scores, 0.4, "binary", 0.9
+    )
+    for name in ("F1", "AUC", "Brier score"):
+        assert result.estimates[name].value == pytest.approx(shipped[name].value, abs=1e-3)
+
+
+def test_without_test_rows_there_is_nothing_to_evaluate(tmp_path: Path) -> None:
+    assert evaluate_on_test(plan_of(tmp_path, (80, 20)), make_winner(tiny_config())) is None

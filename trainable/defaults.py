@@ -1,0 +1,12 @@
+"""Defaults that several commands and stages share; cheap to import."""
+
+from pathlib import Path
+
+CACHE = Path("~/.cache/cxr")
+"""Folder of decoded images and features, for all searches on a machine."""
+
+CACHE_BYTES = 8 * 2**30
+"""Bytes that stored activations may take together."""
+
+NUM_SEEDS = 3
+"""How many networks a final model has."""
