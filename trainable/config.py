@@ -37,7 +37,7 @@ HeadLayers = Annotated[
 
 
 class TrialConfig(BaseModel):
-    """Settings of one trial. The defaults are the assignment's own configuration.
+    """Settings of one trial. The defaults are the baseline configuration (docs/space.md).
 
     Attributes:
         backbone: torchvision's name of the network that the body is cut from.

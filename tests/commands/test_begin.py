@@ -1,0 +1,69 @@
+"""A search is begun once and resumed with what may change, without a cluster."""
+
+from pathlib import Path
+
+import pytest
+
+from search.begin import begin, resume
+from search.options import SearchOptions
+from search.run_folder import RunFolder
+from trainable.errors import InputError
+
+
+def ready() -> None:
+    """No cluster is waited for."""
+
+
+@pytest.fixture
+def run(xray_csv: Path, tmp_path: Path) -> RunFolder:
+    """A new search of 24 images, which its process has left."""
+    asked = SearchOptions.of(
+        data=xray_csv, weights="none", backbones="squeezenet1_0", image_size=32, folds=2,
+        repeats=1, cache=tmp_path / "cache", trials=5, seed=3,
+    )  # fmt: skip
+    folder, plan = begin(asked, tmp_path / "run", ready)
+    assert (plan.num_trials, plan.options) == (5, asked)
+    folder.release()
+    return folder
+
+
+def test_the_plan_of_a_resumed_search_is_that_of_the_first(run: RunFolder) -> None:
+    folder, plan = resume(SearchOptions(), None, run.path, ready)
+    assert (plan.num_trials, plan.task.seed, len(plan.task.folds)) == (5, 3, 2)
+    assert plan.space.values("image_size") == (32,)
+    folder.release()
+
+
+def test_what_no_score_depends_on_may_change_and_the_rest_may_be_repeated(run: RunFolder) -> None:
+    given = SearchOptions.of(trials=9, time_budget="none", image_size=32, seed=3)
+    folder, plan = resume(given, run.path, run.path, ready)
+    assert (plan.num_trials, plan.options.run.time_budget) == (9, None)
+    folder.release()
+    assert resume(SearchOptions(), None, run.path, ready)[1].num_trials == 5
+
+
+def test_every_change_of_a_score_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    given = SearchOptions.of(seed=4, folds=3, image_size=48, epochs=2)
+    with pytest.raises(InputError) as caught:
+        resume(given, tmp_path / "other", run.path, ready)
+    kept = [problem.split(" cannot change")[0] for problem in caught.value.problems]
+    assert sorted(kept) == sorted(
+        ["--seed 3", "--folds 2", f"--out {run.path}", "image_size: 32", "epochs: 5, 10, 20 or 5"]
+    )
+
+
+def test_a_list_of_rows_runs_all_its_rows_unless_fewer_are_asked_for(
+    xray_csv: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.yaml"
+    rows.write_text("base: {image_size: 32}\nrows: [{epochs: 1}, {epochs: 2}, {epochs: 3}]\n")
+    options: dict[str, object] = {"data": xray_csv, "weights": "none", "space": rows, "folds": 2}
+    options["cache"] = tmp_path / "cache"
+    folder, plan = begin(SearchOptions.of(**options), tmp_path / "run", ready)
+    folder.release()
+    assert plan.num_trials == 3
+    assert resume(SearchOptions(), None, folder.path, ready)[1].num_trials == 3
+    folder.release()
+    with pytest.raises(InputError, match=r"--trials must be at most the 3 rows \(got 4\)"):
+        begin(SearchOptions.of(**options, trials=4), tmp_path / "more", ready)
+    assert not (tmp_path / "more").exists()
