@@ -57,6 +57,8 @@ class TrialConfig(BaseModel):
             layer without bias for each layer; `plain`: the average alone, then linear layers, as
             torchvision's classifiers are replaced.
         head_layers: units of each hidden layer of the head, between the pool and the two outputs.
+        norm_statistics: statistics that batch norm scores with: `exact`, those of all training rows
+            once training has ended; `running`, the averages that training left, as in fastai.
         dropout: probability before the head's last layer; in fastai's head half of it before each
             hidden layer.
         positive_weight: weight of a positive image in the loss; a negative one weighs 1.
@@ -83,6 +85,7 @@ class TrialConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     head: Literal["fastai", "plain"] = "fastai"
     head_layers: HeadLayers = (512,)
+    norm_statistics: Literal["exact", "running"] = "exact"
     dropout: float = Field(0.5, ge=0, lt=1)
     positive_weight: float = Field(1.0, gt=0)
     positive_copies: int = Field(1, ge=1)

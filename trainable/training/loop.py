@@ -15,11 +15,13 @@ from trainable.config import TrialConfig
 from trainable.device import autocast
 from trainable.images.batches import Batches
 from trainable.model.network import Network
+from trainable.training.norm_statistics import set_exact_statistics
 from trainable.training.optimizer import build_optimizer, build_schedule
 
 FEW_STEPS = 30
-"""Fewer gradient steps than this are said to be too few: a head of half a million fresh weights has
-then hardly left its start (AdamW moves a weight by about the learning rate a step)."""
+"""With fewer gradient steps than this, the user is told that a network learns little. A head of half
+a million fresh weights has then hardly left its start: AdamW moves a weight by about the learning
+rate per step."""
 
 
 class DivergedError(RuntimeError):
@@ -106,6 +108,9 @@ def fit(
         train_loss = total.item() / len(train)
         if not math.isfinite(train_loss):
             raise _diverged(f"training loss is {train_loss}", epoch, done, config)
+        if epoch == config.epochs and config.norm_statistics == "exact":
+            batches = epoch_batches(train, config.batch_size)
+            set_exact_statistics(network, inputs, batches, device)
         scored = valid if epoch == config.epochs else valid[:0]
         logits = predict_logits(network, inputs, scored, config.batch_size, device)
         targets = labels[torch.from_numpy(scored).to(device)]
@@ -180,9 +185,8 @@ def num_steps(num_images: int, config_batch_size: int, epochs: int) -> int:
 def epochs_for(steps: int, num_images: int, batch_size: int) -> int:
     """How many epochs over `num_images` images take about as many gradient steps; at least 1.
 
-    A model that is retrained on all images stops where those that were scored did. Trained for as
-    many epochs it would take a quarter more steps, and in the first hundred steps of a fresh head
-    that alone moved the AUC on the demo by up to 0.15: the score would not be that of the model.
+    A model that is retrained on all images stops where the scored models did. With the same number
+    of epochs it would take a quarter more steps, and be another model than the scored ones.
 
     >>> epochs_for(60, 458, 32)
     4
