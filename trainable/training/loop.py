@@ -19,9 +19,8 @@ from trainable.training.norm_statistics import set_exact_statistics
 from trainable.training.optimizer import build_optimizer, build_schedule
 
 FEW_STEPS = 30
-"""With fewer gradient steps than this, the user is told that a network learns little. A head of half
-a million fresh weights has then hardly left its start: AdamW moves a weight by about the learning
-rate per step."""
+"""A note warns of fewer gradient steps than this. A head of half a million fresh weights has then
+hardly left its start: AdamW moves a weight by about the learning rate per step."""
 
 
 class DivergedError(RuntimeError):
