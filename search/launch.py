@@ -11,7 +11,8 @@ from rich.console import Console
 from search import demo
 from search.begin import begin
 from search.begin import resume as resume_run
-from search.options import DEMO, SearchOptions, duration_text
+from search.option_types import duration_text
+from search.options import DEMO, SearchOptions
 from search.prepare import SearchPlan
 from search.report.display import SearchDisplay, best_table
 from search.report.experiments import describe_experiments

@@ -1,27 +1,17 @@
 """Every option of `cxr-search`, in the groups of its help screen; each value is checked."""
 
-import math
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 from cyclopts import Group, Parameter
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, ByteSize, ConfigDict, Field
 
+from search.option_types import Duration, Gpus, Names, Shares, Size, Threshold, UnfreezeWords
 from trainable.cohort.readers import DataOptions
 from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.evaluation.metrics import F1Average
-from trainable.evaluation.thresholds import ThresholdPolicy
-from trainable.unfreeze import Unfreeze
 
 PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
 
@@ -32,82 +22,6 @@ IMAGES, SPACE, SCORING, COMPUTE, RUN, ADVANCED = (
     for place, title in enumerate(("Images", "Space", "Scoring", "Compute", "Run", "Advanced"))
 )
 """Panels of the help screen, in their order."""
-
-
-def _names(value: object) -> object:
-    """Accept `a,b` and `a b` alike."""
-    if not isinstance(value, str | list | tuple):
-        return value
-    parts = [value] if isinstance(value, str) else value
-    return tuple(name for part in parts for name in str(part).split(",") if name)
-
-
-def _duration(value: object) -> object:
-    """Read 30m, 1h30m or 90s; a number counts seconds, and none is no limit."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.lower() == "none":
-        return None
-    try:
-        return pd.Timedelta(text + "s" if _is_number(text) else text).to_pytimedelta()
-    except (ValueError, AttributeError) as error:  # "nat" is a duration to pandas
-        raise ValueError("must be a duration such as 30m, 1h30m or 90s, or none") from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def duration_text(value: timedelta | None) -> str:
-    """A duration as a person writes it.
-
-    >>> duration_text(timedelta(minutes=90))
-    '1h30m'
-    """
-    if value is None:
-        return "none"
-    minutes, seconds = divmod(value.total_seconds(), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    parts = ((f"{hours}", "h"), (f"{minutes}", "m"), (f"{seconds:g}", "s"))
-    return "".join(number + unit for number, unit in parts if number != "0")
-
-
-def _positive(value: timedelta | None) -> timedelta | None:
-    if value is not None and value <= timedelta(0):
-        raise ValueError("must be longer than 0 seconds, or none for no limit")
-    return value
-
-
-def _size_text(size: ByteSize) -> str:
-    return size.human_readable(separator=" ").replace(".0 ", " ")
-
-
-def _threshold(value: str) -> str:
-    """Refuse what is no policy; the text stays as it was written."""
-    ThresholdPolicy.parse(value)
-    return value
-
-
-def _shares(value: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    if value is not None and (len(value) not in (2, 3) or sum(value) != 100 or min(value) < 1):
-        raise ValueError(
-            "must be two or three percentages that add up to 100, such as 80,20 or 60,20,20"
-        )
-    return value
-
-
-def _gpus(value: float) -> float:
-    if value > 1 and not value.is_integer():
-        raise ValueError("must be a whole number above 1, since a trial shares one GPU at most")
-    return value
-
-
-def _list_of(metavar: str) -> Parameter:
-    return Parameter(consume_multiple=True, metavar=metavar)
 
 
 class _Options(BaseModel):
@@ -123,11 +37,11 @@ class SpaceOptions(_Options):
     """Fixed list of configurations from a source document, in place of a search space."""
     weights: Annotated[str, Parameter(metavar="START")] = "imagenet"
     """Weights to start from: imagenet, none (random), a folder of state dicts, or chexnet:FILE."""
-    backbones: Annotated[tuple[str, ...], BeforeValidator(_names), _list_of("NAME...")] = ()
+    backbones: Names = ()
     """Backbones to search among; all that have weights if not given."""
-    unfreeze: Annotated[tuple[Unfreeze, ...], BeforeValidator(_names), _list_of("WORD...")] = ()
+    unfreeze: UnfreezeWords = ()
     """Number of last stages to train; without a GPU none and one if not given."""
-    normalizations: Annotated[tuple[str, ...], BeforeValidator(_names), _list_of("NAME...")] = ()
+    normalizations: Names = ()
     """Normalizations to search among: none, imagenet, cohort, image; all if not given."""
     image_size: Annotated[int | None, Parameter(metavar="PIXELS")] = Field(None, ge=32, le=2048)
     """Edge of the square images, in pixels; 320 in the default space."""
@@ -144,14 +58,9 @@ class ScoringOptions(_Options):
     """Number of folds of the cross-validation that scores each trial."""
     repeats: Annotated[int, Parameter(metavar="N")] = Field(3, ge=1)
     """Number of times the folds are drawn; a score is the mean over all draws."""
-    shares: Annotated[
-        tuple[int, ...] | None,
-        BeforeValidator(_names),
-        AfterValidator(_shares),
-        Parameter(metavar="PERCENT,..."),
-    ] = None
+    shares: Shares = None
     """Single split in place of folds: training, validation and test, as 80,20 or 60,20,20."""
-    threshold: Annotated[str, AfterValidator(_threshold), Parameter(metavar="RULE")] = "best"
+    threshold: Threshold = "best"
     """Score from which an image counts as positive: best (for F1), 0.5, or sensitivity:0.98."""
     f1_average: F1Average = "binary"
     """Kind of F1 to maximize; binary is the F1 of the positive class."""
@@ -164,9 +73,7 @@ class ComputeOptions(_Options):
 
     cpus_per_trial: Annotated[int, Parameter(metavar="N")] = Field(1, ge=1)
     """CPU cores (and threads) per trial."""
-    gpus_per_trial: Annotated[float, AfterValidator(_gpus), Parameter(metavar="N")] = Field(
-        0.25, ge=0
-    )
+    gpus_per_trial: Gpus = Field(0.25, ge=0)
     """GPUs per trial: a fraction to share one, or a whole number to use several."""
     address: Annotated[str | None, Parameter(metavar="HOST")] = None
     """Ray cluster to join (auto: the one on this machine); a new one if not given."""
@@ -177,12 +84,7 @@ class RunOptions(_Options):
 
     trials: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
     """Number of trials to finish; 50 if not given, or every row of a fixed list."""
-    time_budget: Annotated[
-        timedelta | None,
-        BeforeValidator(_duration),
-        AfterValidator(_positive),
-        Parameter(metavar="TIME", show_default=duration_text),
-    ] = timedelta(minutes=30)
+    time_budget: Duration = timedelta(minutes=30)
     """Longest running time, such as 90s, 30m or 1h30m; none for no limit."""
 
 
@@ -197,9 +99,7 @@ class AdvancedOptions(_Options):
     """Most trials at a time; with 1, the same options give the same search again."""
     cache: Annotated[Path, Parameter(metavar="FOLDER")] = CACHE
     """Folder of decoded images and features, shared by all searches on this machine."""
-    cache_bytes: Annotated[ByteSize, Parameter(metavar="SIZE", show_default=_size_text)] = Field(
-        ByteSize(CACHE_BYTES), ge=0
-    )
+    cache_bytes: Size = Field(ByteSize(CACHE_BYTES), ge=0)
     """Room for activations of partly trained bodies in the cache; 0 keeps none."""
 
 

@@ -8,7 +8,8 @@ import pytest
 from fixtures.commands import run_command
 from pydantic import ValidationError
 
-from search.options import SearchOptions, duration_text
+from search.option_types import duration_text
+from search.options import SearchOptions
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""Types of options: how a value is read from the command line, checked, and shown."""
+
+import math
+from datetime import timedelta
+from typing import Annotated
+
+import pandas as pd
+from cyclopts import Parameter
+from pydantic import AfterValidator, BeforeValidator, ByteSize
+
+from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.unfreeze import Unfreeze
+
+
+def _names(value: object) -> object:
+    """Accept `a,b` and `a b` alike."""
+    if not isinstance(value, str | list | tuple):
+        return value
+    parts = [value] if isinstance(value, str) else value
+    return tuple(name for part in parts for name in str(part).split(",") if name)
+
+
+def _duration(value: object) -> object:
+    """Read 30m, 1h30m or 90s; a number counts seconds, and none is no limit."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.lower() == "none":
+        return None
+    try:
+        return pd.Timedelta(text + "s" if _is_number(text) else text).to_pytimedelta()
+    except (ValueError, AttributeError) as error:  # "nat" is a duration to pandas
+        raise ValueError("must be a duration such as 30m, 1h30m or 90s, or none") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def duration_text(value: timedelta | None) -> str:
+    """A duration as a person writes it.
+
+    >>> duration_text(timedelta(minutes=90))
+    '1h30m'
+    """
+    if value is None:
+        return "none"
+    minutes, seconds = divmod(value.total_seconds(), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = ((f"{hours}", "h"), (f"{minutes}", "m"), (f"{seconds:g}", "s"))
+    return "".join(number + unit for number, unit in parts if number != "0")
+
+
+def _positive(value: timedelta | None) -> timedelta | None:
+    if value is not None and value <= timedelta(0):
+        raise ValueError("must be longer than 0 seconds, or none for no limit")
+    return value
+
+
+def _size_text(size: ByteSize) -> str:
+    return size.human_readable(separator=" ").replace(".0 ", " ")
+
+
+def _threshold(value: str) -> str:
+    """Refuse what is no policy; the text stays as it was written."""
+    ThresholdPolicy.parse(value)
+    return value
+
+
+def _shares(value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if value is not None and (len(value) not in (2, 3) or sum(value) != 100 or min(value) < 1):
+        raise ValueError(
+            "must be two or three percentages that add up to 100, such as 80,20 or 60,20,20"
+        )
+    return value
+
+
+def _gpus(value: float) -> float:
+    if value > 1 and not value.is_integer():
+        raise ValueError("must be a whole number above 1, since a trial shares one GPU at most")
+    return value
+
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_names),
+    Parameter(consume_multiple=True, metavar="NAME..."),
+]
+"""Names, separated by commas or blanks."""
+
+UnfreezeWords = Annotated[
+    tuple[Unfreeze, ...],
+    BeforeValidator(_names),
+    Parameter(consume_multiple=True, metavar="WORD..."),
+]
+"""Words for numbers of trained stages, separated by commas or blanks."""
+
+Shares = Annotated[
+    tuple[int, ...] | None,
+    BeforeValidator(_names),
+    AfterValidator(_shares),
+    Parameter(metavar="PERCENT,..."),
+]
+"""Percentages for training and validation, or for training, validation and test."""
+
+Duration = Annotated[
+    timedelta | None,
+    BeforeValidator(_duration),
+    AfterValidator(_positive),
+    Parameter(metavar="TIME", show_default=duration_text),
+]
+"""Time with a unit, or seconds; None, written `none`, is no limit."""
+
+Size = Annotated[ByteSize, Parameter(metavar="SIZE", show_default=_size_text)]
+"""Number of bytes, with or without a unit."""
+
+Threshold = Annotated[str, AfterValidator(_threshold), Parameter(metavar="RULE")]
+"""Text of a `ThresholdPolicy`."""
+
+Gpus = Annotated[float, AfterValidator(_gpus), Parameter(metavar="N")]
+"""Number of GPUs, a fraction up to 1 or a whole number."""
