@@ -1,4 +1,7 @@
-"""Our networks against those that fastai itself builds, on the same weights."""
+"""Our networks against those that fastai itself builds, on the same weights.
+
+    uv run --isolated --group fastai pytest -m fastai tests/model
+"""
 
 import pytest
 import torch
@@ -9,16 +12,14 @@ from search.space.fastai_cuts import fastai_cut
 from trainable.backbones.table import find_backbone
 from trainable.model.network import Network, build_network, count_parameters
 
-learner = pytest.importorskip(
-    "fastai.vision.learner",
-    reason="fastai is not installed: uv sync --group fastai",
-    exc_type=ImportError,
-)
+pytestmark = pytest.mark.fastai
 DROPOUT = 0.5
 
 
 def both(name: str, cut: int | None, layers: tuple[int, ...]) -> tuple[nn.Sequential, Network]:
     """Fastai's network and ours, their bodies of the same weights and their heads of fastai's."""
+    from fastai.vision import learner  # only the group `fastai` installs it
+
     model = random_model(name)
     body = learner.create_body(model, cut=cut)
     channels = learner.num_features_model(body)
