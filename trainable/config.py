@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.table import FUSED, Pool, find_backbone
 from trainable.images.normalization import NormalizationName
 
 NO_LAYERS = "none"
@@ -53,9 +53,12 @@ class TrialConfig(BaseModel):
         step_epochs: epochs between two such steps.
         weight_decay: decoupled with AdamW, an L2 penalty with Adam and SGD; not applied to norms
             and biases (as in fastai).
-        head: `fastai`: maximum and average of each channel, then batch norm, dropout and a linear
-            layer without bias for each layer; `plain`: the average alone, then linear layers, as
-            torchvision's classifiers are replaced.
+        pool: What the head sees of each channel: `average`, `maximum`, or `both`.
+        head: `fastai`: batch norm, dropout and a linear layer without bias for each layer; `plain`:
+            linear layers, as torchvision's classifiers are replaced; `logistic`: one L2-penalized
+            logistic regression on standardized features, fitted to convergence. It has no epochs,
+            no learning rate and no luck of training, and it needs a frozen body.
+        C: Inverse strength of the penalty of the logistic head, as scikit-learn names it.
         head_layers: units of each hidden layer of the head, between the pool and the two outputs.
         norm_statistics: statistics that batch norm scores with: `exact`, those of all training rows
             once training has ended; `running`, the averages that training left, as in fastai.
@@ -83,7 +86,9 @@ class TrialConfig(BaseModel):
     schedule: Literal["constant", "step", "one_cycle"] = "one_cycle"
     step_epochs: int = Field(7, ge=1)
     weight_decay: float = Field(0.01, ge=0)
-    head: Literal["fastai", "plain"] = "fastai"
+    pool: Pool = "both"
+    head: Literal["fastai", "plain", "logistic"] = "fastai"
+    C: float = Field(1.0, gt=0)
     head_layers: HeadLayers = (512,)
     norm_statistics: Literal["exact", "running"] = "exact"
     dropout: float = Field(0.5, ge=0, lt=1)
@@ -102,5 +107,15 @@ class TrialConfig(BaseModel):
             raise ValueError(
                 f"unfreeze must be at most the number of stages until the cut, {len(stages)}; "
                 f"got {self.unfreeze}"
+            )
+        if self.unfreeze and self.cut == FUSED:
+            raise ValueError(
+                f"the cut {FUSED} needs a frozen body, unfreeze 0 (got {self.unfreeze}); to train "
+                f"stages, choose one of {', '.join(find_backbone(self.backbone).cuts)}"
+            )
+        if self.unfreeze and self.head == "logistic":
+            raise ValueError(
+                f"the logistic head needs a frozen body, unfreeze 0 (got {self.unfreeze}); to "
+                "train stages, choose the head fastai or plain"
             )
         return self

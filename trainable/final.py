@@ -41,7 +41,7 @@ def fit_final(
         parts: The configuration and what it is trained on.
         num_steps: Gradient steps that each scored model of the trial took.
         fold: Examinations to train on, and those to score; the latter may be none.
-        num_seeds: Number of networks.
+        num_seeds: Number of networks; a logistic head has no seed, so it is fitted once.
         report: Called after each network.
     """
     config = parts.config
@@ -49,7 +49,7 @@ def fit_final(
     epochs = epochs_for(num_steps, num_rows, config.batch_size)
     as_long = dataclasses.replace(parts, config=config.model_copy(update={"epochs": epochs}))
     networks, scores = [], []
-    for number in range(1, num_seeds + 1):
+    for number in range(1, 2 if config.head == "logistic" else num_seeds + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)
         network, record = train_network(as_long, fold, seed, parts.body.frozen)
         report(number, record)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainable.assembly import Assembly, TrainingData, assemble
+from trainable.backbones.table import FUSED
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
@@ -20,6 +21,7 @@ from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
 from trainable.features.tables import Source
 from trainable.model.network import Network, fresh_head
 from trainable.store import ArrayStore
+from trainable.training.logistic import fit_logistic
 from trainable.training.loop import EpochRecord, fit
 from trainable.training.split_network import split_over_ranks
 
@@ -116,6 +118,10 @@ def train_network(
     network = new_network(config, frozen, parts.body.trained, seed, device)
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)
+    if config.head == "logistic":
+        return network, fit_logistic(
+            network, parts.inputs, parts.labels, rows.train, rows.valid, config
+        )
     *_, last = fit(network, parts.inputs, parts.labels, rows.train, rows.valid, config, seed)
     return network, last
 
@@ -140,7 +146,7 @@ def new_network(
     torch.manual_seed(seed)
     head = fresh_head(config)
     trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
-    return place(Network(frozen, trained, head), device)
+    return place(Network(frozen, trained, head, fused=config.cut == FUSED), device)
 
 
 def fold_seed(seed: int, fold: int, draw: int = 0) -> int:

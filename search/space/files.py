@@ -17,7 +17,7 @@ from search.space.dimension import ALL, Dimension, read_dimension
 from search.space.experiments import Experiments
 from search.space.grid import Grid
 from search.space.protocol import SearchSpace
-from search.space.space import BY_TRAINING, FROZEN, TRAINED, Space
+from search.space.space import BY_TRAINING, FIRST, FROZEN, TRAINED, Space
 from trainable.backbones.table import BACKBONES
 from trainable.errors import InputError, Problems, did_you_mean, flag
 
@@ -117,12 +117,31 @@ def make_space(*layers: Layer) -> Space:
                 continue
             merged[setting] = _merge(setting, raw, merged[setting])
             origins[setting] = layer.origin
+    first = problems.attempt(partial(_read_first, merged.pop(FIRST), origins[FIRST], merged))
     dimensions = {
         setting: problems.attempt(partial(_read_cases, setting, raw, origins[setting]))
         for setting, raw in merged.items()
     }
     problems.raise_if_any()
-    return Space({setting: cases for setting, cases in dimensions.items() if cases is not None})
+    found = {setting: cases for setting, cases in dimensions.items() if cases is not None}
+    return Space(found, first or ())
+
+
+def _read_first(raw: Any, origin: str, known: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The portfolio: a list of settings with one value each."""
+    where = origin.format(FIRST)
+    if not isinstance(raw, list) or not all(isinstance(one, Mapping) for one in raw):
+        raise InputError(
+            f"{where}: must be a list of settings such as [{{head: logistic, C: 0.01}}]"
+        )
+    problems = Problems()
+    for setting, value in (item for one in raw for item in one.items()):
+        if setting not in known:
+            problems.add(f"{where}: unknown setting; {did_you_mean(str(setting), known)}")
+        else:
+            problems.attempt(partial(_read_dimension, setting, value, f"{where}.{setting}"))
+    problems.raise_if_any()
+    return tuple(raw)
 
 
 def _read_cases(setting: str, raw: Any, origin: str) -> Cases:

@@ -10,17 +10,31 @@ import optuna
 from search.space.cases import Cases
 from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
 from search.space.experiments import Experiments
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.table import BACKBONES, FUSED, find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
 from trainable.unfreeze import UNFREEZE, count_trained
 
 FROZEN, TRAINED = "frozen", "trained"
-BY_TRAINING = ("learning_rate", "epochs")
+FIRST = "first_trials"
+"""Key of the portfolio in a file."""
+LOGISTIC = "logistic"
+BY_TRAINING = ("head", "learning_rate", "epochs")
 """Settings that may differ between a frozen body and one with trained stages."""
 _CPU_UNFREEZE = UNFREEZE[:2]
-_ONLY_WITH = {"momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")}
+_ONLY_WITH = {
+    "C": ("head", LOGISTIC), "momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")
+}  # fmt: skip
 """Settings that are sampled only with one value of another setting."""
+_OF_NETWORKS = frozenset(
+    {
+        *("head_layers", "dropout", "norm_statistics", "optimizer", "momentum", "learning_rate"),
+        *("schedule", "step_epochs", "weight_decay", "epochs", "batch_size", "seed"),
+    }
+)
+"""Settings without meaning for a logistic head, which has them by default."""
+_MOST_FIRST = 12
+"""Trials of the portfolio after the baseline configuration."""
 
 Pick = Callable[[str, str, Dimension], Scalar]
 """Picks a value: `(setting, name in Optuna, dimension) -> value`."""
@@ -34,10 +48,13 @@ class Space:
         dimensions: Dimensions of each setting, in the order in which they are sampled. The cut has
             a case for each backbone that differs from the others. The learning rate and the epochs
             have one for a frozen body and one for a body with trained stages.
+        first: The portfolio: settings of the trials after the baseline configuration, each for
+            every backbone in turn.
         views: Most images per examination of the cohort.
     """
 
     dimensions: Mapping[str, Cases]
+    first: tuple[Mapping[str, Any], ...] = ()
     views: int = 1
 
     stops_early: ClassVar[bool] = True
@@ -52,27 +69,47 @@ class Space:
         return self._choose(lambda _, name, dimension: dimension.suggest(trial, name))
 
     def first_trials(self) -> list[dict[str, Any]]:
-        """Parameters of the baseline configuration, or of the nearest one that is searched."""
+        """Parameters of the baseline configuration, then of the portfolio for each backbone.
+
+        What is not searched is replaced by the nearest that is; equal trials are queued once.
+        """
         baseline = {**TrialConfig().model_dump(), "unfreeze": "none"}
+        portfolio = [
+            {**baseline, **settings, "backbone": backbone}
+            for settings in self.first
+            for backbone in self.values("backbone")
+        ]
+        found: list[dict[str, Any]] = []
+        for wanted in (baseline, *portfolio):
+            parameters = self._nearest(wanted)
+            if parameters not in found:
+                found.append(parameters)
+        return found[: 1 + _MOST_FIRST]
+
+    def _nearest(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of the configuration that is searched and nearest to this one."""
         parameters: dict[str, Scalar] = {}
 
         def nearest(setting: str, name: str, dimension: Dimension) -> Scalar:
-            wanted = baseline[setting]
-            if setting == "cut" and isinstance(dimension, Choices):
-                wanted = wanted if wanted in dimension.values else dimension.values[-1]
+            wanted = configuration[setting]
+            if setting == "cut" and wanted not in _choices(dimension):
+                wanted = [cut for cut in _choices(dimension) if cut != FUSED][-1:]
+                wanted = wanted[0] if wanted else FUSED
             found = dimension.nearest(wanted)
             if not dimension.fixed:
                 parameters[name] = found
             return found
 
         self._choose(nearest)
-        return [parameters]
+        return parameters
 
     def _choose(self, pick: Pick) -> TrialConfig:
         chosen: dict[str, Any] = {}
         for setting, cases in self.dimensions.items():
-            needed, value = _ONLY_WITH.get(setting, (None, None))
-            if needed is not None and chosen[needed] != value:
+            if setting == "unfreeze" and chosen["cut"] == FUSED:
+                chosen[setting] = 0
+                continue
+            if not _has_meaning(setting, chosen):
                 continue
             # a name has one range in Optuna, so each case has a name of its own
             case, name = None, setting
@@ -139,7 +176,13 @@ class Space:
             own = tuple(cut for cut in _choices(asked) if has_cut(backbone, str(cut)))
             cuts[backbone] = Choices(own, asked.fixed)
             if _choices(asked) == (ALL,):
-                cuts[backbone] = Choices(find_backbone(backbone).cuts)
+                fused = (FUSED,) if self._may_freeze else ()
+                cuts[backbone] = Choices((*find_backbone(backbone).cuts, *fused))
+            elif FUSED in own and not self._may_freeze:
+                raise InputError(
+                    f"the cut {FUSED} needs a frozen body: add none to --unfreeze, or name another "
+                    "cut"
+                )
             elif not own:
                 without.append(f"{backbone} (its cuts: {listing(find_backbone(backbone).cuts)})")
         if without:
@@ -150,7 +193,33 @@ class Space:
                 ]
             )  # fmt: skip
         changed["cut"] = Cases(named=cuts)
+        changed["head"] = self._heads(changed["unfreeze"])
         return dataclasses.replace(self, dimensions=changed)
+
+    @property
+    def _may_freeze(self) -> bool:
+        """Whether a body may be all frozen."""
+        return bool({AUTO, UNFREEZE[0], 0} & set(self.values("unfreeze")))
+
+    def _heads(self, unfreeze: Cases) -> Cases:
+        """Heads by whether stages are trained, which a logistic head does not allow.
+
+        Raises:
+            InputError: If stages may be trained and no other head is searched.
+        """
+        cases = self.dimensions["head"]
+        frozen, trained = _choices(cases.of(FROZEN)), _choices(cases.of(TRAINED))
+        others = tuple(head for head in trained if head != LOGISTIC)
+        if others == trained:
+            return cases
+        if not others:
+            if set(_choices(unfreeze.of())) - {UNFREEZE[0], 0}:
+                raise InputError(
+                    "a logistic head needs a frozen body: use --unfreeze none, or another head for "
+                    "trained stages"
+                )
+            return cases
+        return Cases(named={FROZEN: Choices(frozen), TRAINED: Choices(others)})
 
     def with_views(self, views: int) -> "Space":
         """The same configurations for examinations of so many images."""
@@ -158,7 +227,16 @@ class Space:
 
     def to_dict(self) -> dict[str, Any]:
         """Content of the file that describes the space: a value, list or range per setting."""
-        return {setting: cases.to_dict() for setting, cases in self.dimensions.items()}
+        dimensions = {setting: cases.to_dict() for setting, cases in self.dimensions.items()}
+        return {**dimensions, FIRST: [dict(settings) for settings in self.first]}
+
+
+def _has_meaning(setting: str, chosen: Mapping[str, Any]) -> bool:
+    """Whether a setting means anything beside those that are chosen already."""
+    if chosen.get("head") == LOGISTIC and setting in _OF_NETWORKS:
+        return False
+    needed, value = _ONLY_WITH.get(setting, (None, None))
+    return needed is None or bool(chosen[needed] == value)
 
 
 def _choices(dimension: Dimension) -> tuple[Scalar, ...]:

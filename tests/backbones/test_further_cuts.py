@@ -38,7 +38,7 @@ def densenet() -> nn.Module:
 def test_every_layer_of_every_dense_block_is_a_cut_point() -> None:
     expected = [dense_cut(b, n) for b, length in LAYERS.items() for n in range(1, length + 1)]
     assert list(DENSENET.further) == expected
-    assert DENSENET.all_cuts == (*DENSENET.cuts, *expected)
+    assert DENSENET.all_cuts == (*DENSENET.cuts, "fused", *expected)
     assert len(DENSENET.cuts) == 4, "no more are searched than before"
 
 

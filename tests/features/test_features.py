@@ -22,7 +22,7 @@ from fixtures.networks import (
 )
 from torch import nn
 
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.table import BACKBONES, FUSED, find_backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.features.body import Body
@@ -76,14 +76,14 @@ def test_stored_features_of_every_cut_are_those_of_the_whole_network(
     images, store = random_images(4), ArrayStore(tmp_path)
     weights = fitted(name)
     further = [cut for backbone, cut in FURTHER_CUTS if backbone == name]
-    for cut in (*find_backbone(name).cuts, *further):
+    for cut in (*find_backbone(name).cuts, FUSED, *further):
         config = tiny_config(backbone=name, cut=cut, normalization="imagenet")
         body = body_of(config, images, weights)
         stored, source = frozen_inputs(body, store, 0)
         network = new_network(config, body.frozen, body.trained, 0, CPU).eval()
         plain = network.prefix(images.normalized("imagenet", CPU)(ROWS))
         assert source == "features"
-        assert stored(ROWS).shape == (4, 2 * find_backbone(name).stages_until(cut)[-1].width)
+        assert stored(ROWS).shape == (4, 2 * sum(find_backbone(name).widths(cut)))
         torch.testing.assert_close(stored(ROWS), plain, rtol=1e-3, atol=1e-4)
         assert not torch.allclose(plain[0], plain[1], rtol=1e-2, atol=1e-3), "nothing to compare"
     num_tables = 2 if "classifier" in further else 1
@@ -240,6 +240,7 @@ def test_the_key_follows_all_that_can_change_a_number() -> None:
     "changes",
     [
         {"cut": "features.5"},
+        {"cut": "fused", "pool": "average", "head": "logistic", "C": 0.1},
         {"learning_rate": 0.1, "weight_decay": 0.0},
         {"head_layers": (16,), "dropout": 0.3},
         {"head": "plain", "head_layers": ()},

@@ -85,7 +85,7 @@ def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint
         (["--unfreeze", "-1"], "--unfreeze must be a number of stages, or all; got '-1'"),
         (["--unfreeze", "al"], "--unfreeze must be a number of stages, or all; got 'al'"),
         (["--unfreeze", "1.5"], "--unfreeze must be a number of stages, or all; got '1.5'"),
-        (["--head", "fast"], "--head must be 'fastai' or 'plain' (got fast)"),
+        (["--head", "fast"], "--head must be 'fastai', 'plain' or 'logistic' (got fast)"),
         (["--head-layers", "0"], "--head-layers must be at least 1 (got 0)"),
         (["--head-layers", "8,,8"], "--head-layers must be a whole number (got nothing)"),
         (["--cut", "classifier"], "cut must be a cut point of resnet18; got 'classifier'"),
@@ -140,11 +140,11 @@ def test_a_head_of_ones_own_layers_is_shown(show: Show) -> None:
     output = show("resnet18", "--head", "plain", "--head-layers", "256,64", "--image-size", "32")
     shown = re.findall(r"^ *head\.\S+ +(\w+) +(\d+) ", output, re.M)
     assert shown == [
-        *(("AveragePool", "512"), ("Linear", "256"), ("ReLU", "256"), ("Linear", "64")),
-        *(("ReLU", "64"), ("Dropout", "64"), ("Linear", "2")),
+        *(("Linear", "256"), ("ReLU", "256"), ("Linear", "64"), ("ReLU", "64")),
+        *(("Dropout", "64"), ("Linear", "2")),
     ]
     plain = show.counts("resnet18", "--head", "plain", "--head-layers", "none")
-    assert plain[1] == 513 * 2
+    assert plain[1] == 1025 * 2
 
 
 def test_unfreezing_moves_parameters_from_frozen_to_trained(show: Show) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 import torch
 from fixtures.networks import noise, random_model, tiny_config
-from torch import nn
+from torch import Tensor, nn
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.table import Pool, find_backbone
 from trainable.config import TrialConfig
 from trainable.model.network import (
-    AveragePool,
     ConcatPool,
+    PoolHalf,
     build_network,
     count_parameters,
     fastai_head,
@@ -72,11 +72,11 @@ def test_fastais_head_halves_the_dropout_of_all_layers_but_the_last(
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ((), ["AveragePool", "Dropout 0.4", "Linear (2, 10)"]),
+        ((), ["Dropout 0.4", "Linear (2, 10)"]),
         (
             (8, 6),
             [
-                *("AveragePool", "Linear (8, 10)", "ReLU", "Linear (6, 8)", "ReLU"),
+                *("Linear (8, 10)", "ReLU", "Linear (6, 8)", "ReLU"),
                 *("Dropout 0.4", "Linear (2, 6)"),
             ],
         ),
@@ -85,18 +85,20 @@ def test_fastais_head_halves_the_dropout_of_all_layers_but_the_last(
 def test_a_plain_head_has_one_dropout_and_biases(
     layers: tuple[int, ...], expected: list[str]
 ) -> None:
-    head = plain_head(20, 10, layers, 0.4)
+    head = plain_head(10, layers, 0.4)
     assert kinds(head) == expected
     assert all(layer.bias is not None for layer in head if isinstance(layer, nn.Linear))
 
 
-def test_averages_are_the_second_half_of_what_is_pooled() -> None:
-    maps = noise(4, 5)
-    pooled = ConcatPool()(maps)
-    assert torch.equal(AveragePool(3)(pooled), maps.mean(dim=(2, 3)))
-    views = torch.cat([pooled, ConcatPool()(2 * maps)], dim=1)
-    expected = torch.cat([maps.mean(dim=(2, 3)), 2 * maps.mean(dim=(2, 3))], dim=1)
-    assert torch.equal(AveragePool(3)(views), expected)
+def test_one_half_of_the_pooled_features_is_that_of_each_stage_and_view() -> None:
+    first, second = noise(4, 5), noise(4, 3)[:, :2]
+    pooled = torch.cat([ConcatPool()(maps) for maps in (first, second, 2 * first, 2 * second)], 1)
+    averages = torch.cat([maps.mean(dim=(2, 3)) for maps in (first, second)], dim=1)
+    maxima = torch.cat([maps.amax(dim=(2, 3)) for maps in (first, second)], dim=1)
+    halves: dict[Pool, Tensor] = {"average": averages, "maximum": maxima}
+    for pool, of_view in halves.items():
+        found = PoolHalf(pool, (3, 2), views=2)(pooled)
+        assert torch.equal(found, torch.cat([of_view, 2 * of_view], dim=1))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,12 @@ def test_a_plain_head_is_torchvisions_network_with_its_classifier_replaced(
 ) -> None:
     model = random_model(name)
     config = tiny_config(
-        backbone=name, cut=find_backbone(name).cuts[-1], head="plain", head_layers=(), dropout=0
+        backbone=name,
+        cut=find_backbone(name).cuts[-1],
+        head="plain",
+        pool="average",
+        head_layers=(),
+        dropout=0,
     )
     network = build_network(model, config).eval()
     *_, last = network.head
@@ -129,8 +136,13 @@ def test_a_plain_head_is_torchvisions_network_with_its_classifier_replaced(
         # two batch norms and two matrices, as in the assignment's summary
         ({}, 528_384),
         ({"head_layers": ()}, 2 * 1024 + 1024 * 2),
-        ({"head": "plain", "head_layers": ()}, 512 * 2 + 2),
-        ({"head": "plain", "head_layers": (256, 64)}, 513 * 256 + 257 * 64 + 65 * 2),
+        ({"head": "plain", "pool": "average", "head_layers": ()}, 512 * 2 + 2),
+        ({"head": "logistic", "pool": "maximum"}, 512 * 2 + 2),
+        ({"head": "logistic", "cut": "fused"}, 2 * (96 + 256 + 512 + 512) * 2 + 2),
+        (
+            {"head": "plain", "pool": "average", "head_layers": (256, 64)},
+            513 * 256 + 257 * 64 + 65 * 2,
+        ),
         ({"cut": "classifier"}, 2 * 2000 + 2000 * 512 + 2 * 512 + 512 * 2),
     ],
 )

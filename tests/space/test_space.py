@@ -24,7 +24,7 @@ def samples(space: Space, num: int) -> list[TrialConfig]:
 
 def first(space: Space) -> TrialConfig:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    [parameters] = space.first_trials()
+    parameters, *_ = space.first_trials()
     study.enqueue_trial(parameters)
     return space.sample(study.ask())
 
@@ -48,8 +48,43 @@ def test_a_trained_body_gets_a_smaller_learning_rate() -> None:
 def test_frozen_bodies_may_train_longer() -> None:
     configs = samples(space(), 300)
     assert {c.epochs for c in configs if c.unfreeze} == {5}
-    assert {c.epochs for c in configs if not c.unfreeze} == {5, 10, 20}
-    assert {c.epochs for c in samples(space(epochs=7), 50)} == {7}
+    networks = [config for config in configs if config.head != "logistic"]
+    assert {c.epochs for c in networks if not c.unfreeze} == {5, 10, 20}
+    assert {c.epochs for c in samples(space(epochs=7, head="fastai"), 50)} == {7}
+
+
+def test_a_logistic_head_has_a_frozen_body_and_no_settings_of_networks() -> None:
+    configs = samples(space(), 300)
+    logistic = [config for config in configs if config.head == "logistic"]
+    assert {config.unfreeze for config in logistic} == {0}
+    assert {config.head for config in configs if not config.unfreeze} == {"logistic", "fastai"}
+    assert len({config.C for config in logistic}) > 20
+    assert {config.learning_rate for config in logistic} == {TrialConfig().learning_rate}
+    assert {config.C for config in configs if config.head == "fastai"} == {TrialConfig().C}
+
+
+def test_fused_stages_are_a_cut_of_frozen_bodies_alone() -> None:
+    configs = samples(space(), 300)
+    assert {config.unfreeze for config in configs if config.cut == "fused"} == {0}
+    assert "fused" not in space(unfreeze=["one", "two"]).values("cut")
+    with pytest.raises(InputError, match="add none to --unfreeze"):
+        space(unfreeze=["one"], cut="fused")
+    with pytest.raises(InputError, match="--unfreeze none"):
+        space(head="logistic", unfreeze=["one"])
+
+
+def test_the_portfolio_follows_the_baseline_for_each_backbone_and_no_trial_is_queued_twice() -> (
+    None
+):
+    searched = space(("resnet18", "squeezenet1_1"), first_trials=[{"cut": "fused", "C": 0.5}, {}])
+    queued = searched.first_trials()
+    assert [trial["backbone"] for trial in queued] == [*["resnet18"] * 2, *["squeezenet1_1"] * 2]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for parameters in queued:
+        study.enqueue_trial(parameters)
+    configs = [searched.sample(study.ask()) for _ in queued]
+    assert [config.cut for config in configs] == ["layer4", "fused", "fused", "features"]
+    assert len(space().first_trials()) == 13
 
 
 def test_every_setting_of_a_trial_is_a_dimension() -> None:
@@ -70,6 +105,7 @@ def test_values_lists_and_ranges_are_what_is_sampled() -> None:
         backbone="resnet18",
         cut={"resnet18": ["layer2", "layer3"]},
         normalization="imagenet",
+        head="fastai",
         learning_rate=1e-2,
         dropout={"low": 0.1, "high": 0.2},
         epochs={"low": 2, "high": 4},

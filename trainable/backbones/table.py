@@ -4,13 +4,19 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from trainable.errors import did_you_mean
+
+FUSED = "fused"
+"""The cut point whose features are those of all stages side by side, from one pass."""
+
+Pool = Literal["average", "maximum", "both"]
+"""What is kept of each channel of a map."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ class Backbone:
 
     @property
     def all_cuts(self) -> tuple[str, ...]:
-        """Names of all cut points: those that are searched, then the further ones."""
-        return (*self.cuts, *self.further)
+        """Names of all cut points: the ends of stages, all of them fused, then the further ones."""
+        return (*self.cuts, FUSED, *self.further)
 
     def stages_until(self, cut: str) -> tuple[Stage, ...]:
         """The stages of a body that is cut at `cut`.
@@ -69,12 +75,19 @@ class Backbone:
         """
         if cut in self.further:
             return self.further[cut]
+        if cut == FUSED:
+            return self.stages
         if cut not in self.cuts:
             raise ValueError(
                 f"cut must be a cut point of {self.name}; got {cut!r}; "
                 f"{did_you_mean(cut, self.all_cuts)}"
             )
         return self.stages[: self.cuts.index(cut) + 1]
+
+    def widths(self, cut: str) -> tuple[int, ...]:
+        """Channels of each map whose features a head sees: the last one, or all if fused."""
+        stages = self.stages_until(cut)
+        return tuple(stage.width for stage in (stages if cut == FUSED else stages[-1:]))
 
     def pooled_stages(self, cut: str) -> tuple[Stage, ...]:
         """The stages at whose ends one pass over the images pools features, those of `cut` too.
@@ -83,7 +96,8 @@ class Backbone:
         every other cut a convolution more.
         """
         taps = self.taps or self.stages
-        return taps if any(_lies_in(cut, stage) for stage in taps) else self.stages_until(cut)
+        is_served = cut == FUSED or any(_lies_in(cut, stage) for stage in taps)
+        return taps if is_served else self.stages_until(cut)
 
     def pooled_columns(self, cut: str) -> NDArray[np.int64]:
         """Which columns of the features at the ends of `pooled_stages` are those of `cut`.
@@ -92,6 +106,8 @@ class Backbone:
         each. A dense block hands on what each layer adds behind what it took in, so the channels of
         its first layers are its first channels.
         """
+        if cut == FUSED:
+            return np.concatenate([self.pooled_columns(each) for each in self.cuts])
         width = self.stages_until(cut)[-1].width
         start = 0
         for stage in self.pooled_stages(cut):

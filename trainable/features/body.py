@@ -11,7 +11,7 @@ from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
 from trainable.images.batches import Images
-from trainable.model.network import ConcatPool, split_body
+from trainable.model.network import pool_each, split_body
 
 _CPU_BATCH = 4  # a larger one leaves the processor's caches and has new memory mapped each time
 _GPU_BATCH = 64
@@ -55,17 +55,8 @@ class Body:
             float32 of shape (len(rows), sum of 2 * width over the backbone's `pooled_stages`): for
             each stage in order, the maxima and the means of its output channels.
         """
-        pool = ConcatPool()
         modules = self._backbone.pooled_modules(self._model, self.config.cut)
-
-        def forward(maps: Tensor) -> Tensor:
-            pooled = []
-            for module in modules:
-                maps = module(maps)
-                pooled.append(pool(maps.float()))
-            return torch.cat(pooled, dim=1)
-
-        return self._in_batches(rows, forward)
+        return self._in_batches(rows, lambda images: pool_each(modules, images))
 
     def activations(self, rows: Tensor) -> Tensor:
         """Output of the frozen stages (len(rows), channels, height, width), on the device."""

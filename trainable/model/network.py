@@ -2,13 +2,13 @@
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.table import FUSED, Pool, find_backbone
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
 
@@ -24,21 +24,38 @@ class ConcatPool(nn.Module):
         return torch.cat([maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3))], dim=1)
 
 
-class AveragePool(nn.Module):
-    """The second half of what `ConcatPool` gives: the average of each channel alone.
+def pool_each(stages: Iterable[nn.Module], images: Tensor) -> Tensor:
+    """Pooled features of each stage's maps side by side, (batch, sum of 2 * channels), float32."""
+    pool, maps, pooled = ConcatPool(), images, []
+    for stage in stages:
+        maps = stage(maps)
+        pooled.append(pool(maps.float()))
+    return torch.cat(pooled, dim=1)
 
-    Maps (batch, 2 * channels) to (batch, channels); of several such halves in a row, as several
-    views of one examination give, each keeps its second.
+
+class PoolHalf(nn.Module):
+    """One half of what `ConcatPool` gives: the maximum or the average of each channel.
+
+    Maps (batch, views * 2 * sum of widths) to (batch, views * sum of widths).
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, pool: Pool, widths: Sequence[int], views: int) -> None:
+        """Keep `pool` of maps with `widths` channels, whose features stand side by side."""
         super().__init__()
-        self.channels = channels
+        self.columns: Tensor
+        self.pool = pool
+        is_average = torch.tensor([False, True]).repeat(len(widths))
+        of_view = is_average.repeat_interleave(torch.tensor(widths).repeat_interleave(2))
+        kept = of_view if pool == "average" else ~of_view
+        self.register_buffer("columns", kept.repeat(views).nonzero()[:, 0], persistent=False)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Keep the averages."""
-        halves: Tensor = pooled.unflatten(1, (-1, 2, self.channels))
-        return halves[:, :, 1].flatten(1)
+        """Keep one half."""
+        return pooled.index_select(1, self.columns)
+
+    def extra_repr(self) -> str:
+        """Name of the half that is kept."""
+        return self.pool
 
 
 def fastai_head(
@@ -49,7 +66,7 @@ def fastai_head(
     Matrices start as fastai's do; the biases of batch norms at 0, where fastai has 1e-3.
 
     Args:
-        num_features: pooled features, twice the channels of the body.
+        num_features: Number of the features that the head takes in.
         layers: units of each hidden layer.
         dropout: probability before the last layer; half of it before each hidden layer.
         num_classes: outputs.
@@ -67,21 +84,20 @@ def fastai_head(
 
 
 def plain_head(
-    num_features: int, channels: int, layers: Sequence[int], dropout: float, num_classes: int = 2
+    num_features: int, layers: Sequence[int], dropout: float, num_classes: int = 2
 ) -> nn.Sequential:
-    """Linear layers above the averages, from PyTorch's own start, as torchvision's `fc` has it.
+    """Linear layers above the features, from PyTorch's own start, as torchvision's `fc` has it.
 
     Args:
-        num_features: pooled features, of which the averages are half.
-        channels: of the body.
-        layers: units of each hidden layer; without any and without dropout, the head is the one
+        num_features: Number of the features that the head takes in.
+        layers: Units of each hidden layer. Without any and without dropout, the head is the one
             linear layer that replaces torchvision's classifier.
-        dropout: probability before the last layer.
-        num_classes: outputs.
+        dropout: Probability before the last layer.
+        num_classes: Number of outputs.
     """
-    widths = [num_features // 2, *layers, num_classes]
+    widths = [num_features, *layers, num_classes]
     *hidden, last = (nn.Linear(ins, outs) for ins, outs in itertools.pairwise(widths))
-    modules: list[nn.Module] = [AveragePool(channels)]
+    modules: list[nn.Module] = []
     for linear in hidden:
         modules += [linear, nn.ReLU(inplace=True)]
     return nn.Sequential(*modules, nn.Dropout(dropout), last)
@@ -89,6 +105,9 @@ def plain_head(
 
 class Network(nn.Module):
     """A frozen part, a trained part, a pool and a head.
+
+    Where the stages are fused, all are frozen. Each is pooled, and the head sees the features of
+    all stages side by side.
 
     Of an examination of several views, each goes through both parts and the pool; the head sees
     their features side by side.
@@ -100,10 +119,16 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, frozen: Sequence[nn.Module], trained: Sequence[nn.Module], head: nn.Sequential
+        self,
+        frozen: Sequence[nn.Module],
+        trained: Sequence[nn.Module],
+        head: nn.Sequential,
+        *,
+        fused: bool = False,
     ) -> None:
         """Freeze the stages of `frozen`; those of `trained` follow on them."""
         super().__init__()
+        self.fused = fused
         self.frozen = nn.Sequential(*frozen).requires_grad_(False).eval()
         self.trained = nn.Sequential(*trained)
         self.pool = ConcatPool()
@@ -119,9 +144,12 @@ class Network(nn.Module):
     def prefix(self, images: Tensor) -> Tensor:
         """What the frozen part makes of normalized images (batch, 3, size, size).
 
-        Pooled features (batch, 2 * channels) if the whole body is frozen, else activations
-        (batch, channels, height, width) at the freeze boundary.
+        Pooled features (batch, 2 * channels) if the whole body is frozen, of each stage in turn if
+        the stages are fused; else activations (batch, channels, height, width) at the freeze
+        boundary.
         """
+        if self.fused:
+            return pool_each(self.frozen, images)
         maps: Tensor = self.frozen(images)
         return maps if len(self.trained) else self.pool(maps)
 
@@ -165,11 +193,20 @@ def split_body(
 
 def fresh_head(config: TrialConfig) -> nn.Sequential:
     """The head of a configuration, newly initialised."""
-    width = find_backbone(config.backbone).stages_until(config.cut)[-1].width
-    num_features = 2 * width * config.views
-    if config.head == "plain":
-        return plain_head(num_features, width, config.head_layers, config.dropout)
-    return fastai_head(num_features, config.head_layers, config.dropout)
+    widths = find_backbone(config.backbone).widths(config.cut)
+    num_features = sum(widths) * config.views
+    half: list[nn.Module] = []
+    if config.pool == "both":
+        num_features *= 2
+    else:
+        half = [PoolHalf(config.pool, widths, config.views)]
+    if config.head == "logistic":
+        head = nn.Sequential(nn.Linear(num_features, 2))
+    elif config.head == "plain":
+        head = plain_head(num_features, config.head_layers, config.dropout)
+    else:
+        head = fastai_head(num_features, config.head_layers, config.dropout)
+    return nn.Sequential(*half, *head)
 
 
 def build_network(model: nn.Module, config: TrialConfig) -> Network:
@@ -182,7 +219,7 @@ def build_network(model: nn.Module, config: TrialConfig) -> Network:
     """
     head = fresh_head(config)
     body = find_backbone(config.backbone).body(model, config.cut)
-    return Network(*split_body(body, config.unfreeze), head)
+    return Network(*split_body(body, config.unfreeze), head, fused=config.cut == FUSED)
 
 
 @dataclass(frozen=True)
