@@ -115,7 +115,10 @@ def test_the_same_head_is_learnt_from_what_is_stored_as_from_the_images(
     tmp_path: Path, name: str, cut: str, unfreeze: int
 ) -> None:
     images = random_images(12)
-    config = tiny_config(backbone=name, cut=cut, dropout=0.5, unfreeze=unfreeze)
+    # running averages: exact statistics of 8 rows would magnify the rounding of what is stored
+    config = tiny_config(
+        backbone=name, cut=cut, dropout=0.5, unfreeze=unfreeze, norm_statistics="running"
+    )
     labels = torch.tensor([0, 1] * 6)
     train, valid = np.arange(8), np.arange(8, 12)
     weights = fitted(name)
