@@ -1,19 +1,16 @@
 """`cxr-predict`: retrain the winner of a search on all labelled images, and predict new ones."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import cyclopts
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.console import Console
 
+from trainable.commands.door import new_app, run
 from trainable.defaults import CACHE, NUM_SEEDS
-from trainable.errors import InputError
 
-app = App(name="cxr-predict", help_format="plaintext")
+app = new_app("cxr-predict")
 console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @app.default
@@ -62,15 +59,8 @@ def predict(
 
 
 def main() -> None:
-    """Run the command, with problems as sentences and no traceback for what a user can fix."""
-    try:
-        app(exit_on_error=False, print_error=False)
-    except (InputError, cyclopts.CycloptsError) as error:
-        errors.print(str(error), style="red", markup=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("stopped by Ctrl-C; nothing was written")
-        sys.exit(130)
+    """Run the command."""
+    run(app)
 
 
 if __name__ == "__main__":

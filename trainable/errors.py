@@ -15,8 +15,8 @@ class InputError(ValueError):
 
     def __init__(self, *problems: str) -> None:
         self.problems = problems
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__(f"{count} to fix:\n" + "\n".join(f"  - {p}" for p in self.problems))
+        several = f"{len(problems)} problems to fix:\n" + "\n".join(f"  - {p}" for p in problems)
+        super().__init__(problems[0] if len(problems) == 1 else several)
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
         """An exception is copied to another process by what it was made of, not by its text."""

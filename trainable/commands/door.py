@@ -1,0 +1,114 @@
+"""The one door of every command: its help screen, and sentences for whatever a user can fix.
+
+app = new_app("cxr-sort")
+
+def main() -> None:
+    run(app)
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+from cyclopts import (
+    App,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnusedCliTokensError,
+)
+from pydantic import ValidationError
+from rich.console import Console
+
+from trainable.errors import InputError, explain, flag, listing
+
+_REFUSED = 2
+_FAILED = 1
+_INTERRUPTED = 128 + 2  # as shells report SIGINT
+
+
+def new_app(name: str) -> App:
+    """A command without options yet; give it a function with `@app.default`."""
+    return App(
+        name=name,
+        version=_version,
+        help_format="plaintext",
+        default_parameter=Parameter(negative=(), show_default=_default_text),
+        group_arguments=Group("Arguments", sort_key=-1),
+        group_commands=Group("Help", sort_key=99),
+        suppress_keyboard_interrupt=False,
+    )
+
+
+def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command with `arguments` (those of the process if None), and exit.
+
+    Exit status: what the command returns, 0 for None; 2 if the input was refused; 1 if the machine
+    failed (a full disk, a closed pipe); 130 after Ctrl-C.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    with sentences():
+        status = app(given, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+        sys.exit(status)
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """Exit with sentences on stderr, and no traceback, for whatever a user can fix.
+
+    A `KeyboardInterrupt` with a text (`KeyboardInterrupt("Stopped; kept: ...")`) prints that text.
+    """
+    try:
+        yield
+    except (InputError, CycloptsError, ValidationError) as error:
+        _print(str(InputError(*problems_in(error))))
+        sys.exit(_REFUSED)
+    except KeyboardInterrupt as interrupt:
+        _print(str(interrupt) or "Stopped by Ctrl-C.")
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # the reader has gone (`| head`); without this Python complains when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
+    except OSError as error:
+        if error.errno is None:  # a fault of a program, not of the machine
+            raise
+        _print(f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror))
+        sys.exit(_FAILED)
+
+
+def problems_in(error: InputError | CycloptsError | ValidationError) -> list[str]:
+    """One sentence for each problem."""
+    if isinstance(error, InputError):
+        return list(error.problems)
+    found = error if isinstance(error, ValidationError) else error.__cause__
+    if isinstance(found, ValidationError):
+        return explain(found, flag)
+    if isinstance(error, MissingArgumentError) and error.argument:
+        named = {*error.argument.names} & {*(error.root_input_tokens or ())}
+        return [f"{error.argument.name} {'needs a value' if named else 'is missing'}"]
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return [f"Unexpected argument: {listing(error.unused_tokens)}"]
+    return [str(error)]
+
+
+def _print(text: str) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(text, style="red", markup=False)
+
+
+def _default_text(value: object) -> str | None:
+    """A default as a person writes it; none for what is not given."""
+    return None if value is None or value is False or value == () else str(value)
+
+
+def _version() -> str:
+    try:
+        return version("cxr")
+    except PackageNotFoundError:
+        return "not installed"
