@@ -1,4 +1,4 @@
-"""cxr-sort brings every image into its class folder, whole, and a search reads it back."""
+"""cxr-sort copies every image into its class folder, and a search reads the folder back."""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -8,10 +8,19 @@ import pandas as pd
 import pytest
 
 from trainable.cohort.readers import DataOptions, hash_files, list_images, read_cohort
-from trainable.cohort.sort import main, sort_images
+from trainable.cohort.sort import sort_images
+from trainable.commands.door import run
+from trainable.commands.sort import app
 from trainable.errors import InputError
 
 WriteImages = Callable[[Path, Iterable[str]], None]
+
+
+def sort(*arguments: object) -> object:
+    """Exit status of cxr-sort with these arguments."""
+    with pytest.raises(SystemExit) as end:
+        run(app, [str(argument) for argument in arguments])
+    return end.value.code
 
 
 def contents(folder: Path) -> list[str]:
@@ -22,7 +31,7 @@ def test_a_search_reads_back_what_was_sorted_with_its_patients(
     xray_csv: Path, tmp_path: Path
 ) -> None:
     before = contents(tmp_path / "chests")
-    main(["--data", str(xray_csv), "--out", str(tmp_path / "sorted"), "--shares", "75,25"])
+    assert sort("--data", xray_csv, "--out", tmp_path / "sorted", "--shares", "75,25") is None
     assert contents(tmp_path / "sorted") == contents(tmp_path / "chests") == before
     given = read_cohort(DataOptions(data=xray_csv)).manifest.set_index("sha256")
     source = DataOptions(data=tmp_path / "sorted", split="keep")
@@ -72,12 +81,12 @@ def test_a_folder_with_anything_in_it_is_refused_and_left_alone(
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
 
 
-def test_nothing_half_done_is_left_when_an_image_cannot_be_brought(
+def test_nothing_half_done_is_left_when_an_image_cannot_be_copied(
     xray_csv: Path, tmp_path: Path
 ) -> None:
     cohort = read_cohort(DataOptions(data=xray_csv))
     list_images(tmp_path / "chests")[5].unlink()
-    with pytest.raises(InputError, match="cannot bring"):
+    with pytest.raises(InputError, match="cannot copy"):
         sort_images(cohort, tmp_path / "sorted")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chests", "chests.csv"]
 
@@ -91,6 +100,22 @@ def test_a_manifest_that_lacks_an_image_is_refused(
         read_cohort(DataOptions(data=tmp_path / "sorted"))
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="not found"):
-        main(["--data", str(tmp_path / "no.csv"), "--out", str(tmp_path / "out")])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--data", "no.csv"], "not found"),
+        ([], "--data is missing"),
+        (["--data", "no.csv", "--shares", "a,b"], "--shares must be two percentages"),
+        (["--data", "no.csv", "--views", "0"], "--views must be at least 1 (got 0)"),
+        (["--data", "no.csv", "--views", "2"], "--views must be 1"),
+        (["--data", "no.csv", "--sed", "2"], "Did you mean --seed?"),
+    ],
+)
+def test_wrong_input_is_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert sort(*arguments, "--out", tmp_path / "out") == 2
+    refusal = capsys.readouterr().err.splitlines()
+    assert len(refusal) == 1
+    assert sentence in refusal[0]
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""cxr-noise on the assignment's own tables, and on rows that do differ."""
+"""cxr-compare on the assignment's own tables, and on rows that do differ."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.compare import describe, read_counts
+from analysis.counts import describe, read_counts
 from trainable.errors import InputError
 from trainable.evaluation.significance import differing_pairs, f1_interval, holm
 
@@ -89,9 +89,9 @@ def test_two_rows_are_compared_by_fisher_s_exact_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("TP,FN,FP\n1,2,3\n", "TN not among TP, FN, FP"),
-        ("TP,FN,FP,TN\n1,2,x,4\n1,2,3,4\n", "not in: 1$"),
-        ("row,TP,FN,FP,TN\na,1.5,2,3,4\nb,-1,2,3,4\n", "not in: a, b$"),
+        ("TP,FN,FP\n1,2,3\n", "missing: TN; found: TP, FN, FP"),
+        ("TP,FN,FP,TN\n1,2,x,4\n1,2,3,4\n", "wrong in: 1$"),
+        ("row,TP,FN,FP,TN\na,1.5,2,3,4\nb,-1,2,3,4\n", "wrong in: a, b$"),
         ("row,TP,FN,FP,TN\na,0,0,3,4\n", "positive images .* none in: a$"),
     ],
 )
@@ -108,5 +108,5 @@ def test_the_command_prints_the_table_or_what_is_wrong(tmp_path: Path) -> None:
     wrong = subprocess.run(
         [*command, tmp_path / "no.csv"], capture_output=True, text=True, check=False
     )
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert "not found" in wrong.stderr

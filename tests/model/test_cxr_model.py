@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from trainable.backbones.table import BACKBONES
-from trainable.model.summary import main
+from trainable.commands.door import run
+from trainable.commands.model import app
 
 ROOT = Path(__file__).parents[2]
 
 
-def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "trainable.model.summary", *arguments],
+        [sys.executable, "-m", "trainable.commands.model", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -24,20 +25,30 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Show":
-    return Show(monkeypatch, capsys)
+def show(capsys: pytest.CaptureFixture[str]) -> "Show":
+    return Show(capsys)
 
 
 class Show:
     """Runs the command in this process, which is many times faster."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
 
     def __call__(self, *arguments: str) -> str:
-        self._monkeypatch.setattr(sys, "argv", ["cxr-model", *arguments])
-        main()
+        assert self._run(arguments) is None
         return self._capsys.readouterr().out
+
+    def refusal(self, *arguments: str) -> str:
+        assert self._run(arguments) == 2
+        shown = self._capsys.readouterr()
+        assert shown.out == ""
+        return shown.err.rstrip("\n")
+
+    def _run(self, arguments: tuple[str, ...]) -> object:
+        with pytest.raises(SystemExit) as end:
+            run(app, arguments)
+        return end.value.code
 
     def counts(self, *arguments: str) -> tuple[int, ...]:
         return counts(self("--image-size", "32", *arguments))
@@ -52,13 +63,13 @@ def counts(output: str) -> tuple[int, ...]:
 
 
 def test_the_assignments_network_is_shown_with_its_three_counts() -> None:
-    run = run_command("squeezenet1_0")
-    assert (run.returncode, run.stderr) == (0, "")
-    assert counts(run.stdout) == (1_263_808, 528_384, 735_424)
+    done = run_process("squeezenet1_0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert counts(done.stdout) == (1_263_808, 528_384, 735_424)
     for shape in ("96 x 157 x 157", "96 x 78 x 78", "256 x 39 x 39", "512 x 19 x 19"):
-        assert shape in run.stdout
+        assert shape in done.stdout
     for kind in ("Conv2d", "ConcatPool", "BatchNorm1d", "Dropout", "Linear"):
-        assert kind in run.stdout
+        assert kind in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -69,39 +80,41 @@ def test_the_assignments_network_is_shown_with_its_three_counts() -> None:
     ],
 )
 def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint: str) -> None:
-    run = run_command(*arguments)
-    assert run.returncode == 1
-    assert run.stdout == ""
-    assert run.stderr.startswith("cxr-model: ")
-    assert complaint in run.stderr
-    assert len(run.stderr.splitlines()) == 1
+    done = run_process(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--unfreeze", "5"], "--unfreeze must be at most the 4 stages until the cut; got 5"),
-        (["--unfreeze", "2", "--cut", "layer1"], "at most the 1 stages until the cut; got 2"),
-        (["--unfreeze", "-1"], "--unfreeze must be a number of stages, or all; got '-1'"),
-        (["--unfreeze", "al"], "--unfreeze must be a number of stages, or all; got 'al'"),
-        (["--unfreeze", "1.5"], "--unfreeze must be a number of stages, or all; got '1.5'"),
+        (
+            ["--unfreeze", "5"],
+            "--unfreeze must be at most 4, the number of stages",
+        ),
+        (
+            ["--unfreeze", "2", "--cut", "layer1"],
+            "stages up to the cut (got 2)",
+        ),
+        (["--unfreeze", "-1"], "--unfreeze must be a number of stages, or all (got -1)"),
+        (["--unfreeze", "al"], "--unfreeze must be a number of stages, or all (got al)"),
+        (["--unfreeze", "1.5"], "--unfreeze must be a number of stages, or all (got 1.5)"),
         (["--head", "fast"], "--head must be 'fastai', 'plain' or 'logistic' (got fast)"),
         (["--head-layers", "0"], "--head-layers must be at least 1 (got 0)"),
         (["--head-layers", "8,,8"], "--head-layers must be a whole number (got nothing)"),
         (["--cut", "classifier"], "cut must be a cut point of resnet18; got 'classifier'"),
-        (["--image-size", "31"], "--image-size must be at least 32; got 31"),
-        (["--image-size", "-4"], "--image-size must be at least 32; got -4"),
+        (["--image-size", "31"], "--image-size must be at least 32 (got 31)"),
+        (["--image-size", "-4"], "--image-size must be at least 32 (got -4)"),
     ],
 )
 def test_a_wrong_number_is_refused_in_one_sentence(
     show: Show, arguments: list[str], complaint: str
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        show("resnet18", *arguments)
-    assert isinstance(caught.value.code, str)
-    assert caught.value.code.startswith("cxr-model: ")
-    assert complaint in caught.value.code
-    assert "\n" not in caught.value.code
+    refusal = show.refusal("resnet18", *arguments)
+    assert complaint in refusal
+    assert "\n" not in refusal
 
 
 def test_without_a_name_all_backbones_are_listed_with_their_cuts(show: Show) -> None:

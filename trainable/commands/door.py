@@ -21,14 +21,29 @@ from cyclopts import (
     Parameter,
     UnusedCliTokensError,
 )
+from cyclopts.help import DefaultFormatter, HelpPanel
 from pydantic import ValidationError
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 
 from trainable.errors import InputError, explain, flag, listing
 
 _REFUSED = 2
 _FAILED = 1
 _INTERRUPTED = 128 + 2  # as shells report SIGINT
+
+_VALUES = {"STR": "TEXT", "INT": "N", "FLOAT": "NUMBER"}
+"""What the help screen calls values that have no name of their own, by their types."""
+
+
+class _PlainHelp(DefaultFormatter):
+    """Help panels without names of Python types."""
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        entries = [
+            entry.copy(metavar=_VALUES.get(entry.metavar or "", entry.metavar))
+            for entry in panel.entries
+        ]
+        super().__call__(console, options, panel.copy(entries=entries))
 
 
 def new_app(name: str) -> App:
@@ -37,8 +52,10 @@ def new_app(name: str) -> App:
         name=name,
         version=_version,
         help_format="plaintext",
+        help_formatter=_PlainHelp(),
         default_parameter=Parameter(negative=(), show_default=_default_text),
-        group_arguments=Group("Arguments", sort_key=-1),
+        group_arguments=Group("Arguments", sort_key=0),
+        group_parameters=Group("Options", sort_key=1),
         group_commands=Group("Help", sort_key=99),
         suppress_keyboard_interrupt=False,
     )

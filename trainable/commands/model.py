@@ -1,0 +1,59 @@
+"""`cxr-model`: list the backbones with their cut points, or show one network layer by layer."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from trainable.commands.door import new_app, run
+from trainable.errors import InputError
+
+MIN_IMAGE_SIZE = 32
+
+app = new_app("cxr-model")
+
+
+@app.default
+def show(
+    backbone: str | None = None,
+    /,
+    *,
+    cut: Annotated[str | None, Parameter(metavar="NAME")] = None,
+    unfreeze: Annotated[str, Parameter(metavar="N")] = "0",
+    head: Annotated[str, Parameter(metavar="KIND")] = "fastai",
+    head_layers: Annotated[str, Parameter(metavar="UNITS,...")] = "512",
+    image_size: Annotated[int, Parameter(metavar="PIXELS")] = 320,
+) -> None:
+    """List the backbones with their cut points, or show one network layer by layer.
+
+    Args:
+        backbone: Name of the network in torchvision; all are listed if not given.
+        cut: Cut point that ends the body, such as layer2; the last of the backbone if not given.
+        unfreeze: Number of last stages to train, or all.
+        head: Kind of the head: fastai or plain.
+        head_layers: Units of the hidden layers of the head, such as 512 or 256,64, or none.
+        image_size: Edge of the square images, in pixels.
+    """
+    if image_size < MIN_IMAGE_SIZE:
+        raise InputError(f"--image-size must be at least {MIN_IMAGE_SIZE} (got {image_size})")
+    # PyTorch takes seconds to import: not before the command line is known to be right
+    from trainable.model.network import count_parameters
+    from trainable.model.summary import backbone_table, chosen_network, layer_table
+
+    if backbone is None:
+        print(backbone_table().to_string(index=False))
+        return
+    network = chosen_network(backbone, cut, unfreeze, head, head_layers)
+    print(layer_table(network, image_size).to_string(index=False))
+    count = count_parameters(network)
+    print(f"\ntotal parameters  {count.total:>12,}")
+    print(f"trainable         {count.trainable:>12,}")
+    print(f"frozen            {count.frozen:>12,}")
+
+
+def main() -> None:
+    """Run the command."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""`cxr-sort`: copy or link labelled images into class folders, each patient on one side."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.commands.door import new_app, run
+from trainable.errors import InputError
+
+_IMAGES = Group("Images", sort_key=0)
+_SORTED = Group("Sorted folder", sort_key=1)
+
+_NONE_GIVEN = DataOptions()
+
+app = new_app("cxr-sort")
+
+
+@app.default
+def sort(
+    *,
+    options: Annotated[DataOptions, Parameter(name="*", group=_IMAGES)] = _NONE_GIVEN,
+    out: Annotated[Path, Parameter(group=_SORTED, metavar="FOLDER")],
+    shares: Annotated[str | None, Parameter(group=_SORTED, metavar="PERCENT,...")] = None,
+    seed: Annotated[int, Parameter(group=_SORTED)] = 0,
+    mixed_patients: Annotated[bool, Parameter(group=_SORTED)] = False,
+    link: Annotated[bool, Parameter(group=_SORTED, negative="--copy")] = False,
+) -> None:
+    """Copy or link labelled images into class folders, each patient on one side.
+
+    Args:
+        options: Labelled images.
+        out: Folder to make.
+        shares: Percentages for training and validation, such as 80,20; no split if not given.
+        seed: Seed of the split.
+        mixed_patients: Accept patients that have images of both classes.
+        link: Make hard links, which take no room, or copies (the default).
+    """
+    percentages = _percentages(shares)
+    if options.data is None:
+        raise InputError("--data is missing; name a CSV file or a folder of class folders")
+    if options.views != 1:
+        raise InputError(f"--views must be 1 to sort single images (got {options.views})")
+    # scikit-learn takes seconds to import: not before the command line is known to be right
+    from trainable.cohort.sort import sort_images
+
+    cohort = read_cohort(options.model_copy(update={"split": options.split or "merge"}))
+    for line in sort_images(
+        cohort, out, percentages, seed, mixed_patients=mixed_patients, link=link
+    ):
+        print(line)
+
+
+def _percentages(text: str | None) -> tuple[int, ...]:
+    """Read `80,20`."""
+    if text is None:
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"--shares must be two percentages that add up to 100, such as 80,20 (got {text})"
+        ) from error
+
+
+def main() -> None:
+    """Run the command."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()
