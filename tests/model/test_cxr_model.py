@@ -149,6 +149,11 @@ def test_a_classifier_can_stay_in_the_body(show: Show) -> None:
     assert trained == total - frozen == 2 * 2000 + 2000 * 512 + 1024 + 1024
 
 
+def test_a_logistic_head_on_all_stages_side_by_side_is_shown(show: Show) -> None:
+    _, trained, _ = show.counts("resnet18", "--cut", "fused", "--head", "logistic")
+    assert trained == 2 * (2 * (64 + 128 + 256 + 512) + 1)
+
+
 def test_a_head_of_ones_own_layers_is_shown(show: Show) -> None:
     output = show("resnet18", "--head", "plain", "--head-layers", "256,64", "--image-size", "32")
     shown = re.findall(r"^ *head\.\S+ +(\w+) +(\d+) ", output, re.M)

@@ -29,7 +29,7 @@ def show(
         backbone: Name of the network in torchvision; all are listed if not given.
         cut: Cut point that ends the body, such as layer2; the last of the backbone if not given.
         unfreeze: Number of last stages to train, or all.
-        head: Kind of the head: fastai or plain.
+        head: Kind of the head: fastai, plain or logistic.
         head_layers: Units of the hidden layers of the head, such as 512 or 256,64, or none.
         image_size: Edge of the square images, in pixels.
     """

@@ -35,7 +35,7 @@ def chosen_network(
             f"(got {unfreeze})"
         )
     num_trained = count_trained(int(unfreeze) if unfreeze.isdecimal() else unfreeze, len(stages))
-    settings = {"cut": stages[-1].cut, "unfreeze": num_trained, "head": head}
+    settings = {"cut": cut or stages[-1].cut, "unfreeze": num_trained, "head": head}
     settings |= {"backbone": name, "head_layers": head_layers}
     return build_network(backbone.build(), TrialConfig.model_validate(settings))
 
