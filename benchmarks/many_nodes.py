@@ -117,9 +117,9 @@ def trials_on_nodes(num_nodes: int, num_trials: int) -> list[dict[str, float]]:
         patch("search.tune.tuner.run_trial", report_only),
     ):
         run = new_run(Path(folder, "run"))
-        study = StudySearch(SPACE, run, 0, 1, Capacity(resources))
+        study = StudySearch(SPACE, run, 0, Capacity(resources))
         tuner.run_trials(run, study, TASK, None, resources, num_trials, None, milestones)
-        assert len(run.trials()) == num_trials
+        assert len(run.log.table()) == num_trials
     return [{"nodes": num_nodes, **row} for row in milestones.rows]
 
 

@@ -40,7 +40,7 @@ def suggestions(num_trials: int, num_under_way: int) -> Iterator[dict[str, float
     """Suggest and end trials without Ray; a row each time that the number of trials doubles."""
     with tempfile.TemporaryDirectory() as folder:
         run = new_run(Path(folder, "run"))
-        search = StudySearch(SPACE, run, 0, 5, lambda: num_under_way)
+        search = StudySearch(SPACE, run, 0, lambda: num_under_way)
         rng = np.random.default_rng(0)
         under_way: deque[tuple[str, dict[str, Any]]] = deque()
         done, began, last = 50, time.perf_counter(), 0
@@ -48,7 +48,7 @@ def suggestions(num_trials: int, num_under_way: int) -> Iterator[dict[str, float
             if len(under_way) == num_under_way:
                 name, config = under_way.popleft()
                 f1 = rng.random()
-                run.add_trial(config["number"], "complete", config["trial"], {"objective": f1})
+                run.log.add(config["number"], "complete", config["trial"], {"objective": f1})
                 search.on_trial_complete(
                     name, {"objective": f1, "fold": 5, "training_iteration": 1}
                 )

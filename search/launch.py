@@ -1,8 +1,6 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
 import functools
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +18,8 @@ from search.report.plan import plan_lines
 from search.report.winner import describe_test, describe_winner
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
-from search.tune.study import StudySearch, num_ended, open_study, reconcile
+from search.tune.ending import Ended
+from search.tune.study import StudySearch, open_study, reconcile
 from search.tune.tuner import run_trials
 from search.winner.held_out import evaluate_on_test
 from search.winner.winner import write_winner
@@ -50,19 +49,19 @@ def launch(
             run, plan = resume_run(asked, out, resume, wait_for_cluster)
     for line in (*plan_lines(plan), f"run folder: {run.path}"):
         console.print(line, highlight=False, soft_wrap=True)
-    interrupted = _run(run, plan, console)
-    return _conclude(run, plan, interrupted, console)
+    ended = _run(run, plan, console)
+    return _conclude(run, plan, ended, console)
 
 
-def _run(run: RunFolder, plan: SearchPlan, console: Console) -> bool:
-    """Run the trials that are missing; True if Ctrl-C ended them."""
+def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
+    """Run the trials that are missing, and return why they ended."""
     compute, budget = plan.options.compute, plan.options.run.time_budget
     resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
     has_gpu = resources.gpus > 0
     space = plan.space_here(has_gpu=has_gpu)
     study = open_study(run, space)
     reconcile(run, study)
-    missing = plan.num_trials - num_ended(run)
+    missing = plan.num_trials - run.log.num_ended()
     if not has_gpu:
         stages = space.describe("unfreeze")
         console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
@@ -73,37 +72,34 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> bool:
         )  # fmt: skip
     console.print()
     if missing <= 0:
-        return False
+        return "all"
     capacity = Capacity(resources, plan.options.advanced.max_concurrent)
-    search = StudySearch(space, run, plan.task.seed, len(plan.task.folds), capacity)
+    search = StudySearch(space, run, plan.task.seed, capacity)
     shipment = ship(plan.task, plan.pixels) if compute.address else None
     display = SearchDisplay(run, plan.num_trials, console)
-    end = math.inf
-    if budget is not None:
-        end = time.monotonic() + budget.total_seconds()
-    run_trials(run, search, plan.task, shipment, resources, missing, budget, display)
+    ended = run_trials(run, search, plan.task, shipment, resources, missing, budget, display)
     reconcile(run, study)
-    return num_ended(run) < plan.num_trials and time.monotonic() < end
+    return ended
 
 
-def _conclude(run: RunFolder, plan: SearchPlan, interrupted: bool, console: Console) -> int:
+def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Console) -> int:
     winner = write_winner(run, plan)
-    trials = run.trials()
-    ended = num_ended(run)
+    trials = run.log.table()
+    ended = run.log.num_ended()
     say = functools.partial(console.print, highlight=False, soft_wrap=True, markup=False)
     if num_failed := int((trials["state"] == "failed").sum()):
-        say(f"{num_failed} of {ended} trials failed; their errors are in {run.trials_csv}")
+        say(f"{num_failed} of {ended} trials failed; their errors are in {run.log.csv}")
     if ended < plan.num_trials:
         why = (
             "Ctrl-C"
-            if interrupted
+            if why_ended == "interrupt"
             else f"the time budget of {duration_text(plan.options.run.time_budget)}"
         )
         say(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
         say(f"  cxr-search --resume {run.path}")
     if winner is None:
         say("no trial completed, so there is no winner")
-        return 130 if interrupted else 1
+        return 130 if why_ended == "interrupt" else 1
     say()
     rows = plan.space.experiments.rows
     if rows:
@@ -124,4 +120,4 @@ def _conclude(run: RunFolder, plan: SearchPlan, interrupted: bool, console: Cons
         say(demo.describe_best_possible(run.path))
     new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
     say(f"\npredict with: cxr-predict {run.path} --images {new}")
-    return 130 if interrupted else 0
+    return 130 if why_ended == "interrupt" else 0

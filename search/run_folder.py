@@ -1,57 +1,33 @@
 """The run folder: all that a search was asked, did and found; analysis reads it."""
 
-import csv
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from pydantic import ValidationError
 
 from search.options import SearchOptions
+from search.trial_log import TrialLog
 from trainable.cohort.cohort import Cohort
-from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
-from trainable.evaluation.metrics import Evaluation
-from trainable.files import replacing, write_text
-from trainable.places import scores_file
-
-TrialState = Literal["complete", "stopped", "failed", "interrupted"]
-ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
-"""States that count towards the number of trials asked for; the others are run again."""
+from trainable.files import write_text
 
 FORMAT = 4
 """Of `settings.json`; another number is another version, whose folders cannot be resumed."""
-
-_METRICS = tuple(Evaluation.__annotations__)
-COLUMNS = (
-    *("number", "state", "objective", *_METRICS),
-    *TrialConfig.model_fields,
-    *("fold", "num_steps", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
-    *("source", "num_forwarded", "seconds", "ended", "error"),
-)
-"""Columns of `trials.csv`, one row a trial, in the order in which the trials ended."""
 
 
 class RunFolder:
     """Files of one search.
 
     `settings.json`, `space.yaml`, `cohort.csv` and `cohort.json` are written once; `study.log` is
-    Optuna's; `tensorboard/` is Ray Tune's. `trials.csv` and `scores/NNNNN.npy` grow by each trial
-    as it ends: the scores first, then the row, and only then is Optuna told. So what Optuna counts
-    as finished is always here, and a trial without a row is one to run again.
+    Optuna's; `tensorboard/` is Ray Tune's. `trials.csv` and `scores/NNNNN.npy` belong to `log`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
-        self.trials_csv = self.path / "trials.csv"
+        self.log = TrialLog(self.path)
         self.study_log = self.path / "study.log"
         self.space_yaml = self.path / "space.yaml"
         self._lock = FileLock(self.path / ".lock")
@@ -70,10 +46,10 @@ class RunFolder:
 
     def create(self, options: SearchOptions, cohort: Cohort) -> None:
         """Write what the search was asked."""
-        (self.path / "scores").mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         self.acquire()
         cohort.save(self.path)
-        self._append(COLUMNS)
+        self.log.create()
         # last: a folder without it is not yet a run
         asked = options.model_dump(mode="json", exclude={"compute": {"address"}})
         text = json.dumps({"format": FORMAT, **asked}, indent=2)
@@ -91,13 +67,12 @@ class RunFolder:
             raise InputError(f"not the folder of a search (no settings.json): {self.path}")
         self.acquire()
         options = _read_options(settings_json)
-        header = self.trials_csv.read_text().partition("\n")[0]
-        if options is None or header != ",".join(COLUMNS):
+        if options is None or not self.log.fits_this_version():
             raise InputError(
                 f"another version of cxr wrote {self.path}: continue with that version, or start a "
                 "new search"
             )
-        for file in (self.trials_csv, self.study_log):
+        for file in (self.log.csv, self.study_log):
             text = file.read_bytes() if file.exists() else b""
             whole = text[: text.rfind(b"\n") + 1]
             if whole != text:
@@ -119,39 +94,6 @@ class RunFolder:
     def release(self) -> None:
         """Give the folder back."""
         self._lock.release()
-
-    def trials(self) -> pd.DataFrame:
-        """All rows of `trials.csv`."""
-        return pd.read_csv(self.trials_csv, dtype={"state": str, "error": str, "head_layers": str})
-
-    def add_trial(
-        self,
-        number: int,
-        state: TrialState,
-        config: Mapping[str, Any],
-        metrics: Mapping[str, Any],
-        error: str = "",
-    ) -> None:
-        """Append one row; keys of `metrics` that are no column are left out."""
-        values = {**metrics, **config, "number": number, "state": state}
-        values |= {"ended": datetime.now(UTC).isoformat(timespec="seconds"), "error": error}
-        self._append(["" if values.get(name) is None else values[name] for name in COLUMNS])
-
-    def _append(self, row: Any) -> None:
-        # the end of a line marks a whole row, so no value may hold one
-        cells = [str(cell).replace("\r", "").replace("\n", " | ") for cell in row]
-        with self.trials_csv.open("a", newline="") as ledger:
-            csv.writer(ledger, lineterminator="\n").writerow(cells)
-
-    def save_scores(self, number: int, scores: NDArray[np.float32]) -> None:
-        """Keep the out-of-fold scores of a trial, in the order of the examinations."""
-        with replacing(scores_file(self.path, number)) as partial:
-            np.save(partial, scores)
-
-    def scores(self, number: int) -> NDArray[np.float32]:
-        """Out-of-fold scores (num_exams,) of a trial."""
-        scores: NDArray[np.float32] = np.load(scores_file(self.path, number))
-        return scores
 
 
 def _read_options(file: Path) -> SearchOptions | None:

@@ -140,14 +140,20 @@ def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> 
         shipment: images and weights; None on one machine, where the task's own files are.
     """
     try:
-        _report_folds(TrialConfig(**config["trial"]), task, shipment)
+        last = _run_folds(TrialConfig(**config["trial"]), task, shipment)
     except Exception as error:
-        tune.report({"error": "".join(traceback.format_exception_only(error)).strip()})
+        last = {"error": "".join(traceback.format_exception_only(error)).strip()}
+    tune.report(last)
+
+
+def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> dict[str, Any]:
+    """Report all folds but the last one.
+
+    Returns:
+        The metrics of the last fold. Nothing is left to do by then that could raise.
+    """
     if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-
-
-def _report_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> None:
+        torch.cuda.empty_cache()  # of the trial that this process ran before
     resources = tune.get_context().get_trial_resources().required_resources
     torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
     num_gpus = resources.get("GPU", 0)
@@ -161,9 +167,11 @@ def _report_folds(config: TrialConfig, task: Task, shipment: Shipment | None) ->
     else:  # of several GPUs, a frozen body's features need one
         records = cross_validate(config, task, device, store)
     for record in records:
-        # a frozen trial's folds take less time than telling of them
-        if record.fold == len(task.folds) or config.unfreeze:
-            tune.report(as_metrics(record, len(task.folds)))
+        metrics = as_metrics(record, len(task.folds))
+        # the folds of a frozen trial take less time than their reports
+        if record.fold < len(task.folds) and config.unfreeze:
+            tune.report(metrics)
+    return metrics
 
 
 def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from search.run_folder import ENDED, RunFolder
-from search.tune.tuner import why_lost
+from search.run_folder import RunFolder
+from search.tune.recorder import why_lost
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
@@ -46,7 +46,7 @@ class SearchDisplay(tune.Callback):
         **info: Any,
     ) -> None:
         """Begin the view."""
-        self._num_shown = len(self._run.trials())
+        self._num_shown = len(self._run.log.table())
         if not self._console.is_terminal:
             return
         self._progress = Progress(
@@ -82,14 +82,12 @@ class SearchDisplay(tune.Callback):
             self._live.stop()
 
     def _trials(self) -> pd.DataFrame:
-        return self._run.trials()
+        return self._run.log.table()
 
     def _show(self, num_running: int) -> None:
         trials = self._trials()
         if self._live and self._progress:
-            self._progress.update(
-                self._progress.task_ids[0], completed=int(trials["state"].isin(ENDED).sum())
-            )
+            self._progress.update(self._progress.task_ids[0], completed=self._run.log.num_ended())
             running = Text(f"{num_running} running", style="dim")
             parts: list[RenderableType] = [self._progress, running, best_table(trials)]
             self._live.update(Group(*parts), refresh=True)

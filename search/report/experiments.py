@@ -23,7 +23,7 @@ def describe_experiments(
     experiments = prepared.space.experiments
     results = _results(run, prepared, study)
     yield from experiment_lines(experiments, results)
-    yield _forward_passes(prepared, results, run.trials())
+    yield _forward_passes(prepared, results, run.log.table())
     if experiments.figures and results:
         from search.report.figures import draw_figures  # matplotlib is slow to import
 
@@ -35,7 +35,7 @@ def describe_experiments(
 
 def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[int, Result]:
     """Results of the complete rows, by their number."""
-    trials = run.trials()
+    trials = run.log.table()
     complete = {
         row["number"]: row for row in trials.to_dict("records") if row["state"] == "complete"
     }
@@ -44,7 +44,7 @@ def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[
     results = {}
     for trial in study.get_trials(deepcopy=False):
         if trial.number in complete:
-            scores = run.scores(trial.number)
+            scores = run.log.scores(trial.number)
             scored = ~np.isnan(scores)
             results[trial.params["row"]] = Result(
                 metrics={str(name): value for name, value in complete[trial.number].items()},

@@ -1,13 +1,10 @@
 """Which trial starts next, and which is stopped for being behind after some of its folds."""
 
-from typing import Any
-
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.schedulers import ASHAScheduler
 
-from search.run_folder import RunFolder
-from search.tune.study import METRIC, StudySearch
+from search.tune.study import METRIC
 
 _GRACE_FOLDS = 2
 _REDUCTION = 2
@@ -21,8 +18,8 @@ class FoldStopping(ASHAScheduler):
     layer reports its last fold alone, and is never stopped.
     """
 
-    def __init__(self, run: RunFolder, search: StudySearch, num_folds: int) -> None:
-        """Keep the stopped trials in the ledger of `run`, and tell `search` of them."""
+    def __init__(self, num_folds: int) -> None:
+        """Compare trials of so many folds."""
         super().__init__(
             time_attr="fold",
             metric=METRIC,
@@ -31,24 +28,6 @@ class FoldStopping(ASHAScheduler):
             grace_period=min(_GRACE_FOLDS, num_folds),
             reduction_factor=_REDUCTION,
         )
-        self._run = run
-        self._search = search
-        self._num_folds = num_folds
-
-    def on_trial_result(
-        self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
-    ) -> str:
-        """Decide whether a trial goes on; after an error or its last fold it ends by itself."""
-        if "error" in result or result["fold"] == self._num_folds:
-            return str(TrialScheduler.CONTINUE)
-        decision: str = super().on_trial_result(tune_controller, trial, result)
-        if decision == TrialScheduler.STOP:
-            why = f"after {result['fold']} of {self._num_folds} folds, behind the others"
-            self._run.add_trial(
-                trial.config["number"], "stopped", trial.config["trial"], result, why
-            )
-            self._search.stopped.add(trial.trial_id)
-        return decision
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The trial that was suggested last: a worker that has become free goes on with it.

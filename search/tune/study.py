@@ -9,7 +9,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from search.run_folder import ENDED, RunFolder
+from search.run_folder import RunFolder
 from search.space.protocol import SearchSpace
 from search.tune.recent_trials import RecentTrials
 
@@ -26,9 +26,9 @@ def open_study(run: RunFolder, space: SearchSpace) -> optuna.Study:
         direction="maximize",
         load_if_exists=True,
     )
-    if not study.trials:
-        for parameters in space.first_trials():
-            study.enqueue_trial(parameters)
+    # a kill may have left the queue incomplete; it is the first thing in a study
+    for parameters in space.first_trials()[len(study.trials) :]:
+        study.enqueue_trial(parameters)
     return study
 
 
@@ -41,7 +41,7 @@ def reconcile(run: RunFolder, study: optuna.Study) -> int:
     Returns:
         How many trials were interrupted.
     """
-    rows = {row["number"]: row for row in run.trials().to_dict("records")}
+    rows = {row["number"]: row for row in run.log.table().to_dict("records")}
     num_interrupted = 0
     for trial in study.get_trials(deepcopy=False):
         running = trial.state == TrialState.RUNNING
@@ -59,25 +59,19 @@ def reconcile(run: RunFolder, study: optuna.Study) -> int:
             # a trial that was cut off before it took its queued parameters has them still
             queued = trial.system_attrs.get("fixed_params", {})
             study.enqueue_trial({**queued, **trial.params})
-            run.add_trial(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
+            run.log.add(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
             num_interrupted += 1
     return num_interrupted
 
 
-def num_ended(run: RunFolder) -> int:
-    """Trials that count towards the number asked for."""
-    return int(run.trials()["state"].isin(ENDED).sum())
-
-
 class StudySearch(OptunaSearch):
-    """Ray's Optuna searcher, but a trial that was stopped before its last fold has no value.
+    """Ray's Optuna searcher, but Optuna is told what the log of trials says.
 
-    Ray tells Optuna the last reported value of a trial that is stopped by Ctrl-C or the time
-    budget, as if it were the trial's score.
+    Ray's own gives Optuna the last reported value of a trial that was stopped, as if that value
+    were the score of the trial.
 
     Attributes:
-        stopped: Tune's names of the trials that were stopped for being behind.
-        stops_early: whether any may be.
+        stops_early: Whether a trial may be stopped for being behind.
     """
 
     def __init__(
@@ -85,7 +79,6 @@ class StudySearch(OptunaSearch):
         space: SearchSpace,
         run: RunFolder,
         seed: int,
-        num_folds: int,
         capacity: Callable[[], int],
     ) -> None:
         """Continue the study of `run`, with as many trials under way as `capacity` says."""
@@ -105,16 +98,18 @@ class StudySearch(OptunaSearch):
             study_name=STUDY_NAME,
             storage=run.storage(RecentTrials),
         )
-        self.stopped: set[str] = set()
+        self._log = run.log
+        self._numbers: dict[str, int] = {}  # of the trials under way
         self.stops_early = space.stops_early
-        self._num_folds = num_folds
         self._capacity = capacity
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """The next configuration, or None while the cluster is full."""
-        if len(self._ot_trials) - len(self._completed_trials) >= self._capacity():
+        if len(self._numbers) >= self._capacity():
             return None
-        return cast("dict[str, Any]", super().suggest(trial_id))
+        suggested = cast("dict[str, Any]", super().suggest(trial_id))
+        self._numbers[trial_id] = suggested["number"]
+        return suggested
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Tell Optuna nothing before a trial ends: each telling is a write to its file."""
@@ -122,7 +117,10 @@ class StudySearch(OptunaSearch):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell Optuna the score of a whole trial, or that there is none."""
-        whole = result is not None and result.get("fold") == self._num_folds
-        failed = error or not (whole or trial_id in self.stopped)
-        super().on_trial_complete(trial_id, result if whole else None, failed)
+        """Tell Optuna the score of a complete trial, or that there is none."""
+        number = self._numbers.pop(trial_id, None)
+        if number is None:  # Ray may say it twice
+            return
+        state = self._log.states().get(number)
+        told = result if state == "complete" else None
+        super().on_trial_complete(trial_id, told, state not in ("complete", "stopped"))

@@ -32,14 +32,14 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
     Returns:
         The winner; None, and nothing written, if no trial completed.
     """
-    trials = run.trials()
+    trials = run.log.table()
     complete = trials[trials["state"] == "complete"].sort_values("number")
     if complete.empty:
         return None
     scoring, task = plan.options.scoring, plan.task
     rows = complete.to_dict("records")
     configs = [_config(row) for row in rows]
-    scores = np.stack([run.scores(row["number"]) for row in rows])
+    scores = np.stack([run.log.scores(row["number"]) for row in rows])
     scored = ~np.isnan(scores).any(axis=0)
     labels, scores = task.data.labels[scored], scores[:, scored]
     found = select(

@@ -10,7 +10,8 @@ import pytest
 from fixtures.cohorts import CONFIG, cohort
 
 from search.options import SearchOptions
-from search.run_folder import COLUMNS, RunFolder, new_run_path
+from search.run_folder import RunFolder, new_run_path
+from search.trial_log import COLUMNS
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 
@@ -37,9 +38,9 @@ def test_what_was_asked_comes_back(run: RunFolder) -> None:
 
 
 def test_rows_keep_numbers_and_errors_of_several_lines(run: RunFolder) -> None:
-    run.add_trial(0, "complete", CONFIG, {"f1": 0.25, "tp": 3, "unknown": 1})
-    run.add_trial(1, "failed", CONFIG, {}, 'RuntimeError: first\nsecond, "quoted"')
-    trials = run.trials()
+    run.log.add(0, "complete", CONFIG, {"f1": 0.25, "tp": 3, "unknown": 1})
+    run.log.add(1, "failed", CONFIG, {}, 'RuntimeError: first\nsecond, "quoted"')
+    trials = run.log.table()
     assert tuple(trials.columns) == COLUMNS
     assert trials["f1"].tolist()[0] == 0.25
     assert trials["error"].tolist()[1] == 'RuntimeError: first | second, "quoted"'
@@ -49,22 +50,22 @@ def test_rows_keep_numbers_and_errors_of_several_lines(run: RunFolder) -> None:
 def test_layers_of_a_head_come_back_from_a_cell(run: RunFolder) -> None:
     written = [TrialConfig(head_layers=layers) for layers in ((), (512,), (256, 64))]
     for number, config in enumerate(written):
-        run.add_trial(number, "complete", config.model_dump(), {})
-    cells = run.trials()[list(TrialConfig.model_fields)].to_dict("records")
+        run.log.add(number, "complete", config.model_dump(), {})
+    cells = run.log.table()[list(TrialConfig.model_fields)].to_dict("records")
     assert [TrialConfig.model_validate(row) for row in cells] == written
 
 
 def test_layers_of_a_head_come_back_where_all_have_one(run: RunFolder) -> None:
-    run.add_trial(0, "complete", CONFIG, {})
-    assert run.trials()["head_layers"].tolist() == ["512"]
+    run.log.add(0, "complete", CONFIG, {})
+    assert run.log.table()["head_layers"].tolist() == ["512"]
 
 
 def test_a_table_of_other_columns_is_left_alone(run: RunFolder) -> None:
-    text = run.trials_csv.read_text().replace("head_layers", "head_width")
-    run.trials_csv.write_text(text)
+    text = run.log.csv.read_text().replace("head_layers", "head_width")
+    run.log.csv.write_text(text)
     with pytest.raises(InputError, match="another version of cxr wrote"):
         reopened(run).open()
-    assert run.trials_csv.read_text() == text
+    assert run.log.csv.read_text() == text
 
 
 @pytest.mark.parametrize(
@@ -87,19 +88,19 @@ def test_settings_that_cannot_be_read_are_refused(
 
 
 def test_a_row_cut_off_by_a_kill_is_dropped_and_the_others_stay(run: RunFolder) -> None:
-    run.add_trial(0, "complete", CONFIG, {"f1": 0.25})
-    with run.trials_csv.open("a") as ledger:
+    run.log.add(0, "complete", CONFIG, {"f1": 0.25})
+    with run.log.csv.open("a") as ledger:
         ledger.write("1,complete,0.3")
     again = reopened(run)
     again.open()
-    again.add_trial(1, "complete", CONFIG, {"f1": 0.5})
-    assert again.trials()["f1"].tolist() == [0.25, 0.5]
+    again.log.add(1, "complete", CONFIG, {"f1": 0.5})
+    assert again.log.table()["f1"].tolist() == [0.25, 0.5]
 
 
 def test_scores_come_back_bit_by_bit(run: RunFolder) -> None:
     scores = np.array([0.1, np.nan, 1.0], np.float32)
-    run.save_scores(12, scores)
-    np.testing.assert_array_equal(run.scores(12), scores)
+    run.log.add(12, "complete", CONFIG, {}, scores=scores)
+    np.testing.assert_array_equal(run.log.scores(12), scores)
 
 
 def test_a_second_search_in_the_folder_is_refused(run: RunFolder) -> None:

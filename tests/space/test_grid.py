@@ -34,19 +34,19 @@ def seeds(search: StudySearch, names: str) -> list[int]:
 
 
 def test_every_row_is_run_once_in_order(tmp_path: Path) -> None:
-    search = StudySearch(Grid(LIST), new_run(tmp_path), seed=0, num_folds=1, capacity=lambda: 9)
+    search = StudySearch(Grid(LIST), new_run(tmp_path), seed=0, capacity=lambda: 9)
     assert seeds(search, "abcd") == [0, 1, 2, 3]
 
 
 def test_a_row_that_was_interrupted_is_run_again_and_no_other(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    before = StudySearch(Grid(LIST), run, seed=0, num_folds=1, capacity=lambda: 9)
+    before = StudySearch(Grid(LIST), run, seed=0, capacity=lambda: 9)
     assert seeds(before, "ab") == [0, 1]
-    run.add_trial(0, "complete", LIST.rows[0].config.model_dump(), {"objective": 0.5})
+    run.log.add(0, "complete", LIST.rows[0].config.model_dump(), {"objective": 0.5})
     # a third row was taken from the queue, but was cut off before it was looked at
     open_study(run, Grid(LIST)).ask()
     reconcile(run, open_study(run, Grid(LIST)))
-    again = StudySearch(Grid(LIST), run, seed=0, num_folds=1, capacity=lambda: 9)
+    again = StudySearch(Grid(LIST), run, seed=0, capacity=lambda: 9)
     assert sorted(seeds(again, "cde")) == [1, 2, 3]
 
 

@@ -22,8 +22,9 @@ from search.prepare import SearchPlan, prepare
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, Resources
 from search.tune.cluster import cluster
+from search.tune.recorder import why_lost
 from search.tune.study import StudySearch
-from search.tune.tuner import run_trials, why_lost
+from search.tune.tuner import run_trials
 from trainable.backbones.table import find_backbone
 from trainable.cohort.phantoms import write_demo
 from trainable.ray_worker import ship
@@ -83,7 +84,7 @@ def run_search(
         shutil.rmtree(folder / gone)
     task = dataclasses.replace(prepared.task, cache=folder / "of_the_node")
     space = prepared.space_here(has_gpu=False)
-    search = StudySearch(space, run, 0, len(task.folds), Capacity(ONE_CPU))
+    search = StudySearch(space, run, 0, Capacity(ONE_CPU))
     run_trials(run, search, task, shipment, ONE_CPU, num_trials, None, callback)
     return run
 
@@ -136,12 +137,12 @@ def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_
     killed, cut_off = losses.said
     assert killed.startswith("its worker process has died on ")
     assert cut_off.startswith(("its node has died", "it cannot be reached"))
-    trials = run.trials()
+    trials = run.log.table()
     assert len(trials) == 4
     assert set(trials["state"]) <= {"complete", "stopped"}
     assert sorted(trials["number"]) == list(range(4))
     for number in trials["number"][trials["state"] == "complete"]:
-        assert np.isfinite(run.scores(number)).all()
+        assert np.isfinite(run.log.scores(number)).all()
 
 
 @pytest.mark.usefixtures("worker")

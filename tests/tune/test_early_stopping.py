@@ -13,10 +13,18 @@ from search.options import SearchOptions
 from search.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.early_stopping import FoldStopping
-from search.tune.study import StudySearch, num_ended, open_study, reconcile
+from search.tune.ending import Ending
+from search.tune.recorder import Recorder
+from search.tune.study import StudySearch, open_study, reconcile
 
 SPACE = make_space(
-    Layer("{}", {"unfreeze": ["one"], "normalization": ["none", "image"], "image_size": 64})
+    Layer(
+        "{}",
+        {
+            **{"unfreeze": ["one"], "normalization": ["none", "image"]},
+            **{"image_size": 64, "first_trials": []},
+        },
+    )
 ).restricted_to(("squeezenet1_0",), has_gpu=False)
 
 
@@ -26,8 +34,10 @@ class Race:
     def __init__(self, folder: Path, num_folds: int = 5) -> None:
         self.run = RunFolder(folder / "run")
         self.run.create(SearchOptions.of(data=Path("x.csv")), cohort())
-        self.search = StudySearch(SPACE, self.run, seed=0, num_folds=num_folds, capacity=lambda: 9)
-        self.scheduler = FoldStopping(self.run, self.search, num_folds)
+        self.search = StudySearch(SPACE, self.run, seed=0, capacity=lambda: 9)
+        self.scheduler = FoldStopping(num_folds)
+        self.recorder = Recorder(self.run.log, num_folds)
+        self.ending = Ending(num_folds, None)
         self.trials: dict[str, Trial] = {}
 
     def report(self, name: str, fold: int, objective: float) -> str:
@@ -36,13 +46,17 @@ class Race:
             config = {"number": len(self.trials), "trial": CONFIG}
             self.trials[name] = Trial("race", config=config, trial_id=name, stub=True)
             self.scheduler.on_trial_add(None, self.trials[name])  # type: ignore[arg-type]
-        result: dict[str, Any] = {"fold": fold, "objective": objective, "training_iteration": fold}
-        decision = self.scheduler.on_trial_result(
-            None,  # type: ignore[arg-type]
-            self.trials[name],
-            result,
-        )
-        if decision == TrialScheduler.STOP or fold == 5:
+        result: dict[str, Any] = {"fold": fold, "objective": objective, "time_total_s": 0.0}
+        decision = TrialScheduler.STOP
+        if not self.ending(name, result):
+            decision = self.scheduler.on_trial_result(
+                None,  # type: ignore[arg-type]
+                self.trials[name],
+                result,
+            )
+        result["done"] = decision == TrialScheduler.STOP
+        self.recorder.on_trial_result(fold, [], self.trials[name], result)
+        if decision == TrialScheduler.STOP:
             self.search.on_trial_complete(name, result)
         return decision
 
@@ -58,12 +72,12 @@ def test_a_trial_that_is_behind_after_two_folds_stops(race: Race) -> None:
     assert race.report("bad", 1, 0.9) == TrialScheduler.CONTINUE
     assert race.report("bad", 2, 0.4) == TrialScheduler.STOP
     assert race.report("better", 2, 0.6) == TrialScheduler.CONTINUE
-    trials = race.run.trials()
+    trials = race.run.log.table()
     assert trials["state"].tolist() == ["stopped"]
     assert trials["number"].tolist() == [1]
     assert (trials["fold"].item(), trials["objective"].item()) == (2, 0.4)
     assert trials["error"].item() == "after 2 of 5 folds, behind the others"
-    assert num_ended(race.run) == 1
+    assert race.run.log.num_ended() == 1
 
 
 def test_a_stopped_trial_is_pruned_in_the_study_and_not_run_again(race: Race) -> None:
@@ -74,28 +88,23 @@ def test_a_stopped_trial_is_pruned_in_the_study_and_not_run_again(race: Race) ->
     assert study.trials[1].state == TrialState.PRUNED
     race.report("good", 5, 0.5)
     reconcile(race.run, study)
-    assert [trial.state for trial in study.trials].count(TrialState.WAITING) == 1
-    assert race.run.trials()["state"].tolist() == ["stopped", "interrupted"]
+    assert [trial.state for trial in study.trials].count(TrialState.WAITING) == 0
+    assert race.run.log.table()["state"].tolist() == ["stopped", "complete"]
 
 
-def test_a_trial_ends_by_itself_after_its_last_fold(race: Race) -> None:
+def test_a_trial_ends_at_its_last_fold_and_is_complete(race: Race) -> None:
     race.report("good", 4, 0.5)
-    assert race.report("frozen", 5, 0.0) == TrialScheduler.CONTINUE
-    assert race.run.trials().empty
+    assert race.report("frozen", 5, 0.0) == TrialScheduler.STOP
+    assert race.run.log.table()["state"].tolist() == ["complete"]
+    assert open_study(race.run, SPACE).trials[1].value == 0.0
 
 
-def test_a_trial_that_reports_an_error_is_left_to_end(race: Race) -> None:
-    race.report("good", 1, 0.5)
-    result = {"error": "ValueError: no", "training_iteration": 1}
-    decision = race.scheduler.on_trial_result(
-        None,  # type: ignore[arg-type]
-        race.trials["good"],
-        result,
-    )
-    assert decision == TrialScheduler.CONTINUE
+def test_a_trial_ends_at_its_error(race: Race) -> None:
+    assert race.ending("any", {"error": "ValueError: no", "done": False})
 
 
 def test_with_one_split_no_trial_stops(tmp_path: Path) -> None:
     race = Race(tmp_path, num_folds=1)
-    assert race.report("good", 1, 0.5) == TrialScheduler.CONTINUE
-    assert race.report("bad", 1, 0.1) == TrialScheduler.CONTINUE
+    race.report("good", 1, 0.5)
+    race.report("bad", 1, 0.1)
+    assert race.run.log.table()["state"].tolist() == ["complete", "complete"]

@@ -1,6 +1,7 @@
 """After any interruption, study and ledger agree, and no trial is lost or counted twice."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import optuna
 import pytest
@@ -10,10 +11,16 @@ from optuna.trial import TrialState
 from search.options import SearchOptions
 from search.run_folder import RunFolder
 from search.space.files import Layer, make_space
-from search.tune.study import StudySearch, num_ended, open_study, reconcile
+from search.tune.study import StudySearch, open_study, reconcile
 
 SPACE = make_space(
-    Layer("{}", {"unfreeze": ["none"], "normalization": ["none", "image"], "image_size": 64})
+    Layer(
+        "{}",
+        {
+            **{"unfreeze": ["none"], "head": "fastai", "normalization": ["none", "image"]},
+            **{"image_size": 64, "first_trials": []},
+        },
+    )
 ).restricted_to(("squeezenet1_0",), has_gpu=False)
 
 
@@ -35,8 +42,8 @@ def test_a_trial_without_a_row_is_run_again_with_its_parameters(run: RunFolder) 
     lost = ask(study)
     assert reconcile(run, study) == 1
     assert study.trials[0].state == TrialState.FAIL
-    assert run.trials()["state"].tolist() == ["interrupted"]
-    assert num_ended(run) == 0
+    assert run.log.table()["state"].tolist() == ["interrupted"]
+    assert run.log.num_ended() == 0
     again = ask(study)
     assert again.params == lost.params
 
@@ -53,7 +60,7 @@ def test_settling_twice_changes_nothing_more(run: RunFolder) -> None:
 def test_a_whole_trial_that_optuna_was_not_told_of_is_kept(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     trial = ask(study)
-    run.add_trial(trial.number, "complete", CONFIG, {"objective": 0.625})
+    run.log.add(trial.number, "complete", CONFIG, {"objective": 0.625})
     assert reconcile(run, study) == 0
     assert study.trials[0].state == TrialState.COMPLETE
     assert study.trials[0].value == 0.625
@@ -63,10 +70,10 @@ def test_a_whole_trial_that_optuna_was_not_told_of_is_kept(run: RunFolder) -> No
 def test_a_failed_trial_is_not_run_again(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     trial = ask(study)
-    run.add_trial(trial.number, "failed", CONFIG, {}, "DivergedError: ...")
+    run.log.add(trial.number, "failed", CONFIG, {}, "DivergedError: ...")
     reconcile(run, study)
     assert [t.state for t in study.trials] == [TrialState.FAIL]
-    assert num_ended(run) == 1
+    assert run.log.num_ended() == 1
 
 
 def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
@@ -77,28 +84,52 @@ def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "state", "value"),
+    ("logged", "state", "value"),
     [
-        ({"objective": 0.5, "fold": 5, "training_iteration": 5}, TrialState.COMPLETE, 0.5),
-        ({"objective": 0.9, "fold": 2, "training_iteration": 2}, TrialState.FAIL, None),
+        ("complete", TrialState.COMPLETE, 0.5),
+        ("stopped", TrialState.PRUNED, None),
+        ("failed", TrialState.FAIL, None),
         (None, TrialState.FAIL, None),
     ],
-    ids=["all folds", "stopped after two folds", "stopped before the first"],
 )
-def test_only_a_whole_trial_has_a_value(
-    run: RunFolder, result: dict[str, float] | None, state: TrialState, value: float | None
+def test_optuna_is_told_what_the_log_says(
+    run: RunFolder, logged: Any, state: TrialState, value: float | None
 ) -> None:
-    search = StudySearch(SPACE, run, seed=0, num_folds=5, capacity=lambda: 9)
+    search = StudySearch(SPACE, run, seed=0, capacity=lambda: 9)
     search.suggest("one")
-    search.on_trial_complete("one", result)
+    if logged:
+        run.log.add(0, logged, CONFIG, {"objective": 0.5})
+    for _ in range(2):
+        search.on_trial_complete("one", {"objective": 0.5, "training_iteration": 2})
     [trial] = open_study(run, SPACE).trials
     assert (trial.state, trial.value) == (state, value)
+
+
+def test_a_second_end_of_a_trial_changes_nothing(run: RunFolder) -> None:
+    run.log.add(0, "complete", CONFIG, {"objective": 0.5})
+    run.log.add(0, "failed", CONFIG, {}, "lost its worker")
+    assert run.log.table()["state"].tolist() == ["complete"]
+    assert run.log.num_ended() == 1
+
+
+def test_a_list_whose_queue_was_cut_off_loses_no_row(run: RunFolder) -> None:
+    class List:
+        def first_trials(self) -> list[dict[str, int]]:
+            return [{"row": row} for row in range(6)]
+
+    study = open_study(run, cast("Any", List()))
+    lines = run.study_log.read_text().splitlines(keepends=True)
+    run.study_log.write_text("".join(lines[:-3]))
+    for _ in range(2):
+        study = open_study(run, cast("Any", List()))
+        queued = [trial.system_attrs["fixed_params"]["row"] for trial in study.trials]
+        assert queued == list(range(6))
 
 
 def test_a_later_session_draws_other_random_trials(run: RunFolder) -> None:
     drawn = []
     for name in ("first", "second"):
-        search = StudySearch(SPACE, run, seed=0, num_folds=5, capacity=lambda: 9)
+        search = StudySearch(SPACE, run, seed=0, capacity=lambda: 9)
         for number in range(3):
             suggested = search.suggest(f"{name}{number}")
             assert suggested is not None

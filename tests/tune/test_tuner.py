@@ -1,9 +1,14 @@
 """Trials on a real Ray cluster: a failing one is kept with its error, and the others go on."""
 
 import dataclasses
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from ray import tune
 
@@ -50,13 +55,11 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
     )
     resources = resources_per_trial(1, 0.25)
-    search = StudySearch(
-        prepared.space_here(has_gpu=False), run, 0, len(prepared.task.folds), Capacity(resources)
-    )
+    search = StudySearch(prepared.space_here(has_gpu=False), run, 0, Capacity(resources))
     task = dataclasses.replace(prepared.task, weights=gone)
     run_trials(run, search, task, None, resources, 2, None, tune.Callback())
     run_trials(run, search, prepared.task, None, resources, 2, None, tune.Callback())
-    trials = run.trials()
+    trials = run.log.table()
     assert trials["state"].tolist() == ["failed", "failed", "complete", "complete"]
     assert trials["error"][0].startswith("ValueError: ")
     assert "gone.pth cannot be read" in trials["error"][0]
@@ -71,3 +74,38 @@ def test_a_request_that_no_node_can_meet_is_refused_with_what_there_is() -> None
 @pytest.mark.usefixtures("ray_cluster")
 def test_without_gpus_a_trial_is_given_none() -> None:
     assert resources_per_trial(1, 0.25).gpus == 0
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("how", ["killed", "raises"])
+def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
+    options = SearchOptions.of(
+        data=tmp_path / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
+        unfreeze=("none",), image_size=32, folds=2, cache=tmp_path / "cache",
+    )  # fmt: skip
+    plan = prepare(options)
+    run = RunFolder(tmp_path / "run")
+    run.create(options, plan.cohort)
+
+    def report_and_die(config: dict[str, Any], task: Any, shipment: Any) -> None:
+        scores = np.zeros(len(task.data.labels), np.float32).tobytes()
+        begun = tmp_path / f"begun-{config['number']}"
+        # once per trial: a worker that dies before its report arrives is rightly run again
+        if how == "killed" and not begun.exists():
+            begun.touch()
+            threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+        try:
+            tune.report({"fold": len(task.folds), "objective": 0.5, "scores": scores})
+        finally:
+            if how == "raises":
+                raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr("search.tune.tuner.run_trial", report_and_die)
+    resources = resources_per_trial(1, 0.25)
+    search = StudySearch(plan.space_here(has_gpu=False), run, 0, Capacity(resources))
+    assert run_trials(run, search, plan.task, None, resources, 3, None, tune.Callback()) == "all"
+    assert sorted(run.log.table()["number"]) == [0, 1, 2]
+    assert set(run.log.table()["state"]) == {"complete"}

@@ -1,0 +1,107 @@
+"""The log of trials: how each trial ended, one row per number of a trial."""
+
+import csv
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trainable.config import TrialConfig
+from trainable.evaluation.metrics import Evaluation
+from trainable.files import replacing
+from trainable.places import scores_file
+
+TrialState = Literal["complete", "stopped", "failed", "interrupted"]
+ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
+"""States that count towards the number of trials asked for; interrupted trials run again."""
+
+COLUMNS = (
+    *("number", "state", "objective", *Evaluation.__annotations__),
+    *TrialConfig.model_fields,
+    *("fold", "num_steps", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
+    *("source", "num_forwarded", "seconds", "ended", "error"),
+)
+"""Columns of `trials.csv`, one row per trial, in the order in which the trials ended."""
+
+
+class TrialLog:
+    """The only reader and writer of `trials.csv` and of the files of scores.
+
+    The first state of a number stays: a later one changes nothing. The scores are written before
+    the row, so a complete row always has its scores. A trial without a row is one to run again.
+    """
+
+    def __init__(self, run: Path) -> None:
+        """Name the files in the folder `run`; `create` makes them."""
+        self.csv = run / "trials.csv"
+        self._run = run
+        self._states: dict[int, str] | None = None
+
+    def create(self) -> None:
+        """Begin an empty log."""
+        (self._run / "scores").mkdir(parents=True, exist_ok=True)
+        self._append(COLUMNS)
+
+    def fits_this_version(self) -> bool:
+        """Whether the file has the columns that this version of cxr writes."""
+        return self.csv.read_text().partition("\n")[0] == ",".join(COLUMNS)
+
+    def table(self) -> pd.DataFrame:
+        """All rows."""
+        return pd.read_csv(self.csv, dtype={"state": str, "error": str, "head_layers": str})
+
+    def states(self) -> dict[int, str]:
+        """The state of each trial that has a row, by its number."""
+        if self._states is None:
+            table = self.table()
+            self._states = dict(zip(table["number"].tolist(), table["state"], strict=True))
+        return self._states
+
+    def num_ended(self) -> int:
+        """Number of trials that count towards the number asked for."""
+        return sum(state in ENDED for state in self.states().values())
+
+    def add(
+        self,
+        number: int,
+        state: TrialState,
+        config: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        error: str = "",
+        scores: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Keep how a trial ended, unless its number has a row already.
+
+        Args:
+            number: Optuna's number of the trial.
+            state: How the trial ended.
+            config: Fields of its `TrialConfig`; empty if they are not known.
+            metrics: Metrics of the last fold. Keys that are no column are left out.
+            error: Why the trial did not complete.
+            scores: Out-of-fold scores of a complete trial, float32 (num_exams,).
+        """
+        states = self.states()
+        if number in states:
+            return
+        if scores is not None:
+            with replacing(scores_file(self._run, number)) as partial:
+                np.save(partial, scores)
+        values = {**metrics, **config, "number": number, "state": state}
+        values |= {"ended": datetime.now(UTC).isoformat(timespec="seconds"), "error": error}
+        self._append(["" if values.get(name) is None else values[name] for name in COLUMNS])
+        states[number] = state
+
+    def scores(self, number: int) -> NDArray[np.float32]:
+        """Out-of-fold scores (num_exams,) of a trial."""
+        scores: NDArray[np.float32] = np.load(scores_file(self._run, number))
+        return scores
+
+    def _append(self, row: Any) -> None:
+        # the end of a line marks a whole row, so no value may hold one
+        cells = [str(cell).replace("\r", "").replace("\n", " | ") for cell in row]
+        with self.csv.open("a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(cells)

@@ -1,0 +1,57 @@
+"""The one callback that writes how each trial ended to the log of trials."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ray import tune
+from ray.tune.experiment import Trial
+
+from search.trial_log import TrialLog
+
+
+class Recorder(tune.Callback):
+    """Writes the state of each trial at its last report.
+
+    Ray gives a report to the scheduler first, and marks the report as done where the scheduler
+    stops the trial. The order of the callbacks has no meaning: no other one reads the scores.
+    """
+
+    def __init__(self, log: TrialLog, num_folds: int) -> None:
+        self._log = log
+        self._num_folds = num_folds
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Keep a trial that has failed, is complete, or is stopped for being behind."""
+        number, config = trial.config["number"], trial.config["trial"]
+        # Ray keeps the last report of every trial in memory, which need not hold the scores
+        scores = result.pop("scores", None)
+        if "error" in result:
+            self._log.add(number, "failed", config, {}, result["error"])
+        elif result["fold"] == self._num_folds:
+            metrics = {**result, "seconds": round(result["time_total_s"], 2)}
+            array = np.frombuffer(scores or b"", np.float32)
+            self._log.add(number, "complete", config, metrics, scores=array)
+        elif result["done"]:
+            why = f"after {result['fold']} of {self._num_folds} folds, behind the others"
+            self._log.add(number, "stopped", config, result, why)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Keep a trial whose worker died each time."""
+        text = f"lost its worker {trial.num_failures} times; the last time {why_lost(trial)}"
+        self._log.add(trial.config["number"], "failed", trial.config["trial"], {}, text)
+
+
+def why_lost(trial: Trial) -> str:
+    """Why and where a trial lost its worker, in a few words of Ray's long account."""
+    account = Path(trial.error_file or os.devnull).read_text().rpartition("Failure # ")[2]
+    why = re.search(r"because (its (?:worker process|node) has died)", account)
+    where = re.search(r"\bip(?:v4)?: ?([\d.]+)", account)
+    on = f" on {where[1]}" if where else ""
+    return f"{why[1] if why else 'it cannot be reached'}{on}"
