@@ -23,7 +23,6 @@ def predict(
     labels: Path | None = None,
     wanted: float = 0.9,
     seeds: int = NUM_SEEDS,
-    ensemble: int = 1,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     cache: Path = CACHE,
 ) -> None:
@@ -44,9 +43,7 @@ def predict(
     wanted
         Specificity at which the sensitivity is told, and the other way round.
     seeds
-        How many times the winner is retrained; the scores are averaged.
-    ensemble
-        Average the winner with others that cannot be told from it, this many in all.
+        Number of times that each trial of the winner is retrained; the scores are averaged.
     overwrite
         Replace the files that --out names.
     cache
@@ -54,7 +51,7 @@ def predict(
     """
     from analysis.launch import Request, run_request
 
-    request = Request(run, images, template, out, labels, wanted, seeds, ensemble, overwrite, cache)
+    request = Request(run, images, template, out, labels, wanted, seeds, overwrite, cache)
     run_request(request, console)
 
 

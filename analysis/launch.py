@@ -4,17 +4,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rich.console import Console
 
-from analysis.ensemble import with_tied
 from analysis.evaluate import TrueLabels, describe, leakage, read_true_labels
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages, find_new_images
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
+from analysis.shared_stages import describe_cost, share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import ONE_IMAGE_EACH
 from trainable.cohort.splits import rows_of, seen_rows
@@ -37,7 +35,6 @@ class Request:
     labels: Path | None
     wanted: float
     seeds: int
-    ensemble: int
     overwrite: bool
     cache: Path
 
@@ -58,26 +55,25 @@ def run_request(request: Request, console: Console) -> None:
     winner, cohort, new, truth = _check(request, run, store)
     unit = cohort.grouping.unit
     low, high = winner.corrected.interval
+    best, trials = winner.best, listing([member.trial for member in winner.members], most=100)
+    chosen = f"trial {best.trial}, {best.config.backbone} to {best.config.cut}"
+    if len(winner.members) > 1:
+        chosen = f"the mean score of trials {trials}"
     console.print(
-        f"winner: trial {winner.best.trial}, {winner.best.config.backbone} to "
-        f"{winner.best.config.cut}; F1 to expect {winner.corrected.f1:.3f} ({low:.3f} to "
-        f"{high:.3f})"
+        f"winner: {chosen}; F1 to expect {winner.corrected.f1:.3f} ({low:.3f} to {high:.3f})"
     )
     if winner.test is not None:
         num_exams, f1 = winner.test.num_exams, winner.test.estimates["F1"]
         console.print(f"  on the {num_exams} test {unit}s of the search: F1 {f1}")
     retraining = Retraining(run, winner, cohort, request.seeds, store)
     models = [_model(retraining, member, console) for member in winner.members]
-    if len(models) > 1:
-        trials = [member.trial for member in winner.members]
-        console.print(f"ensemble: the mean score of trials {listing(trials)}")
+    share_stages(models)
+    console.print(describe_cost(models))
     for sentence in leakage(new, cohort):
         console.print(f"note: among the new are {sentence}")
     if new.num_unlisted:
         console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
-    by_model = [score(model, new, store) for model in models]
-    counts = [member.count for member in winner.members]
-    scores: NDArray[np.float32] = np.average(by_model, axis=0, weights=counts).astype(np.float32)
+    scores = score(models, new, store)
     threshold = winner.threshold
     predictions, score_table = write_predictions_table(new, scores, threshold, cohort.classes)
     write_csv(predictions, request.out)
@@ -133,8 +129,7 @@ def _check(
     if found is None or new is None:
         raise InputError(*problems.found)
     winner, cohort = found
-    chosen = problems.attempt(lambda: with_tied(run, winner, cohort, request.ensemble))
-    for size in {member.config.image_size for member in (chosen or winner).members}:
+    for size in {member.config.image_size for member in winner.members}:
         problems.attempt(partial(load_pixels, new.paths, new.hashes, size, store))
     truth = None
     if request.labels is not None:
@@ -144,9 +139,8 @@ def _check(
             f"a model must be judged on others than its own {shared}"
             for shared in leakage(new, cohort)
         )
-    if problems.found or chosen is None:
-        raise InputError(*problems.found)
-    return chosen, cohort, new, truth
+    problems.raise_if_any()
+    return winner, cohort, new, truth
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

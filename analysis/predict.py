@@ -1,5 +1,7 @@
 """Score new images with the final model, and write one row for each, as a template asks."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -7,34 +9,46 @@ from numpy.typing import NDArray
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
+from analysis.shared_stages import image_look
 from trainable.device import autocast, default_num_gpus, pick_device, place
-from trainable.images.batches import by_examination, load_images
+from trainable.images.batches import Batch, by_examination, load_images
 from trainable.store import ArrayStore
+
+_BATCH = 16  # images; the activations of all shared stages are held for one batch
 
 
 @torch.inference_mode()
-def score(model: FinalModel, new: NewImages, store: ArrayStore) -> NDArray[np.float32]:
-    """Probability of the positive class for each row to write, the mean over the networks.
+def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> NDArray[np.float32]:
+    """Probability of the positive class for each row to write, the mean over the models.
+
+    A model's score is the mean over its networks. Stages that are shared (`share_stages`) are run
+    once per image.
 
     Raises:
         InputError: naming every image that cannot be read.
     """
     device = pick_device(default_num_gpus())
-    size = model.config.image_size
-    images = load_images(new.paths, new.hashes, size, model.statistics, store)
-    networks = [place(network, device).eval() for network in model.networks]
-    normalized = images.normalized(model.config.normalization, device)
+    takes = {}
+    for model in models:
+        config = model.config
+        images = load_images(new.paths, new.hashes, config.image_size, model.statistics, store)
+        take = images.normalized(config.normalization, device)
+        takes[image_look(config)] = by_examination(take, new.exam_images, device)
+        for network in model.networks:
+            place(network, device).eval()
     scores = []
-    prefix = by_examination(
-        lambda numbers: networks[0].prefix(normalized(numbers)), new.exam_images, device
-    )
-    for rows in torch.arange(len(new.table)).split(model.config.batch_size):
+    for rows in torch.arange(len(new.table)).split(_BATCH):
+        batches = {look: take(rows) for look, take in takes.items()}
         with autocast(device):
-            batch = prefix(rows)
-            logits = [network.suffix(batch).float() for network in networks]
-        scores.append(torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0).cpu())
+            by_model = [_mean_score(model, batches[image_look(model.config)]) for model in models]
+        scores.append(torch.stack(by_model).mean(dim=0).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
+
+
+def _mean_score(model: FinalModel, images: Batch) -> torch.Tensor:
+    logits = [network(images).float() for network in model.networks]
+    return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
 
 
 def write_predictions_table(

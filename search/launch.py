@@ -59,7 +59,7 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
     resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
     has_gpu = resources.gpus > 0
     space = plan.space_here(has_gpu=has_gpu)
-    study = open_study(run, space)
+    study = open_study(run, space, plan.warm_start)
     reconcile(run, study)
     missing = plan.num_trials - run.log.num_ended()
     if not has_gpu:

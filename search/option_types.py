@@ -78,6 +78,19 @@ def _shares(value: tuple[int, ...] | None) -> tuple[int, ...] | None:
     return value
 
 
+def _team(value: object) -> object:
+    """Read a number of trials, or auto for None."""
+    if value is None or value == "auto":
+        return None
+    if not str(value).isdecimal() or int(str(value)) < 1:
+        raise ValueError("must be auto, or a whole number of at least 1")
+    return value
+
+
+def _team_text(value: int | None) -> str:
+    return "auto" if value is None else str(value)
+
+
 def _gpus(value: float) -> float:
     if value > 1 and not value.is_integer():
         raise ValueError("must be a whole number above 1, since a trial shares one GPU at most")
@@ -119,6 +132,11 @@ Size = Annotated[ByteSize, Parameter(metavar="SIZE", show_default=_size_text)]
 
 Threshold = Annotated[str, AfterValidator(_threshold), Parameter(metavar="RULE")]
 """Text of a `ThresholdPolicy`."""
+
+TeamSize = Annotated[
+    int | None, BeforeValidator(_team), Parameter(metavar="N", show_default=_team_text)
+]
+"""Number of trials; None, written `auto`, is a number that the search chooses."""
 
 Gpus = Annotated[float, AfterValidator(_gpus), Parameter(metavar="N")]
 """Number of GPUs, a fraction up to 1 or a whole number."""

@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize, ConfigDict, Field
 
-from search.option_types import Duration, Gpus, Names, Shares, Size, Threshold, UnfreezeWords
+from search.option_types import (
+    Duration,
+    Gpus,
+    Names,
+    Shares,
+    Size,
+    TeamSize,
+    Threshold,
+    UnfreezeWords,
+)
 from trainable.cohort.readers import DataOptions
 from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.evaluation.metrics import F1Average
@@ -33,6 +42,8 @@ class SpaceOptions(_Options):
 
     space: Annotated[Path | None, Parameter(metavar="FILE")] = None
     """Search space in YAML or TOML, on top of the default one (see --print-space)."""
+    warm_start: Annotated[Path | None, Parameter(metavar="RUN")] = None
+    """Run folder of an earlier search; its 10 best configurations are tried first."""
     preset: PresetName | None = None
     """Fixed list of configurations from a source document, in place of a search space."""
     weights: Annotated[str, Parameter(metavar="START")] = "imagenet"
@@ -64,8 +75,10 @@ class ScoringOptions(_Options):
     """Score from which an image counts as positive: best (for F1), 0.5, or sensitivity:0.98."""
     f1_average: F1Average = "binary"
     """Kind of F1 to maximize; binary is the F1 of the positive class."""
+    team: TeamSize = None
+    """Number of best trials whose mean score predicts; auto chooses 1, 5 or 10."""
     prefer_simple: bool = False
-    """Choose the simplest trial that is statistically tied with the best."""
+    """Choose the simplest trial that is statistically tied with the best, in place of a team."""
 
 
 class ComputeOptions(_Options):
@@ -163,7 +176,7 @@ SPACE_SETTINGS = {
 RESUMABLE = frozenset(
     {
         *("trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address"),
-        *("max_concurrent", "cache_bytes", "prefer_simple"),
+        *("max_concurrent", "cache_bytes", "prefer_simple", "team"),
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""

@@ -1,5 +1,6 @@
 """From options to a plan: read and check the images, weights and space before any training."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.earlier_run import best_configurations
 from search.options import DEMO, SearchOptions
 from search.space.files import read_space
 from search.space.presets import preset_grid, read_preset
@@ -38,6 +40,7 @@ class SearchPlan:
         pixels: uint8 (num_images, size, size), pixels of the cohort by the size of the images.
         task: What all trials share.
         num_trials: Number of trials to finish.
+        warm_start: Configurations of an earlier search to try first, the best one first.
     """
 
     options: SearchOptions
@@ -46,6 +49,7 @@ class SearchPlan:
     pixels: Mapping[int, NDArray[np.uint8]]
     task: Task
     num_trials: int
+    warm_start: tuple[TrialConfig, ...] = ()
 
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
         """What of the space can be searched with these weights, with a GPU or without."""
@@ -79,11 +83,20 @@ def prepare(asked: SearchOptions, images: DataOptions | None = None) -> SearchPl
         InputError: Naming every problem found.
     """
     options = resolve(asked)
-    return _plan(
+    plan = _plan(
         options,
         lambda: asked_space(options),
         lambda: _split(read_cohort(images or options.data), options),
     )
+    if options.space.warm_start is None:
+        return plan
+    if plan.space.experiments.rows:
+        raise InputError(
+            "--warm-start needs a space to sample from, and not a list of configurations: drop "
+            "one of them"
+        )
+    best = best_configurations(options.space.warm_start, plan.cohort)
+    return dataclasses.replace(plan, warm_start=best)
 
 
 def prepare_again(options: SearchOptions, cohort: Cohort, space: SearchSpace) -> SearchPlan:
@@ -109,6 +122,8 @@ def _plan(
     if cohort is None:
         raise InputError(*problems.found)
     scoring, seed = options.scoring, options.advanced.seed
+    if scoring.prefer_simple and scoring.team not in (None, 1):
+        problems.add(f"--prefer-simple chooses one trial: drop it, or drop --team {scoring.team}")
     check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, problems)
     # images that cannot be read are reported beside all other problems, whatever their size
     sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)

@@ -62,16 +62,9 @@ class RunFolder:
             InputError: if this is no run folder, a search is running in it, or another version of
                 cxr wrote it.
         """
-        settings_json = self.path / "settings.json"
-        if not settings_json.exists():
-            raise InputError(f"not the folder of a search (no settings.json): {self.path}")
+        self._require_settings()
         self.acquire()
-        options = _read_options(settings_json)
-        if options is None or not self.log.fits_this_version():
-            raise InputError(
-                f"another version of cxr wrote {self.path}: continue with that version, or start a "
-                "new search"
-            )
+        options = self.read_options()
         for file in (self.log.csv, self.study_log):
             text = file.read_bytes() if file.exists() else b""
             whole = text[: text.rfind(b"\n") + 1]
@@ -81,6 +74,26 @@ class RunFolder:
         # of a process that is dead, as the lock above says
         self.study_log.with_suffix(".log.lock").unlink(missing_ok=True)
         return options, Cohort.load(self.path)
+
+    def read_options(self) -> SearchOptions:
+        """Read what the search was asked, and change nothing.
+
+        Raises:
+            InputError: If this is no run folder, or another version of cxr wrote it.
+        """
+        options = _read_options(self._require_settings())
+        if options is None or not self.log.fits_this_version():
+            raise InputError(
+                f"another version of cxr wrote {self.path}: continue with that version, or start a "
+                "new search"
+            )
+        return options
+
+    def _require_settings(self) -> Path:
+        settings_json = self.path / "settings.json"
+        if not settings_json.exists():
+            raise InputError(f"not the folder of a search (no settings.json): {self.path}")
+        return settings_json
 
     def acquire(self) -> None:
         """Take the folder for this process; the operating system gives it back at its end."""

@@ -105,3 +105,8 @@ class TrialLog:
         cells = [str(cell).replace("\r", "").replace("\n", " | ") for cell in row]
         with self.csv.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(cells)
+
+
+def config_of(row: Mapping[Any, Any]) -> TrialConfig:
+    """Configuration of a row of `trials.csv`."""
+    return TrialConfig(**{name: row[name] for name in TrialConfig.model_fields})

@@ -42,20 +42,18 @@ class TiedTrial(_Record):
 
 
 class Member(_Record):
-    """A trial that is retrained; the final score is the mean over all members.
+    """A trial that is retrained; the score of the team is the mean over all members.
 
     Attributes:
         trial: Number of the trial in the search.
         config: Settings of the trial.
         num_steps: Gradient steps that each scored model of the trial took.
-        count: How often the member counts in the mean.
         threshold: Threshold of the member alone, chosen on its out-of-fold scores.
     """
 
     trial: int
     config: TrialConfig
     num_steps: int
-    count: int = Field(1, ge=1)
     threshold: float
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from trainable.errors import listing
 from trainable.winner import TestResult, Winner
 
 _SHOWN = ("F1", "sensitivity", "specificity", "AUC")
@@ -19,13 +20,17 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
     """
     found, corrected, best = winner.out_of_fold, winner.corrected, winner.best
     low, high = corrected.interval
+    chosen = f"trial {best.trial}"
+    if len(winner.members) > 1:
+        chosen = f"trials {listing([member.trial for member in winner.members], most=100)}"
     yield (
-        f"winner: trial {best.trial} among {winner.num_trials} complete; expect an F1 of "
+        f"winner: {chosen} among {winner.num_trials} complete; expect an F1 of "
         f"{corrected.f1:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
     )
+    yield from _describe_team(winner, trials)
     yield (
         f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner.threshold:.3f}, of which "
-        f"{corrected.optimism:.3f} is the luck of being the best of {winner.num_trials}"
+        f"{corrected.optimism:.3f} is the luck of the choice among {winner.num_trials}"
     )
     yield (
         f"  every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
@@ -48,8 +53,23 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
         )
     elif num_others:
         yield (
-            f"  {num_others} other trials are statistically tied with it; use --resume "
-            "--prefer-simple to pick the simplest"
+            f"  {num_others} other trials are statistically tied with trial "
+            f"{winner.tied[0].trial}; use --resume --prefer-simple to pick the simplest"
+        )
+
+
+def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[str]:
+    """Which trials are in the team, the share of each, and what each scores alone."""
+    size = len(winner.members)
+    if size == 1:
+        return
+    yield f"  the score is the mean over this team, 1/{size} for each trial:"
+    f1 = trials.set_index("number")["f1"]
+    for member in winner.members:
+        config = member.config
+        yield (
+            f"    trial {member.trial}: {config.backbone} to {config.cut}, F1 "
+            f"{f1[member.trial]:.3f} alone"
         )
 
 

@@ -86,6 +86,16 @@ class Space:
                 found.append(parameters)
         return found[: 1 + _MOST_FIRST]
 
+    def near(self, config: TrialConfig) -> dict[str, Any]:
+        """Parameters of a configuration, or of the nearest one that is searched."""
+        stages = len(find_backbone(config.backbone).stages_until(config.cut))
+        same = [
+            value
+            for value in self.values("unfreeze")
+            if count_trained(value, stages) == config.unfreeze
+        ]
+        return self._nearest({**config.model_dump(), "unfreeze": same[0] if same else "none"})
+
     def _nearest(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of the configuration that is searched and nearest to this one."""
         parameters: dict[str, Scalar] = {}

@@ -1,7 +1,7 @@
 """The Optuna study of a run: opened, settled after a kill, and told only of whole trials."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import optuna
@@ -11,14 +11,24 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search.run_folder import RunFolder
 from search.space.protocol import SearchSpace
+from search.space.space import Space
 from search.tune.recent_trials import RecentTrials
+from trainable.config import TrialConfig
 
 STUDY_NAME = "cxr"
 METRIC = "objective"
 
 
-def open_study(run: RunFolder, space: SearchSpace) -> optuna.Study:
-    """Open or create the study; it begins with the first trials of the space."""
+def open_study(
+    run: RunFolder, space: SearchSpace, warm_start: Sequence[TrialConfig] = ()
+) -> optuna.Study:
+    """Open or create the study.
+
+    Args:
+        run: Folder of the run.
+        space: What is searched; a new study begins with its first trials.
+        warm_start: Configurations that a new study tries next, the best one first.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=STUDY_NAME,
@@ -27,7 +37,10 @@ def open_study(run: RunFolder, space: SearchSpace) -> optuna.Study:
         load_if_exists=True,
     )
     # a kill may have left the queue incomplete; it is the first thing in a study
-    for parameters in space.first_trials()[len(study.trials) :]:
+    first = space.first_trials()
+    if isinstance(space, Space):
+        first += [one for one in map(space.near, warm_start) if one not in first]
+    for parameters in first[len(study.trials) :]:
         study.enqueue_trial(parameters)
     return study
 

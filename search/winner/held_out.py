@@ -34,8 +34,7 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult | None:
         parts = assemble(member.config, task.data, task.weights, store, device, task.cache_bytes)
         fit = fit_final(parts, member.num_steps, fold, NUM_SEEDS, lambda *_: None)
         by_member.append(fit.scores)
-    counts = [member.count for member in winner.members]
-    scores = np.average(by_member, axis=0, weights=counts).astype(np.float32)
+    scores = np.asarray(np.mean(by_member, axis=0, dtype=np.float32))
     labels, patients = task.data.labels[fold.valid], cohort.patients[fold.valid]
     estimates = estimate_metrics(
         labels, patients, scores, winner.threshold, task.f1_average, _WANTED

@@ -10,7 +10,8 @@ from torch import nn
 
 from search.prepare import SearchPlan
 from search.run_folder import RunFolder
-from search.winner.selection import Selection, select
+from search.trial_log import config_of
+from search.winner.selection import TEAM_SIZES, Selection, select
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import all_positive_f1, evaluate
@@ -38,7 +39,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         return None
     scoring, task = plan.options.scoring, plan.task
     rows = complete.to_dict("records")
-    configs = [_config(row) for row in rows]
+    configs = [config_of(row) for row in rows]
     scores = np.stack([run.log.scores(row["number"]) for row in rows])
     scored = ~np.isnan(scores).any(axis=0)
     labels, scores = task.data.labels[scored], scores[:, scored]
@@ -48,7 +49,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         scores,
         task.threshold,
         task.f1_average,
-        (1,),
+        TEAM_SIZES if scoring.team is None else (scoring.team,),
         [complexity(config) for config in configs] if scoring.prefer_simple else None,
         seed=task.seed,
     )
@@ -91,10 +92,6 @@ def _tied(row: Mapping[Any, Any], config: TrialConfig) -> TiedTrial:
     return TiedTrial(
         trial=row["number"], config=config, num_steps=int(row["num_steps"]), f1=row["f1"]
     )
-
-
-def _config(row: Mapping[Any, Any]) -> TrialConfig:
-    return TrialConfig(**{name: row[name] for name in TrialConfig.model_fields})
 
 
 def complexity(config: TrialConfig) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from fixtures.commands import command, environment, run_command
 from optuna.trial import TrialState
+from sklearn.metrics import f1_score
 
 from search.run_folder import RunFolder
 from trainable.cohort.phantoms import write_demo
@@ -157,22 +158,30 @@ def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished
     assert "is there already" in refused.stderr
 
 
-def test_the_winner_says_what_it_is_worth_and_which_trials_it_is_tied_with(finished: Path) -> None:
+def test_the_winner_says_what_it_is_worth_and_who_is_in_the_team(finished: Path) -> None:
     winner = json.loads((finished / "winner.json").read_text())
     trials = pd.read_csv(finished / "trials.csv").set_index("number")
-    [member] = winner["members"]
-    assert member["trial"] == trials["objective"].idxmax() == winner["tied"][0]["trial"]
-    assert member["threshold"] == winner["threshold"]
-    assert winner["threshold"] == pytest.approx(trials.loc[member["trial"], "threshold"])
-    worth, apparent = winner["corrected"], winner["out_of_fold"]["f1"]
+    members = [member["trial"] for member in winner["members"]]
+    assert len(members) in (1, 5, 6)
+    assert (
+        members == trials["objective"].sort_values(ascending=False).index[: len(members)].tolist()
+    )
+    assert members[0] == winner["tied"][0]["trial"]
+    for member in winner["members"]:
+        assert member["threshold"] == pytest.approx(trials.loc[member["trial"], "threshold"])
+    mean = np.mean([np.load(finished / "scores" / f"{one:05d}.npy") for one in members], axis=0)
+    labels = pd.read_csv(finished / "cohort.csv")["label"]
+    apparent = winner["out_of_fold"]["f1"]
+    assert f1_score(labels, mean >= np.float32(winner["threshold"])) == pytest.approx(apparent)
+    worth = winner["corrected"]
     assert worth["interval"][0] < worth["f1"] < worth["interval"][1]
     assert worth["optimism"] == pytest.approx(apparent - worth["f1"])
 
 
-def test_the_simplest_of_the_tied_may_be_preferred_and_their_mean_predicted(
+def test_a_finished_search_may_choose_anew_a_team_or_a_single_trial(
     home: Path, finished: Path
 ) -> None:
-    run = home / "simple"
+    run = home / "anew"
     shutil.copytree(finished, run)
     tied = json.loads((run / "winner.json").read_text())["tied"]
     assert len(tied) > 1
@@ -180,16 +189,25 @@ def test_the_simplest_of_the_tied_may_be_preferred_and_their_mean_predicted(
     assert f"the simplest of {len(tied)} statistically tied trials" in done.stdout
     winner = json.loads((run / "winner.json").read_text())
     assert [one["trial"] for one in winner["tied"]] == [one["trial"] for one in tied]
+    assert len(winner["members"]) == 1
+    refused = run_command("search", "--resume", run, "--team", 0, code=2)
+    assert "--team must be auto, or a whole number of at least 1 (got 0)" in refused.stderr
+    refused = run_command("search", "--resume", run, "--team", 2, "--prefer-simple", code=2)
+    assert "--prefer-simple chooses one trial: drop it, or drop --team 2" in refused.stderr
+
+
+def test_a_team_is_retrained_and_predicts_by_its_mean(home: Path, finished: Path) -> None:
+    run = home / "pair"
+    shutil.copytree(finished, run)
+    done = run_command("search", "--resume", run, "--team", 2)
+    assert "winner: trials " in done.stdout
+    winner = json.loads((run / "winner.json").read_text())
     options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 1)
-    run_command("analysis", run, *options, "--ensemble", 2, "--out", home / "two.csv")
-    [best] = winner["members"]
-    second = next(one for one in tied if one["trial"] != best["trial"])
-    for one in (best, second):
-        assert list((run / "models").glob(f"trial_{one['trial']:05d}-*/model.json"))
-    refused = run_command(
-        "analysis", run, *options, "--ensemble", 99, "--out", home / "no.csv", code=2
-    )
-    assert f"--ensemble must be from 1 to {len(tied)}" in refused.stderr
+    predicted = run_command("analysis", run, *options, "--out", home / "two.csv")
+    assert "cost per image: " in predicted.stdout
+    assert len(winner["members"]) == 2
+    for member in winner["members"]:
+        assert list((run / "models").glob(f"trial_{member['trial']:05d}-*/model.json"))
 
 
 def test_a_model_is_not_judged_on_its_own_patients(home: Path, finished: Path) -> None:

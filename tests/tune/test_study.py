@@ -1,5 +1,6 @@
 """After any interruption, study and ledger agree, and no trial is lost or counted twice."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,10 +9,13 @@ import pytest
 from fixtures.cohorts import CONFIG, cohort
 from optuna.trial import TrialState
 
+from search.earlier_run import best_configurations
 from search.options import SearchOptions
 from search.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.study import StudySearch, open_study, reconcile
+from trainable.cohort.cohort import Cohort
+from trainable.errors import InputError
 
 SPACE = make_space(
     Layer(
@@ -146,3 +150,50 @@ def test_a_study_cut_off_by_a_kill_goes_on(run: RunFolder) -> None:
     RunFolder(run.path).open()
     ask(open_study(run, SPACE))
     assert len(open_study(run, SPACE).trials) == 2
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> RunFolder:
+    """A run whose second trial was the best, and whose third had a cut that SPACE lacks."""
+    folder = RunFolder(tmp_path / "earlier")
+    folder.create(SearchOptions.of(data=Path("x.csv")), cohort())
+    cut: dict[str, object] = {"cut": "features.5", "learning_rate": 0.02, "image_size": 320}
+    trials: list[tuple[float, dict[str, object]]] = [(0.5, {}), (0.7, cut), (0.4, {"unfreeze": 1})]
+    for number, (objective, changes) in enumerate(trials):
+        folder.log.add(number, "complete", {**CONFIG, **changes}, {"objective": objective})
+    folder.log.add(3, "failed", CONFIG, {})
+    folder.release()
+    return folder
+
+
+def test_a_warm_start_tries_the_best_earlier_configurations_next(
+    run: RunFolder, earlier: RunFolder
+) -> None:
+    best = best_configurations(earlier.path, cohort())
+    assert [config.learning_rate for config in best] == [0.02, 1e-3, 1e-3]
+    space = dataclasses.replace(SPACE, first=())
+    study = open_study(run, space, best)
+    tried = [space.sample(study.ask()) for _ in study.trials]
+    baseline = tried[0]
+    # the second best is the baseline itself; the third trains a stage, which SPACE does not
+    assert len(tried) == 2
+    assert (baseline.cut, baseline.learning_rate) == ("features", 1e-3)
+    assert (tried[1].cut, tried[1].learning_rate, tried[1].image_size) == ("features.5", 0.02, 64)
+
+
+def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
+    earlier: RunFolder, tmp_path: Path
+) -> None:
+    others = Cohort(cohort().manifest, ("well", "ill"))
+    with pytest.raises(InputError, match=r"for the classes well and ill; .* has alive and dead"):
+        best_configurations(earlier.path, others)
+    settings = earlier.path / "settings.json"
+    settings.write_text(settings.read_text().replace('"format": ', '"format": 9'))
+    with pytest.raises(InputError, match="another version of cxr"):
+        best_configurations(earlier.path, cohort())
+    with pytest.raises(InputError, match="not the folder of a search"):
+        best_configurations(tmp_path, cohort())
+    empty = RunFolder(tmp_path / "empty")
+    empty.create(SearchOptions.of(data=Path("x.csv")), cohort())
+    with pytest.raises(InputError, match="has none"):
+        best_configurations(empty.path, cohort())

@@ -17,7 +17,7 @@ from trainable.winner import FORMAT, TestResult, TiedTrial, Winner, read_winner,
 def team() -> Winner:
     """Two members, a tied trial, and a test metric that is not defined."""
     winner = make_winner(tiny_config(head_layers=(8, 4)))
-    second = winner.best.model_copy(update={"trial": 4, "count": 2, "threshold": 0.1 + 0.2})
+    second = winner.best.model_copy(update={"trial": 4, "threshold": 0.1 + 0.2})
     tied = TiedTrial(trial=4, config=tiny_config(), num_steps=9, f1=1 / 3)
     estimates = {"AUC": Estimate(0.7, float("nan"), 1.0)}
     test = TestResult(num_exams=9, num_positive=2, num_trained=30, estimates=estimates)

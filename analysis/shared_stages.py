@@ -1,0 +1,76 @@
+"""Frozen stages that several networks of a team have in common are run once per image."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from torch import Tensor, nn
+
+from analysis.model_file import FinalModel
+from trainable.config import TrialConfig
+from trainable.model.network import Network
+
+
+class SharedStage(nn.Module):
+    """A frozen stage that remembers its last output, for the next network with the same input."""
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+        self._taken: Tensor | None = None
+        self._given: Tensor | None = None
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Run the stage, unless its last input was this very tensor."""
+        if self._given is None or maps is not self._taken:
+            self._taken, self._given = maps, self.stage(maps)
+        return self._given
+
+
+def share_stages(models: Iterable[FinalModel]) -> None:
+    """Make equal frozen stages above equal stages one `SharedStage` in all networks."""
+    known: dict[tuple[int, str], SharedStage] = {}
+    for network in (network for model in models for network in model.networks):
+        stages: list[SharedStage] = []
+        for stage in network.frozen:
+            below = id(stages[-1]) if stages else 0
+            stages.append(known.setdefault((below, _content(stage)), SharedStage(stage)))
+        network.frozen = nn.Sequential(*stages)
+
+
+def image_look(config: TrialConfig) -> tuple[int, str]:
+    """What images are given to a network: their size and their normalization."""
+    return config.image_size, config.normalization
+
+
+def describe_cost(models: Sequence[FinalModel]) -> str:
+    """What the prediction of one image costs, after `share_stages`."""
+    chains = {
+        (image_look(model.config), _chain(network))
+        for model in models
+        for network in model.networks
+    }
+    longest = [
+        (look, chain)
+        for look, chain in chains
+        if not any(
+            look == other and chain == longer[: len(chain)] and chain != longer
+            for other, longer in chains
+        )
+    ]
+    num_trained = sum(len(network.trained) > 0 for model in models for network in model.networks)
+    plural = "" if len(longest) == 1 else "es"
+    trained = f", and {num_trained} of trained stages" if num_trained else ""
+    return f"cost per image: {len(longest)} forward pass{plural} of frozen stages{trained}"
+
+
+def _chain(network: Network) -> tuple[int, ...]:
+    return tuple(id(stage) for stage in network.frozen)
+
+
+def _content(stage: nn.Module) -> str:
+    """Names a stage by its layers and its weights."""
+    content = sha256(str(stage).encode())
+    for name, tensor in stage.state_dict().items():
+        content.update(name.encode())
+        content.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
