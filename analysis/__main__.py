@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from analysis.options import MODEL, PredictOptions
 from trainable.commands.door import new_app, run
-from trainable.defaults import CACHE, NUM_SEEDS
 
 app = new_app("cxr-predict")
 console = Console(highlight=False, soft_wrap=True)
@@ -15,44 +15,20 @@ console = Console(highlight=False, soft_wrap=True)
 
 @app.default
 def predict(
-    run: Path,
+    run: Annotated[Path, Parameter(group=MODEL)],
     *,
-    images: Path,
-    template: Path | None = None,
-    out: Path = Path("predictions.csv"),
-    labels: Path | None = None,
-    wanted: float = 0.9,
-    seeds: int = NUM_SEEDS,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    cache: Path = CACHE,
+    options: Annotated[PredictOptions, Parameter(name="*")],
 ) -> None:
     """Predict new images with the winner of a search.
 
-    Parameters
-    ----------
-    run
-        Run folder of the search.
-    images
-        Folder of images to predict, or a CSV that lists them.
-    template
-        CSV whose rows, order and columns the predictions follow.
-    out
-        Predictions file to write; the scores go beside it, into NAME_scores.csv.
-    labels
-        CSV of the true labels; prints the confusion matrix and the metrics.
-    wanted
-        Specificity at which the sensitivity is told, and the other way round.
-    seeds
-        Number of times that each trial of the winner is retrained; the scores are averaged.
-    overwrite
-        Replace the files that --out names.
-    cache
-        Folder of decoded images and features, shared by all searches on this machine.
+    Args:
+        run: Run folder of the search.
+        options: What to predict.
     """
-    from analysis.launch import Request, run_request
+    # PyTorch takes seconds to import: not before the command line is known to be right
+    from analysis.launch import launch
 
-    request = Request(run, images, template, out, labels, wanted, seeds, overwrite, cache)
-    run_request(request, console)
+    launch(run, options, console)
 
 
 def main() -> None:

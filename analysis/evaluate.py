@@ -1,4 +1,4 @@
-"""Judge predictions by labels that the model has not seen."""
+"""Evaluate predictions by labels that the model has not seen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from trainable.evaluation.metrics import F1Average, all_positive_f1, evaluate
 
 
 def leakage(new: NewImages, cohort: Cohort) -> list[str]:
-    """What the new images share with those that the model was trained on, a sentence each."""
+    """What the new images share with the images of the training, a sentence each."""
     found = []
     trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
     names = pd.Series(new.images)
@@ -35,7 +35,7 @@ def leakage(new: NewImages, cohort: Cohort) -> list[str]:
 
 @dataclass(frozen=True)
 class TrueLabels:
-    """What is true of the new images.
+    """True labels and patients of the new images.
 
     Attributes:
         labels: (num_rows,), 1 positive, 0 negative.
@@ -49,11 +49,11 @@ class TrueLabels:
 def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     """Labels and patients of the new images or examinations, from a CSV in any order.
 
-    Patients are those of the labels' CSV, else those of the CSV that lists the images; without
-    either each image or examination is one of its own.
+    Patients come from the CSV of the labels, else from the CSV that lists the images. Without
+    either, each image or examination counts as its own patient.
 
     Raises:
-        InputError: naming those without a label or with two, and unknown labels.
+        InputError: naming images without a label or with two labels, and unknown labels.
     """
     grouping, classes = cohort.grouping, cohort.classes
     problems = Problems()
@@ -103,9 +103,17 @@ def describe(
     scores: NDArray[np.float32],
     threshold: float,
     average: F1Average,
-    wanted: float,
+    operating_point: float,
 ) -> Iterator[str]:
-    """The confusion matrix and the metrics, a line each."""
+    """The confusion matrix and the metrics, a line each.
+
+    Args:
+        truth: True labels and patients.
+        scores: Probability of the positive class, (num_rows,).
+        threshold: Lowest score that is predicted positive.
+        average: Kind of F1.
+        operating_point: Specificity at which sensitivity is reported, and the reverse.
+    """
     labels = truth.labels
     found = evaluate(labels, scores, threshold, average)
     yield f"{'':18s}{'predicted +':>12s}{'predicted -':>12s}"
@@ -116,11 +124,13 @@ def describe(
         f"precision {found['precision']:.3f}"
     )
     if len(np.unique(labels)) < 2:
-        yield "all labels are the same: there is nothing to tell apart"
+        yield "all labels are the same: the other metrics need both classes"
         return
     num_patients = len(np.unique(truth.patients))
     yield f"with 95 % intervals from a bootstrap of the {num_patients} patients:"
-    estimates = estimate_metrics(labels, truth.patients, scores, threshold, average, wanted)
+    estimates = estimate_metrics(
+        labels, truth.patients, scores, threshold, average, operating_point
+    )
     yield from (f"  {name} {estimate}" for name, estimate in estimates.items())
     yield (
         f"calibration: the mean score is {scores.mean():.3f}, and {labels.mean():.3f} of the "

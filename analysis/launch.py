@@ -1,5 +1,6 @@
 """One prediction from command line to files: check everything, retrain if needed, score, write."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 from analysis.evaluate import TrueLabels, describe, leakage, read_true_labels
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages, find_new_images
+from analysis.options import PredictOptions
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
@@ -25,74 +27,91 @@ from trainable.winner import Member, Winner, read_winner
 
 
 @dataclass(frozen=True)
-class Request:
-    """Options of `cxr-predict`, as its help describes them."""
+class _Checked:
+    """What a prediction needs; all of it was found and fits together."""
 
-    run: Path
-    images: Path
-    template: Path | None
-    out: Path
-    labels: Path | None
-    wanted: float
-    seeds: int
-    overwrite: bool
-    cache: Path
-
-    @property
-    def scores_out(self) -> Path:
-        """The second file, beside the predictions."""
-        return self.out.with_name(f"{self.out.stem}_scores.csv")
+    winner: Winner
+    cohort: Cohort
+    new: NewImages
+    truth: TrueLabels | None
 
 
-def run_request(request: Request, console: Console) -> None:
+def launch(run: Path, options: PredictOptions, console: Console) -> None:
     """Write the predictions and the scores.
 
     Raises:
         InputError: before anything is trained, naming every problem found.
+        KeyboardInterrupt: after Ctrl-C; its text names what was written.
     """
-    run = request.run.expanduser().resolve()
-    store = ArrayStore(request.cache.expanduser().resolve())
-    winner, cohort, new, truth = _check(request, run, store)
+    run = run.expanduser().resolve()
+    store = ArrayStore(options.cache.expanduser().resolve())
+    written: list[Path] = []
+    try:
+        checked = _check(run, options, store)
+        retraining = Retraining(run, checked.winner, checked.cohort, options.seeds, store)
+        _predict(options, checked, retraining, console, written)
+    except KeyboardInterrupt as interrupt:
+        kept = f"Written: {listing(written)}." if written else "Nothing was written."
+        raise KeyboardInterrupt(f"Stopped by Ctrl-C. {kept}") from interrupt
+
+
+def _predict(
+    options: PredictOptions,
+    checked: _Checked,
+    retraining: Retraining,
+    console: Console,
+    written: list[Path],
+) -> None:
+    """Retrain, score and write; each path goes into `written` once it is whole."""
+    winner, cohort, new = checked.winner, checked.cohort, checked.new
     unit = cohort.grouping.unit
-    low, high = winner.corrected.interval
-    best, trials = winner.best, listing([member.trial for member in winner.members], most=100)
-    chosen = f"trial {best.trial}, {best.config.backbone} to {best.config.cut}"
-    if len(winner.members) > 1:
-        chosen = f"the mean score of trials {trials}"
-    console.print(
-        f"winner: {chosen}; F1 to expect {winner.corrected.f1:.3f} ({low:.3f} to {high:.3f})"
-    )
-    if winner.test is not None:
-        num_exams, f1 = winner.test.num_exams, winner.test.estimates["F1"]
-        console.print(f"  on the {num_exams} test {unit}s of the search: F1 {f1}")
-    retraining = Retraining(run, winner, cohort, request.seeds, store)
-    models = [_model(retraining, member, console) for member in winner.members]
+    for line in _summary(winner, unit):
+        console.print(line)
+    models = [_model(retraining, member, console, written) for member in winner.members]
     share_stages(models)
     console.print(describe_cost(models))
     for sentence in leakage(new, cohort):
-        console.print(f"note: among the new are {sentence}")
+        console.print(f"note: the new images include {sentence}")
     if new.num_unlisted:
         console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
-    scores = score(models, new, store)
+    scores = score(models, new, retraining.store)
     threshold = winner.threshold
-    predictions, score_table = write_predictions_table(new, scores, threshold, cohort.classes)
-    write_csv(predictions, request.out)
-    write_csv(score_table, request.scores_out)
+    tables = write_predictions_table(new, scores, threshold, cohort.classes)
+    for table, file in zip(tables, (options.out, options.scores_out), strict=True):
+        write_csv(table, file)
+        written.append(file)
     num_positive = int((scores >= threshold).sum())
     console.print(
         f"{len(scores)} {unit}s, {num_positive} predicted positive (a score of {threshold:.3f} or "
-        f"more): {request.out}"
+        f"more): {options.out}"
     )
-    console.print(f"scores: {request.scores_out}")
-    if truth is not None:
-        for line in describe(truth, scores, threshold, winner.f1_average, request.wanted):
+    console.print(f"scores: {options.scores_out}")
+    if checked.truth is not None:
+        point = options.operating_point
+        for line in describe(checked.truth, scores, threshold, winner.f1_average, point):
             console.print(line)
 
 
-def _model(retraining: Retraining, member: Member, console: Console) -> FinalModel:
+def _summary(winner: Winner, unit: str) -> Iterator[str]:
+    """The winner and the F1 to expect of it, a line each."""
+    low, high = winner.corrected.interval
+    chosen = f"trial {winner.best.trial}, {winner.best.config.backbone} to {winner.best.config.cut}"
+    if len(winner.members) > 1:
+        trials = listing([member.trial for member in winner.members], most=100)
+        chosen = f"the mean score of trials {trials}"
+    yield f"winner: {chosen}; F1 to expect {winner.corrected.f1:.3f} ({low:.3f} to {high:.3f})"
+    if winner.test is not None:
+        num_exams, f1 = winner.test.num_exams, winner.test.estimates["F1"]
+        yield f"  on the {num_exams} test {unit}s of the search: F1 {f1}"
+
+
+def _model(
+    retraining: Retraining, member: Member, console: Console, written: list[Path]
+) -> FinalModel:
     """The final model of one member, and what is reported while it is trained."""
     folder, cohort = retraining.folder(member), retraining.cohort
-    if folder.exists():
+    is_there = folder.exists()
+    if is_there:
         console.print(f"model found in {folder}")
     else:
         but = " except test rows" if len(rows_of(cohort, "test")) else ""
@@ -107,40 +126,36 @@ def _model(retraining: Retraining, member: Member, console: Console) -> FinalMod
             f"{record.num_steps} steps"
         )
 
-    return retraining.model(member, report)
+    model = retraining.model(member, report)
+    if not is_there:
+        written.append(folder)
+    return model
 
 
-def _check(
-    request: Request, run: Path, store: ArrayStore
-) -> tuple[Winner, Cohort, NewImages, TrueLabels | None]:
-    """Everything that prediction stands on: what to retrain, the new images and their labels."""
+def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
+    """Check everything before anything is trained."""
     problems = Problems()
-    if request.seeds < 1:
-        problems.add(f"--seeds must be at least 1; got {request.seeds}")
-    if not 0 < request.wanted <= 1:
-        problems.add(f"--wanted must be above 0 and at most 1; got {request.wanted}")
-    for file in (request.out, request.scores_out):
-        if file.exists() and not request.overwrite:
-            problems.add(f"{file} is there already; name another with --out, or --overwrite it")
+    for file in (options.out, options.scores_out):
+        if file.exists() and not options.overwrite:
+            problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
     found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
     grouping = found[1].grouping if found else ONE_IMAGE_EACH
-    images = request.images.expanduser()
-    new = problems.attempt(lambda: find_new_images(images, request.template, grouping))
+    images = options.images.expanduser()
+    new = problems.attempt(lambda: find_new_images(images, options.template, grouping))
     if found is None or new is None:
         raise InputError(*problems.found)
     winner, cohort = found
     for size in {member.config.image_size for member in winner.members}:
         problems.attempt(partial(load_pixels, new.paths, new.hashes, size, store))
     truth = None
-    if request.labels is not None:
-        csv = request.labels.expanduser()
+    if options.labels is not None:
+        csv = options.labels.expanduser()
         truth = problems.attempt(lambda: read_true_labels(csv, new, cohort))
         problems.found.extend(
-            f"a model must be judged on others than its own {shared}"
-            for shared in leakage(new, cohort)
+            f"--labels must leave out {shared}" for shared in leakage(new, cohort)
         )
     problems.raise_if_any()
-    return winner, cohort, new, truth
+    return _Checked(winner, cohort, new, truth)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands as a user runs them, on a real Ray cluster: search, kill, resume, predict, judge."""
+"""The commands as a user runs them, on real Ray: search, kill, resume, predict, evaluate."""
 
 import json
 import shutil
@@ -157,7 +157,7 @@ def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished
     assert "model found" in second.stdout
     assert (home / "107.csv").read_text() == (home / "106.csv").read_text()
     refused = run_command("analysis", finished, *options, "--out", home / "106.csv", code=2)
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
 
 
 def test_the_winner_says_what_it_is_worth_and_who_is_in_the_team(finished: Path) -> None:
@@ -212,7 +212,31 @@ def test_a_team_is_retrained_and_predicts_by_its_mean(home: Path, finished: Path
         assert list((run / "models").glob(f"trial_{member['trial']:05d}-*/model.json"))
 
 
-def test_a_model_is_not_judged_on_its_own_patients(home: Path, finished: Path) -> None:
+def test_an_interrupted_prediction_says_truly_what_it_wrote(home: Path, finished: Path) -> None:
+    options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 500)
+    out, before = home / "interrupted.csv", set((finished / "models").glob("*"))
+    process = subprocess.Popen(
+        command("analysis", finished, *options, "--out", out),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environment(), "PYTHONUNBUFFERED": "1"},
+    )
+    with process:
+        assert process.stdout
+        assert process.stderr
+        assert any("seed 1 of 500" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    new = {str(model) for model in set((finished / "models").glob("*")) - before}
+    start, _, kept = said.strip(".\n").partition(" Written: ")
+    assert process.returncode == 130
+    assert start in ("Stopped by Ctrl-C.", "Stopped by Ctrl-C. Nothing was written")
+    assert set(kept.split(", ")) - {""} == new
+    assert not out.exists()
+
+
+def test_a_model_is_not_evaluated_on_its_own_patients(home: Path, finished: Path) -> None:
     train = home / "demo" / "train.csv"
     options = ("--images", train, "--labels", train, "--out", home / "no.csv")
     refused = run_command("analysis", finished, *options, "--cache", home / "cache", code=2)

@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 F1Average = Literal["binary", "macro", "micro", "weighted"]
@@ -95,6 +94,9 @@ def evaluate(
     average: F1Average,
 ) -> Evaluation:
     """Judge scores (probabilities of the positive class, shape (num_images,)) at a threshold."""
+    # scikit-learn takes a second to import: `cxr-search --help` does not wait for it
+    from sklearn import metrics as sk
+
     matrix = sk.confusion_matrix(labels, scores >= threshold, labels=[0, 1])
     tn, fp, fn, tp = matrix.ravel().tolist()
     both = len(np.unique(labels)) == 2

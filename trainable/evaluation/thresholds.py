@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from trainable.evaluation.metrics import F1Average, f1_of_counts
 
@@ -107,6 +106,9 @@ def choose_thresholds(
         best = (tp >= policy.value * num_positive * (1 - _ROUNDING)).argmax(axis=0)
     else:
         num_around = len(candidates) // 6
+        # SciPy takes a second to import: `cxr-search --help` does not wait for it
+        from scipy.ndimage import uniform_filter1d
+
         f1 = uniform_filter1d(f1, 2 * num_around + 1, axis=0, mode="nearest")
         best = f1.argmax(axis=0)
     return ThresholdChoice(candidates[best], f1[best, np.arange(len(best))])

@@ -1,0 +1,42 @@
+"""Every option of `cxr-predict`, in the groups of its help screen; each value is checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+from pydantic import BaseModel, Field
+
+from trainable.defaults import CACHE, NUM_SEEDS
+
+MODEL, IMAGES, OUTPUT = (
+    Group(title, sort_key=place) for place, title in enumerate(("Model", "Images", "Output"))
+)
+"""Panels of the help screen, in their order."""
+
+_FILE = Parameter(metavar="FILE")
+
+
+class PredictOptions(BaseModel, frozen=True):
+    """What to predict, with which model, and where to write it."""
+
+    images: Annotated[Path, Parameter(group=IMAGES)]
+    """Folder of the images to predict, or a CSV file that lists the images."""
+    template: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
+    """CSV file whose rows, order and columns the predictions follow."""
+    labels: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
+    """CSV file of the true labels; the command then prints the metrics."""
+    seeds: Annotated[int, Parameter(group=MODEL)] = Field(NUM_SEEDS, ge=1)
+    """Number of times that each trial of the winner is retrained; the scores are averaged."""
+    cache: Annotated[Path, Parameter(group=MODEL, metavar="FOLDER")] = CACHE
+    """Folder of decoded images and features, shared with all searches."""
+    out: Annotated[Path, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
+    """Predictions file to write; the scores go to NAME_scores.csv in the same folder."""
+    overwrite: Annotated[bool, Parameter(group=OUTPUT)] = False
+    """Replace the two files if they exist."""
+    operating_point: Annotated[float, Parameter(group=OUTPUT)] = Field(0.9, gt=0, le=1)
+    """Report sensitivity at this specificity, and specificity at this sensitivity (0 to 1)."""
+
+    @property
+    def scores_out(self) -> Path:
+        """The second file, beside the predictions."""
+        return self.out.with_name(f"{self.out.stem}_scores.csv")
