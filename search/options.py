@@ -21,6 +21,7 @@ from search.option_types import (
 from trainable.cohort.readers import DataOptions
 from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.evaluation.metrics import F1Average
+from trainable.evaluation.objective import Objective
 
 PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
 
@@ -73,8 +74,10 @@ class ScoringOptions(_Options):
     """Single split in place of folds: training, validation and test, as 80,20 or 60,20,20."""
     threshold: Threshold = "best"
     """Score from which an image counts as positive: best (for F1), 0.5, or sensitivity:0.98."""
+    objective: Objective = "f1"
+    """Metric to compare trials by; F1 and threshold are reported all the same."""
     f1_average: F1Average = "binary"
-    """Kind of F1 to maximize; binary is the F1 of the positive class."""
+    """Kind of F1; binary is the F1 of the positive class."""
     team: TeamSize = None
     """Number of best trials whose mean score predicts; auto chooses 1, 5 or 10."""
     prefer_simple: bool = False

@@ -143,6 +143,7 @@ def _plan(
         f1_average=scoring.f1_average,
         threshold=ThresholdPolicy.parse(scoring.threshold),
         seed=seed,
+        objective=scoring.objective,
     )
     num_trials = options.run.trials or len(space.experiments.rows) or _NUM_TRIALS
     return SearchPlan(options, cohort, space, pixels, task, num_trials)

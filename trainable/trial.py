@@ -17,6 +17,7 @@ from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.evaluation.metrics import Evaluation, F1Average, evaluate
+from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
 from trainable.features.tables import Source
 from trainable.model.network import Network, fresh_head
@@ -36,9 +37,10 @@ class Task:
         weights: Weights that bodies start from.
         cache: Folder of the stored arrays.
         cache_bytes: Bytes that the stored activations may take together.
-        f1_average: Which F1 is searched for.
+        f1_average: Which F1 is computed.
         threshold: How the threshold of each trial is chosen on its out-of-fold scores.
         seed: Seed shared by all trials, so that they differ by their configuration alone.
+        objective: What trials are compared by.
     """
 
     data: TrainingData
@@ -49,6 +51,7 @@ class Task:
     f1_average: F1Average
     threshold: ThresholdPolicy
     seed: int
+    objective: Objective = "f1"
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ def cross_validate(
         scores = np.full(len(counts), np.nan, np.float32)
         scores[scored] = totals[scored] / counts[scored]
         of_scored = labels[scored], scores[scored]
-        threshold, objective = choose_threshold(*of_scored, task.threshold, task.f1_average)
+        threshold, objective = choose_threshold(
+            *of_scored, task.threshold, task.f1_average, task.objective
+        )
         evaluation = evaluate(*of_scored, threshold, task.f1_average)
         num_forwarded = parts.body.num_forwarded
         yield FoldRecord(number, scores, objective, evaluation, record, parts.source, num_forwarded)

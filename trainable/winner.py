@@ -10,6 +10,7 @@ from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation, F1Average
+from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.files import write_text
 from trainable.images.pixels import PixelStatistics
@@ -109,7 +110,8 @@ class Winner(_Record):
         members: The trials to retrain, the best one first.
         threshold: A mean score of at least this is predicted positive.
         threshold_policy: How the threshold was chosen.
-        f1_average: Which F1 was searched for.
+        f1_average: Which F1 is reported.
+        objective: What trials were compared by.
         out_of_fold: Metrics of the members' mean out-of-fold scores.
         corrected: The F1 to expect on new patients.
         test: Metrics on the test rows, if there are any and the search has ended.
@@ -128,6 +130,7 @@ class Winner(_Record):
     threshold: float
     threshold_policy: ThresholdPolicy
     f1_average: F1Average
+    objective: Objective = "f1"
     out_of_fold: Evaluation
     corrected: CorrectedF1
     test: TestResult | None = None

@@ -7,6 +7,11 @@ import pandas as pd
 from trainable.errors import listing
 from trainable.winner import TestResult, Winner
 
+_NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
+_BEYOND_F1 = (
+    "F1 depends on one threshold and ignores true negatives; judge a model for patients also by "
+    "its AUC, average precision and calibration (Van Calster 2025)"
+)
 _SHOWN = ("F1", "sensitivity", "specificity", "AUC")
 
 
@@ -36,6 +41,9 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
         f"  every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
         f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
     )
+    yield f"  {_BEYOND_F1}"
+    if winner.objective != "f1":
+        yield f"  trials were compared by {_NAMES[winner.objective]}, not by F1"
     yield (
         f"  TP {found['tp']}  FN {found['fn']}  FP {found['fp']}  TN {found['tn']}; precision "
         f"{found['precision']:.3f}, recall {found['recall']:.3f}, specificity "

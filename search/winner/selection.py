@@ -16,6 +16,7 @@ from trainable.evaluation.bootstrap import (
     resample_patients,
 )
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
+from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy
 
 TEAM_SIZES = (1, 5, 10)
@@ -69,6 +70,7 @@ def select(
     complexity: Sequence[Any] | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
+    objective: Objective = "f1",
 ) -> Selection:
     """Take the team of the best trials, or the simplest trial that is tied with the best one.
 
@@ -98,8 +100,9 @@ def select(
             trial that is tied with the best one, alone; None for a team.
         num_resamples: Number of resamples.
         seed: Seed of the resamples.
+        objective: What trials and teams are compared by; the reported F1s are F1s all the same.
     """
-    candidates = Candidates(labels, scores, policy, average)
+    candidates = Candidates(labels, scores, policy, average, objective)
     resamples = resample_patients(labels, patients, num_resamples, seed, stratified=True)
     once = np.ones((1, len(labels)), np.float32)
     tried, drawn = candidates.each(once), candidates.each(resamples)

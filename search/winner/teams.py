@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.evaluation.metrics import F1Average, weighted_counts
+from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdChoice, ThresholdPolicy, choose_thresholds
 
 
@@ -33,12 +34,14 @@ class Candidates:
         scores: (num_trials, num_images), out-of-fold probability of the positive class.
         policy: Policy of the thresholds; every trial and every team has its own.
         average: Average of the F1.
+        objective: What trials and teams are compared by.
     """
 
     labels: NDArray[np.int64]
     scores: NDArray[np.float32]
     policy: ThresholdPolicy
     average: F1Average
+    objective: Objective = "f1"
 
     def each(self, weights: NDArray[np.float32]) -> ThresholdChoice:
         """Thresholds and objectives (num_trials, num_weightings) of each trial alone."""
@@ -72,7 +75,9 @@ class Candidates:
         return np.asarray(self.scores[members].mean(axis=0))
 
     def _choose(self, scores: NDArray[np.float32], weights: NDArray[np.float32]) -> ThresholdChoice:
-        return choose_thresholds(self.labels, scores, weights, self.policy, self.average)
+        return choose_thresholds(
+            self.labels, scores, weights, self.policy, self.average, self.objective
+        )
 
 
 def best_first(objectives: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -52,6 +52,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         TEAM_SIZES if scoring.team is None else (scoring.team,),
         [complexity(config) for config in configs] if scoring.prefer_simple else None,
         seed=task.seed,
+        objective=task.objective,
     )
     mean_scores = scores[list(found.members)].mean(axis=0)
     winner = Winner(
@@ -63,6 +64,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         threshold=found.threshold,
         threshold_policy=task.threshold,
         f1_average=task.f1_average,
+        objective=task.objective,
         out_of_fold=evaluate(labels, mean_scores, found.threshold, task.f1_average),
         corrected=CorrectedF1(
             f1=found.corrected_f1, interval=found.interval, optimism=found.optimism

@@ -87,6 +87,12 @@ def test_the_last_evaluation_is_scikit_learns_of_all_scores(
     assert counts == metrics.confusion_matrix(labels, positives).tolist()
 
 
+def test_the_objective_is_the_one_that_is_asked_for(noise_task: Task) -> None:
+    last = run(dataclasses.replace(noise_task, objective="auc"), LEARNER)[-1]
+    assert last.objective == pytest.approx(last.evaluation["auc"])
+    assert last.objective != run(noise_task, LEARNER)[-1].objective
+
+
 def test_labels_by_lot_are_learnt_by_heart_but_not_scored_so(noise_task: Task) -> None:
     everything = np.arange(NUM_IMAGES)
     by_heart = dataclasses.replace(noise_task, folds=(Fold(everything, everything),))

@@ -156,3 +156,18 @@ def test_the_margin_of_the_only_trial_is_none_and_of_a_noisier_one_wider() -> No
     margins = chance_margins(objectives, drawn)
     assert margins[2] > margins[0] > 0
     assert chance_margins(objectives[:1], drawn[:1]).tolist() == [0.0]
+
+
+def test_another_objective_chooses_another_trial_and_its_f1_is_reported() -> None:
+    # three quarters of the positives above all negatives, the rest below: F1 0.86, AUC 0.75
+    split = np.where(LABELS == 1, np.arange(200) % 4 > 0, 0.5) + np.linspace(0, 0.1, 200)
+    scores = np.stack([split / 2, noisy([1.5])[0]]).astype(np.float32)
+    chosen = {
+        objective: select(LABELS, PATIENTS, scores, BEST, "binary", (1,), num_resamples=200,
+                          objective=objective)
+        for objective in ("f1", "auc")
+    }  # fmt: skip
+    assert [found.members for found in chosen.values()] == [(0,), (1,)]
+    by_auc = chosen["auc"]
+    assert by_auc.apparent_f1 == pytest.approx(f1_score(LABELS, scores[1] >= by_auc.threshold))
+    assert by_auc.apparent_f1 < chosen["f1"].apparent_f1

@@ -1,9 +1,4 @@
-"""What a set of scores is worth. The objective of a search is stated here and nowhere else.
-
-The objective is the F1 over out-of-fold scores after the last epoch, a score of at least the
-threshold counting as positive; where the threshold is chosen for the best F1, it is the mean of the
-F1s around that threshold (`trainable/evaluation/thresholds.py`).
-"""
+"""What a set of scores is worth: counts and metrics at a threshold."""
 
 from typing import Any, Literal, get_args
 

@@ -1,4 +1,8 @@
-"""Where a score begins to count as positive: chosen on out-of-fold scores, by a stated policy."""
+"""Where a score begins to count as positive, by a stated policy, and the objective of the scores.
+
+A score of at least the threshold counts as positive. If trials are compared by F1 and the threshold
+is the best one, the objective is the mean of the F1s around that threshold.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.evaluation.metrics import F1Average, f1_of_counts
+from trainable.evaluation.objective import Objective, rank_objectives
 
 _MOST_CANDIDATES = 256
 _ROUNDING = 1e-6  # 0.98 * 50 is 49, whatever floating point makes of it
@@ -50,12 +55,12 @@ class ThresholdPolicy:
 
 @dataclass(frozen=True)
 class ThresholdChoice:
-    """One threshold for each weighting of the images, with what it scores on these images.
+    """One threshold for each weighting of the images, and the objective of the scores.
 
     Attributes:
         thresholds: float32 (num_weightings,).
-        objectives: float64 (num_weightings,), the F1 that trials are compared by, of the same
-            images: averaged over thresholds around the chosen one if that is "best", else at it.
+        objectives: float64 (num_weightings,), what trials are compared by; larger is better. An F1
+            is averaged over thresholds around the chosen one if that is "best", else it is at it.
     """
 
     thresholds: NDArray[np.float32]
@@ -68,6 +73,7 @@ def choose_thresholds(
     weights: NDArray[np.float32],
     policy: ThresholdPolicy,
     average: F1Average,
+    objective: Objective = "f1",
 ) -> ThresholdChoice:
     """Choose a threshold once for each weighting of the images, the highest among equals.
 
@@ -84,8 +90,9 @@ def choose_thresholds(
         scores: (num_images,), probability of the positive class.
         weights: (num_weightings, num_images), how often each image counts, 0 or more. The
             transpose of a contiguous array is the fastest.
-        policy: what is wanted of the threshold.
-        average: of the F1.
+        policy: Policy of the threshold; "best" is for F1, whatever the objective.
+        average: Average of the F1.
+        objective: What trials are compared by.
     """
     if policy.kind == "fixed":
         candidates = np.array([policy.value], np.float32)
@@ -111,7 +118,9 @@ def choose_thresholds(
 
         f1 = uniform_filter1d(f1, 2 * num_around + 1, axis=0, mode="nearest")
         best = f1.argmax(axis=0)
-    return ThresholdChoice(candidates[best], f1[best, np.arange(len(best))])
+    if objective == "f1":
+        return ThresholdChoice(candidates[best], f1[best, np.arange(len(best))])
+    return ThresholdChoice(candidates[best], rank_objectives(objective, labels, scores, weights))
 
 
 def choose_threshold(
@@ -119,6 +128,7 @@ def choose_threshold(
     scores: NDArray[np.float32],
     policy: ThresholdPolicy,
     average: F1Average,
+    objective: Objective = "f1",
 ) -> tuple[float, float]:
     """Choose one threshold on images of equal weight.
 
@@ -126,7 +136,7 @@ def choose_threshold(
         The threshold and the objective.
     """
     once = np.ones((1, len(labels)), np.float32)
-    chosen = choose_thresholds(labels, scores, once, policy, average)
+    chosen = choose_thresholds(labels, scores, once, policy, average, objective)
     return float(chosen.thresholds[0]), float(chosen.objectives[0])
 
 
