@@ -47,8 +47,9 @@ def resplits(
     labels = table.groupby("patient")["label"].max()
     for number in numbers:
         train, _ = train_test_split(
-            labels.index, train_size=train_share, stratify=labels, random_state=number
-        )
+            labels.index.to_numpy(object), train_size=train_share, stratify=labels,
+            random_state=number,
+        )  # fmt: skip
         is_train = table["patient"].isin(train)
         part = folder / f"resplit-{number}"
         part.mkdir()
