@@ -47,6 +47,8 @@ class TrialConfig(BaseModel):
         optimizer: PyTorch's AdamW, Adam or SGD.
         momentum: of SGD; the others have their own.
         learning_rate: the highest, per gradient step.
+        stage_decay: Factor on the learning rate from the head to the last trained stage, and from
+            each trained stage to the one below.
         schedule: `one_cycle`, up to the learning rate and down to nothing, as fastai's
             `fit_one_cycle` (the assignment does not name its own); `constant`; or `step`, divided
             by 10 every `step_epochs` epochs.
@@ -64,6 +66,8 @@ class TrialConfig(BaseModel):
             once training has ended; `running`, the averages that training left, as in fastai.
         dropout: probability before the head's last layer; in fastai's head half of it before each
             hidden layer.
+        augment: `light`: each image is turned, shifted and changed in contrast anew in every step;
+            it needs a body whose stages are all trained, since frozen ones run once per image.
         positive_weight: weight of a positive image in the loss; a negative one weighs 1.
         positive_copies: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
@@ -83,6 +87,7 @@ class TrialConfig(BaseModel):
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     momentum: float = Field(0.9, ge=0, lt=1)
     learning_rate: float = Field(1e-3, gt=0)
+    stage_decay: float = Field(1.0, gt=0, le=1)
     schedule: Literal["constant", "step", "one_cycle"] = "one_cycle"
     step_epochs: int = Field(7, ge=1)
     weight_decay: float = Field(0.01, ge=0)
@@ -92,6 +97,7 @@ class TrialConfig(BaseModel):
     head_layers: HeadLayers = (512,)
     norm_statistics: Literal["exact", "running"] = "exact"
     dropout: float = Field(0.5, ge=0, lt=1)
+    augment: Literal["none", "light"] = "none"
     positive_weight: float = Field(1.0, gt=0)
     positive_copies: int = Field(1, ge=1)
     views: int = Field(1, ge=1)
@@ -117,5 +123,10 @@ class TrialConfig(BaseModel):
             raise ValueError(
                 f"the logistic head needs a frozen body, unfreeze 0 (got {self.unfreeze}); to "
                 "train stages, choose the head fastai or plain"
+            )
+        if self.augment != "none" and self.unfreeze < len(stages):
+            raise ValueError(
+                f"augment {self.augment} needs a body whose stages are all trained, unfreeze "
+                f"{len(stages)} (got {self.unfreeze}); train all, or choose augment none"
             )
         return self

@@ -151,7 +151,10 @@ def new_network(
     torch.manual_seed(seed)
     head = fresh_head(config)
     trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
-    return place(Network(frozen, trained, head, fused=config.cut == FUSED), device)
+    network = Network(
+        frozen, trained, head, fused=config.cut == FUSED, augmented=config.augment != "none"
+    )
+    return place(network, device)
 
 
 def fold_seed(seed: int, fold: int, draw: int = 0) -> int:

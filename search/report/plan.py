@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from search.options import PresetName, SearchOptions
 from search.prepare import SearchPlan, resolve
+from search.space.dimension import AUTO
 from search.space.presets import overrides, read_preset
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
@@ -21,7 +22,8 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
         yield f"left out, since {why}: {'; '.join(titles)}"
     yield _cohort_line(plan)
     yield from (f"note: {note}" for note in plan.cohort.notes)
-    epochs, batch_sizes = plan.space.values("epochs"), plan.space.values("batch_size")
+    epochs = [number for number in plan.space.values("epochs") if number != AUTO] or [5]
+    batch_sizes = plan.space.values("batch_size")
     least, most = min(epochs), max(epochs)
     yield (
         f"{plan.num_trials} trials, each scored {_scoring(plan)}; {listing(sorted(plan.pixels))} "

@@ -1,6 +1,6 @@
 """One setting of a space, which may differ by the case of another setting."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,11 @@ class Cases:
     def all(self) -> tuple[Dimension, ...]:
         """Every dimension once."""
         return (*self.named.values(), *([self.others] if self.others is not None else ()))
+
+    def map(self, change: Callable[[Dimension], Dimension]) -> "Cases":
+        """The same cases with another dimension for each."""
+        others = None if self.others is None else change(self.others)
+        return Cases(others, {case: change(dimension) for case, dimension in self.named.items()})
 
     def to_dict(self) -> Any:
         """As a file has it."""

@@ -109,8 +109,8 @@ def read_dimension(name: str, raw: object) -> Dimension:
     if not raw:
         raise ValueError("a list must name at least one value")
     values = tuple(_value(name, one) for one in raw)
-    word = AUTO if name == "unfreeze" else ALL
-    if len(values) > 1 and word in values and name in ("backbone", "cut", "unfreeze"):
+    word = AUTO if name in ("unfreeze", "epochs") else ALL
+    if len(values) > 1 and word in values and name in ("backbone", "cut", "unfreeze", "epochs"):
         raise ValueError(f"{word!r} must stand alone; got {list(values)}")
     if len(set(values)) < len(values):
         raise ValueError(f"a list must name a value once; got {list(values)}")
@@ -139,6 +139,8 @@ def _value(name: str, raw: object) -> Scalar:
         return _NAMED[name](str(raw))
     if name == "unfreeze" and isinstance(raw, str):
         return _one_of(raw, (AUTO, *UNFREEZE))
+    if name == "epochs" and raw == AUTO:
+        return AUTO
     if name == "head_layers" and isinstance(raw, int):
         raw = str(raw)
     try:

@@ -22,6 +22,8 @@ LOGISTIC = "logistic"
 BY_TRAINING = ("head", "learning_rate", "epochs")
 """Settings that may differ between a frozen body and one with trained stages."""
 _CPU_UNFREEZE = UNFREEZE[:2]
+_AUTO_EPOCHS = Choices((5, 10, 20))
+_CPU_AUTO_EPOCHS = Choices((5,), fixed=True)
 _ONLY_WITH = {
     "C": ("head", LOGISTIC), "momentum": ("optimizer", "sgd"), "step_epochs": ("schedule", "step")
 }  # fmt: skip
@@ -169,7 +171,8 @@ class Space:
 
         Args:
             backbones: Backbones that have weights.
-            has_gpu: Whether trials have a GPU; without one, `auto` trains at most one stage.
+            has_gpu: Whether trials have a GPU; without one, `auto` trains at most one stage, for 5
+                epochs.
 
         Raises:
             InputError: If a backbone has none of the cuts that the space names.
@@ -179,6 +182,10 @@ class Space:
             changed["backbone"] = Cases(Choices(tuple(backbones)))
         if self.values("unfreeze") == (AUTO,):
             changed["unfreeze"] = Cases(Choices(UNFREEZE if has_gpu else _CPU_UNFREEZE))
+        auto = _AUTO_EPOCHS if has_gpu else _CPU_AUTO_EPOCHS
+        changed["epochs"] = changed["epochs"].map(
+            lambda epochs: auto if epochs == Choices((AUTO,), fixed=True) else epochs
+        )
         cuts: dict[str, Dimension] = {}
         without = []
         for backbone in self.backbones or backbones:
@@ -245,6 +252,11 @@ def _has_meaning(setting: str, chosen: Mapping[str, Any]) -> bool:
     """Whether a setting means anything beside those that are chosen already."""
     if chosen.get("head") == LOGISTIC and setting in _OF_NETWORKS:
         return False
+    if setting == "stage_decay":
+        return bool(chosen["unfreeze"])
+    if setting == "augment":
+        stages = find_backbone(chosen["backbone"]).stages_until(chosen["cut"])
+        return bool(chosen["unfreeze"] == len(stages))
     needed, value = _ONLY_WITH.get(setting, (None, None))
     return needed is None or bool(chosen[needed] == value)
 

@@ -48,7 +48,13 @@ def test_every_change_of_a_score_is_refused(run: RunFolder, tmp_path: Path) -> N
         resume(given, tmp_path / "other", run.path, ready)
     kept = [problem.split(" cannot change")[0] for problem in caught.value.problems]
     assert sorted(kept) == sorted(
-        ["--seed 3", "--folds 2", f"--out {run.path}", "image_size: 32", "epochs: 5, 10, 20 or 5"]
+        [
+            "--seed 3",
+            "--folds 2",
+            f"--out {run.path}",
+            "image_size: 32",
+            "epochs: 5, 10, 20 or auto",
+        ]
     )
 
 

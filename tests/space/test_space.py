@@ -45,9 +45,26 @@ def test_a_trained_body_gets_a_smaller_learning_rate() -> None:
     assert min(c.learning_rate for c in configs if not c.unfreeze) >= 1e-4
 
 
+def test_trained_stages_train_longer_with_a_gpu_alone() -> None:
+    without = make_space().restricted_to(tuple(BACKBONES), has_gpu=False)
+    assert {c.epochs for c in samples(without, 100) if c.unfreeze} == {5}
+    assert {c.epochs for c in samples(space(), 100) if c.unfreeze} == {5, 10, 20}
+    asked = make_space(Layer("{}", {"epochs": {"trained": 7}}))
+    asked = asked.restricted_to(tuple(BACKBONES), has_gpu=True)
+    assert {c.epochs for c in samples(asked, 100) if c.unfreeze} == {7}
+
+
+def test_settings_of_trained_stages_are_sampled_with_them_alone() -> None:
+    configs = samples(space(), 300)
+    assert {c.stage_decay for c in configs if c.unfreeze} == {0.1, 0.3, 1.0}
+    assert {c.stage_decay for c in configs if not c.unfreeze} == {1.0}
+    whole = [c for c in configs if c.unfreeze == len(find_backbone(c.backbone).stages_until(c.cut))]
+    assert {c.augment for c in whole} == {"none", "light"}
+    assert {c.augment for c in configs if c not in whole} == {"none"}
+
+
 def test_frozen_bodies_may_train_longer() -> None:
     configs = samples(space(), 300)
-    assert {c.epochs for c in configs if c.unfreeze} == {5}
     networks = [config for config in configs if config.head != "logistic"]
     assert {c.epochs for c in networks if not c.unfreeze} == {5, 10, 20}
     assert {c.epochs for c in samples(space(epochs=7, head="fastai"), 50)} == {7}

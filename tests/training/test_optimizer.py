@@ -77,14 +77,33 @@ def test_decay_is_on_weight_matrices_and_filters_alone_and_frozen_weights_are_le
     ]
     network = Network(stages[:1], stages[1:], fastai_head(10, [8], 0.5))
     config = TrialConfig(optimizer=name, learning_rate=0.1, weight_decay=0.02)
-    decayed, plain = build_optimizer(network, config).param_groups
-    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.02, 0.0)
-    assert {p.shape for p in decayed["params"]} == {(5, 4, 3, 3), (8, 10), (2, 8)}
-    assert all(p.ndim == 1 for p in plain["params"])
-    given = {id(p) for group in (decayed, plain) for p in group["params"]}
+    groups = build_optimizer(network, config).param_groups
+    decayed = [p for group in groups if group["weight_decay"] == 0.02 for p in group["params"]]
+    plain = [p for group in groups if group["weight_decay"] == 0 for p in group["params"]]
+    assert {p.shape for p in decayed} == {(5, 4, 3, 3), (8, 10), (2, 8)}
+    assert all(p.ndim == 1 for p in plain)
+    given = {id(p) for p in (*decayed, *plain)}
     assert given == {id(p) for p in network.parameters() if p.requires_grad}
-    assert len(plain["params"]) == 5 + 4
+    assert len(plain) == 5 + 4
     assert not given & {id(p) for p in network.frozen.parameters()}
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+def test_the_rate_falls_from_the_head_to_the_lowest_trained_stage(
+    schedule: Literal["constant", "one_cycle"],
+) -> None:
+    stages = [nn.Conv2d(3, 3, 1) for _ in range(3)]
+    network = Network(stages[:1], stages[1:], nn.Sequential(nn.Linear(6, 2)))
+    config = TrialConfig(learning_rate=0.1, stage_decay=0.3, schedule=schedule)
+    optimizer = build_optimizer(network, config)
+    build_schedule(optimizer, config, 2)
+    of_weight = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    weights = [network.head[0].weight, stages[2].weight, stages[1].weight]
+    start = 1 / 25 if schedule == "one_cycle" else 1
+    assert [of_weight[id(weight)] for weight in weights] == pytest.approx(
+        [start * 0.1, start * 0.03, start * 0.009]
+    )
+    assert id(stages[0].weight) not in of_weight
 
 
 def rates(num_steps: int, setting: str = "lr", **settings: Any) -> list[Any]:

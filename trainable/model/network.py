@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainable.backbones.table import FUSED, Pool, find_backbone
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
+from trainable.model.light_augmentation import LightAugmentation
 
 
 class ConcatPool(nn.Module):
@@ -125,11 +126,13 @@ class Network(nn.Module):
         head: nn.Sequential,
         *,
         fused: bool = False,
+        augmented: bool = False,
     ) -> None:
         """Freeze the stages of `frozen`; those of `trained` follow on them."""
         super().__init__()
         self.fused = fused
         self.frozen = nn.Sequential(*frozen).requires_grad_(False).eval()
+        self.augment = LightAugmentation() if augmented else None
         self.trained = nn.Sequential(*trained)
         self.pool = ConcatPool()
         self.head = head
@@ -155,9 +158,16 @@ class Network(nn.Module):
 
     def pooled(self, inputs: Batch) -> Tensor:
         """What the head takes, from what `prefix` computed of the images of a batch."""
+        if self.augment:
+            inputs = map_images(inputs, self.augment)
         if len(self.trained):
             inputs = map_images(inputs, lambda maps: self.pool(self.trained(maps)))
         return side_by_side(inputs)
+
+    @property
+    def trained_stages(self) -> list[nn.Module]:
+        """The trained stages, in order of execution."""
+        return list(self.trained)
 
     def suffix(self, inputs: Batch) -> Tensor:
         """Logits (batch, 2) from what `prefix` computed of the images of a batch."""

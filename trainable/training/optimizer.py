@@ -1,5 +1,7 @@
 """How a gradient moves the weights: the optimizer over what is trained, and its learning rate."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, StepLR
@@ -13,23 +15,17 @@ _STEP_FACTOR = 0.1
 def build_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:
     """The config's optimizer over what is trained, with decay on weight matrices and filters only.
 
+    The learning rate falls from stage to stage: lower stages are more general and need less change
+    (Howard and Ruder 2018, "Universal language model fine-tuning for text classification").
+
     Args:
-        network: its frozen part is left out.
-        config: optimizer, momentum, learning rate and weight decay.
+        network: Network to train; its frozen part is left out.
+        config: Optimizer, momentum, learning rate, stage decay and weight decay.
     """
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    norms_and_biases = {
-        id(parameter)
-        for module in network.modules()
-        for name, parameter in module.named_parameters(recurse=False)
-        if name == "bias" or not isinstance(module, nn.Linear | nn.Conv2d)
-    }
-    plain = [parameter for parameter in trained if id(parameter) in norms_and_biases]
-    decayed = [parameter for parameter in trained if id(parameter) not in norms_and_biases]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
+    groups: list[dict[str, Any]] = []
+    for depth, part in enumerate([network.head, *reversed(network.trained_stages)]):
+        rate = config.learning_rate * config.stage_decay**depth
+        groups += _groups(part, rate, config.weight_decay)
     # one kernel a step: on a CPU a third of the time of the loop over parameters
     if config.optimizer == "sgd":
         return torch.optim.SGD(
@@ -37,6 +33,21 @@ def build_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimi
         )
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=config.learning_rate, fused=True)
+
+
+def _groups(part: nn.Module, rate: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters of a part that are decayed, and those of norms and biases, which are not."""
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for module in part.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            is_plain = name == "bias" or not isinstance(module, nn.Linear | nn.Conv2d)
+            (plain if is_plain else decayed).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": decay, "lr": rate}
+        for parameters, decay in ((decayed, weight_decay), (plain, 0.0))
+        if parameters
+    ]
 
 
 def build_schedule(
@@ -53,7 +64,7 @@ def build_schedule(
         return StepLR(optimizer, config.step_epochs * steps_an_epoch, _STEP_FACTOR)
     return OneCycleLR(
         optimizer,
-        config.learning_rate,
+        [group["lr"] for group in optimizer.param_groups],
         total_steps=config.epochs * steps_an_epoch,
         # plain SGD has the momentum that was asked for
         cycle_momentum=config.optimizer != "sgd",

@@ -9,7 +9,7 @@ the whole batch on GPUs only (`SyncBatchNorm`); on CPUs, which are for tests, a 
 
 import torch
 from torch import Tensor, distributed
-from torch.nn import Sequential, SyncBatchNorm
+from torch.nn import Module, Sequential, SyncBatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from trainable.images.batches import Batches
@@ -36,9 +36,17 @@ class SplitNetwork(Network):
         trained = whole.trained
         if device.type == "cuda":
             trained = SyncBatchNorm.convert_sync_batchnorm(trained)
+        self.augment = whole.augment
         self.trained = Sequential(DistributedDataParallel(trained))
         # its gradients are the same on all ranks but for the order of a GPU's sums
         self.head = Sequential(DistributedDataParallel(whole.head))
+
+    @property
+    def trained_stages(self) -> list[Module]:
+        """The trained stages, in order of execution."""
+        [split] = self.trained
+        assert isinstance(split, DistributedDataParallel)
+        return list(split.module.children())
 
     def logits(self, inputs: Batches, rows: Tensor) -> Tensor:
         """Logits (len(rows), 2) of all rows, of which this rank computes a share."""
