@@ -10,26 +10,38 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
 from analysis.new_images import NewImages
+from trainable.cohort.classes import REST, same_value
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.columns import find_column
-from trainable.cohort.exams import Grouping
-from trainable.errors import Problems, listing
+from trainable.cohort.labels import UNKNOWN_WORDS
+from trainable.cohort.tables import read_table
+from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.intervals import estimate_metrics
 from trainable.evaluation.metrics import F1Average, all_positive_f1, evaluate
 
 
-def leakage(new: NewImages, cohort: Cohort) -> list[str]:
-    """What the new images share with the images of the training, a sentence each."""
+def leakage(new: NewImages, cohort: Cohort, patients: pd.Series | None = None) -> list[str]:
+    """What the new images share with the images of the training, a sentence each.
+
+    Args:
+        new: New images, whose patients may be known.
+        cohort: Cohort of the search.
+        patients: Patient of each row, as the table of labels has them.
+    """
     found = []
     trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
     names = pd.Series(new.images)
     same = names[np.isin(new.hashes, trained_on["sha256"])]
     if len(same):
         found.append(f"images that the model was trained on: {listing(same)}")
-    if new.patients is not None:
-        known = new.patients[new.patients.isin(trained_on["patient"])].unique()
-        if len(known):
-            found.append(f"patients that the model was trained on: {listing(known)}")
+    named = {
+        patient
+        for known in (new.patients, patients)
+        if known is not None
+        for patient in known[known.isin(trained_on["patient"])]
+    }
+    if named:
+        found.append(f"patients that the model was trained on: {listing(sorted(named))}")
     return found
 
 
@@ -40,10 +52,12 @@ class TrueLabels:
     Attributes:
         labels: (num_rows,), 1 positive, 0 negative.
         patients: (num_rows,), rows of one patient share a number.
+        names: of those patients, where the table of labels has them; else None.
     """
 
     labels: NDArray[np.int64]
     patients: NDArray[np.int64]
+    names: pd.Series | None = None
 
 
 def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
@@ -55,46 +69,65 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     Raises:
         InputError: naming images without a label or with two labels, and unknown labels.
     """
-    grouping, classes = cohort.grouping, cohort.classes
+    grouping, before = cohort.grouping, cohort.found_by
     problems = Problems()
     if not csv.is_file():
-        problems.add(f"--labels must be a CSV file; not found: {csv}")
-        problems.raise_if_any()
-    raw = pd.read_csv(csv, dtype=str, keep_default_na=False)
-    name_column = _name_column(raw, grouping, problems)
-    label_column = find_column("label", raw, None, problems) or ""
+        raise InputError(f"--labels must be a table; not found: {csv}")
+    raw, _ = read_table(csv, "--labels")
+    name_column = _name_column(raw, cohort, problems)
+    label_column = (
+        find_column("label", raw, None, problems, before=before.get("label"), has_option=False)
+        or ""
+    )
+    patient_column = find_column("patient", raw, None, problems, before=before.get("patient"))
     problems.raise_if_any()
-    counts = raw.groupby(name_column, sort=False)[label_column].nunique()
+    asked = new.rows_named(raw[name_column], problems)
+    rows = raw.assign(row=asked, said=raw[label_column].map(same_value))[asked >= 0]
+    counts = rows.groupby("row")["said"].nunique()
     if (counts > 1).any():
-        two = counts.index[counts > 1]
-        problems.add(f"an {grouping.unit} must have one label in {csv}; with two: {listing(two)}")
-    rows = raw.drop_duplicates(name_column).set_index(name_column)
-    names = new.table[new.name_column]
-    asked = rows[label_column].str.strip().reindex(names)
-    without = asked.index[asked.isna()]
+        two = listing(rows.loc[rows["row"].isin(counts.index[counts > 1]), name_column].unique())
+        problems.add(f"an {grouping.unit} must have one label in {csv}; with two: {two}")
+    rows = rows.drop_duplicates("row").set_index("row").reindex(range(len(new.table)))
+    without = new.table.loc[rows[name_column].isna().to_numpy(), new.name_column]
     if len(without):
         problems.add(f"--labels must name every {grouping.unit}; not in {csv}: {listing(without)}")
-    unknown = set(asked.dropna()) - set(classes)
-    if unknown:
-        problems.add(
-            f"labels must be {' or '.join(classes)}, as in the search; {label_column} also "
-            f"has {listing(sorted(unknown))}"
-        )
+    said = _classes_of(rows, label_column, cohort, problems)
     problems.raise_if_any()
-    patient_column = find_column("patient", raw, None, problems)
-    if patient_column:
-        patients = rows[patient_column].reindex(names)
+    names = rows[patient_column] if patient_column else None
+    patients = new.table[new.name_column] if new.patients is None else new.patients
+    numbers = pd.factorize(patients if names is None else names)[0]
+    return TrueLabels(said, np.asarray(numbers, dtype=np.int64), names)
+
+
+def _classes_of(
+    rows: pd.DataFrame, label_column: str, cohort: Cohort, problems: Problems
+) -> NDArray[np.int64]:
+    """1 positive, 0 negative, by the classes of the search."""
+    negative, positive = (same_value(name) for name in cohort.classes)
+    said = rows["said"].dropna()
+    parts = said.str.split("|", regex=False)
+    if negative == REST:
+        missing = said[said.isin(UNKNOWN_WORDS)]
+        if len(missing):
+            problems.add(f"labels must be known; {len(missing)} in {label_column} are not")
+        is_positive = parts.map(lambda found: positive in map(same_value, found))
     else:
-        patients = names if new.patients is None else new.patients
-    return TrueLabels(
-        np.asarray(asked == classes[1], dtype=np.int64), np.asarray(pd.factorize(patients)[0])
-    )
+        unknown = rows.loc[said.index[~said.isin([negative, positive])], label_column]
+        if len(unknown):
+            problems.add(
+                f"labels must be {' or '.join(cohort.classes)}, as in the search; {label_column} "
+                f"also has {listing(sorted(set(unknown)))}"
+            )
+        is_positive = said == positive
+    return np.asarray(is_positive, dtype=np.int64)
 
 
-def _name_column(raw: pd.DataFrame, grouping: Grouping, problems: Problems) -> str:
+def _name_column(raw: pd.DataFrame, cohort: Cohort, problems: Problems) -> str:
     """The column of images, or of examinations of several views."""
+    grouping = cohort.grouping
     if grouping.views == 1:
-        return find_column("image", raw, None, problems) or ""
+        before = cohort.found_by.get("image")
+        return find_column("image", raw, None, problems, before=before, has_option=False) or ""
     return replace(grouping, view_column=None).found_in(raw, problems).exam_column or ""
 
 

@@ -16,7 +16,6 @@ from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.exams import ONE_IMAGE_EACH
 from trainable.cohort.splits import rows_of, seen_rows
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
@@ -70,6 +69,8 @@ def _predict(
     models = [_model(retraining, member, console, written) for member in winner.members]
     share_stages(models)
     console.print(describe_cost(models))
+    for note in new.notes:
+        console.print(f"note: {note}", markup=False)
     for sentence in leakage(new, cohort):
         console.print(f"note: the new images include {sentence}")
     if new.num_unlisted:
@@ -139,12 +140,13 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
         if file.exists() and not options.overwrite:
             problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
     found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
-    grouping = found[1].grouping if found else ONE_IMAGE_EACH
-    images = options.images.expanduser()
-    new = problems.attempt(lambda: find_new_images(images, options.template, grouping))
-    if found is None or new is None:
+    if found is None:
         raise InputError(*problems.found)
     winner, cohort = found
+    images = options.images.expanduser()
+    new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
+    if new is None:
+        raise InputError(*problems.found)
     for size in {member.config.image_size for member in winner.members}:
         problems.attempt(partial(load_pixels, new.paths, new.hashes, size, store))
     truth = None
@@ -152,7 +154,8 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
         csv = options.labels.expanduser()
         truth = problems.attempt(lambda: read_true_labels(csv, new, cohort))
         problems.found.extend(
-            f"--labels must leave out {shared}" for shared in leakage(new, cohort)
+            f"--labels must leave out {shared}"
+            for shared in leakage(new, cohort, truth.names if truth else None)
         )
     problems.raise_if_any()
     return _Checked(winner, cohort, new, truth)

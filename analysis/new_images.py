@@ -1,5 +1,6 @@
 """The new images: which there are, whose they are, and the rows that a template asks for."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainable.cohort.cohort import Cohort
 from trainable.cohort.columns import find_column
 from trainable.cohort.exams import Grouping, group_images
-from trainable.cohort.readers import hash_files, list_images, locate
+from trainable.cohort.image_files import hash_files, list_folder
+from trainable.cohort.names import ImageNames, locate
+from trainable.cohort.readers import find_patient
+from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
 
 
@@ -26,7 +31,8 @@ class NewImages:
         hashes: SHA-256 of each file.
         exam_images: int64 (num_rows, views), numbers of the images of each row, -1 where a view is
             missing.
-        patients: of each row, where the CSV given for the images names them; else None.
+        patients: of each row, from the table of the images or the pattern of the search; else None.
+        notes: remarks on how the folder or table was understood.
         num_unlisted: images or examinations found that the template does not ask for.
     """
 
@@ -39,33 +45,57 @@ class NewImages:
     exam_images: NDArray[np.int64]
     patients: pd.Series | None
     num_unlisted: int
+    notes: tuple[str, ...] = ()
+
+    def rows_named(self, names: pd.Series, problems: Problems) -> pd.Series:
+        """Which rows to write are named so in another table; -1 for names of none of them.
+
+        Images are matched as in every table, examinations by their own names. A name that fits
+        several images is one problem.
+        """
+        if self.exam_images.shape[1] > 1:
+            own = {name: row for row, name in enumerate(self.table[self.name_column])}
+            return names.map(lambda name: own.get(name, -1))
+        files = [path.lstrip("/") for path in self.paths]
+        rows = {path: row for row, path in enumerate(self.paths)}
+        matcher = ImageNames(Path("/"), zip(files, self.paths, strict=True))
+        own = {str(name): row for row, name in enumerate(self.table[self.name_column])}
+        found = names.map(lambda name: own.get(name, [rows[p] for p in matcher.find(name)]))
+        several = names[found.map(lambda one: isinstance(one, list) and len(one) > 1)]
+        if len(several):
+            problems.add(f"a name must fit one image; these fit several: {listing(several)}")
+        return found.map(lambda one: one if isinstance(one, int) else (one or [-1])[0])
 
 
-def find_new_images(images: Path, template: Path | None, grouping: Grouping) -> NewImages:
+def find_new_images(images: Path, template: Path | None, cohort: Cohort) -> NewImages:
     """List the images of a folder, or of a CSV, in the order of the template if there is one.
 
     Args:
         images: a folder, or a CSV, which examinations of several views need.
         template: a CSV with a row for each image or examination.
-        grouping: of the search.
+        cohort: of the search, whose columns are tried first.
 
     Raises:
         InputError: naming every missing image, examination or column.
     """
     problems = Problems()
+    grouping = cohort.grouping
+    notes: list[str] = []
     if not images.exists():
-        raise InputError(f"--images must be a folder or a CSV file; not found: {images}")
-    listed, folders = _list(images, grouping, problems)
+        raise InputError(f"--images must be a folder or a table; not found: {images}")
+    listed, folders = _list(images, cohort, problems)
     problems.raise_if_any()
-    if listed.empty and template is None:
-        raise InputError(f"--images must hold images; there are none in {images}")
+    if listed.empty:
+        kinds = list_folder(images).kinds()
+        also = f"; it holds files of other kinds: {kinds}" if kinds else ""
+        raise InputError(f"--images must hold images; there are none in {images}{also}")
     unit = grouping.column
     table = listed[[unit]] if unit == "image" else listed[[unit]].drop_duplicates(ignore_index=True)
     num_found = len(table)
     name_column, prediction_column = unit, "prediction"
     if template is not None:
-        table = _read_template(template)
-        name_column, prediction_column = _template_columns(table, set(listed[unit]), problems)
+        table = _read_template(template, notes)
+        name_column, prediction_column = _template_columns(table, listed[unit], cohort, problems)
         problems.raise_if_any()
     asked = table[name_column]
     repeated = asked[asked.duplicated()]
@@ -77,11 +107,16 @@ def find_new_images(images: Path, template: Path | None, grouping: Grouping) -> 
         names, exam_images = asked, np.arange(len(asked))[:, None]
     else:
         names, exam_images = _images_of(asked, listed, grouping, problems)
-    paths = tuple(locate(names, folders, problems))
+    paths = tuple(locate(names, folders, problems, notes))
     problems.raise_if_any()
     patients = None
     if "patient" in listed:
-        patients = listed.drop_duplicates(unit).set_index(unit)["patient"].reindex(asked)
+        patients = _patients_of(asked, listed.drop_duplicates(unit), unit)
+    elif pattern := cohort.found_by.get("patient_pattern"):
+        regex = re.compile(pattern)
+        firsts = [names.iloc[numbers.max()] for numbers in exam_images]
+        found = [find_patient(regex, str(name)) for name in firsts]
+        patients = pd.Series(found) if any(found) else None
     return NewImages(
         table,
         name_column,
@@ -92,28 +127,41 @@ def find_new_images(images: Path, template: Path | None, grouping: Grouping) -> 
         exam_images,
         patients,
         max(0, num_found - len(table)),
+        tuple(notes),
     )
 
 
-def _list(images: Path, grouping: Grouping, problems: Problems) -> tuple[pd.DataFrame, list[Path]]:
-    """What there is: `image`, where a CSV says so `patient`, `exam` and `view`; and the folders."""
+def _patients_of(asked: pd.Series, listed: pd.DataFrame, unit: str) -> pd.Series:
+    """The patient of each row to write, as the list of images or examinations has it."""
+    if unit == "exam":
+        return listed.set_index(unit)["patient"].reindex(asked)
+    matcher = ImageNames(Path("/"), zip(listed["image"], listed["image"], strict=True))
+    patients = dict(zip(listed["image"], listed["patient"], strict=True))
+    found = [matcher.find(str(name)) for name in asked]
+    return pd.Series([patients.get(names[0], "") if names else "" for names in found])
+
+
+def _list(images: Path, cohort: Cohort, problems: Problems) -> tuple[pd.DataFrame, list[Path]]:
+    """What there is: `image`, where a table says so `patient`, `exam` and `view`; the folders."""
+    grouping = cohort.grouping
     if images.is_dir():
         if grouping.views > 1:
             problems.add(
                 f"--images must be a CSV whose columns say which images are of one examination, as "
                 f"in the search; {images} is a folder"
             )
-        names = [path.relative_to(images).as_posix() for path in list_images(images)]
-        return pd.DataFrame({"image": names}), [images]
-    raw = pd.read_csv(images, dtype=str, keep_default_na=False)
-    column = find_column("image", raw, None, problems)
+        names = [path.relative_to(images).as_posix() for path in list_folder(images).images]
+        return pd.DataFrame({"image": names}, dtype=str), [images]
+    raw, _ = read_table(images, "--images")
+    before = cohort.found_by
+    column = find_column("image", raw, None, problems, before=before.get("image"), has_option=False)
     grouping = grouping.found_in(raw, problems)
     problems.raise_if_any()
-    listed = pd.DataFrame({"image": raw[column or ""].str.strip()})
-    patient_column = find_column("patient", raw, None, problems)
+    listed = pd.DataFrame({"image": raw[column or ""]})
+    patient_column = find_column("patient", raw, None, problems, before=before.get("patient"))
     if patient_column:
-        listed["patient"] = raw[patient_column].str.strip()
-    beside = [images.parent, images.parent / images.stem, images.parent / "images"]
+        listed["patient"] = raw[patient_column]
+    beside = [images.parent / images.stem, images.parent / "images", images.parent]
     folders = [folder for folder in beside if folder.is_dir()]
     return listed.join(grouping.read(raw, listed["image"], problems)), folders
 
@@ -136,17 +184,21 @@ def _images_of(
     return images["image"], group_images(numbers, places, grouping.views)
 
 
-def _read_template(template: Path) -> pd.DataFrame:
+def _read_template(template: Path, notes: list[str]) -> pd.DataFrame:
     if not template.is_file():
-        raise InputError(f"--template must be a CSV file; not found: {template}")
-    return pd.read_csv(template, dtype=str, keep_default_na=False)
+        raise InputError(f"--template must be a table; not found: {template}")
+    rows, remarks = read_table(template, "--template")
+    notes.extend(remarks)
+    return rows
 
 
-def _template_columns(table: pd.DataFrame, listed: set[str], problems: Problems) -> tuple[str, str]:
+def _template_columns(
+    table: pd.DataFrame, listed: pd.Series, cohort: Cohort, problems: Problems
+) -> tuple[str, str]:
     """Which column of a template names the images, and which one is to be filled in."""
-    stems = {Path(name).stem for name in listed}
+    matcher = ImageNames(Path("/"), zip(listed, listed, strict=True))
     hits = {
-        str(column): int(table[column].map(lambda v: v in listed or Path(v).stem in stems).sum())
+        str(column): sum(bool(matcher.find(value)) for value in table[column])
         for column in table.columns
     }
     image_column = max(hits, key=lambda column: hits[column], default="")
@@ -156,7 +208,14 @@ def _template_columns(table: pd.DataFrame, listed: set[str], problems: Problems)
         )
         return "", ""
     others = [str(column) for column in table.columns if column != image_column]
+    if not others:
+        problems.add(
+            f"the template needs a column for the predictions beside {image_column!r}; add one"
+        )
+        return "", ""
     if len(others) == 1:
         return image_column, others[0]
+    before = cohort.found_by.get("label")
     rest = table[others]
-    return image_column, find_column("label", rest, None, problems) or ""
+    found = find_column("label", rest, None, problems, before=before, has_option=False)
+    return image_column, found or ""

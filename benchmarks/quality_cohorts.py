@@ -11,8 +11,9 @@ import pandas as pd
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
+from trainable.cohort.options import DataOptions
 from trainable.cohort.phantoms import draw_phantom, sample_patients, write_demo
-from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.cohort.readers import read_cohort
 
 _NEW_PATIENTS_SEED = 10**6
 

@@ -25,7 +25,7 @@ from benchmarks.quality_cohorts import Resplit
 from search import demo
 from trainable.backbones.table import find_backbone
 from trainable.backbones.weights import Weights, find_weights
-from trainable.cohort.readers import hash_files
+from trainable.cohort.image_files import hash_files
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.images.batches import load_images

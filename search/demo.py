@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from trainable.cohort.options import DataOptions
 from trainable.cohort.phantoms import best_possible_f1, write_demo
-from trainable.cohort.readers import DataOptions
 
 _FOLDER = "demo"
 

@@ -18,7 +18,7 @@ from search.option_types import (
     Threshold,
     UnfreezeWords,
 )
-from trainable.cohort.readers import DataOptions
+from trainable.cohort.options import DataOptions
 from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.evaluation.metrics import F1Average
 from trainable.evaluation.objective import Objective

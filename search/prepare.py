@@ -17,7 +17,8 @@ from search.space.protocol import SearchSpace
 from trainable.assembly import TrainingData
 from trainable.backbones.weights import NONE, Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
-from trainable.cohort.readers import DataOptions, read_cohort, require_unchanged
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort, require_unchanged
 from trainable.cohort.splits import make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems, flag

@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 from filelock import FileLock
 
-from trainable.cohort.readers import DataOptions
+from trainable.cohort.options import DataOptions
 from trainable.errors import InputError, Problems
 from trainable.files import digest, replacing
 from trainable.images.decoding import SUFFIXES

@@ -12,7 +12,8 @@ from search.options import SearchOptions
 from search.prepare import prepare, prepare_again
 from search.report.plan import plan_lines
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort
 from trainable.cohort.splits import make_folds
 from trainable.errors import InputError
 
@@ -138,7 +139,7 @@ def test_views_are_refused_where_nothing_groups_images(
     assert "only with --views" in problem
     write_images(tmp_path / "folder", ["output_0/a.png", "output_1/b.png"])
     (problem,) = problems_of(DataOptions(data=tmp_path / "folder", views=2))
-    assert "need a CSV" in problem
+    assert "need a table" in problem
 
 
 def test_examinations_without_patients_are_patients_of_their_own(write: Write) -> None:

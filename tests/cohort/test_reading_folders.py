@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from fixtures.cohorts import labels_of, patients_of, problems_of
 
-from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared data in {SHARED}")
@@ -110,13 +111,46 @@ def test_what_becomes_of_a_split_must_be_said(tmp_path: Path, write_images: Writ
     assert "--split keep" in problem
 
 
-def test_split_left_open_and_a_missing_class_are_said_at_once(
+def test_test_folder_is_merged_or_kept_for_the_end(
     tmp_path: Path, write_images: WriteImages
 ) -> None:
-    write_images(tmp_path, SPLIT[:3])
-    split, classes = problems_of(DataOptions(data=tmp_path))
-    assert "--split merge" in split
-    assert "found 1: non" in classes
+    write_images(tmp_path, [*SPLIT, "test/non/e.png", "test/covid/f.png"])
+    merged = read_cohort(DataOptions(data=tmp_path, split="merge"))
+    assert len(merged.labels) == 6
+    kept = read_cohort(DataOptions(data=tmp_path, split="keep"))
+    assert sorted(kept.manifest["split"]) == ["test"] * 2 + ["train"] * 2 + ["valid"] * 2
+    (problem,) = problems_of(DataOptions(data=tmp_path))
+    assert "train/, val/, test/" in problem
+
+
+def test_hidden_files_of_a_mac_are_passed_over_with_a_note(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    write_images(tmp_path, ["0/a.png", "1/b.png"])
+    for name in ("0/._a.png", "__MACOSX/0/._a.png", ".ipynb_checkpoints/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\x00\x05\x16\x07")
+    cohort = read_cohort(DataOptions(data=tmp_path))
+    assert labels_of(cohort) == {"0/a.png": 0, "1/b.png": 1}
+    assert any("3 hidden files are passed over" in note for note in cohort.notes)
+
+
+def test_folders_of_other_files_say_which_and_what_is_read(tmp_path: Path) -> None:
+    for name in ("0/a.nii.gz", "1/b.nii.gz"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"\x1f\x8b")
+    _, there = problems_of(DataOptions(data=tmp_path))
+    assert ".nii.gz (2)" in there
+    assert "DICOM" in there
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path / "store", ["a.png", "b.png"])
+    write_images(tmp_path / "data", ["1/c.png"])
+    (tmp_path / "data" / "0").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "again").symlink_to(tmp_path / "store")
+    cohort = read_cohort(DataOptions(data=tmp_path / "data"))
+    assert labels_of(cohort) == {"0/a.png": 0, "0/b.png": 0, "1/c.png": 1}
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from fixtures.cohorts import labels_of, patients_of, problems_of
 
-from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort
 
 NAMES = ["a.png", "b.png", "c.png"]
 WriteImages = Callable[[Path, Iterable[str]], None]
@@ -49,7 +50,7 @@ def test_columns_are_found_by_sensible_names(
     assert labels_of(cohort) == {"a.png": 0, "b.png": 1, "c.png": 1}
     assert patients_of(cohort) == ["p", "q", "q"]
     assert all(repr(name) in cohort.notes[0] for name in (image, label, patient))
-    assert cohort.notes[0].endswith(f"positive is {label} = 1")
+    assert f"positive is {label} = 1 (2), negative is 0 (1)" in cohort.notes[0]
 
 
 def test_columns_that_are_named_win_over_columns_that_are_found(csv: Path) -> None:
@@ -106,7 +107,7 @@ def test_names_without_endings_and_with_dots_are_found(
 
 def test_missing_images_labels_and_patients_are_listed_all_at_once(csv: Path) -> None:
     csv.write_text("name,died,patient\na.png,,p\nno1.png,0,p\nno2.png,1,\nb.png,NA,q\n")
-    images, labels, patients = problems_of(DataOptions(data=csv))
+    labels, patients, images = problems_of(DataOptions(data=csv))
     assert "2 of 4" in images
     assert "no1.png, no2.png" in images
     assert "a.png, b.png" in labels
@@ -138,7 +139,7 @@ def test_positive_can_be_chosen(csv: Path, positive: str) -> None:
     [
         ("0 1 2", None, "found 3: 0, 1, 2; keep two"),
         ("0 1 2", "1", "found 3: 0, 1, 2; keep two"),
-        ("1 1 1", None, "found 1: 1; keep two"),
+        ("1 1 1", None, "found 1: 1; images of both classes are needed"),
         ("mild severe mild", None, "name the positive one with --positive"),
         ("mild severe mild", "sever", "did you mean 'severe'?"),
     ],
@@ -152,11 +153,13 @@ def test_labels_that_are_no_two_known_classes_are_refused(
     assert message in problem
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x89PNG", b"name,died\na.png,0\nb.png,1,2,3\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n\0\0", b"name,died\na.png,0\nb.png,1,2,3\n"]
+)
 def test_file_that_is_no_table_is_refused(csv: Path, content: bytes) -> None:
     csv.write_bytes(content)
     (problem,) = problems_of(DataOptions(data=csv))
-    assert "DATA must be comma-separated values" in problem
+    assert "--data must be a table of comma-separated values" in problem
 
 
 @pytest.mark.parametrize("data", [None, Path("/nowhere/train.csv")])

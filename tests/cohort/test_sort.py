@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from trainable.cohort.readers import DataOptions, hash_files, list_images, read_cohort
+from trainable.cohort.image_files import hash_files, list_images
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort
 from trainable.cohort.sort import sort_images
 from trainable.commands.door import run
 from trainable.commands.sort import app

@@ -11,7 +11,8 @@ import fsspec
 import pytest
 
 from search.remote import as_url, download_inputs
-from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort
 from trainable.errors import InputError
 
 

@@ -29,7 +29,8 @@ from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
 from trainable.assembly import TrainingData
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort
 from trainable.cohort.splits import Fold
 from trainable.cohort.training_rows import trial_rows
 from trainable.errors import InputError
@@ -224,7 +225,7 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     template = tmp_path / "template.csv"
     order = [f"7-{exam}" for exam in np.random.default_rng(0).permutation(NUM_EXAMS)[:20]]
     pd.DataFrame({"Study": order, "died": "?"}).to_csv(template, index=False)
-    new = find_new_images(csv, template, cohort.grouping)
+    new = find_new_images(csv, template, cohort)
     assert new.num_unlisted == 4
     scores = score([model], new, store)
     predictions, table = write_predictions_table(new, scores, 0.5, cohort.classes)
@@ -234,7 +235,7 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     assert truth.labels.tolist() == expected
     assert predictions["died"].tolist() == [str(label) for label in expected]
     assert len(np.unique(truth.patients)) == len({int(e.split("-")[1]) // 2 for e in order})
-    everything = find_new_images(csv, None, cohort.grouping)
+    everything = find_new_images(csv, None, cohort)
     again = dict(zip(everything.table["exam"], score([model], everything, store), strict=True))
     np.testing.assert_allclose(scores, [again[exam] for exam in order], rtol=1e-4, atol=1e-5)
     save_model(model, tmp_path / "copy")
@@ -248,7 +249,7 @@ def test_new_views_keep_the_place_that_they_had_in_the_search(
     table = pd.read_csv(write_exams(tmp_path, seed=3), dtype=str)
     lateral = table[table["view"] == "lateral"].rename(columns={"exam": "StudyID"})
     lateral.to_csv(tmp_path / "lateral.csv", index=False)
-    new = find_new_images(tmp_path / "lateral.csv", None, cohort.grouping)
+    new = find_new_images(tmp_path / "lateral.csv", None, cohort)
     assert (new.exam_images[:, 0] == -1).all()
     assert new.exam_images[:, 1].tolist() == list(range(NUM_EXAMS))
     hashes = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in new.paths]
@@ -274,12 +275,12 @@ def test_new_examinations_that_do_not_fit_are_refused(
     table[["exam"]].drop_duplicates().assign(died="").to_csv(template, index=False)
     change(table).to_csv(tmp_path / "changed.csv", index=False)
     with pytest.raises(InputError, match=message):
-        find_new_images(tmp_path / "changed.csv", template, cohort.grouping)
+        find_new_images(tmp_path / "changed.csv", template, cohort)
 
 
 def test_a_label_of_an_examination_must_be_one(tmp_path: Path, cohort: Cohort) -> None:
     csv = write_exams(tmp_path, seed=3)
-    new = find_new_images(csv, None, cohort.grouping)
+    new = find_new_images(csv, None, cohort)
     labels = pd.read_csv(csv, dtype=str).set_index("image")
     labels.loc["5lateral.png", "died"] = "1"
     labels.to_csv(tmp_path / "labels.csv")

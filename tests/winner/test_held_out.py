@@ -53,7 +53,7 @@ def test_the_test_rows_are_scored_by_the_model_that_predicts(tmp_path: Path, unf
     images.mkdir()
     for path in plan.cohort.exams["path"][test]:
         shutil.copy(path, images)
-    new = find_new_images(images, None, plan.cohort.grouping)
+    new = find_new_images(images, None, plan.cohort)
     by_name = dict(zip(new.images, score([model], new, store), strict=True))
     scores = np.array([by_name[Path(path).name] for path in plan.cohort.exams["path"][test]])
     shipped = estimate_metrics(

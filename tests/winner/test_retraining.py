@@ -12,7 +12,7 @@ from PIL import Image
 
 from analysis.retrain import Retraining
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.readers import hash_files
+from trainable.cohort.image_files import hash_files
 from trainable.errors import InputError
 from trainable.images.pixels import pixels_key
 from trainable.store import ArrayStore

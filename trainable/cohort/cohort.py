@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,15 @@ class Cohort:
             written in a predictions file.
         notes: remarks for the user on how the input was understood, a sentence each.
         grouping: of the images into examinations.
+        found_by: the columns of the table by what they hold (`image`, `label`, `patient`), and the
+            `patient_pattern`; other tables of the same user have the same.
     """
 
     manifest: pd.DataFrame
     classes: tuple[str, str]
     notes: tuple[str, ...] = ()
     grouping: Grouping = ONE_IMAGE_EACH
+    found_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exams(self) -> pd.DataFrame:
@@ -89,6 +93,7 @@ class Cohort:
             "notes": self.notes,
             "digest": self.digest,
             "grouping": asdict(self.grouping),
+            "found_by": dict(self.found_by),
         }
         (folder / "cohort.json").write_text(json.dumps(about, indent=2) + "\n")
 
@@ -110,7 +115,8 @@ class Cohort:
         about = json.loads((folder / "cohort.json").read_text())
         negative, positive = about["classes"]
         grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
-        return cls(manifest, (negative, positive), tuple(about["notes"]), grouping)
+        notes, found_by = tuple(about["notes"]), about.get("found_by", {})
+        return cls(manifest, (negative, positive), notes, grouping, found_by)
 
 
 def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems: Problems) -> None:

@@ -11,9 +11,9 @@ Kind = Literal["image", "label", "patient", "exam", "view"]
 
 COLUMN_NAMES = {
     "image": ("image", "filename", "file", "path", "name", "img", "imageid", "imageindex",
-              "imagepath", "imagename", "imagefile"),
+              "imagepath", "imagename", "imagefile", "dicomid"),
     "label": ("label", "died", "output", "death", "target", "class", "outcome", "y", "mortality",
-              "deceased"),
+              "deceased", "survival", "survived", "diagnosis", "findinglabels", "finding"),
     "patient": ("patient", "patientid", "subject", "subjectid", "pid", "patientnumber"),
     "exam": ("exam", "examid", "examination", "examinationid", "study", "studyid", "studyuid",
              "studyinstanceuid", "accession", "accessionnumber"),
@@ -22,29 +22,52 @@ COLUMN_NAMES = {
 """Column names found by themselves, lower case without punctuation, by preference."""
 
 
+def plain_name(column: object) -> str:
+    """The name of a column in small letters, without blanks and punctuation."""
+    return re.sub(r"[^a-z0-9]", "", str(column).lower())
+
+
 def find_column(
     kind: Kind,
     table: pd.DataFrame,
     asked: str | None,
     problems: Problems,
+    *,
+    before: str | None = None,
+    has_option: bool = True,
 ) -> str | None:
     """The column that holds images, labels and so on; None (and a problem noted) if unclear.
 
     No column of patients or views is no problem: None comes back alone.
+
+    Args:
+        kind: What the column holds.
+        table: The table.
+        asked: As the user named the column; found by its name if None.
+        problems: Given what cannot be found.
+        before: The column of the search, which is tried first.
+        has_option: Whether the command has an option to name the column.
     """
     if asked is not None:
-        if asked in table.columns:
-            return asked
+        for name in (asked, asked.strip()):
+            if name in table.columns:
+                return name
         advice = did_you_mean(asked, map(str, table.columns))
         problems.add(f"--{kind}-column must be a column of the table; {asked!r} is not; {advice}")
         return None
-    plain = {re.sub(r"[^a-z0-9]", "", str(column).lower()): column for column in table.columns}
+    if before is not None and before in table.columns:
+        return before
+    plain = {plain_name(column): str(column) for column in table.columns}
+    if before is not None and plain_name(before) in plain:
+        return plain[plain_name(before)]
     found = [plain[name] for name in COLUMN_NAMES[kind] if name in plain]
     if found:
         return str(found[0])
     if kind not in ("patient", "view"):
-        problems.add(
-            f"no column of {kind}s found among {listing(table.columns)}; name it with "
-            f"--{kind}-column"
+        advice = (
+            f"name it with --{kind}-column"
+            if has_option
+            else (f"rename it to {before or COLUMN_NAMES[kind][0]!r}")
         )
+        problems.add(f"no column of {kind}s found among {listing(table.columns)}; {advice}")
     return None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import Cohort, check_cohort
-from trainable.cohort.readers import hash_files, list_images
+from trainable.cohort.image_files import hash_files, list_images
 from trainable.cohort.splits import split_by_shares
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from trainable.cohort.readers import DataOptions, read_cohort
+from trainable.cohort.options import DataOptions
+from trainable.cohort.readers import read_cohort
 from trainable.commands.door import new_app, run
 from trainable.errors import InputError
 

@@ -1,0 +1,99 @@
+"""Names in a table are matched with files as a person would match them."""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from trainable.cohort.names import locate
+from trainable.errors import Problems
+
+WriteImages = Callable[[Path, Iterable[str]], None]
+FILES = [
+    "images_001/images/00000001_000.png",
+    "images_002/images/00000002_000.png",
+    "patient1/study1/view1.png",
+    "patient2/study1/view1.png",
+    "Große Aufnahme.PNG",
+    "1.2.840.113.jpeg",
+    "two/same.png",
+    "two/same.jpg",
+]
+
+
+def found(folder: Path, *names: str) -> list[str]:
+    problems = Problems()
+    paths = locate(names, [folder], problems, [])
+    problems.raise_if_any()
+    return [Path(path).relative_to(folder).as_posix() for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("00000001_000.png", FILES[0]),
+        ("00000002_000", FILES[1]),
+        ("images_001/images/00000001_000.png", FILES[0]),
+        ("./images_001\\images\\00000001_000.png", FILES[0]),
+        ("patient2/study1/view1.png", FILES[3]),
+        ("PATIENT2\\study1\\VIEW1", FILES[3]),
+        ("C:\\data\\xrays\\patient1\\study1\\view1.png", FILES[2]),
+        ("/home/somebody/xrays/patient1/study1/view1.png", FILES[2]),
+        (unicodedata.normalize("NFD", "Große Aufnahme.PNG"), FILES[4]),
+        ("große aufnahme.png", FILES[4]),
+        ("1.2.840.113", FILES[5]),
+        ("two/same.jpg", FILES[7]),
+    ],
+)
+def test_a_name_fits_its_file(
+    tmp_path: Path, write_images: WriteImages, name: str, file: str
+) -> None:
+    write_images(tmp_path, FILES)
+    assert found(tmp_path, name) == [file]
+
+
+def test_the_folder_itself_may_be_in_the_names(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path / "CheXpert", ["train/patient1/view1.png"])
+    assert found(tmp_path / "CheXpert", "CheXpert/train/patient1/view1.png") == [
+        "train/patient1/view1.png"
+    ]
+
+
+def test_an_absolute_path_need_not_be_in_the_folder(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    write_images(tmp_path, ["here/a.png", "there/b.png"])
+    problems = Problems()
+    wanted = str(tmp_path / "there" / "b.png")
+    assert locate([wanted], [tmp_path / "here"], problems, []) == [wanted]
+    assert not problems.found
+
+
+@pytest.mark.parametrize("name", ["view1.png", "study1/view1", "two/same", "same"])
+def test_a_name_that_fits_several_files_is_refused_with_their_names(
+    tmp_path: Path, write_images: WriteImages, name: str
+) -> None:
+    write_images(tmp_path, FILES)
+    problems = Problems()
+    locate([name], [tmp_path], problems, [])
+    (problem,) = problems.found
+    assert f"{name} (" in problem
+    assert ("patient1" in problem) == ("view1" in name)
+
+
+def test_a_file_of_another_kind_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.nii.gz").write_bytes(b"x")
+    problems = Problems()
+    locate(["a.nii.gz", "b.png"], [tmp_path], problems, [])
+    kind, absent = problems.found
+    assert "1 are there, but of another kind: a.nii.gz" in kind
+    assert "1 of 2 are not found" in absent
+    assert "a.nii.gz" not in absent
+
+
+def test_another_folder_is_no_match(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, ["test/a.png"])
+    problems = Problems()
+    locate(["train/a.png"], [tmp_path], problems, [])
+    assert "not found" in problems.found[0]

@@ -1,0 +1,100 @@
+"""The image files of a folder: what is listed, what is passed over, and their hashes."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from trainable.errors import listing
+from trainable.files import hash_file
+from trainable.images.decoding import SUFFIXES
+from trainable.images.dicom import DICOM_SUFFIXES, is_dicom
+
+READ = "PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 and DICOM"
+"""The kinds of images that are read, as a message names them."""
+
+_MAC_FOLDER = "__MACOSX"
+_KNOWN_SUFFIXES = SUFFIXES | DICOM_SUFFIXES
+
+
+class FolderListing(NamedTuple):
+    """The files in a folder and below.
+
+    Attributes:
+        images: Files of a kind that is read, sorted by their path.
+        hidden: Files passed over: hidden ones (`._name`, `.DS_Store`) and those in `__MACOSX`.
+        others: Files of a kind that is not read, sorted.
+    """
+
+    images: list[Path]
+    hidden: list[Path]
+    others: list[Path]
+
+    def notes(self, folder: Path) -> list[str]:
+        """A sentence on hidden files that look like images, where there are any."""
+        alike = [path for path in self.hidden if path.suffix.lower() in _KNOWN_SUFFIXES]
+        if not alike:
+            return []
+        names = listing([path.relative_to(folder).as_posix() for path in alike], 3)
+        return [f"{len(alike)} hidden files are passed over: {names}"]
+
+    def kinds(self) -> str:
+        """The endings of the files that are not read, with their counts."""
+        endings = Counter("".join(path.suffixes[-2:]).lower() or path.name for path in self.others)
+        return listing(f"{ending} ({count})" for ending, count in endings.most_common())
+
+
+def list_folder(folder: Path) -> FolderListing:
+    """List all files in `folder` and below, through linked folders too, each folder once."""
+    images: list[Path] = []
+    hidden: list[Path] = []
+    others: list[Path] = []
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        inside = Path(place).relative_to(folder).parts
+        is_hidden = any(part.startswith(".") or part == _MAC_FOLDER for part in inside)
+        for name in names:
+            path = Path(place, name)
+            if is_hidden or name.startswith("."):
+                hidden.append(path)
+            elif _is_image(path):
+                images.append(path)
+            else:
+                others.append(path)
+    return FolderListing(sorted(images), sorted(hidden), sorted(others))
+
+
+def list_images(folder: Path) -> list[Path]:
+    """All image files in `folder` and below, sorted by their path."""
+    return list_folder(folder).images
+
+
+def stem(name: str) -> str:
+    """A file name without the ending of an image; an id with dots keeps its dots."""
+    base, dot, ending = name.rpartition(".")
+    return base if dot and base and f".{ending.lower()}" in _KNOWN_SUFFIXES else name
+
+
+def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
+    """SHA-256 of each file's bytes, in order."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(hash_file, map(Path, paths)))
+
+
+def _is_image(path: Path) -> bool:
+    ending = path.suffix.lower()
+    if ending in _KNOWN_SUFFIXES:
+        return path.is_file()
+    # a PACS often writes files without an ending, named by an identifier with dots
+    is_known_other = ending and not ending[1:].isdigit()
+    return not is_known_other and path.is_file() and is_dicom(path)

@@ -1,0 +1,181 @@
+"""Read a table as people keep it: the one reader of all tables of all commands."""
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from trainable.errors import InputError, listing
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_COMPRESSED: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
+    (b"\x1f\x8b", gzip.decompress),
+    (b"BZh", bz2.decompress),
+    (b"\xfd7zXZ\x00", lzma.decompress),
+)
+_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+# no text holds these; tab, line feed, form feed and carriage return are text
+_BINARY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+class Table(NamedTuple):
+    """A table as text.
+
+    Attributes:
+        rows: One row per line that is not blank; every cell is text without blanks around it.
+        notes: Remarks on how the file was understood, one sentence each.
+    """
+
+    rows: pd.DataFrame
+    notes: list[str]
+
+
+def read_table(path: Path, called: str) -> Table:
+    """Read comma-, semicolon-, tab- or bar-separated values, or an Excel file.
+
+    The text may be UTF-8, UTF-16 or Windows Latin-1, and compressed (gz, bz2, xz or zip). The
+    header says which separator it is. Blank rows are left out.
+
+    Args:
+        path: The file.
+        called: What the user calls the file, such as `--template`, for the messages.
+
+    Raises:
+        InputError: If the file is no table, has no header or no row, names a column twice, or
+            has rows with another number of cells; the rows are named by their number.
+    """
+    try:
+        cells, notes = _read_cells(path)
+        rows = _checked(cells)
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or str(error).strip().rstrip(".")
+        raise InputError(
+            f"{called} must be a table of comma-separated values, or an Excel file; "
+            f"{path}: {reason}"
+        ) from error
+    return Table(rows, [f"{path.name}: {note}" for note in notes])
+
+
+def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
+    """The cells of each line that is not blank, and remarks."""
+    data = path.read_bytes()
+    for magic, decompress in _COMPRESSED:
+        if data.startswith(magic):
+            data = decompress(data)
+    if data.startswith(_ZIP):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+            if "[Content_Types].xml" in names or "content.xml" in names:
+                return _read_excel(data)
+            inner = [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX")]
+            if len(inner) != 1:
+                raise ValueError(f"a zip of one table is read; this one holds {listing(inner)}")
+            data = archive.read(inner[0])
+    if data.startswith(_OLD_EXCEL):
+        raise ValueError("an old Excel file (.xls) is not read; save it as .xlsx or CSV")
+    text, notes = _decoded(data)
+    text = text.removeprefix("\ufeff")
+    told = re.match(r"sep=(.)\r?\n", text)  # Excel's own way to name the separator
+    text = text[told.end() :] if told else text
+    separator = told[1] if told else _separator(text)
+    if separator != ",":
+        notes.append(f"values are separated by {_SEPARATORS.get(separator, repr(separator))}")
+    try:
+        cells = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise ValueError(f"a quotation mark is out of place, or missing ({error})") from error
+    return [[cell.strip() for cell in row] for row in cells], notes
+
+
+def _decoded(data: bytes) -> tuple[str, list[str]]:
+    """The text, and a note where it is not UTF-8."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _text(data, "utf-16"), []
+    head = data[:2000]
+    if head[1::2].count(0) > len(head) // 4:
+        return _text(data, "utf-16-le"), []
+    if head[::2].count(0) > len(head) // 4:
+        return _text(data, "utf-16-be"), []
+    try:
+        return _text(data, "utf-8"), []
+    except UnicodeDecodeError:
+        try:
+            text = _text(data, "cp1252")
+        except UnicodeDecodeError:
+            text = _text(data, "latin-1")
+        return text, ["not UTF-8, so read as Windows Latin-1"]
+
+
+def _text(data: bytes, encoding: str) -> str:
+    text = data.decode(encoding)
+    if _BINARY.search(text):
+        raise ValueError("the file holds no text")
+    return text
+
+
+def _separator(text: str) -> str:
+    """The separator that the first lines have most of, each of them; a comma if none does."""
+    lines = [re.sub(r'"[^"]*"', "", line) for line in text.splitlines() if line.strip()][:5]
+    return max(_SEPARATORS, key=lambda mark: min((line.count(mark) for line in lines), default=0))
+
+
+def _read_excel(data: bytes) -> tuple[list[list[str]], list[str]]:
+    try:
+        sheets = pd.read_excel(io.BytesIO(data), sheet_name=None, header=None, dtype=object)
+    except ImportError as error:
+        raise ValueError(
+            "an Excel file needs openpyxl: install the extra `excel` (uv sync --extra excel), or "
+            "save the table as CSV"
+        ) from error
+    except Exception as error:  # whatever a damaged file makes the reader raise
+        raise ValueError(f"the Excel file is damaged ({error})") from error
+    filled = {name: sheet for name, sheet in sheets.items() if sheet.notna().any(axis=None)}
+    notes = []
+    if len(filled) > 1:
+        first, *others = filled
+        notes.append(f"the sheet {first} is read; left alone: {listing(others)}")
+    sheet = next(iter(filled.values()), pd.DataFrame())
+    wide = sheet.loc[:, : sheet.columns[sheet.notna().any()].max()] if len(sheet) else sheet
+    cells = [[_cell(value) for value in row] for row in wide.itertuples(index=False, name=None)]
+    return cells, notes
+
+
+def _cell(value: object) -> str:
+    if value is None or value is pd.NaT or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _checked(cells: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """One row per line that is not blank, once all have as many cells as the header."""
+    lines = [(number, row) for number, row in enumerate(cells, start=1) if any(row)]
+    if not lines:
+        raise ValueError("the file is empty")
+    (_, header), *rows = lines
+    width = len(header)
+    while width and not header[width - 1] and not any("".join(row[width - 1 :]) for _, row in rows):
+        width -= 1  # a separator at the end of every line
+    # cells beyond the last column may be blank; a cell that is missing may not
+    odd = [f"{n} ({len(row)})" for n, row in rows if len(row) < width or any(row[width:])]
+    if odd:
+        raise ValueError(
+            f"every row must have as many cells as the header, {width}; other rows, with their "
+            f"number of cells: {listing(odd)}"
+        )
+    names = [name or f"Unnamed: {place}" for place, name in enumerate(header[:width])]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"every column must have a name of its own; named again: {listing(twice)}")
+    if not rows:
+        raise ValueError(f"there is a header ({listing(names)}) and no row")
+    return pd.DataFrame([row[:width] for _, row in rows], columns=names, dtype=str)
