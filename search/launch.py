@@ -1,7 +1,9 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
 import functools
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +25,7 @@ from search.tune.study import StudySearch, open_study, reconcile
 from search.tune.tuner import run_trials
 from search.winner.held_out import evaluate_on_test
 from search.winner.winner import write_winner
-from trainable.ray_worker import ship
+from trainable.ray_worker import Shipment, ship
 from trainable.winner import save_winner
 
 
@@ -61,7 +63,6 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
     space = plan.space_here(has_gpu=has_gpu)
     study = open_study(run, space, plan.warm_start)
     reconcile(run, study)
-    missing = plan.num_trials - run.log.num_ended()
     if not has_gpu:
         stages = space.describe("unfreeze")
         console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
@@ -71,15 +72,22 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
             "leave them out with --unfreeze one,two,all", highlight=False,
         )  # fmt: skip
     console.print()
-    if missing <= 0:
-        return "all"
     capacity = Capacity(resources, plan.options.advanced.max_concurrent)
-    search = StudySearch(space, run, plan.task.seed, capacity)
-    shipment = ship(plan.task, plan.pixels) if compute.address else None
-    display = SearchDisplay(run, plan.num_trials, console)
-    ended = run_trials(run, search, plan.task, shipment, resources, missing, budget, display)
-    reconcile(run, study)
-    return ended
+    shipment: Shipment | None = None
+    began, before = time.monotonic(), -1
+    why_ended: Ended = "all"
+    # once more for trials that were lost before they began, as long as others end
+    while why_ended == "all" and before < run.log.num_ended() < plan.num_trials:
+        before = run.log.num_ended()
+        left = budget and budget - timedelta(seconds=time.monotonic() - began)
+        search = StudySearch(space, run, plan.task.seed, capacity)
+        if compute.address and shipment is None:
+            shipment = ship(plan.task, plan.pixels)
+        display = SearchDisplay(run, plan.num_trials, console)
+        missing = plan.num_trials - before
+        why_ended = run_trials(run, search, plan.task, shipment, resources, missing, left, display)
+        reconcile(run, study)
+    return why_ended
 
 
 def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Console) -> int:
@@ -90,11 +98,11 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
     if num_failed := int((trials["state"] == "failed").sum()):
         say(f"{num_failed} of {ended} trials failed; their errors are in {run.log.csv}")
     if ended < plan.num_trials:
-        why = (
-            "Ctrl-C"
-            if why_ended == "interrupt"
-            else f"the time budget of {duration_text(plan.options.run.time_budget)}"
-        )
+        why = {
+            "interrupt": "Ctrl-C",
+            "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
+            "all": "the loss of workers",
+        }[why_ended]
         say(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
         say(f"  cxr-search --resume {run.path}")
     if winner is None:

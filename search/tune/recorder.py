@@ -43,7 +43,13 @@ class Recorder(tune.Callback):
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Keep a trial whose worker died each time."""
+        """Keep a trial whose worker died each time.
+
+        Ray also gives up a trial whose reused worker was dead before the trial began. Such a trial
+        has no state: `reconcile` queues it again.
+        """
+        if trial.num_failures <= trial.max_failures:
+            return
         text = f"lost its worker {trial.num_failures} times; the last time {why_lost(trial)}"
         self._log.add(trial.config["number"], "failed", trial.config["trial"], {}, text)
 
