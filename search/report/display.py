@@ -100,10 +100,8 @@ class SearchDisplay(tune.Callback):
 def describe(row: Any) -> str:
     """One configuration in a few words."""
     trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
-    return (
-        f"{row.backbone} to {row.cut}, {trained}, normalize {row.normalization}, "
-        f"lr {row.learning_rate:.1e}"
-    )
+    learner = f"logistic C {row.C:.1e}" if row.head == "logistic" else f"lr {row.learning_rate:.1e}"
+    return f"{row.backbone} to {row.cut}, {trained}, normalize {row.normalization}, {learner}"
 
 
 def trial_line(row: Any) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from trainable.errors import listing
 from trainable.winner import TestResult, Winner
 
 _NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
@@ -27,7 +26,7 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
     low, high = corrected.interval
     chosen = f"trial {best.trial}"
     if len(winner.members) > 1:
-        chosen = f"trials {listing([member.trial for member in winner.members], most=100)}"
+        chosen = f"a team of {len(winner.members)} trials"
     yield (
         f"winner: {chosen} among {winner.num_trials} complete; expect an F1 of "
         f"{corrected.f1:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
@@ -71,13 +70,13 @@ def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[str]:
     size = len(winner.members)
     if size == 1:
         return
-    yield f"  the score is the mean over this team, 1/{size} for each trial:"
+    yield f"  the score is the mean of these {size} trials:"
     f1 = trials.set_index("number")["f1"]
     for member in winner.members:
         config = member.config
         yield (
-            f"    trial {member.trial}: {config.backbone} to {config.cut}, F1 "
-            f"{f1[member.trial]:.3f} alone"
+            f"    trial {member.trial}: {config.backbone} to {config.cut}, {config.head} head, "
+            f"F1 {f1[member.trial]:.3f} alone"
         )
 
 

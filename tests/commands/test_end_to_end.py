@@ -202,7 +202,7 @@ def test_a_team_is_retrained_and_predicts_by_its_mean(home: Path, finished: Path
     run = home / "pair"
     shutil.copytree(finished, run)
     done = run_command("search", "--resume", run, "--team", 2)
-    assert "winner: trials " in done.stdout
+    assert "winner: a team of " in done.stdout
     winner = json.loads((run / "winner.json").read_text())
     options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 1)
     predicted = run_command("analysis", run, *options, "--out", home / "two.csv")
