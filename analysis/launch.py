@@ -19,6 +19,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import rows_of, seen_rows
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
+from trainable.final import num_networks
 from trainable.images.pixels import load_pixels
 from trainable.store import ArrayStore
 from trainable.training.loop import EpochRecord
@@ -122,10 +123,9 @@ def _model(
         )
 
     def report(number: int, record: EpochRecord) -> None:
-        console.print(
-            f"  seed {number} of {retraining.num_seeds}: loss {record.train_loss:.3f} after "
-            f"{record.num_steps} steps"
-        )
+        total = num_networks(member.config, retraining.num_seeds)
+        which = "fitted" if total < retraining.num_seeds else f"seed {number} of {total}"
+        console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
 
     model = retraining.model(member, report)
     if not is_there:

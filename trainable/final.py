@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trainable.assembly import Assembly
 from trainable.cohort.splits import Fold
+from trainable.config import TrialConfig
 from trainable.model.network import Network
 from trainable.training.loop import EpochRecord, epochs_for
 from trainable.trial import fold_seed, train_network
@@ -32,6 +33,11 @@ class FinalFit:
     scores: NDArray[np.float32]
 
 
+def num_networks(config: TrialConfig, num_seeds: int) -> int:
+    """Networks of a final model; a logistic head has no seed, so it is fitted once."""
+    return 1 if config.head == "logistic" else num_seeds
+
+
 def fit_final(
     parts: Assembly, num_steps: int, fold: Fold, num_seeds: int, report: Report
 ) -> FinalFit:
@@ -41,7 +47,7 @@ def fit_final(
         parts: The configuration and what it is trained on.
         num_steps: Gradient steps that each scored model of the trial took.
         fold: Examinations to train on, and those to score; the latter may be none.
-        num_seeds: Number of networks; a logistic head has no seed, so it is fitted once.
+        num_seeds: Number of networks, if seeds make a difference.
         report: Called after each network.
     """
     config = parts.config
@@ -49,7 +55,7 @@ def fit_final(
     epochs = epochs_for(num_steps, num_rows, config.batch_size)
     as_long = dataclasses.replace(parts, config=config.model_copy(update={"epochs": epochs}))
     networks, scores = [], []
-    for number in range(1, 2 if config.head == "logistic" else num_seeds + 1):
+    for number in range(1, num_networks(config, num_seeds) + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)
         network, record = train_network(as_long, fold, seed, parts.body.frozen)
         report(number, record)
