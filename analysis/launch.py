@@ -147,8 +147,9 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
     new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
     if new is None:
         raise InputError(*problems.found)
+    limits = winner.statistics.limits
     for size in {member.config.image_size for member in winner.members}:
-        problems.attempt(partial(load_pixels, new.paths, new.hashes, size, store))
+        problems.attempt(partial(load_pixels, new.paths, new.hashes, size, store, limits))
     truth = None
     if options.labels is not None:
         csv = options.labels.expanduser()

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -81,7 +82,7 @@ def load_model(folder: Path) -> FinalModel:
         ) from error
     for network in networks[1:]:
         network.frozen = networks[0].frozen
-    statistics = PixelStatistics(**about["statistics"])
+    statistics = TypeAdapter(PixelStatistics).validate_python(about["statistics"])
     return FinalModel(
         config,
         networks,

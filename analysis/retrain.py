@@ -1,5 +1,6 @@
 """Retrain the members of a winner on every labelled image except test images."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,7 +49,7 @@ class Retraining:
             "num_seeds": self.num_seeds,
             "cohort": self.cohort.digest,
             "weights": self.winner.weights.fingerprints[member.config.backbone],
-            "statistics": [self.winner.statistics.mean, self.winner.statistics.std],
+            "statistics": dataclasses.astuple(self.winner.statistics),
         }
         content = digest(json.dumps(depends_on, sort_keys=True))
         return model_folder(self.run, member.trial, content)

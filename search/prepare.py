@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,14 @@ from trainable.cohort.splits import make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems, flag
 from trainable.evaluation.thresholds import ThresholdPolicy
-from trainable.images.pixels import load_pixels, pixel_statistics
+from trainable.images.intensity import Limits
+from trainable.images.outliers import describe_outliers
+from trainable.images.pixels import (
+    cohort_limits,
+    load_pixels,
+    load_surveys,
+    pixel_statistics,
+)
 from trainable.store import ArrayStore
 from trainable.trial import Task
 
@@ -41,6 +48,7 @@ class SearchPlan:
         pixels: uint8 (num_images, size, size), pixels of the cohort by the size of the images.
         task: What all trials share.
         num_trials: Number of trials to finish.
+        odd_images: Notes on images that stand out in the cohort, a sentence each.
         warm_start: Configurations of an earlier search to try first, the best one first.
     """
 
@@ -50,6 +58,7 @@ class SearchPlan:
     pixels: Mapping[int, NDArray[np.uint8]]
     task: Task
     num_trials: int
+    odd_images: tuple[str, ...] = ()
     warm_start: tuple[TrialConfig, ...] = ()
 
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
@@ -128,15 +137,16 @@ def _plan(
     check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, problems)
     # images that cannot be read are reported beside all other problems, whatever their size
     sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)
-    pixels = problems.attempt(lambda: _decode(cohort, sizes, cache))
-    if problems.found or found is None or not pixels:
+    decoded = problems.attempt(lambda: _decode(cohort, sizes, cache))
+    if problems.found or found is None or decoded is None:
         raise InputError(*problems.found)
+    pixels, limits, odd_images = decoded
     space, weights = found[0].with_views(cohort.grouping.views), found[1]
     shown = pixels[max(pixels)]
     if len(rows_of(cohort, "test")):
         shown = shown[cohort.manifest["split"] != "test"]
     task = Task(
-        data=TrainingData.of(cohort, pixel_statistics(shown)),
+        data=TrainingData.of(cohort, pixel_statistics(shown, limits)),
         folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
         weights=weights,
         cache=cache,
@@ -147,13 +157,25 @@ def _plan(
         objective=scoring.objective,
     )
     num_trials = options.run.trials or len(space.experiments.rows) or _NUM_TRIALS
-    return SearchPlan(options, cohort, space, pixels, task, num_trials)
+    return SearchPlan(options, cohort, space, pixels, task, num_trials, odd_images)
 
 
-def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path) -> Mapping[int, NDArray[np.uint8]]:
+class _Decoded(NamedTuple):
+    """All images by their size, the values of black and white, and notes on odd images."""
+
+    pixels: Mapping[int, NDArray[np.uint8]]
+    limits: Limits | None
+    odd_images: tuple[str, ...]
+
+
+def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path) -> _Decoded:
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
     store = ArrayStore(cache.expanduser())
-    return {size: load_pixels(paths, hashes, size, store) for size in sizes}
+    surveys = load_surveys(paths, hashes, store)
+    limits = cohort_limits(surveys)
+    pixels = {size: load_pixels(paths, hashes, size, store, limits) for size in sizes}
+    odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, pixels[max(pixels)])
+    return _Decoded(pixels, limits, tuple(odd))
 
 
 def asked_space(options: SearchOptions) -> SearchSpace:

@@ -101,7 +101,7 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStor
     Returns:
         The task, its weights where this node has them.
     """
-    key = pixels_key(task.data.hashes, config.image_size)
+    key = pixels_key(task.data.hashes, config.image_size, task.data.statistics.limits)
     shape = (len(task.data.paths), config.image_size, config.image_size)
     pixels = shipment.pixels[config.image_size]
     store.get_or_compute(key, shape, np.uint8, lambda rows: ray.get(pixels)[rows])

@@ -21,7 +21,7 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     for why, titles in plan.space.experiments.left_out.items():
         yield f"left out, since {why}: {'; '.join(titles)}"
     yield _cohort_line(plan)
-    yield from (f"note: {note}" for note in plan.cohort.notes)
+    yield from (f"note: {note}" for note in (*plan.cohort.notes, *plan.odd_images))
     epochs = [number for number in plan.space.values("epochs") if number != AUTO] or [5]
     batch_sizes = plan.space.values("batch_size")
     least, most = min(epochs), max(epochs)

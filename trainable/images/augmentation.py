@@ -63,7 +63,8 @@ def with_augmented(
         store: where the augmented pixels are kept.
     """
     shape = (len(positives), *images.pixels.shape[1:])
-    content = pixels_key([hashes[number] for number in positives], shape[1])
+    chosen = [hashes[number] for number in positives]
+    content = pixels_key(chosen, shape[1], images.statistics.limits)
     text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
     name = digest(text)
     augmented = []

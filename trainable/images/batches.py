@@ -79,8 +79,9 @@ def load_images(
     store: ArrayStore,
 ) -> Images:
     """Decode image files, or find them decoded, as `load_pixels` does."""
-    pixels = load_pixels(paths, hashes, size, store)
-    return Images(pixels, statistics, pixels_key(hashes, size))
+    limits = statistics.limits
+    pixels = load_pixels(paths, hashes, size, store, limits)
+    return Images(pixels, statistics, pixels_key(hashes, size, limits))
 
 
 def table_rows(table: NDArray[np.generic], device: torch.device) -> Inputs:

@@ -1,75 +1,172 @@
 """One image file to one square of grey bytes: the only place that decodes."""
 
 import io
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-DECODE_RULE = "luminance, exif-transposed, stretched to a square, bilinear with antialiasing, v1"
+from trainable.images.dicom import is_dicom, read_dicom
+from trainable.images.intensity import Limits, common_limits, is_whole, to_grey, value_range
+
+DECODE_RULE = (
+    "luminance, exif-transposed, stretched to a square, bilinear with antialiasing, deep values by "
+    "the limits of the cohort, v2"
+)
 """Part of the key of every stored array: change it whenever a pixel could change."""
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
-"""File endings (lower case) that count as images when a folder is listed."""
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".j2k"}
+)
+"""File endings (lower case) that count as images when a folder is listed, beside DICOM's."""
 
-_DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_SEVERAL_IN_ONE = "MPO"  # a photograph with previews of itself; the first is the picture
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class UnreadableImageError(ValueError):
-    """The file is not a complete image that pillow can decode."""
+    """The file is not a complete image that can be decoded."""
 
 
-def decode(data: bytes, size: int) -> NDArray[np.uint8]:
+class Survey(NamedTuple):
+    """What is known of an image before its pixels are used.
+
+    Attributes:
+        width: In pixels, as stored.
+        height: In pixels, as stored.
+        is_deep: 1 if its values need the limits of the cohort, else 0.
+        is_whole: 1 if the values are whole numbers, else 0.
+        low: Of the range of deep values.
+        high: Of the range of deep values.
+    """
+
+    width: float
+    height: float
+    is_deep: float = 0
+    is_whole: float = 1
+    low: float = 0
+    high: float = 255
+
+
+def survey(data: bytes) -> Survey:
+    """Look at one image file; only images with deep values are decoded.
+
+    Raises:
+        UnreadableImageError: If the file is no image.
+    """
+    try:
+        if is_dicom(data):
+            picture = read_dicom(data)
+            height, width = picture.values.shape
+            if picture.limits is not None:
+                return Survey(width, height)
+            return _deep_survey(picture.values)
+        with Image.open(io.BytesIO(data)) as image:
+            _require_one_page(image)
+            if image.mode not in _DEEP_MODES:
+                return Survey(*image.size)
+            return _deep_survey(np.asarray(image))
+    except Exception as error:  # a foreign file can make a decoder raise anything
+        raise UnreadableImageError(_reason(error, data)) from error
+
+
+def _deep_survey(values: NDArray[Any]) -> Survey:
+    height, width = values.shape
+    return Survey(width, height, 1, is_whole(values), *value_range(values))
+
+
+def decode(data: bytes, size: int, limits: Limits | None = None) -> NDArray[np.uint8]:
     """Decode one image file into grey bytes.
 
     An X-ray has one channel, whatever its file says: colour is reduced to luminance, transparency
-    is laid over black, and a 16-bit grey image is scaled by its full range (by 4095 where no pixel
-    is above that, since detectors of 12 bits store into 16). EXIF rotation is applied. The image is
-    stretched to a square, so that nothing of the chest is cropped away.
+    is laid over black, and values of more than 8 bits are scaled by the limits of the cohort. EXIF
+    rotation is applied. The image is stretched to a square, so that nothing of the chest is cropped
+    away.
 
     Args:
-        data: the bytes of a PNG, JPEG, BMP, TIFF or WebP file.
-        size: edge of the square in pixels, at least 1.
+        data: The bytes of a PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 or DICOM file.
+        size: Edge of the square in pixels, at least 1.
+        limits: Black and white of deep values; None to take them from the image itself.
 
     Returns:
         Array of shape (size, size), 0 black to 255 white.
 
     Raises:
-        UnreadableImageError: if the file is no image, or is truncated.
+        UnreadableImageError: If the file is no image, is truncated, or has several pages.
     """
     try:
+        if is_dicom(data):
+            picture = read_dicom(data)
+            own = Limits(*picture.limits) if picture.limits else limits
+            return _deep_square(picture.values, size, own, is_inverted=picture.is_inverted)
         with Image.open(io.BytesIO(data)) as image:
+            _require_one_page(image)
             # JPEG can be decoded at a fraction of its size; twice the target keeps the
             # last, antialiased step to us. It does nothing to other formats.
             image.draft("L", (2 * size, 2 * size))
-            upright = ImageOps.exif_transpose(image)
-            grey = _to_grey(upright)
-            square = grey.resize((size, size), Image.Resampling.BILINEAR)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise UnreadableImageError(str(error) or type(error).__name__) from error
-    return np.asarray(square, dtype=np.uint8)
+            upright = _turned(image)
+            if image.mode in _DEEP_MODES:
+                inverted = _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
+                return _deep_square(np.asarray(upright), size, limits, is_inverted=inverted)
+            square = _to_grey(upright).resize((size, size), Image.Resampling.BILINEAR)
+            return np.asarray(square, dtype=np.uint8)
+    except Exception as error:  # a foreign file can make a decoder raise anything
+        raise UnreadableImageError(_reason(error, data)) from error
+
+
+def _reason(error: Exception, data: bytes) -> str:
+    """Why a file cannot be read, for people."""
+    if not data:
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "no image, or of a kind that is not read"
+    return str(error) or f"damaged ({type(error).__name__})"
+
+
+def _require_one_page(image: Image.Image) -> None:
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format != _SEVERAL_IN_ONE:
+        raise ValueError(f"the file has {pages} pages; save the one to use as a file of its own")
+
+
+def _tag(image: Image.Image, number: int) -> Any:
+    tags = getattr(image, "tag_v2", None)
+    return None if tags is None else tags.get(number)
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """The image upright; the rest of its EXIF is not looked at, and may be damaged."""
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _deep_square(
+    values: NDArray[Any], size: int, limits: Limits | None, *, is_inverted: bool
+) -> NDArray[np.uint8]:
+    if limits is None:
+        limits = common_limits(np.array([value_range(values)]), whole=is_whole(values))
+    is_small = np.issubdtype(values.dtype, np.unsignedinteger) and values.itemsize <= 2
+    # resized before they are scaled: the large array is never copied into wider numbers
+    plane = Image.fromarray(values.astype(np.uint16 if is_small else np.float32, copy=False))
+    square = np.asarray(plane.resize((size, size), Image.Resampling.BILINEAR), np.float32)
+    return to_grey(square, limits, is_inverted=is_inverted)
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
-    if image.mode in _DEEP_MODES:
-        return _deep_to_grey(np.asarray(image, dtype=np.float64))
-    if image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        return Image.fromarray(np.clip(values, 0, 255).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         over_black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(over_black, image.convert("RGBA")).convert("L")
     if image.mode in ("L", "RGB"):
         return image.convert("L")
     return image.convert("RGB").convert("L")
-
-
-def _deep_to_grey(values: NDArray[np.float64]) -> Image.Image:
-    white = 4095.0 if values.max(initial=0.0) <= 4095 else 65535.0
-    return Image.fromarray(np.clip(values * (255.0 / white), 0, 255).round().astype(np.uint8))

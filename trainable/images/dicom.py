@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,25 @@ def is_dicom(file: Path | bytes) -> bool:
         return is_dicom(opened.read(_PREAMBLE + len(_MAGIC)))
 
 
-def read_dicom(data: bytes) -> tuple[NDArray[np.float32], tuple[float, float] | None]:
-    """The picture in a DICOM file, black to white, before it is made grey bytes.
+class DicomPicture(NamedTuple):
+    """The picture of a DICOM file.
 
-    The modality's rescaling and the viewer's lookup table or window are applied, and MONOCHROME1 is
-    inverted (DICOM PS3.3, C.11.1, C.11.2 and C.7.6.3.1.2).
+    Attributes:
+        values: (height, width), after rescaling and window.
+        limits: The values of black and white, where a window, a lookup table or 8 bits give them.
+        is_inverted: Whether low values are bright (MONOCHROME1).
+    """
 
-    Returns:
-        (height, width); and the values of black and white, where a window, a lookup table or 8 bits
-        give them. None: they are a property of the cohort.
+    values: NDArray[np.float32]
+    limits: tuple[float, float] | None
+    is_inverted: bool
+
+
+def read_dicom(data: bytes) -> DicomPicture:
+    """Read the picture in a DICOM file.
+
+    The modality's rescaling and the viewer's lookup table or window are applied (DICOM PS3.3,
+    C.11.1 and C.11.2).
 
     Raises:
         ValueError: If this is no DICOM file of one frame of a grey or colour picture, or pydicom
@@ -45,47 +55,36 @@ def read_dicom(data: bytes) -> tuple[NDArray[np.float32], tuple[float, float] | 
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), force=True)
         if "PixelData" not in dataset:
-            raise ValueError("it has no picture")
+            raise ValueError("the file has no picture")
         frames = int(dataset.get("NumberOfFrames") or 1)
         if frames > 1:
-            raise ValueError(f"it has {frames} frames; save the one to use as a file of its own")
+            raise ValueError(f"the file has {frames} frames; save the one to use as a file")
         pixels: NDArray[Any] = dataset.pixel_array
         if pixels.ndim == 3:
-            return _luminance(dataset, pixels), (0.0, 255.0)
-        modality = apply_modality_lut(pixels, dataset)
-        has_view = "VOILUTSequence" in dataset or "WindowCenter" in dataset
-        values = np.asarray(apply_voi_lut(modality, dataset), np.float32)
-        limits = _limits(dataset, values, modality) if has_view else None
-        if limits is None and int(dataset.BitsStored) <= 8:
-            limits = (0.0, float(2 ** int(dataset.BitsStored) - 1))
-        if dataset.PhotometricInterpretation == "MONOCHROME1":
-            low, high = limits or (0.0, _white_of(values))
-            values = low + high - values
-        return values, limits
+            return DicomPicture(_luminance(dataset, pixels), (0.0, 255.0), False)
+        values = np.asarray(apply_modality_lut(pixels, dataset))
+        shown = np.asarray(apply_voi_lut(values, dataset), np.float32)
+        limits = _limits(dataset)
+        is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+        return DicomPicture(shown, limits, is_inverted)
     except Exception as error:  # a foreign file can make the reader raise anything
         raise ValueError(f"DICOM: {str(error).strip() or type(error).__name__}") from error
 
 
-def _limits(
-    dataset: Any, values: NDArray[np.float32], modality: NDArray[Any]
-) -> tuple[float, float]:
-    """Black and white of what a lookup table or window gives: all values that it can have."""
+def _limits(dataset: Any) -> tuple[float, float] | None:
+    """Black and white of what a lookup table or a window gives: all values that it can have."""
     if "VOILUTSequence" in dataset:
         return 0.0, float(2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
-    # pydicom spreads a window over the range of the stored values, after rescaling
     bits, is_signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+    if "WindowCenter" not in dataset:
+        return (0.0, float(2**bits - 1)) if bits <= 8 and not is_signed else None
     if "ModalityLUTSequence" in dataset:
         return 0.0, float(2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
+    # pydicom spreads a window over the range of the stored values, after rescaling
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
     slope = float(dataset.get("RescaleSlope") or 1)
     intercept = float(dataset.get("RescaleIntercept") or 0)
     return low * slope + intercept, high * slope + intercept
-
-
-def _white_of(values: NDArray[np.float32]) -> float:
-    """The largest value of the detector: the smallest of 8, 10, 12, 14 and 16 bits that fits."""
-    most = float(values.max(initial=0.0))
-    return float(next((2**bits - 1 for bits in (8, 10, 12, 14, 16) if most < 2**bits), most))
 
 
 def _luminance(dataset: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:

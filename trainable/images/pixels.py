@@ -1,6 +1,6 @@
 """The cohort's pixels: each image decoded once, into one array that trials map, not copy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,75 +11,146 @@ from numpy.typing import NDArray
 
 from trainable.errors import InputError, listing
 from trainable.files import digest
-from trainable.images.decoding import DECODE_RULE, UnreadableImageError, decode
+from trainable.images.decoding import (
+    DECODE_RULE,
+    Survey,
+    UnreadableImageError,
+    decode,
+    survey,
+)
+from trainable.images.intensity import Limits, common_limits
 from trainable.store import ArrayStore
 
 
 @dataclass(frozen=True)
 class PixelStatistics:
-    """Mean and deviation of all grey values of a cohort, as fractions of white (0 to 1)."""
+    """What is known of all pixels of a cohort, and holds for new images too.
+
+    Attributes:
+        mean: Mean of all grey values, as a fraction of white (0 to 1).
+        std: Deviation of all grey values, as a fraction of white.
+        limits: Values of black and white of images with more than 8 bits per pixel; None if the
+            cohort has none of these.
+    """
 
     mean: float
     std: float
+    limits: Limits | None = None
 
 
-def pixels_key(hashes: Sequence[str], size: int) -> str:
+def pixels_key(hashes: Sequence[str], size: int, limits: Limits | None = None) -> str:
     """Name of the array: the content of the images in order, the size, and how they are decoded."""
-    text = "\n".join([DECODE_RULE, f"pillow {PIL.__version__}", str(size), *hashes])
-    return f"pixels-{size}-{digest(text)}"
+    rule = [DECODE_RULE, f"pillow {PIL.__version__}", str(size)]
+    if limits is not None:
+        rule.append(f"black {limits.black!r} white {limits.white!r}")
+    return f"pixels-{size}-{digest(chr(10).join([*rule, *hashes]))}"
+
+
+def load_surveys(
+    paths: Sequence[str], hashes: Sequence[str], store: ArrayStore
+) -> NDArray[np.float64]:
+    """Look at all images before their pixels are used, or find what was seen.
+
+    Args:
+        paths: Image files.
+        hashes: SHA-256 of each file, which the array is named by.
+        store: Store that keeps the array between runs.
+
+    Returns:
+        Read-only array of shape (num_images, 6), the fields of `Survey` for each image.
+
+    Raises:
+        InputError: Naming every file that is no image.
+    """
+    fields = len(Survey._fields)
+
+    def compute(rows: slice) -> NDArray[np.float64]:
+        surveys = np.empty((rows.stop - rows.start, fields))
+
+        def look(index: int, data: bytes) -> None:
+            surveys[index - rows.start] = survey(data)
+
+        if _failed(paths, range(rows.start, rows.stop), look):
+            _refuse(_failed(paths, range(len(paths)), lambda _, data: survey(data)))
+        return surveys
+
+    key = f"survey-{digest(chr(10).join([DECODE_RULE, *hashes]))}"
+    return store.get_or_compute(key, (len(paths), fields), np.float64, compute)
+
+
+def cohort_limits(surveys: NDArray[np.float64]) -> Limits | None:
+    """Black and white of a cohort's deep images, from `load_surveys`; None if it has none."""
+    columns = {name: surveys[:, place] for place, name in enumerate(Survey._fields)}
+    deep = columns["is_deep"] == 1
+    if not deep.any():
+        return None
+    ranges = np.stack([columns["low"][deep], columns["high"][deep]], axis=1)
+    return common_limits(ranges, whole=bool(columns["is_whole"][deep].all()))
 
 
 def load_pixels(
-    paths: Sequence[str], hashes: Sequence[str], size: int, store: ArrayStore
+    paths: Sequence[str],
+    hashes: Sequence[str],
+    size: int,
+    store: ArrayStore,
+    limits: Limits | None = None,
 ) -> NDArray[np.uint8]:
     """Decode all images, or find them decoded.
 
     Args:
-        paths: the image files.
+        paths: Image files.
         hashes: SHA-256 of each file, which the array is named by.
-        size: edge of the square in pixels.
-        store: where the array is kept between runs.
+        size: Edge of the square in pixels.
+        store: Store that keeps the array between runs.
+        limits: Black and white of deep images, a property of the cohort.
 
     Returns:
         Read-only array of shape (num_images, size, size), grey, 0 to 255, in the order of `paths`.
 
     Raises:
-        InputError: naming every file that cannot be read.
+        InputError: Naming every file that cannot be read.
     """
 
     def compute(rows: slice) -> NDArray[np.uint8]:
-        decoded, failed = _decode_all(paths[rows], size)
-        if failed:
-            _, failed = _decode_all(paths, size)
-            raise InputError(
-                f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}"
-            )
-        return decoded
+        pixels = np.empty((rows.stop - rows.start, size, size), np.uint8)
+
+        def keep(index: int, data: bytes) -> None:
+            pixels[index - rows.start] = decode(data, size, limits)
+
+        if _failed(paths, range(rows.start, rows.stop), keep):
+            # all of them at once; nothing is kept, whatever the size of the cohort
+            _refuse(_failed(paths, range(len(paths)), lambda _, data: decode(data, size, limits)))
+        return pixels
 
     shape = (len(paths), size, size)
-    return store.get_or_compute(pixels_key(hashes, size), shape, np.uint8, compute)
+    return store.get_or_compute(pixels_key(hashes, size, limits), shape, np.uint8, compute)
 
 
-def pixel_statistics(pixels: NDArray[np.uint8]) -> PixelStatistics:
+def pixel_statistics(pixels: NDArray[np.uint8], limits: Limits | None = None) -> PixelStatistics:
     """Mean and deviation over the whole cohort, exact, from its histogram."""
     counts = sum(np.bincount(image.ravel(), minlength=256) for image in pixels)
     levels = np.arange(256) / 255.0
     mean = float(np.average(levels, weights=counts))
     variance = float(np.average((levels - mean) ** 2, weights=counts))
-    return PixelStatistics(mean, variance**0.5)
+    return PixelStatistics(mean, variance**0.5, limits)
 
 
-def _decode_all(paths: Sequence[str], size: int) -> tuple[NDArray[np.uint8], list[str]]:
-    """The images, and what is wrong with those that cannot be read."""
-    pixels = np.empty((len(paths), size, size), np.uint8)
+def _failed(
+    paths: Sequence[str], rows: Sequence[int], use: Callable[[int, bytes], object]
+) -> list[str]:
+    """Use the bytes of each file; the files that cannot be read, with the reason."""
 
-    def decode_into(index: int) -> str | None:
+    def attempt(index: int) -> str | None:
         try:
-            pixels[index] = decode(Path(paths[index]).read_bytes(), size)
+            use(index, Path(paths[index]).read_bytes())
         except (UnreadableImageError, OSError) as error:
             return f"{paths[index]} ({error})"
         return None
 
     # pillow releases the interpreter's lock while it decodes and resizes: threads suffice
     with ThreadPoolExecutor() as pool:
-        return pixels, [error for error in pool.map(decode_into, range(len(paths))) if error]
+        return [error for error in pool.map(attempt, rows) if error]
+
+
+def _refuse(failed: Sequence[str]) -> None:
+    raise InputError(f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}")

@@ -1,0 +1,85 @@
+"""What is black and what is white: one rule for all deep images of a cohort."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+DETECTOR_BITS = (8, 10, 12, 14, 16)
+"""Bits per pixel of detectors, which images of 16 bits are stored from."""
+
+_HOT_SHARE = 0.005
+_MARKER_SHARE = 0.05
+
+
+class Limits(NamedTuple):
+    """The values that are shown black and white, of images of more than 8 bits per pixel."""
+
+    black: float
+    white: float
+
+
+def value_range(values: NDArray[Any]) -> tuple[float, float]:
+    """The range of an image without hot pixels and burnt-in markers.
+
+    Whole numbers from 0 on: 0 and the largest value of the smallest detector that all pixels fit,
+    but for at most 0.5 % of them, or 5 % that lie apart by a factor of 2. Other numbers: the
+    quantiles of 0.5 % at both ends.
+
+    Args:
+        values: Pixels, of any shape and at least one.
+
+    Raises:
+        ValueError: If a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("the image holds values that are no numbers (NaN or infinite)")
+    if is_whole(values) and values.min() >= 0 and values.max() < 2 ** max(DETECTOR_BITS):
+        return 0.0, float(_detector_white(values.astype(np.uint16, copy=False)))
+    low, high = np.quantile(values, [_HOT_SHARE, 1 - _HOT_SHARE])
+    return float(low), float(high)
+
+
+def is_whole(values: NDArray[Any]) -> bool:
+    """Whether the pixels are whole numbers, by their type or their values."""
+    return bool(np.issubdtype(values.dtype, np.integer)) or bool((values % 1 == 0).all())
+
+
+def _detector_white(values: NDArray[np.uint16]) -> int:
+    counts = np.bincount(values.ravel(), minlength=1)
+    for bits in DETECTOR_BITS[:-1]:
+        above = counts[2**bits :]
+        share = above.sum() / values.size
+        apart = not above[: 2**bits].any()
+        if share <= _HOT_SHARE or (share <= _MARKER_SHARE and apart):
+            return int(2**bits - 1)
+    return int(2 ** DETECTOR_BITS[-1] - 1)
+
+
+def common_limits(ranges: NDArray[np.float64], *, whole: bool) -> Limits:
+    """Black and white of a cohort, from the ranges of its images.
+
+    Args:
+        ranges: (num_images, 2), low and high, at least one image.
+        whole: Whether all values are whole numbers.
+
+    Returns:
+        For whole numbers from 0 on the largest detector; for fractions 0 to 1 where all fit into
+        that, else 0 to 255, else the range of the cohort.
+    """
+    low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
+    if whole and low >= 0:
+        return Limits(0.0, high)
+    for white in (1.0, 255.0):
+        if low >= 0 and 0.1 * white < high <= white:
+            return Limits(0.0, white)
+    return Limits(low, high if high > low else low + 1)
+
+
+def to_grey(values: NDArray[np.float32], limits: Limits, *, is_inverted: bool) -> NDArray[np.uint8]:
+    """Grey bytes of deep values, 0 black to 255 white; what lies outside is black or white."""
+    black, white = limits
+    grey = (values - np.float32(black)) * np.float32(255.0 / (white - black))
+    if is_inverted:
+        grey = 255 - grey
+    return np.asarray(np.clip(grey, 0, 255).round(), np.uint8)
