@@ -45,7 +45,7 @@ def search_options(home: Path, name: str) -> Sequence[object]:
 def finished(home: Path) -> Path:
     """A run folder of a search that ended by itself."""
     done = run_command("search", *search_options(home, "finished"), "--trials", 6)
-    assert "winner: trial" in done.stdout
+    assert "winner: " in done.stdout
     assert not done.stderr
     return home / "finished"
 
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
     assert process.returncode == 130, out + err
     assert "Traceback" not in out + err
     assert "Ctrl-C ended the search" in out
-    assert "winner: trial" in out
+    assert "winner: " in out
     assert (run / "winner.json").exists()
 
 
