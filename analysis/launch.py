@@ -28,7 +28,7 @@ from trainable.winner import Member, Winner, read_winner
 
 @dataclass(frozen=True)
 class _Checked:
-    """What a prediction needs; all of it was found and fits together."""
+    """Everything that a prediction needs, found and checked."""
 
     winner: Winner
     cohort: Cohort

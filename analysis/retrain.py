@@ -25,7 +25,7 @@ from trainable.winner import Member, Winner
 
 @dataclass(frozen=True)
 class Retraining:
-    """What all members of a winner are retrained with.
+    """Everything that the members of a winner are retrained with.
 
     Attributes:
         run: Run folder, which keeps the models.

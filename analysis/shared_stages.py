@@ -38,12 +38,12 @@ def share_stages(models: Iterable[FinalModel]) -> None:
 
 
 def image_look(config: TrialConfig) -> tuple[int, str]:
-    """What images are given to a network: their size and their normalization."""
+    """The size and the normalization of the images of a network."""
     return config.image_size, config.normalization
 
 
 def describe_cost(models: Sequence[FinalModel]) -> str:
-    """What the prediction of one image costs, after `share_stages`."""
+    """Cost of the prediction of one image, after `share_stages`."""
     chains = {
         (image_look(model.config), _chain(network))
         for model in models

@@ -28,8 +28,8 @@ class JudgedSearch:
         folds: (num_images,), the fold that each image was scored in at first.
         scores: (num_trials, num_images), out-of-fold probability of the positive class, the mean
             over all repeats of the folds.
-        first_scores: of the first repeat alone, as other tools have them.
-        truth: of the same trials.
+        first_scores: Scores of the first repeat alone, as other tools have them.
+        truth: True scores of the same trials.
     """
 
     labels: NDArray[np.int64]

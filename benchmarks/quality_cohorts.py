@@ -23,8 +23,8 @@ class Resplit:
     """One split of a cohort.
 
     Attributes:
-        number: of the split, and its seed.
-        folder: for everything that is computed on it.
+        number: Number of the split, also its seed.
+        folder: Folder for everything that is computed on it.
         train: table with the columns `image` (absolute path), `label` (0 or 1) and `patient`.
         test: the same of the images to judge by.
     """

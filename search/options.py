@@ -120,7 +120,7 @@ class AdvancedOptions(_Options):
 
 
 class SearchOptions(_Options):
-    """What a search is asked; the names of options are unique over all groups."""
+    """All options of a search. Their names are unique over all groups."""
 
     data: Annotated[DataOptions, Parameter(name="*", group=IMAGES)] = DataOptions()
     space: Annotated[SpaceOptions, Parameter(name="*", group=SPACE)] = SpaceOptions()

@@ -62,7 +62,7 @@ class SearchPlan:
     warm_start: tuple[TrialConfig, ...] = ()
 
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
-        """What of the space can be searched with these weights, with a GPU or without."""
+        """The part of the space that these weights allow, with a GPU or without."""
         return self.space.restricted_to(self.task.weights.backbones, has_gpu=has_gpu)
 
 

@@ -15,7 +15,7 @@ from trainable.errors import InputError, explain
 from trainable.files import write_text
 
 FORMAT = 4
-"""Of `settings.json`; another number is another version, whose folders cannot be resumed."""
+"""Version of `settings.json`. Folders of another version cannot be resumed."""
 
 
 class RunFolder:
@@ -110,7 +110,7 @@ class RunFolder:
 
 
 def _read_options(file: Path) -> SearchOptions | None:
-    """What a search was asked; None if another version of cxr wrote the file."""
+    """The settings of a search; None if another version of cxr wrote the file."""
     try:
         asked = json.loads(file.read_text())
         if not isinstance(asked, dict) or asked.pop("format", None) != FORMAT:

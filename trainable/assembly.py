@@ -89,8 +89,8 @@ def assemble(
     """
     if config.views != data.exam_images.shape[1]:
         raise ValueError(
-            f"views must be that of the cohort's examinations, {data.exam_images.shape[1]}; got "
-            f"{config.views}"
+            f"views must be {data.exam_images.shape[1]}, as in the examinations of the cohort "
+            f"(got {config.views})"
         )
     rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
     images = load_images(data.paths, data.hashes, config.image_size, data.statistics, store)

@@ -43,9 +43,9 @@ class TrialConfig(BaseModel):
         backbone: torchvision's name of the network that the body is cut from.
         cut: name of the cut point after which the body ends.
         unfreeze: how many of the body's last stages are trained; the rest stays frozen.
-        normalization: of the pixels.
+        normalization: Normalization of the pixels.
         optimizer: PyTorch's AdamW, Adam or SGD.
-        momentum: of SGD; the others have their own.
+        momentum: Momentum of SGD; the other optimizers have their own.
         learning_rate: the highest, per gradient step.
         stage_decay: Factor on the learning rate from the head to the last trained stage, and from
             each trained stage to the one below.
@@ -59,7 +59,7 @@ class TrialConfig(BaseModel):
         head: `fastai`: batch norm, dropout and a linear layer without bias for each layer; `plain`:
             linear layers, as torchvision's classifiers are replaced; `logistic`: one L2-penalized
             logistic regression on standardized features, fitted to convergence. It has no epochs,
-            no learning rate and no luck of training, and it needs a frozen body.
+            no learning rate and no seed, and it needs a frozen body.
         C: Inverse strength of the penalty of the logistic head, as scikit-learn names it.
         head_layers: units of each hidden layer of the head, between the pool and the two outputs.
         norm_statistics: statistics that batch norm scores with: `exact`, those of all training rows
@@ -71,7 +71,7 @@ class TrialConfig(BaseModel):
         positive_weight: weight of a positive image in the loss; a negative one weighs 1.
         positive_copies: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
-        views: of an examination, each an image with features of its own before the head.
+        views: Number of images per examination. Each has its own features before the head.
         image_size: edge of the square images, in pixels.
         batch_size: images a gradient step; the last batch of an epoch may be smaller.
         epochs: passes over the training images.
@@ -111,8 +111,8 @@ class TrialConfig(BaseModel):
         stages = find_backbone(self.backbone).stages_until(self.cut)
         if self.unfreeze > len(stages):
             raise ValueError(
-                f"unfreeze must be at most the number of stages until the cut, {len(stages)}; "
-                f"got {self.unfreeze}"
+                f"unfreeze must be at most the number of stages until the cut, {len(stages)} "
+                f"(got {self.unfreeze})"
             )
         if self.unfreeze and self.cut == FUSED:
             raise ValueError(

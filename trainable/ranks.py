@@ -31,8 +31,8 @@ def cross_validate_on_ranks(
     Args:
         num_ranks: processes to start, each with a device of its own.
         kind: "cuda", or "cpu" for tests.
-        config: of the trial; it trains stages, else there is nothing to split.
-        task: what all trials share.
+        config: Configuration of the trial. It trains stages, else there is nothing to split.
+        task: Everything that all trials share.
         store: whose tables the ranks compute together.
 
     Yields:
@@ -81,7 +81,7 @@ def _run(
     task: Task,
     cache: Path,
 ) -> None:
-    """What each process does; only the first one tells."""
+    """The work of each process; only the first one reports."""
     torch.set_num_threads(threads)
     device = torch.device(kind, rank if kind == "cuda" else 0)
     if kind == "cuda":

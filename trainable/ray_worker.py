@@ -28,10 +28,10 @@ from trainable.trial import FoldRecord, Task, cross_validate
 
 @dataclass(frozen=True)
 class Shipment:
-    """What a node of a cluster lacks, in Ray's object store; it is fetched once a node.
+    """Data that the nodes of a cluster lack, in Ray's object store; each node fetches it once.
 
     Attributes:
-        pixels: of the cohort, uint8 (num_images, size, size), by their size.
+        pixels: Pixels of the cohort, uint8 (num_images, size, size), by their size.
         weights: the bytes of each backbone's state dict.
         tables: the actor that knows the tables of features that some node has.
     """
@@ -122,7 +122,7 @@ def node_store(cache: Path, tables: Any) -> ArrayStore:
 
     Args:
         cache: folder on this node.
-        tables: of the shipment; None on one machine.
+        tables: Actor that holds the stored tables of a cluster; None on one machine.
     """
     folder = cache.expanduser()
     return ArrayStore(folder) if tables is None else ClusterStore(folder, tables)
@@ -136,7 +136,7 @@ def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> 
 
     Args:
         config: `trial` holds the fields of a `TrialConfig`; `number` is Optuna's trial number.
-        task: what all trials share.
+        task: Everything that all trials share.
         shipment: images and weights; None on one machine, where the task's own files are.
     """
     try:

@@ -72,8 +72,8 @@ class ArrayStore:
 
         Args:
             key: name of the array, which says all that its content depends on.
-            shape: of the whole array.
-            dtype: of its numbers.
+            shape: Shape of the whole array.
+            dtype: Type of its numbers.
             compute: gives the rows of a slice.
         """
         for _ in range(_ATTEMPTS):

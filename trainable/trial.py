@@ -29,7 +29,7 @@ from trainable.training.split_network import split_over_ranks
 
 @dataclass(frozen=True)
 class Task:
-    """What all trials of a study share; small, since it travels to each of them.
+    """Everything that all trials of a study share. It is small, since it is sent to each of them.
 
     Attributes:
         data: The labelled images.

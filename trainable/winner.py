@@ -103,7 +103,7 @@ class UsedWeights(_Record):
 
 
 class Winner(_Record):
-    """What a search chose, with all that retraining and judging it takes.
+    """The choice of a search, with everything that its retraining and evaluation need.
 
     Attributes:
         format: Version of the file.

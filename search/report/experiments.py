@@ -12,7 +12,7 @@ from search.run_folder import RunFolder
 from trainable.cohort.training_rows import trial_rows
 from trainable.config import TrialConfig
 
-_WANTED = 0.98
+_OPERATING_POINT = 0.98
 """Sensitivity at which the specificity is reported, if the threshold is not chosen by one."""
 
 
@@ -40,7 +40,9 @@ def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[
         row["number"]: row for row in trials.to_dict("records") if row["state"] == "complete"
     }
     task = prepared.task
-    wanted = task.threshold.value if task.threshold.kind == "sensitivity" else _WANTED
+    operating_point = (
+        task.threshold.value if task.threshold.kind == "sensitivity" else _OPERATING_POINT
+    )
     results = {}
     for trial in study.get_trials(deepcopy=False):
         if trial.number in complete:
@@ -51,7 +53,7 @@ def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[
                 labels=task.data.labels[scored],
                 patients=prepared.cohort.patients[scored],
                 scores=scores[scored],
-                wanted=wanted,
+                operating_point=operating_point,
             )
     return results
 

@@ -20,8 +20,8 @@ def draw_figures(results: Mapping[str, Result], folder: Path) -> list[Path]:
     """Draw `roc.png`, `precision_recall.png` and `scores.png` into `folder`.
 
     Args:
-        results: of each row, by its name.
-        folder: of the run.
+        results: Results of the rows by their names.
+        folder: Run folder.
     """
     return [
         _draw(folder / "roc.png", 1, lambda axes: _roc(axes[0], results)),

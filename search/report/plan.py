@@ -27,7 +27,8 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     least, most = min(epochs), max(epochs)
     yield (
         f"{plan.num_trials} trials, each scored {_scoring(plan)}; {listing(sorted(plan.pixels))} "
-        f"px, {least if least == most else f'{least} to {most}'} epochs, batches "
+        f"px, {least if least == most else f'{least} to {most}'} "
+        f"epoch{'s' * (most > 1)}, batches "
         f"of {plan.space.describe('batch_size')}"
     )
     weights = plan.task.weights
@@ -42,7 +43,7 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
 
 
 def changed_lines(name: PresetName, options: SearchOptions) -> Iterator[str]:
-    """What differs from the document of a preset, in one line or none."""
+    """One line on how the settings differ from the document of a preset, or none."""
     preset, own = read_preset(name), resolve(SearchOptions.of(preset=name))
     changes = {
         **{one: (options.value(one), own.value(one)) for one in ("weights", *preset.options)},

@@ -27,14 +27,14 @@ class Result:
         labels: (num_scored,), 1 positive, 0 negative.
         patients: (num_scored,), images of one patient share a number.
         scores: (num_scored,), probability of the positive class.
-        wanted: Sensitivity at which the specificity is reported.
+        operating_point: Sensitivity at which the specificity is reported.
     """
 
     metrics: Mapping[str, Any]
     labels: NDArray[np.int64]
     patients: NDArray[np.int64]
     scores: NDArray[np.float32]
-    wanted: float
+    operating_point: float
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -85,16 +85,16 @@ def _accuracy_cells(result: Result) -> dict[str, str]:
 def _detection_cells(result: Result) -> dict[str, str]:
     threshold = float(result.metrics["threshold"])
     found = estimate_metrics(
-        result.labels, result.patients, result.scores, threshold, "binary", result.wanted
+        result.labels, result.patients, result.scores, threshold, "binary", result.operating_point
     )
-    at_wanted = f"specificity at a sensitivity of {result.wanted:g}"
+    at_point = f"specificity at a sensitivity of {result.operating_point:g}"
     tp, fn, _, _ = result.counts
     # a share of 1 is 1 in every resample: Wilson's interval of the count has a width there too
     low, high = proportion_interval(tp, fn)
     sensitivity = Estimate(found["sensitivity"].value, low, high)
     return {
         "sensitivity": str(sensitivity),
-        f"specificity at {result.wanted:g}": str(found[at_wanted]),
+        f"specificity at {result.operating_point:g}": str(found[at_point]),
         "AUC": str(found["AUC"]),
     }
 
@@ -129,7 +129,7 @@ def experiment_lines(experiments: Experiments, results: Mapping[int, Result]) ->
     table, rows = TABLES[experiments.table], experiments.rows
     values = {number: table.value(result) for number, result in results.items()}
     same = experiments.same_networks(sorted(results))
-    luck = max((_spread(values, numbers) for numbers in same), default=0.0)
+    by_seed = max((_spread(values, numbers) for numbers in same), default=0.0)
     for title, numbers in experiments.by_title():
         done = [number for number in numbers if number in results]
         yield title
@@ -139,16 +139,16 @@ def experiment_lines(experiments: Experiments, results: Mapping[int, Result]) ->
         if missing:
             yield f"without a result: {'; '.join(missing)}"
         for twins in experiments.same_networks(done):
-            yield f"{'; '.join(rows[n].name for n in twins)}: one and the same network"
+            yield f"{'; '.join(rows[n].name for n in twins)}: the same network"
         if len(done) > 1:
-            yield from _signal(table, {rows[n].name: results[n] for n in done}, luck)
+            yield from _differences(table, {rows[n].name: results[n] for n in done}, by_seed)
         yield ""
     for twins in same:
         titles = [rows[n].title for n in twins]
         low, high = min(values[n] for n in twins), max(values[n] for n in twins)
         yield (
-            "one and the same network, trained in the same way but for its seed: "
-            f"{'; '.join(titles)}. Its {table.measure} is {low:.3f} to {high:.3f}, and that is luck"
+            f"the same network with other seeds: {'; '.join(titles)}. Its {table.measure} is "
+            f"{low:.3f} to {high:.3f}: the seed alone makes this difference"
         )
     yield f"(Fisher's exact test of all pairs of a table, {CAVEAT})"
 
@@ -157,27 +157,27 @@ def _spread(values: Mapping[int, float], numbers: Sequence[int]) -> float:
     return max(values[n] for n in numbers) - min(values[n] for n in numbers)
 
 
-def _signal(table: Table, results: Mapping[str, Result], luck: float) -> Iterator[str]:
-    """Which rows differ by more than chance, and by more than equal networks do.
+def _differences(table: Table, results: Mapping[str, Result], by_seed: float) -> Iterator[str]:
+    """Which rows differ by more than chance, and by more than a change of the seed.
 
     Args:
         table: Table of the experiment.
         results: Results of the rows by their names.
-        luck: Largest difference between two rows that are one network.
+        by_seed: Largest difference between two rows that differ only by their seed.
     """
     names = list(results)
     hits, misses = zip(*(table.hits_and_misses(one) for one in results.values()), strict=True)
     pairs = differing_pairs(names, hits, misses)
     values = {name: table.value(one) for name, one in results.items()}
-    beyond = [pair for pair in pairs if abs(values[pair[0]] - values[pair[1]]) > luck]
+    beyond = [pair for pair in pairs if abs(values[pair[0]] - values[pair[1]]) > by_seed]
     by = f"by {table.measure}"
     for one, other, chance in beyond:
         yield f"{by}, {one} and {other} differ by more than chance (p = {chance:.2g})"
     within = len(pairs) - len(beyond)
     if within:
         yield (
-            f"{by}, {within} pairs of rows differ by more than the chance of the images, but by no "
-            f"more than equal networks do ({luck:.3f}, below)"
+            f"{by}, {within} pairs of rows differ by more than the chance of the images, but not "
+            f"by more than the same network with other seeds ({by_seed:.3f}, below)"
         )
     if not pairs:
         yield f"{by}, no two of the {len(names)} rows differ by more than chance"

@@ -15,7 +15,7 @@ _SHOWN = ("F1", "sensitivity", "specificity", "AUC")
 
 
 def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -> Iterator[str]:
-    """What a user should know of the winner, one line each.
+    """Facts about the winner, one line each.
 
     Args:
         winner: The winner.

@@ -64,9 +64,9 @@ class Range(BaseModel):
     def _ascends(self) -> "Range":
         if self.low >= self.high or (self.log and self.low <= 0):
             least = "0 < low < high" if self.log else "low < high"
-            raise ValueError(f"a range needs {least}; got {self.low:g} to {self.high:g}")
+            raise ValueError(f"a range needs {least} (got {self.low:g} to {self.high:g})")
         if self.whole and (self.low % 1 or self.high % 1):
-            raise ValueError(f"needs whole numbers; got {self.low:g} to {self.high:g}")
+            raise ValueError(f"needs whole numbers (got {self.low:g} to {self.high:g})")
         return self
 
     def suggest(self, trial: optuna.Trial, name: str) -> Scalar:
@@ -111,9 +111,9 @@ def read_dimension(name: str, raw: object) -> Dimension:
     values = tuple(_value(name, one) for one in raw)
     word = AUTO if name in ("unfreeze", "epochs") else ALL
     if len(values) > 1 and word in values and name in ("backbone", "cut", "unfreeze", "epochs"):
-        raise ValueError(f"{word!r} must stand alone; got {list(values)}")
+        raise ValueError(f"{word!r} must stand alone (got {list(values)})")
     if len(set(values)) < len(values):
-        raise ValueError(f"a list must name a value once; got {list(values)}")
+        raise ValueError(f"a list must name a value once (got {list(values)})")
     return Choices(values)
 
 
@@ -121,7 +121,7 @@ def _range(name: str, raw: Mapping[Any, Any]) -> Range:
     if name == "image_size":
         raise ValueError("must be a value or a list, since images are decoded for each size")
     if not isinstance(getattr(TrialConfig(), name), int | float) or name == "unfreeze":
-        raise ValueError(f"must be a value or a list of values; got {dict(raw)}")
+        raise ValueError(f"must be a value or a list of values (got {dict(raw)})")
     try:
         found = Range(
             **{**{str(key): value for key, value in raw.items()}, "whole": name in INTEGER_SETTINGS}
@@ -151,7 +151,7 @@ def _value(name: str, raw: object) -> Scalar:
             _one_of(str(raw), get_args(TrialConfig.model_fields[name].annotation))
         raise ValueError(explain_detail(detail, "")) from None
     if not isinstance(found, str | int | float):
-        raise ValueError(f"must be a text or a number; got {raw!r}")
+        raise ValueError(f"must be a text or a number (got {raw!r})")
     return found
 
 

@@ -144,7 +144,7 @@ class Experiments:
 def _named(raw: object, number: int) -> tuple[str, str, dict[str, Any]]:
     """The experiment, the name and the settings of a row of a file."""
     if not isinstance(raw, Mapping):
-        raise ValueError(f"must name settings, as {{backbone: resnet18}} does; got {raw!r}")
+        raise ValueError(f"must name settings, as {{backbone: resnet18}} does (got {raw!r})")
     settings = dict(raw)
     title = str(settings.pop("experiment", "experiment"))
     return title, str(settings.pop("name", number + 1)), settings

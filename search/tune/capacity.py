@@ -16,7 +16,7 @@ NodeResources = dict[str, float]
 
 @dataclass(frozen=True)
 class Resources:
-    """What one trial is given."""
+    """Resources of one trial."""
 
     cpus: int
     gpus: float

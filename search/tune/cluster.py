@@ -29,7 +29,7 @@ def cluster(address: str | None) -> Iterator[Callable[[], None]]:
     starts in a thread, and this module imports nothing slow.
 
     Args:
-        address: of the cluster to join; None to start one.
+        address: Address of the cluster to join; None to start one.
 
     Yields:
         A function that waits until the cluster is there, or raises why it is not.

@@ -95,8 +95,8 @@ NORM0 = "module.densenet121.features.norm0.weight"
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda s: s | {"fc.bias": torch.zeros(1)}, "names begin with module.densenet121., as Che"),
-        (lambda s: s | {NORM0: 3}, "must hold tensors alone"),
+        (lambda s: s | {"fc.bias": torch.zeros(1)}, "begin with module.densenet121., as in Che"),
+        (lambda s: s | {NORM0: 3}, "must hold only tensors"),
         (lambda s: {k: v for k, v in s.items() if k != NORM0}, "missing: features.norm0.weight"),
         (lambda s: s | {NORM0 + "x": torch.zeros(1)}, "unknown: features.norm0.weightx"),
         (lambda s: s | {NORM0: torch.zeros(3)}, "of another shape: features.norm0.weight"),

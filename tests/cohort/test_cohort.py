@@ -1,3 +1,5 @@
+"""A cohort and the rules that its images, labels and patients must meet."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

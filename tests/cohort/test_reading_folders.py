@@ -1,3 +1,5 @@
+"""Cohorts read from class folders."""
+
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Cohorts read from a table of labels."""
+
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path

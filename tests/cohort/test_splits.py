@@ -1,3 +1,5 @@
+"""Folds and shares keep the images of a patient together."""
+
 import itertools
 from collections.abc import Callable
 

@@ -1,3 +1,5 @@
+"""Metrics of scores, compared with scikit-learn."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""One image file becomes one grey square."""
+
 import io
 from collections.abc import Callable
 from typing import Any
@@ -171,18 +173,18 @@ def test_large_jpeg_is_close_to_its_full_decode(mode: str, size: int) -> None:
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
 def test_truncated_file_is_unreadable(xray: Grey, file_format: str, share: float) -> None:
     data = encode(Image.fromarray(xray).convert("RGB"), file_format)
-    with pytest.raises(UnreadableImageError, match=r"."):
+    with pytest.raises(UnreadableImageError):
         decode(data[: int(share * len(data))], SIZE)
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"filename,died\na.png,1\n", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_image_is_unreadable(data: bytes) -> None:
-    with pytest.raises(UnreadableImageError, match=r"."):
+    with pytest.raises(UnreadableImageError):
         decode(data, SIZE)
 
 
 def test_damaged_png_is_unreadable(xray: Grey) -> None:
     data = bytearray(encode(Image.fromarray(xray)))
     data[len(data) // 2] ^= 0x10
-    with pytest.raises(UnreadableImageError, match=r"."):
+    with pytest.raises(UnreadableImageError):
         decode(bytes(data), SIZE)

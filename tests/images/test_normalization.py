@@ -1,3 +1,5 @@
+"""Grey bytes become the input of a network."""
+
 import pytest
 import torch
 from torch import Tensor

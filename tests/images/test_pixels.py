@@ -1,3 +1,5 @@
+"""The images of a cohort are decoded once into one array."""
+
 from collections.abc import Callable, Iterable
 from pathlib import Path
 

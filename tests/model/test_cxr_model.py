@@ -76,7 +76,7 @@ def test_the_assignments_network_is_shown_with_its_three_counts() -> None:
     ("arguments", "complaint"),
     [
         (["squeezenet10"], "unknown backbone 'squeezenet10'; did you mean 'squeezenet1_0'?"),
-        (["resnet18", "--cut", "layer22"], "got 'layer22'; did you mean 'layer2'?"),
+        (["resnet18", "--cut", "layer22"], "(got 'layer22'); did you mean 'layer2'?"),
     ],
 )
 def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint: str) -> None:
@@ -104,7 +104,7 @@ def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint
         (["--head", "fast"], "--head must be 'fastai', 'plain' or 'logistic' (got fast)"),
         (["--head-layers", "0"], "--head-layers must be at least 1 (got 0)"),
         (["--head-layers", "8,,8"], "--head-layers must be a whole number (got nothing)"),
-        (["--cut", "classifier"], "cut must be a cut point of resnet18; got 'classifier'"),
+        (["--cut", "classifier"], "cut must be a cut point of resnet18 (got 'classifier')"),
         (["--image-size", "31"], "--image-size must be at least 32 (got 31)"),
         (["--image-size", "-4"], "--image-size must be at least 32 (got -4)"),
     ],

@@ -46,9 +46,9 @@ def test_the_documents_cuts_print_their_counts_and_no_signal() -> None:
     assert lines[0] == "e"
     assert lines[1].split() == ["TP", "FN", "FP", "TN", "F1", "95", "%", "interval"]
     assert lines[2].split()[:7] == ["row", "0", "12", "18", "47", "201", "0.270"]
-    assert "row 0; row 1; row 2: one and the same network" in lines
+    assert "row 0; row 1; row 2: the same network" in lines
     assert "by F1, no two of the 3 rows differ by more than chance" in lines
-    assert any("Its F1 is 0.270 to 0.404, and that is luck" in line for line in lines)
+    assert any("Its F1 is 0.270 to 0.404: the seed alone" in line for line in lines)
 
 
 def test_rows_that_differ_are_named() -> None:
@@ -62,7 +62,7 @@ def test_a_difference_that_equal_networks_show_too_is_no_signal() -> None:
     rows = listed([1e-3, 1e-2, 1e-2], ["one", "one", "another"], "accuracy")
     lines = list(experiment_lines(rows, results))
     assert not any("differ by more than chance (p" in line for line in lines)
-    assert any("but by no more than equal networks do" in line for line in lines)
+    assert any("but not by more than the same network with other seeds" in line for line in lines)
 
 
 def test_a_row_without_a_result_is_named_and_left_out_of_the_comparison() -> None:

@@ -158,27 +158,46 @@ def test_options_without_a_meaning_for_a_list_are_refused_together(tmp_path: Pat
     assert "did you mean 'resnet18'?" in str(caught.value)
 
 
-@pytest.mark.timeout(240)
-def test_a_preset_runs_and_prints_its_table_and_draws_its_figures(tmp_path: Path) -> None:
-    write_demo(tmp_path / "demo", num_patients=60, num_test_patients=2, size=48, seed=1)
-    options = ("--data", tmp_path / "demo" / "train.csv", "--cache", tmp_path / "cache")
+@pytest.fixture(scope="module")
+def deep_covid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The run folder of a small search by a preset, and all that it printed."""
+    home = tmp_path_factory.mktemp("deep-covid")
+    write_demo(home / "demo", num_patients=60, num_test_patients=2, size=48, seed=1)
+    options = ("--data", home / "demo" / "train.csv", "--cache", home / "cache")
     small = ("--image-size", 32, "--epochs", 3, "--weights", "none", "--shares", "40,40,20")
-    networks = ("--backbones", "squeezenet1_0,resnet18", "--out", tmp_path / "run")
+    networks = ("--backbones", "squeezenet1_0,resnet18", "--out", home / "run")
     done = run_command("search", "--preset", "deep-covid", *options, *small, *networks)
     assert not done.stderr
-    run = tmp_path / "run"
-    assert "left out, since not of --backbones: networks, ResNet-50" in done.stdout
-    lines = [line.split("  ")[0] for line in done.stdout.splitlines()]
-    assert {"ResNet-18", "SqueezeNet"} <= set(lines)
-    assert "images through frozen bodies:" in done.stdout
-    trials = pd.read_csv(run / "trials.csv")
+    return home / "run", done.stdout
+
+
+@pytest.mark.timeout(240)
+def test_a_preset_prints_the_table_of_the_rows_that_were_run(
+    deep_covid: tuple[Path, str],
+) -> None:
+    _, out = deep_covid
+    assert "left out, since not of --backbones: networks, ResNet-50" in out
+    assert {"ResNet-18", "SqueezeNet"} <= {line.split("  ")[0] for line in out.splitlines()}
+    assert "images through frozen bodies:" in out
+
+
+def test_a_preset_logs_each_row_once(deep_covid: tuple[Path, str]) -> None:
+    trials = pd.read_csv(deep_covid[0] / "trials.csv")
     assert trials["state"].tolist() == ["complete"] * 2
     assert trials["positive_copies"].tolist() == [5, 5]
-    for name in ("roc.png", "precision_recall.png", "scores.png"):
-        with Image.open(run / name) as picture:
-            assert min(picture.size) > 500
-    test = json.loads((run / "winner.json").read_text())["test"]["estimates"]
+
+
+@pytest.mark.parametrize("name", ["roc.png", "precision_recall.png", "scores.png"])
+def test_a_preset_draws_its_figures(deep_covid: tuple[Path, str], name: str) -> None:
+    with Image.open(deep_covid[0] / name) as picture:
+        assert min(picture.size) > 500
+
+
+def test_a_preset_with_test_rows_judges_its_winner_on_them(deep_covid: tuple[Path, str]) -> None:
+    test = json.loads((deep_covid[0] / "winner.json").read_text())["test"]["estimates"]
     assert 0 <= test["AUC"]["low"] <= test["AUC"]["value"] <= test["AUC"]["high"] <= 1
-    refused = run_command("search", "--resume", run, "--epochs", 4, code=2)
-    assert refused.returncode == 2
+
+
+def test_a_preset_keeps_its_settings_when_it_is_resumed(deep_covid: tuple[Path, str]) -> None:
+    refused = run_command("search", "--resume", deep_covid[0], "--epochs", 4, code=2)
     assert "epochs: 3 cannot change" in refused.stderr

@@ -79,7 +79,7 @@ def test_all_mistakes_are_said_at_once_with_the_nearest_name(tmp_path: Path) -> 
         "epochs": "whole numbers",
         "batch_size": "name a value once",
         "weight_decay": "high is missing",
-        "positive_weight": "low < high; got 4 to 2",
+        "positive_weight": "low < high (got 4 to 2)",
     }.items():
         assert words in problems.pop(setting)
     assert not problems

@@ -1,3 +1,5 @@
+"""The settings of one trial, and what is refused."""
+
 import json
 from typing import Any
 
@@ -22,15 +24,15 @@ def test_defaults_are_the_assignments() -> None:
     [
         ({"backbone": "resnet81"}, "unknown backbone 'resnet81'; did you mean 'resnet18'?"),
         ({"backbone": "vgg"}, "choose from: squeezenet1_0, "),
-        ({"cut": "layer1"}, "cut must be a cut point of squeezenet1_0; got 'layer1'"),
-        ({"backbone": "resnet18"}, "cut must be a cut point of resnet18; got 'features'"),
+        ({"cut": "layer1"}, "cut must be a cut point of squeezenet1_0 (got 'layer1')"),
+        ({"backbone": "resnet18"}, "cut must be a cut point of resnet18 (got 'features')"),
         ({"backbone": "resnet18", "cut": "layer5"}, "did you mean 'layer"),
-        ({"backbone": "resnet18", "cut": "classifier"}, "cut point of resnet18; got 'classifier'"),
+        ({"backbone": "resnet18", "cut": "classifier"}, "cut point of resnet18 (got 'classifier')"),
         (
             {"backbone": "densenet121", "cut": "features.denseblock2.denselayer6", "unfreeze": 3},
-            "at most the number of stages until the cut, 2; got 3",
+            "at most the number of stages until the cut, 2 (got 3)",
         ),
-        ({"unfreeze": 5}, "at most the number of stages until the cut, 4; got 5"),
+        ({"unfreeze": 5}, "at most the number of stages until the cut, 4 (got 5)"),
         ({"cut": "features.2", "unfreeze": 2}, "at most the number of stages until the cut, 1"),
         ({"augment": "light", "unfreeze": 3}, "all trained, unfreeze 4 (got 3); train all, or"),
         ({"augment": "mirror"}, "'none' or 'light'"),
@@ -86,7 +88,7 @@ def test_every_cut_allows_to_train_every_stage_before_it(name: str) -> None:
     for number, cut in enumerate(BACKBONES[name].cuts, start=1):
         for unfreeze in range(number + 1):
             assert TrialConfig(backbone=name, cut=cut, unfreeze=unfreeze).unfreeze == unfreeze
-        with pytest.raises(ValidationError, match=f"until the cut, {number}; got {number + 1}"):
+        with pytest.raises(ValidationError, match=rf"until the cut, {number} \(got {number + 1}\)"):
             TrialConfig(backbone=name, cut=cut, unfreeze=number + 1)
 
 

@@ -59,6 +59,6 @@ def test_every_broken_rule_has_a_sentence_of_its_own() -> None:
 
 
 def test_problems_found_in_another_process_are_the_same_problems() -> None:
-    error = InputError("--trials must be 1 or more; got 0", "--data: no such file")
+    error = InputError("--trials must be 1 or more (got 0)", "--data: no such file")
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.problems, str(copy)) == (error.problems, str(error))

@@ -34,10 +34,10 @@ def body_state(checkpoint: object) -> dict[str, Tensor]:
     if len(named) < len(state):
         foreign = [key for key in state if str(key).removeprefix(_PREFIX) not in named]
         raise ValueError(
-            f"must hold tensors alone, whose names begin with {_PREFIX}, as CheXNet's do; got "
-            f"{listing(foreign, 4)}"
+            f"must hold only tensors whose names begin with {_PREFIX}, as in CheXNet "
+            f"(got {listing(foreign, 4)})"
         )
     found = {key: tuple(value.shape) for key, value in named.items() if key.startswith("class")}
     if found != _CLASSIFIER:
-        raise ValueError(f"must hold CheXNet's classifier, {_CLASSIFIER}; got {found or 'none'}")
+        raise ValueError(f"must hold CheXNet's classifier, {_CLASSIFIER} (got {found or 'none'})")
     return {key: value for key, value in named.items() if key not in _CLASSIFIER}

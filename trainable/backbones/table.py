@@ -79,7 +79,7 @@ class Backbone:
             return self.stages
         if cut not in self.cuts:
             raise ValueError(
-                f"cut must be a cut point of {self.name}; got {cut!r}; "
+                f"cut must be a cut point of {self.name} (got {cut!r}); "
                 f"{did_you_mean(cut, self.all_cuts)}"
             )
         return self.stages[: self.cuts.index(cut) + 1]

@@ -47,7 +47,7 @@ class Weights:
         The classifier keeps its random start unless the cut is behind it: a head replaces it.
 
         Args:
-            name: of the backbone.
+            name: Name of the backbone.
             cut: one of its cut points; the last that is searched if None.
 
         Raises:

@@ -32,7 +32,7 @@ class Cohort:
         classes: what the user calls the negative and the positive class, as they are to be
             written in a predictions file.
         notes: remarks for the user on how the input was understood, a sentence each.
-        grouping: of the images into examinations.
+        grouping: Grouping of the images into examinations.
         found_by: the columns of the table by what they hold (`image`, `label`, `patient`), and the
             `patient_pattern`; other tables of the same user have the same.
     """
@@ -175,6 +175,6 @@ def _check_counts(cohort: Cohort, num_folds: int, problems: Problems) -> None:
                 kind = "positive" if value else "negative"
                 advice = "" if cohort.is_split else f", or ask for fewer with --folds {patients}"
                 problems.add(
-                    f"{needed} patients of each class are needed{where}, one a fold; "
+                    f"{needed} patients of each class are needed{where}, one per fold; "
                     f"{kind} ({name}): {patients}. Add images{advice if patients > 1 else ''}"
                 )

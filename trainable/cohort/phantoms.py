@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.random import Generator as Rng
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.files import replacing
@@ -237,9 +237,3 @@ def best_possible_f1(
     f1 = 2.0 * found / (np.cumsum(images) + found[:, -1:])
     is_cut = np.append(chance[1:] < chance[:-1], True)  # A threshold cannot part equal patients.
     return float(f1.mean(axis=0)[is_cut].max())
-
-
-def all_positive_f1(labels: ArrayLike) -> float:
-    """F1 of calling every image positive: 2p / (1 + p) for a share p of 1s (the rest 0)."""
-    share = float(np.mean(np.asarray(labels, dtype=np.float64)))
-    return 2.0 * share / (1.0 + share)

@@ -31,7 +31,7 @@ def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
         cohort: not yet split.
         shares: percentages of the images for training, validation and, if there is a third one,
             test; the split comes as near to them as whole patients allow.
-        seed: of the split.
+        seed: Seed of the split.
 
     Returns:
         The cohort with its `split` column filled in.

@@ -10,7 +10,7 @@ from trainable.cohort.splits import Fold
 
 @dataclass(frozen=True)
 class TrialRows:
-    """What a trial trains on; the rows of the cohort come first, in its order.
+    """The rows that a trial trains on. The rows of the cohort come first, in its order.
 
     Attributes:
         images: int64 (num_rows, views), numbers of images, -1 where a view is missing. Those of
@@ -38,7 +38,7 @@ def trial_rows(
     Args:
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing.
         labels: int64 (num_exams,), 1 positive, 0 negative.
-        positive_copies: of each positive row, with the row itself.
+        positive_copies: Copies per positive row, the row itself counted.
     """
     exams = np.flatnonzero(labels == 1)
     images = exam_images[exams]

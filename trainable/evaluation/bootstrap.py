@@ -6,7 +6,7 @@ from scipy import stats
 
 NUM_RESAMPLES = 1000
 LEVEL = 0.95
-"""Of every interval."""
+"""Confidence level of every interval."""
 
 
 def resample_patients(
@@ -23,7 +23,7 @@ def resample_patients(
         labels: (num_images,), 1 positive, 0 negative.
         patients: (num_images,), images of one patient share a number.
         num_resamples: how many.
-        seed: of the draws.
+        seed: Seed of the draws.
         stratified: whether every resample holds as many positive patients (those with any positive
             image) as the cohort. So choices are compared that are made on the same share of
             positives. For an interval it must vary: F1 and precision depend on it, the cohort's own
@@ -70,6 +70,6 @@ def interval_tail(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> flo
 
 
 def percentile_interval(values: NDArray[np.float64], tail: float) -> tuple[float, float]:
-    """What lies between the share `tail` of the resampled values and the share 1 - `tail`."""
+    """Range between the share `tail` of the resampled values and the share 1 - `tail`."""
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

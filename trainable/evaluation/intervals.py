@@ -34,7 +34,7 @@ def estimate_metrics(
     scores: NDArray[np.float32],
     threshold: float,
     average: F1Average,
-    wanted: float,
+    operating_point: float,
     num_resamples: int = NUM_RESAMPLES,
 ) -> dict[str, Estimate]:
     """Metrics with intervals from a bootstrap by patient, some 3 ms a resample.
@@ -44,14 +44,14 @@ def estimate_metrics(
         patients: (num_images,), images of one patient share a number.
         scores: (num_images,), probability of the positive class.
         threshold: a score of at least this counts as positive.
-        average: of the F1.
-        wanted: specificity at which the sensitivity is told, and the other way round.
-        num_resamples: of the bootstrap.
+        average: Kind of average of the F1.
+        operating_point: specificity at which the sensitivity is reported, and the other way round.
+        num_resamples: Number of resamples of the bootstrap.
     """
     once = np.ones((1, len(labels)), np.float32)
     resamples = resample_patients(labels, patients, num_resamples, seed=0, stratified=False)
-    values = weighted_metrics(labels, scores, threshold, average, wanted, once)
-    drawn = weighted_metrics(labels, scores, threshold, average, wanted, resamples)
+    values = weighted_metrics(labels, scores, threshold, average, operating_point, once)
+    drawn = weighted_metrics(labels, scores, threshold, average, operating_point, resamples)
     tail = interval_tail(labels, patients)
     return {
         name: Estimate(float(values[name][0]), *percentile_interval(drawn[name], tail))
@@ -64,14 +64,14 @@ def weighted_metrics(
     scores: NDArray[np.float32],
     threshold: float,
     average: F1Average,
-    wanted: float,
+    operating_point: float,
     weights: NDArray[np.float32],
 ) -> dict[str, NDArray[np.float64]]:
     """Each metric under each weighting (num_weightings, num_images) of the images."""
     counts = weighted_counts(labels, scores >= threshold, weights)
     tp, fn, fp, tn = counts
     squares = (scores - labels) ** 2
-    ranking = np.array([_ranking(labels, scores, wanted, row) for row in weights])
+    ranking = np.array([_ranking(labels, scores, operating_point, row) for row in weights])
     return {
         "F1": f1_of_counts(counts, average),
         "sensitivity": tp / (tp + fn),
@@ -79,23 +79,23 @@ def weighted_metrics(
         "AUC": ranking[:, 0],
         "average precision": ranking[:, 1],
         "Brier score": weights @ squares / weights.sum(axis=1),
-        f"sensitivity at a specificity of {wanted:g}": ranking[:, 2],
-        f"specificity at a sensitivity of {wanted:g}": ranking[:, 3],
+        f"sensitivity at a specificity of {operating_point:g}": ranking[:, 2],
+        f"specificity at a sensitivity of {operating_point:g}": ranking[:, 3],
     }
 
 
 def _ranking(
     labels: NDArray[np.int64],
     scores: NDArray[np.float32],
-    wanted: float,
+    operating_point: float,
     weights: NDArray[np.float32],
 ) -> tuple[float, float, float, float]:
-    """Area under the ROC curve, average precision, and the two points that are wanted of it."""
+    """Area under the ROC curve, average precision, and the two operating points."""
     false, found, _ = sk.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
     rounding = 1e-6
     return (
         float(sk.auc(false, found)),
         float(sk.average_precision_score(labels, scores, sample_weight=weights)),
-        float(found[false <= 1 - wanted + rounding].max()),
-        float(1 - false[found >= wanted - rounding].min()),
+        float(found[false <= 1 - operating_point + rounding].max()),
+        float(1 - false[found >= operating_point - rounding].min()),
     )

@@ -111,7 +111,7 @@ def evaluate(
 
 
 def all_positive_f1(labels: NDArray[np.int64], average: F1Average) -> float:
-    """What calling every image positive scores: the least that a search must beat."""
+    """F1 of calling every image positive: a useful model has a higher F1."""
     num_positive = labels.sum()
     counts = np.array([num_positive, 0, len(labels) - num_positive, 0])
     return float(f1_of_counts(counts, average))

@@ -10,10 +10,10 @@ from scipy import stats
 from trainable.evaluation.bootstrap import LEVEL
 
 CAVEAT = (
-    "Holm's correction, rows taken as independent; luck of training, and several images a patient, "
-    "add to what chance can do"
+    "Holm's correction; rows are assumed independent; random seeds and repeated patients make real "
+    "differences even less certain"
 )
-"""What stands behind every verdict."""
+"""The assumptions of every verdict."""
 
 
 def f1_interval(tp: int, errors: int) -> tuple[float, float]:
@@ -44,8 +44,8 @@ def differing_pairs(
     Fisher's exact test of two rows' shares of hits: TP against FN + FP compares their F1, which
     differs exactly where that share does; the right against the wrong their accuracy. Holm's
     correction keeps the probability of any false alarm among all pairs below 5 %. The rows are
-    taken as independent: rows of the same images mostly err together, and then chance makes smaller
-    differences yet, but how much smaller a table of counts cannot tell.
+    assumed independent. Rows of the same images mostly err together, so chance makes even smaller
+    differences; a table of counts cannot show how much smaller.
 
     Returns:
         The pairs whose corrected probability is below 0.05.
@@ -75,7 +75,7 @@ def holm(chance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def verdict(names: Sequence[str], hits: Sequence[int], misses: Sequence[int]) -> Iterator[str]:
-    """What the rows of a table tell apart, a line each; see `differing_pairs`."""
+    """One line per pair of rows that differ; see `differing_pairs`."""
     differing = differing_pairs(names, hits, misses)
     for one, other, chance in differing:
         yield f"{one} and {other} differ by more than chance (p = {chance:.2g})"

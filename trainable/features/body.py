@@ -21,9 +21,9 @@ class Body:
     """A backbone as a trial uses it; the network is built when it is first needed.
 
     Attributes:
-        images: that the frozen part is run on.
-        config: of the trial.
-        weights: that the network starts from.
+        images: Images that the frozen part is run on.
+        config: Configuration of the trial.
+        weights: Weights that the network starts from.
         device: to compute on.
         num_forwarded: images that the frozen part was run on so far.
     """

@@ -34,12 +34,12 @@ _ACTIVATIONS = "activations-"
 
 
 def frozen_inputs(body: Body, store: ArrayStore, cache_bytes: int) -> tuple[Inputs, Source]:
-    """What the trained part of a network takes in, found in the store or computed.
+    """Inputs of the trained part of a network, found in the store or computed.
 
     Args:
-        body: of the trial.
-        store: of features and activations.
-        cache_bytes: that all stored activations may take together. A trial whose activations do not
+        body: Body of the trial.
+        store: Store of features and activations.
+        cache_bytes: Limit of all stored activations together. A trial whose activations do not
             fit starts from the pixels, as does one that trains the whole body.
     """
     if body.config.unfreeze == 0:
@@ -97,7 +97,7 @@ def _stored(
     dtype: DTypeLike,
     compute: Callable[[Tensor], Array],
 ) -> list[Array]:
-    """What is computed of the images: an array for each of their tables."""
+    """Compute one array for each table of images."""
     stored, first = [], 0
     for images in body.images.tables:
 

@@ -59,8 +59,8 @@ def with_augmented(
         images: all of a cohort.
         hashes: SHA-256 of the file of each.
         positives: numbers of the images to be augmented.
-        positive_copies: of each of these, with the image itself.
-        store: where the augmented pixels are kept.
+        positive_copies: Copies per positive image, the image itself counted.
+        store: Store of the augmented pixels.
     """
     shape = (len(positives), *images.pixels.shape[1:])
     chosen = [hashes[number] for number in positives]

@@ -19,7 +19,7 @@ Inputs = Callable[[Tensor], Tensor]
 
 
 class Views(NamedTuple):
-    """What is known of a batch of examinations of several views.
+    """A batch of examinations of several views.
 
     Attributes:
         images: (num_present, ...), of each view that is there, examination by examination.
@@ -31,7 +31,7 @@ class Views(NamedTuple):
 
 
 Batch = Tensor | Views
-"""Of examinations of one view, (batch, ...); or of several."""
+"""Examinations of one view, (batch, ...), or of several views."""
 
 Batches = Callable[[Tensor], Batch]
 """Maps rows of a trial, int64 (batch,), to what a network or its trained part takes in."""
@@ -45,7 +45,7 @@ class Images:
 
     Attributes:
         pixels: uint8 of shape (num_images, size, size).
-        statistics: of the labelled cohort's pixels, also where `pixels` are other images.
+        statistics: Pixel statistics of the labelled cohort, also where `pixels` are other images.
         key: names the content, order, size and decoding of `pixels`.
         augmented: tables of augmented views, whose rows are numbered on after those of `pixels`.
     """
@@ -89,7 +89,7 @@ def table_rows(table: NDArray[np.generic], device: torch.device) -> Inputs:
 
     Args:
         table: any array, such as one mapped from a file; it is never written to.
-        device: that the rows are wanted on.
+        device: Device to copy the rows to.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
@@ -124,9 +124,9 @@ def by_examination(inputs: Inputs, exam_images: NDArray[np.int64], device: torch
     """Batches of examinations from inputs of images; of a missing view nothing is taken in.
 
     Args:
-        inputs: of images.
+        inputs: Inputs of single images.
         exam_images: (num_rows, views), numbers of images, -1 where a view is missing.
-        device: of the batches.
+        device: Device of the batches.
     """
     numbers = torch.from_numpy(exam_images).to(device)
     if exam_images.shape[1] == 1:

@@ -22,7 +22,7 @@ def normalize(pixels: Tensor, name: NormalizationName, cohort: PixelStatistics) 
 
     Args:
         pixels: uint8 of shape (batch, size, size).
-        name: which normalization.
+        name: Name of the normalization.
         cohort: mean and deviation for "cohort".
 
     Returns:

@@ -145,7 +145,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def prefix(self, images: Tensor) -> Tensor:
-        """What the frozen part makes of normalized images (batch, 3, size, size).
+        """Output of the frozen part for normalized images (batch, 3, size, size).
 
         Pooled features (batch, 2 * channels) if the whole body is frozen, of each stage in turn if
         the stages are fused; else activations (batch, channels, height, width) at the freeze
@@ -157,7 +157,7 @@ class Network(nn.Module):
         return maps if len(self.trained) else self.pool(maps)
 
     def pooled(self, inputs: Batch) -> Tensor:
-        """What the head takes, from what `prefix` computed of the images of a batch."""
+        """Inputs of the head, from the output of `prefix`."""
         if self.augment:
             inputs = map_images(inputs, self.augment)
         if len(self.trained):

@@ -1,6 +1,6 @@
 """The logistic head: a penalized regression on the features of a frozen body, fitted exactly.
 
-Its problem is convex, so there is one solution and no luck of training. With a few hundred images
+Its problem is convex, so there is one solution, whatever the seed. With a few hundred images
 it predicts as well as a network, or better, and fits in a fraction of a second.
 """
 

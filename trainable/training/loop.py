@@ -29,7 +29,7 @@ class DivergedError(RuntimeError):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch did.
+    """Result of one epoch.
 
     Attributes:
         epoch: 1 for the first.
@@ -73,7 +73,7 @@ def fit(
         train: rows to train on, at least 2.
         valid: rows to score after the last epoch; may be empty.
         config: optimizer, schedule, weight of the positive class, batch size and epochs.
-        seed: of the order of the images and of dropout.
+        seed: Seed of the order of the images and of dropout.
 
     Yields:
         One record an epoch.
@@ -199,7 +199,7 @@ def few_steps_note(num_images: int, batch_size: int, epochs: int) -> str | None:
     if steps >= FEW_STEPS:
         return None
     return (
-        f"only {steps} gradient steps a fold ({num_images} training images, batches of "
+        f"only {steps} gradient steps per fold ({num_images} training images, batches of "
         f"{batch_size}, {epochs} epochs): too few to learn much; use a smaller --batch-size or "
         "more --epochs"
     )

@@ -35,7 +35,7 @@ def set_exact_statistics(
         network: on its device; left in evaluation mode.
         inputs: gives what the trained part takes in, for rows of the trial.
         batches: numbers of all training rows, int64, at least 2 a batch.
-        device: of the network.
+        device: Device of the network.
     """
     network.eval()
 

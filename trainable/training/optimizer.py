@@ -53,7 +53,7 @@ def _groups(part: nn.Module, rate: float, weight_decay: float) -> list[dict[str,
 def build_schedule(
     optimizer: torch.optim.Optimizer, config: TrialConfig, steps_an_epoch: int
 ) -> LRScheduler | None:
-    """What changes the learning rate after each gradient step; None if it is constant.
+    """Schedule that changes the learning rate after each gradient step; None if it is constant.
 
     One cycle (Smith 2018, "A disciplined approach to neural network hyper-parameters") is fastai's
     way of training: up to the config's learning rate and down to nothing, momentum the other way.
