@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from search.options import SearchOptions
 from search.trial_log import TrialLog
+from search.tune.private import journal_lock
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, explain
 from trainable.files import write_text
@@ -72,7 +73,7 @@ class RunFolder:
                 with file.open("r+b") as cut_off:
                     cut_off.truncate(len(whole))
         # of a process that is dead, as the lock above says
-        self.study_log.with_suffix(".log.lock").unlink(missing_ok=True)
+        journal_lock(self.study_log).unlink(missing_ok=True)
         return options, Cohort.load(self.path)
 
     def read_options(self) -> SearchOptions:

@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass
 
 import ray
-from ray._private.state import state
 
+from search.tune.private import node_groups
 from trainable.errors import InputError
 
 _SECONDS = 1.0
@@ -47,7 +47,7 @@ class Capacity:
         """The number now; Ray is asked at most once a second."""
         if time.monotonic() - self._asked >= _SECONDS:
             holds = sum(self._resources.fit_on(node) for node in live_nodes())
-            most = sum(self._resources.fit_on(node) * count for node, count in node_types())
+            most = sum(self._resources.fit_on(node) * count for node, count in node_groups())
             self._found = int(min(self._most, max(holds, min(most, 2 * max(holds, 1)))))
             self._asked = time.monotonic()
         return self._found
@@ -58,13 +58,6 @@ def live_nodes() -> list[NodeResources]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def node_types() -> list[tuple[NodeResources, int]]:
-    """Nodes that the autoscaler may start: their resources, and how many of them at most."""
-    config = state.get_cluster_config()
-    groups = config.node_group_configs if config else ()
-    return [(dict(group.resources), group.max_count) for group in groups]
-
-
 def resources_per_trial(cpus: int, gpus: float) -> Resources:
     """Share the cluster among trials; without any GPU a trial is given none.
 
@@ -72,7 +65,7 @@ def resources_per_trial(cpus: int, gpus: float) -> Resources:
         InputError: if no node that is there or can be started has what a trial asks for.
     """
     nodes = live_nodes()
-    possible = [*nodes, *(node for node, count in node_types() if count)]
+    possible = [*nodes, *(node for node, count in node_groups() if count)]
     if not any(node.get("GPU", 0) for node in possible):
         gpus = 0.0
     resources = Resources(cpus, gpus)

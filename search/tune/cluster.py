@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ray
-from ray._private import worker
 
 import trainable
 from search import ENVIRONMENT
+from search.tune.private import hide_worker_logs
 from trainable.errors import InputError
 
 _PATIENCE_SECONDS = 5
@@ -35,8 +35,7 @@ def cluster(address: str | None) -> Iterator[Callable[[], None]]:
         A function that waits until the cluster is there, or raises why it is not.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
-    # `display` says in a line what Ray tells of a lost node in twenty
-    worker._worker_logs_enabled = False
+    hide_worker_logs()
     # the errors of trials are kept in the ledger, and the display says how many there are
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # a scheduler's SIGTERM ends a search as Ctrl-C does, and not in Ray's crash handler

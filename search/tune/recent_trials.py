@@ -9,6 +9,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from search.tune.private import synced_trials
+
 NUM_RECENT = 300
 NUM_BEST = 25
 """TPE takes at most 25 trials for good ones (Optuna's `default_gamma`); all others only show where
@@ -35,10 +37,7 @@ class RecentTrials(JournalStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """The trials of the only study, in order; of the older ones the best and the unfinished."""
-        with self._thread_lock:
-            self._sync_with_backend()
-            # by number, as there is one study; Optuna's own way makes a list of all of them
-            trials = self._replay_result._trials
+        trials = synced_trials(self)
         num_older = max(0, len(trials) - NUM_RECENT)
         passed = [trials[n] for n in (*self._under_way, *range(self._num_older, num_older))]
         complete = [trial for trial in passed if trial.state == TrialState.COMPLETE]

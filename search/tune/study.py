@@ -12,6 +12,7 @@ from ray.tune.search.optuna import OptunaSearch
 from search.run_folder import RunFolder
 from search.space.protocol import SearchSpace
 from search.space.space import Space
+from search.tune.private import queued_parameters
 from search.tune.recent_trials import RecentTrials
 from trainable.config import TrialConfig
 
@@ -70,8 +71,7 @@ def reconcile(run: RunFolder, study: optuna.Study) -> int:
             if running:
                 study.tell(trial.number, state=TrialState.FAIL)
             # a trial that was cut off before it took its queued parameters has them still
-            queued = trial.system_attrs.get("fixed_params", {})
-            study.enqueue_trial({**queued, **trial.params})
+            study.enqueue_trial({**queued_parameters(trial), **trial.params})
             run.log.add(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
             num_interrupted += 1
     return num_interrupted

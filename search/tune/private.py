@@ -1,0 +1,50 @@
+"""Every private part of Ray and Optuna that a search uses, and the versions it was tested with.
+
+A new version may change any of them without notice. `tests/tune/test_private.py` fails when the
+installed version is another one, and when a part is missing or behaves differently.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray._private import worker
+from ray._private.state import state
+
+if TYPE_CHECKING:  # Optuna is slow to import, and Ray starts meanwhile
+    from optuna.storages import JournalStorage
+    from optuna.trial import FrozenTrial
+
+TESTED = {"ray": "2.60.0", "optuna": "5.0.0"}
+
+
+def hide_worker_logs() -> None:
+    """Keep Ray from printing its own account of a lost node; the display has a line for it."""
+    worker._worker_logs_enabled = False
+
+
+def node_groups() -> Iterator[tuple[dict[str, float], int]]:
+    """Nodes that the autoscaler may start: their resources, and how many of them at most."""
+    config = state.get_cluster_config()
+    for group in config.node_group_configs if config else ():
+        yield dict(group.resources), group.max_count
+
+
+def synced_trials(storage: "JournalStorage") -> "Mapping[int, FrozenTrial]":
+    """The trials of the only study in a log, by number, without a copy of each.
+
+    Optuna's own `get_all_trials` makes a new list of all trials for each call.
+    """
+    with storage._thread_lock:
+        storage._sync_with_backend()
+        return storage._replay_result._trials
+
+
+def queued_parameters(trial: "FrozenTrial") -> Mapping[str, Any]:
+    """The parameters that a trial was queued with; none if the sampler chose all of them."""
+    return dict(trial.system_attrs.get("fixed_params", {}))
+
+
+def journal_lock(study_log: Path) -> Path:
+    """The file that Optuna locks its log with; a killed process leaves it."""
+    return study_log.with_name(study_log.name + ".lock")

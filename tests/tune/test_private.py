@@ -1,0 +1,46 @@
+"""The private parts of Ray and Optuna are there, and do what a search uses them for."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from ray._private import worker
+from ray._private.state import state
+
+from search.tune import private
+
+
+@pytest.mark.parametrize("library", private.TESTED)
+def test_the_private_parts_were_tested_with_the_installed_version(library: str) -> None:
+    assert version(library) == private.TESTED[library], (
+        f"{library} has another version: check each part of search/tune/private.py with it, then "
+        "write the version into TESTED"
+    )
+
+
+def test_ray_has_what_is_used_of_it() -> None:
+    assert isinstance(worker._worker_logs_enabled, bool)
+    assert callable(state.get_cluster_config)
+
+
+def test_optuna_has_what_is_used_of_it(tmp_path: Path) -> None:
+    log = tmp_path / "study.log"
+    storage = JournalStorage(JournalFileBackend(str(log)))
+    study = optuna.create_study(storage=storage)
+    study.enqueue_trial({"x": 0.5})
+    assert study.ask().suggest_float("x", 0, 1) == 0.5
+    study.ask()
+    trials = private.synced_trials(storage)
+    assert list(trials) == [0, 1]
+    assert private.queued_parameters(trials[0]) == {"x": 0.5}
+    assert private.queued_parameters(trials[1]) == {}
+
+
+def test_a_lock_that_a_kill_left_is_where_optuna_looks_for_it(tmp_path: Path) -> None:
+    lock = JournalFileSymlinkLock(str(tmp_path / "study.log"))
+    lock.acquire()
+    assert private.journal_lock(tmp_path / "study.log").is_symlink()
+    lock.release()
