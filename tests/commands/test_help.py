@@ -48,6 +48,9 @@ def test_a_help_screen_fits_and_has_no_words_of_python(app: App, width: int) -> 
     assert max(map(len, text.splitlines())) <= width
     assert re.findall(OF_PYTHON, text) == []
     assert "…" not in text
+    for panel in text.split("╭─")[1:]:
+        continued = {len(blank) for blank in re.findall(r"^│( {6,})\S", panel, re.MULTILINE)}
+        assert len(continued) <= 1, panel
 
 
 @every_command

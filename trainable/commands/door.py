@@ -24,6 +24,7 @@ from cyclopts import (
 from cyclopts.help import DefaultFormatter, HelpPanel
 from pydantic import ValidationError
 from rich.console import Console, ConsoleOptions
+from rich.text import Text
 
 from trainable.errors import InputError, explain, flag, listing
 
@@ -36,13 +37,17 @@ _VALUES = {"STR": "TEXT", "INT": "N", "FLOAT": "NUMBER"}
 
 
 class _PlainHelp(DefaultFormatter):
-    """Help panels without names of Python types."""
+    """Help panels without names of Python types, and without the line breaks of docstrings."""
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         entries = [
             entry.copy(metavar=_VALUES.get(entry.metavar or "", entry.metavar))
             for entry in panel.entries
         ]
+        for entry in entries:
+            text = getattr(entry.description, "primary_renderable", None)
+            if isinstance(text, Text):
+                text.plain = " ".join(text.plain.split())
         super().__call__(console, options, panel.copy(entries=entries))
 
 
