@@ -32,6 +32,7 @@ from benchmarks.many_nodes import (
     trials_on_nodes,
 )
 from search.tune.recent_trials import RecentTrials
+from search.tune.storage import open_storage
 from search.tune.study import STUDY_NAME, StudySearch
 from trainable.store import ArrayStore
 
@@ -66,7 +67,7 @@ def after(num_trials: int, num_suggestions: int = 5) -> dict[str, float]:
     """Write a study of random trials, and suggest a few more."""
     with tempfile.TemporaryDirectory() as folder, patch("os.fsync"):
         run = new_run(Path(folder, "run"))
-        log = optuna.create_study(storage=run.storage(), study_name=STUDY_NAME)
+        log = optuna.create_study(storage=open_storage(run), study_name=STUDY_NAME)
         drawn = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         rng = np.random.default_rng(0)
         for _ in range(num_trials):
@@ -79,7 +80,7 @@ def after(num_trials: int, num_suggestions: int = 5) -> dict[str, float]:
                 seed=0, multivariate=True, group=True, constant_liar=True
             )
             study = optuna.load_study(
-                storage=run.storage(kind), study_name=STUDY_NAME, sampler=sampler
+                storage=open_storage(run, kind), study_name=STUDY_NAME, sampler=sampler
             )
             began = time.perf_counter()
             for _ in range(num_suggestions):

@@ -12,6 +12,7 @@ from search.remote import download_inputs
 from search.run_folder import RunFolder, new_run_path
 from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
+from search.tune.storage import repair_log
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
 
@@ -70,6 +71,7 @@ def resume(
     """
     run = RunFolder(folder)
     options, cohort = run.open()
+    repair_log(run)
     space, given = kept_space(run.space_yaml), asked.given
     fixed = _differing(options, given, given.keys() - RESUMABLE - _OF_SPACE)
     if out is not None and out.expanduser().resolve() != run.path:

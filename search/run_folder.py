@@ -4,16 +4,13 @@ import json
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from pydantic import ValidationError
 
 from search.options import SearchOptions
 from search.trial_log import TrialLog
-from search.tune.private import journal_lock
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, explain
-from trainable.files import write_text
+from trainable.files import drop_partial_line, write_text
 
 FORMAT = 4
 """Version of `settings.json`. Folders of another version cannot be resumed."""
@@ -37,10 +34,6 @@ class RunFolder:
         """Ray pickles its callbacks; a copy names the folder and does not hold its lock."""
         return RunFolder, (self.path,)
 
-    def storage(self, kind: type[JournalStorage] = JournalStorage) -> JournalStorage:
-        """Optuna's storage: a log, since SQLite reads all running trials anew for each number."""
-        return kind(JournalFileBackend(str(self.study_log)))
-
     def write_space(self, text: str) -> None:
         """Write what is searched; before `create`."""
         write_text(self.space_yaml, text)
@@ -57,7 +50,7 @@ class RunFolder:
         write_text(self.path / "settings.json", text + "\n")
 
     def open(self) -> tuple[SearchOptions, Cohort]:
-        """Read what the search was asked, and repair a row or line that was cut off by a kill.
+        """Read what the search was asked, and drop a row that a kill cut off.
 
         Raises:
             InputError: if this is no run folder, a search is running in it, or another version of
@@ -66,14 +59,7 @@ class RunFolder:
         self._require_settings()
         self.acquire()
         options = self.read_options()
-        for file in (self.log.csv, self.study_log):
-            text = file.read_bytes() if file.exists() else b""
-            whole = text[: text.rfind(b"\n") + 1]
-            if whole != text:
-                with file.open("r+b") as cut_off:
-                    cut_off.truncate(len(whole))
-        # of a process that is dead, as the lock above says
-        journal_lock(self.study_log).unlink(missing_ok=True)
+        drop_partial_line(self.log.csv)
         return options, Cohort.load(self.path)
 
     def read_options(self) -> SearchOptions:

@@ -42,6 +42,15 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text)
 
 
+def drop_partial_line(path: Path) -> None:
+    """Cut a file after its last line break: a killed process may have left half a line."""
+    text = path.read_bytes() if path.exists() else b""
+    whole = text.rfind(b"\n") + 1
+    if whole != len(text):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
 def digest(text: str) -> str:
     """Name a text by its content: the first 24 hexadecimal digits (96 bits) of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

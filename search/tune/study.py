@@ -1,4 +1,4 @@
-"""The Optuna study of a run: opened, settled after a kill, and told only of whole trials."""
+"""The Optuna study of a run: opened, completed after a kill, and given only whole trials."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from search.space.protocol import SearchSpace
 from search.space.space import Space
 from search.tune.private import queued_parameters
 from search.tune.recent_trials import RecentTrials
+from search.tune.storage import open_storage
 from trainable.config import TrialConfig
 
 STUDY_NAME = "cxr"
@@ -33,7 +34,7 @@ def open_study(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=STUDY_NAME,
-        storage=run.storage(),
+        storage=open_storage(run),
         direction="maximize",
         load_if_exists=True,
     )
@@ -47,9 +48,9 @@ def open_study(
 
 
 def reconcile(run: RunFolder, study: optuna.Study) -> int:
-    """Bring study and ledger to one account after a search ended, in whatever way it did.
+    """Make the study agree with the log of trials after a search ended, in whatever way it did.
 
-    A trial that the ledger has is told to Optuna if that was missed. One that it has not was
+    A trial of the log is reported to Optuna if that was missed. A trial that the log lacks was
     interrupted: it gets a row, and its parameters are queued to run again as a new trial.
 
     Returns:
@@ -109,7 +110,7 @@ class StudySearch(OptunaSearch):
             mode="max",
             sampler=sampler,
             study_name=STUDY_NAME,
-            storage=run.storage(RecentTrials),
+            storage=open_storage(run, RecentTrials),
         )
         self._log = run.log
         self._numbers: dict[str, int] = {}  # of the trials under way

@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from sklearn.metrics import f1_score
 
 from search.run_folder import RunFolder
+from search.tune.storage import open_storage
 from trainable.cohort.phantoms import write_demo
 
 pytestmark = pytest.mark.timeout(240)
@@ -51,7 +52,7 @@ def finished(home: Path) -> Path:
 
 
 def states(run: Path) -> list[TrialState]:
-    study = optuna.load_study(study_name=None, storage=RunFolder(run).storage())
+    study = optuna.load_study(study_name=None, storage=open_storage(RunFolder(run)))
     return [trial.state for trial in study.trials]
 
 

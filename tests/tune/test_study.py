@@ -13,6 +13,7 @@ from search.earlier_run import best_configurations
 from search.options import SearchOptions
 from search.run_folder import RunFolder
 from search.space.files import Layer, make_space
+from search.tune.storage import open_storage, repair_log
 from search.tune.study import StudySearch, open_study, reconcile
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
@@ -83,7 +84,7 @@ def test_a_failed_trial_is_not_run_again(run: RunFolder) -> None:
 def test_the_storage_is_one_that_optuna_s_tools_open(run: RunFolder) -> None:
     study = open_study(run, SPACE)
     ask(study)
-    loaded = optuna.load_study(study_name=None, storage=run.storage())
+    loaded = optuna.load_study(study_name=None, storage=open_storage(run))
     assert len(loaded.trials) == 1
 
 
@@ -146,8 +147,7 @@ def test_a_study_cut_off_by_a_kill_goes_on(run: RunFolder) -> None:
     with run.study_log.open("a") as log:
         log.write('{"op_code":4,"wor')
     run.study_log.with_suffix(".log.lock").symlink_to(run.study_log)
-    run.release()
-    RunFolder(run.path).open()
+    repair_log(run)
     ask(open_study(run, SPACE))
     assert len(open_study(run, SPACE).trials) == 2
 
