@@ -128,4 +128,5 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
         say(demo.describe_best_possible(run.path))
     new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
     say(f"\npredict with: cxr-predict {run.path} --images {new}")
+    say(f"all results in one page: cxr-report {run.path}")
     return 130 if why_ended == "interrupt" else 0

@@ -278,3 +278,15 @@ def test_a_demo_with_a_wrong_option_leaves_no_folder(home: Path) -> None:
     refused = run_command("search", "--data", "demo", "--space", wrong, "--out", out, code=2)
     assert "did you mean 'one_cycle'?" in refused.stderr + refused.stdout
     assert not out.exists()
+
+
+def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) -> None:
+    done = run_command("search.report.command", finished)
+    assert done.stdout == f"report: {finished / 'report.html'}\n"
+    assert not done.stderr
+    page = (finished / "report.html").read_text()
+    for title in ("Result", "Calibration", "Backbones and cuts", "Cohort", "For the paper"):
+        assert title in page
+    assert "cxr-search --data" in page
+    assert "src=" not in page
+    assert "@import" not in page

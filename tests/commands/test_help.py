@@ -13,17 +13,19 @@ from rich.console import Console
 from analysis.__main__ import app as predict
 from analysis.compare import app as compare
 from search.__main__ import app as search
+from search.report.command import app as report
 from trainable.commands.door import run
 from trainable.commands.model import app as model
 from trainable.commands.sort import app as sort
 
-APPS = (search, predict, model, sort, compare)
+APPS = (search, predict, report, model, sort, compare)
 MODULES = {
     "cxr-search": "search.__main__",
     "cxr-predict": "analysis.__main__",
     "cxr-model": "trainable.commands.model",
     "cxr-sort": "trainable.commands.sort",
     "cxr-compare": "analysis.compare",
+    "cxr-report": "search.report.command",
 }
 OF_PYTHON = (
     r"\bNone\b|\bFalse\b|\bTrue\b|\(\)|--empty-|--no-|`"

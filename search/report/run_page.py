@@ -1,0 +1,305 @@
+"""The page of a run: what was found, how sure it is, and how to repeat it."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from search.option_types import duration_text
+from search.options import SearchOptions
+from search.report.checklists import checklist_markdown
+from search.report.study_figures import study_figures
+from search.report.winner import describe_winner
+from search.run_folder import RunFolder
+from trainable.cohort.cohort import Cohort
+from trainable.errors import flag
+from trainable.evaluation.bootstrap import interval_tail, percentile_interval, resample_patients
+from trainable.evaluation.metrics import f1_of_counts, weighted_counts
+from trainable.report.page import Section, Slider, Table, write_page
+from trainable.report.scores import score_figures
+from trainable.winner import Winner, read_winner
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run with its winner, read once.
+
+    Attributes:
+        run: Run folder.
+        options: What the search was asked.
+        cohort: Its labelled images.
+        winner: Its winner.
+        trials: All rows of `trials.csv`.
+    """
+
+    run: RunFolder
+    options: SearchOptions
+    cohort: Cohort
+    winner: Winner
+    trials: pd.DataFrame
+
+    @classmethod
+    def read(cls, path: Path) -> "RunResult":
+        """Read a run folder, and change nothing.
+
+        Raises:
+            InputError: If it is no run folder of this version, or has no winner yet.
+        """
+        run = RunFolder(path)
+        options = run.read_options()
+        return cls(run, options, Cohort.load(run.path), read_winner(run.path), run.log.table())
+
+    @cached_property
+    def scored(self) -> NDArray[np.bool_]:
+        """(num_exams,), whether an examination has out-of-fold scores."""
+        return ~np.isnan(self.run.log.scores(self.winner.best.trial))
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Labels of the scored examinations."""
+        return self.cohort.labels[self.scored]
+
+    @property
+    def patients(self) -> NDArray[np.int64]:
+        """Patients of the scored examinations."""
+        return self.cohort.patients[self.scored]
+
+    @cached_property
+    def scores(self) -> NDArray[np.float32]:
+        """Out-of-fold scores of the winner: the mean over its members."""
+        members = [self.run.log.scores(member.trial) for member in self.winner.members]
+        mean: NDArray[np.float32] = np.mean(members, axis=0)[self.scored]
+        return mean
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        """Complete trials, the best first."""
+        complete = self.trials[self.trials["state"] == "complete"]
+        return complete.sort_values(["objective", "number"], ascending=[False, True])
+
+
+def write_report(path: Path, out: Path | None = None) -> Path:
+    """Write `report.html` of a run, and return where.
+
+    Raises:
+        InputError: If the folder is no run of this version, or has no winner yet.
+    """
+    result = RunResult.read(path)
+    page = out or result.run.path / PAGE
+    write_page(page, f"Search {result.run.path.name}", list(_sections(result)))
+    return page
+
+
+def _sections(result: RunResult) -> Iterator[Section]:
+    lines = describe_winner(result.winner, result.trials, is_sampled=not _is_fixed_list(result))
+    sentences = [
+        f"{_capital(line.strip())}."
+        for line in lines
+        if not line.startswith("    ") and line[-1] != ":"
+    ]
+    yield Section("Result", sentences, tables=[_team(result)])
+    threshold = result.winner.threshold
+    yield Section(
+        "How good are the scores?",
+        ["All scores are out of fold: of models that never saw the patient."],
+        score_figures(result.labels, result.patients, result.scores, threshold),
+        Slider.of(result.labels, result.scores, threshold),
+    )
+    yield Section("Backbones and cuts", tables=[_by_body(result)])
+    yield Section(
+        "The search", list(_cost(result)), study_figures(result.run, result.trials),
+        tables=list(_unfinished(result)),
+    )  # fmt: skip
+    yield Section("Cohort", list(_cohort_lines(result)), tables=[_partitions(result)])
+    yield Section(
+        "To repeat this search",
+        ["One trial at a time (--max-concurrent 1) gives the same search again."],
+        tables=[_environment(result)],
+        listing=command(result.options),
+    )
+    yield Section(
+        "For the paper",
+        ["A first draft of two reporting guidelines, as Markdown. Check each sentence."],
+        listing=checklist_markdown(_facts(result)),
+    )
+
+
+def _is_fixed_list(result: RunResult) -> bool:
+    return result.options.space.preset is not None
+
+
+def _capital(line: str) -> str:
+    return line[:1].upper() + line[1:]
+
+
+def _team(result: RunResult) -> Table:
+    """The trials whose mean score predicts."""
+    members = [member.trial for member in result.winner.members]
+    trials = result.trials.set_index("number").loc[members].reset_index()
+    shown = trials[["number", "backbone", "cut", "head", "normalization", "f1", "auc"]]
+    names = {"number": "trial", "f1": "F1 alone", "auc": "AUC alone"}
+    return Table(shown.rename(columns=names), "The trials whose mean score predicts.")
+
+
+def _by_body(result: RunResult) -> Table:
+    """The best trial of each backbone and cut, with its interval."""
+    tied = {trial.trial for trial in result.winner.tied}
+    resamples = resample_patients(result.labels, result.patients, 1000, seed=0, stratified=False)
+    tail = interval_tail(result.labels, result.patients)
+    rows = []
+    row: Any
+    for row in result.complete.drop_duplicates(["backbone", "cut"]).itertuples():
+        positives = result.run.log.scores(row.number)[result.scored] >= row.threshold
+        drawn = weighted_counts(result.labels, positives, resamples)
+        low, high = percentile_interval(f1_of_counts(drawn, result.winner.f1_average), tail)
+        rows.append(
+            {
+                "backbone": row.backbone,
+                "cut": row.cut,
+                "trial": row.number,
+                "head": row.head,
+                "F1": row.f1,
+                "95 % interval": f"{low:.3f} to {high:.3f}",
+                "AUC": row.auc,
+                "tied with the best": "yes" if row.number in tied else "no",
+            }
+        )
+    caption = (
+        "The best trial of each backbone and cut, out of fold. These F1s are of chosen trials, so "
+        "they are too high; the corrected F1 of the winner is at the top of the page."
+    )
+    return Table(pd.DataFrame(rows), caption)
+
+
+def _cost(result: RunResult) -> Iterator[str]:
+    trials = result.trials
+    counts = trials["state"].value_counts()
+    yield "Trials: " + ", ".join(f"{count} {state}" for state, count in counts.items()) + "."
+    passes, images = int(trials["num_forwarded"].sum()), len(result.cohort.manifest)
+    alone = images * len(result.complete)
+    yield (
+        f"Images through frozen bodies: {passes:,}. One pass of all {images:,} images per "
+        f"complete trial would have been {alone:,}."
+    )
+    yield f"Time of all trials together: {trials['seconds'].sum():,.0f} seconds."
+
+
+def _unfinished(result: RunResult) -> Iterator[Table]:
+    rows = result.trials[~result.trials["state"].isin(["complete", "interrupted"])]
+    if len(rows):
+        shown = rows[["number", "state", "backbone", "cut", "error"]].fillna("")
+        yield Table(shown, "Trials that were stopped early, or failed.")
+
+
+def _cohort_lines(result: RunResult) -> Iterator[str]:
+    manifest, unit = result.cohort.manifest, result.cohort.grouping.unit
+    negative, positive = result.cohort.classes
+    yield (
+        f"{len(manifest):,} images of {manifest['patient'].nunique():,} patients; "
+        f"{len(result.cohort.labels):,} {unit}s, {int(result.cohort.labels.sum()):,} positive. "
+        f"Positive is {positive!r}, negative is {negative!r}."
+    )
+    for note in result.cohort.notes:
+        yield f"{_capital(note)}."
+
+
+def _partitions(result: RunResult) -> Table:
+    """Images, patients and positives of each side of the split; of all images without one."""
+    manifest = result.cohort.manifest
+    sides = manifest["split"].replace("", "cross-validation").rename("part")
+    grouped = manifest.groupby(sides, sort=False)
+    counted = pd.DataFrame(
+        {
+            "images": grouped.size(),
+            "patients": grouped["patient"].nunique(),
+            "positive images": grouped["label"].sum(),
+        }
+    )
+    return Table(counted.reset_index())
+
+
+def _environment(result: RunResult) -> Table:
+    winner = result.winner
+    facts = {
+        **winner.versions,
+        "seed": winner.seed,
+        "weights": winner.weights.kind,
+        **{f"weights of {name}": mark for name, mark in winner.weights.fingerprints.items()},
+        "cohort (SHA-256)": result.cohort.digest,
+    }
+    return Table(pd.DataFrame({"what": list(facts), "value": [str(one) for one in facts.values()]}))
+
+
+def command(options: SearchOptions) -> str:
+    """The command line that asks for the same search."""
+    words, unchanged = ["cxr-search"], SearchOptions()
+    for name, value in options.given.items():
+        if value == unchanged.value(name):
+            continue
+        if value is True:
+            words.append(flag(name))
+        else:
+            words += [flag(name), _value_text(value)]
+    return shlex.join(words)
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _facts(result: RunResult) -> dict[str, object]:
+    winner, cohort, found = result.winner, result.cohort, result.winner.out_of_fold
+    scoring = result.options.scoring
+    bodies = dict.fromkeys(f"{one.config.backbone} to {one.config.cut}" for one in winner.members)
+    sizes = sorted({member.config.image_size for member in winner.members})
+    partition = (
+        f"{scoring.folds} folds, stratified, drawn {scoring.repeats} times (seed {winner.seed})."
+        if not cohort.is_split
+        else "One split into training and validation."
+    )
+    corrected = winner.corrected
+    low, high = (f"{end:.3f}" for end in corrected.interval)
+    size = len(winner.members)
+    return {
+        "positive": repr(cohort.classes[1]),
+        "negative": repr(cohort.classes[0]),
+        "size": " or ".join(map(str, sizes)),
+        "partition": partition,
+        "patients": cohort.manifest["patient"].nunique(),
+        "images": len(cohort.manifest),
+        "exams": len(cohort.labels),
+        "unit": cohort.grouping.unit,
+        "num_positive": int(cohort.labels.sum()),
+        "share": f"{100 * cohort.labels.mean():.1f}",
+        "low": low,
+        "high": high,
+        "model": f"Bodies: {', '.join(bodies)}; heads: logistic regression or a small network.",
+        "versions": ", ".join(f"{name} {number}" for name, number in winner.versions.items()) + ".",
+        "weights": winner.weights.kind,
+        "seed": winner.seed,
+        "num_trials": winner.num_trials,
+        "choice": f"The best of {winner.num_trials} trials by {winner.objective}, out of fold.",
+        "ensemble": f"The score is the mean of {size} trials." if size > 1 else "None: one trial.",
+        "f1_average": winner.f1_average,
+        "threshold": f"{winner.threshold:.3f}",
+        "f1": f"{corrected.f1:.3f}",
+        "auc": f"{found['auc']:.3f}",
+        "performance": (
+            f"Out of fold: F1 {corrected.f1:.3f} ({low} to {high}), corrected; AUC "
+            f"{found['auc']:.3f}; average precision {found['average_precision']:.3f}."
+        ),
+        "recall": f"{found['recall']:.3f}",
+        "specificity": f"{found['specificity']:.3f}",
+        "precision": f"{found['precision']:.3f}",
+    }

@@ -1,0 +1,47 @@
+"""Calibration and net benefit of scores whose truth is known."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from trainable.evaluation.curves import calibration, net_benefit
+
+RNG = np.random.default_rng(0)
+RISKS = RNG.beta(1, 3, 4000)
+LABELS = (RNG.random(4000) < RISKS).astype(np.int64)
+PATIENTS = np.arange(4000)
+
+
+def test_right_scores_have_a_slope_of_one_and_an_intercept_of_zero() -> None:
+    found = calibration(LABELS, PATIENTS, RISKS.astype(np.float32))
+    assert found.slope == pytest.approx(1, abs=0.1)
+    assert found.intercept == pytest.approx(0, abs=0.1)
+    middle = (found.scores > 0.1) & (found.scores < 0.6)
+    np.testing.assert_allclose(found.shares[middle], found.scores[middle], atol=0.05)
+    assert np.mean((found.low <= found.scores) & (found.scores <= found.high)) > 0.8
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(1.0, 1.0), (-1.0, 1.0), (0.0, 2.0), (0.0, 0.5)])
+def test_wrong_scores_are_found_by_their_slope_and_intercept(shift: float, scale: float) -> None:
+    scores = expit(scale * logit(RISKS) + shift).astype(np.float32)
+    found = calibration(LABELS, PATIENTS, scores)
+    assert found.slope == pytest.approx(1 / scale, rel=0.1)
+    if scale == 1:
+        assert found.intercept == pytest.approx(-shift, abs=0.1)
+
+
+def test_few_positives_widen_the_interval_of_the_curve() -> None:
+    few = np.concatenate([np.flatnonzero(LABELS == 1)[:10], np.flatnonzero(LABELS == 0)[:30]])
+    scores = RISKS.astype(np.float32)
+    wide = calibration(LABELS[few], PATIENTS[few], scores[few])
+    narrow = calibration(LABELS, PATIENTS, scores)
+    assert (wide.high - wide.low).mean() > 3 * (narrow.high - narrow.low).mean()
+    assert np.isfinite([wide.slope, wide.intercept]).all()
+
+
+def test_right_scores_are_worth_more_than_acting_on_everybody_or_on_nobody() -> None:
+    risks = np.linspace(0.05, 0.6, 12)
+    by_score = net_benefit(LABELS, RISKS.astype(np.float32), risks)
+    everybody = net_benefit(LABELS, np.ones(4000, np.float32), risks)
+    assert (by_score >= np.maximum(everybody, 0) - 0.005).all()
+    assert by_score[5] > max(everybody[5], 0) + 0.01

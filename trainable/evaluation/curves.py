@@ -1,0 +1,109 @@
+"""Curves of scores against labels: calibration, and net benefit by the risk that calls for action.
+
+With the ROC curve and the distributions of the scores, these are the four plots that Van Calster
+and others (2025, "Evaluation of performance measures in predictive artificial intelligence models
+to support medical decisions", Lancet Digital Health) call essential.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import SplineTransformer
+
+from trainable.evaluation.bootstrap import interval_tail, resample_patients
+
+_SMALLEST = 1e-6  # a score of 0 or 1 has no logit
+_NUM_POINTS = 101
+_NUM_RESAMPLES = 200
+_FEW_POSITIVES = 40
+_WEAK_PENALTY = 100.0  # keeps the fit finite where the scores part the classes
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Smoothed calibration curve, with its slope and intercept.
+
+    Attributes:
+        scores: (num_points,), scores from the lowest to the highest.
+        shares: (num_points,), smoothed share of positives at each score.
+        low: (num_points,), lower end of the 95 % interval of each share, by patient.
+        high: (num_points,), upper end.
+        slope: 1 if scores are spread rightly; below 1 if they are too extreme.
+        intercept: 0 if the scores are right on average; above 0 if they are too low.
+    """
+
+    scores: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    slope: float
+    intercept: float
+
+
+def calibration(
+    labels: NDArray[np.int64], patients: NDArray[np.int64], scores: NDArray[np.float32]
+) -> Calibration:
+    """Fit a logistic regression on splines of the scores' logits; its curve is the smooth one.
+
+    Args:
+        labels: (num_exams,), 1 positive, 0 negative; both occur.
+        patients: (num_exams,), examinations of one patient share a number.
+        scores: (num_exams,), probability of the positive class; not all equal.
+    """
+    logits = _logits(scores)
+    grid = np.linspace(float(scores.min()), float(scores.max()), _NUM_POINTS)
+    at = _logits(grid)[:, None]
+    num_knots = 3 if labels.sum() < _FEW_POSITIVES else 4
+    splines = SplineTransformer(num_knots, knots="quantile", extrapolation="linear")
+    model = make_pipeline(splines, LogisticRegression(C=_WEAK_PENALTY, max_iter=1000))
+
+    def curve(weights: NDArray[np.float32] | None) -> NDArray[np.float64]:
+        fitted = model.fit(logits[:, None], labels, logisticregression__sample_weight=weights)
+        return np.asarray(fitted.predict_proba(at)[:, 1])
+
+    resamples = resample_patients(labels, patients, _NUM_RESAMPLES, seed=0, stratified=False)
+    tail = interval_tail(labels, patients)
+    low, high = np.quantile([curve(one) for one in resamples], [tail, 1 - tail], axis=0)
+    return Calibration(grid, curve(None), low, high, *_slope_and_intercept(labels, logits))
+
+
+def _slope_and_intercept(
+    labels: NDArray[np.int64], logits: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Slope of the labels' logistic regression on the logits; intercept for a slope of 1."""
+    regression = LogisticRegression(C=np.inf, max_iter=1000).fit(logits[:, None], labels)
+
+    def excess(shift: float) -> float:
+        return float(special.expit(logits + shift).mean() - labels.mean())
+
+    return float(regression.coef_[0, 0]), float(optimize.brentq(excess, -50, 50))
+
+
+def _logits(scores: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(special.logit(np.clip(scores.astype(np.float64), _SMALLEST, 1 - _SMALLEST)))
+
+
+def net_benefit(
+    labels: NDArray[np.int64], scores: NDArray[np.float32], risks: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Net benefit (num_risks,) of acting on every score of at least a risk, per examination.
+
+    True positives, less the false positives weighted by the odds of the risk (Vickers and Elkin
+    2006, "Decision curve analysis"). Acting on nobody has a net benefit of 0.
+
+    Args:
+        labels: (num_exams,), 1 positive, 0 negative.
+        scores: (num_exams,), probability of the positive class.
+        risks: (num_risks,), in [0, 1): the risk from which a person would act.
+
+    >>> labels, scores = np.array([1, 0, 0, 0]), np.array([0.9, 0.6, 0.1, 0.1], np.float32)
+    >>> net_benefit(labels, scores, np.array([0.0, 0.5, 0.8])).tolist()
+    [0.25, 0.0, 0.25]
+    """
+    acts = scores >= risks[:, None]
+    true, false = (acts & (labels == 1)).mean(axis=1), (acts & (labels == 0)).mean(axis=1)
+    return np.asarray(true - false * risks / (1 - risks))
