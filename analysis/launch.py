@@ -21,7 +21,7 @@ from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
 from trainable.final import num_networks
 from trainable.images.pixels import load_pixels
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord
 from trainable.winner import Member, Winner, read_winner
 
@@ -44,7 +44,7 @@ def launch(run: Path, options: PredictOptions, console: Console) -> None:
         KeyboardInterrupt: after Ctrl-C; its text names what was written.
     """
     run = run.expanduser().resolve()
-    store = ArrayStore(options.cache.expanduser().resolve())
+    store = ArrayStore(options.cache.expanduser().resolve(), options.cache_bytes)
     written: list[Path] = []
     try:
         checked = _check(run, options, store)

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ByteSize, Field
 
-from trainable.defaults import CACHE, NUM_SEEDS
+from trainable.commands.sizes import Size
+from trainable.defaults import CACHE, CACHE_BYTES, NUM_SEEDS
 
 MODEL, IMAGES, OUTPUT = (
     Group(title, sort_key=place) for place, title in enumerate(("Model", "Images", "Output"))
@@ -29,6 +30,8 @@ class PredictOptions(BaseModel, frozen=True):
     """Number of times that each trial of the winner is retrained; the scores are averaged."""
     cache: Annotated[Path, Parameter(group=MODEL, metavar="FOLDER")] = CACHE
     """Folder of decoded images and features, shared with all searches."""
+    cache_bytes: Annotated[Size, Parameter(group=MODEL)] = Field(ByteSize(CACHE_BYTES), ge=0)
+    """Bytes that the files in the cache may take; the ones in use may exceed them."""
     out: Annotated[Path, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
     """Predictions file to write; the scores go to NAME_scores.csv in the same folder."""
     overwrite: Annotated[bool, Parameter(group=OUTPUT)] = False

@@ -12,7 +12,7 @@ from analysis.new_images import NewImages
 from analysis.shared_stages import image_look
 from trainable.device import autocast, default_num_gpus, pick_device, place
 from trainable.images.batches import Batch, by_examination, load_images
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 _BATCH = 16  # images; the activations of all shared stages are held for one batch
 

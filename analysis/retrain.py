@@ -14,12 +14,11 @@ from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.readers import require_unchanged
 from trainable.cohort.splits import Fold, seen_rows
-from trainable.defaults import CACHE_BYTES
 from trainable.device import default_num_gpus, pick_device
 from trainable.files import digest
 from trainable.final import Report, fit_final
 from trainable.places import model_folder
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.winner import Member, Winner
 
 
@@ -73,7 +72,7 @@ class Retraining:
 
     def _train(self, member: Member, report: Report) -> FinalModel:
         device = pick_device(default_num_gpus())
-        parts = assemble(member.config, self._data, self._weights, self.store, device, CACHE_BYTES)
+        parts = assemble(member.config, self._data, self._weights, self.store, device)
         everything = Fold(seen_rows(self.cohort), np.empty(0, np.int64))  # nothing is held out
         fit = fit_final(parts, member.num_steps, everything, self.num_seeds, report)
         return FinalModel(

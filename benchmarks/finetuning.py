@@ -14,7 +14,7 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.batches import Images, load_images
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.training.loop import fit, predict_logits
 from trainable.trial import Task, new_network
 
@@ -52,7 +52,7 @@ def time_finetuning(task: Task, config: TrialConfig, plain_epoch: float) -> Fine
     network = new_network(config, [], body.trained, 0, CPU)
     with tempfile.TemporaryDirectory() as cache:
         prefix, (inputs, _) = cpu_seconds(
-            lambda: frozen_inputs(body, ArrayStore(Path(cache)), task.cache_bytes)
+            lambda: frozen_inputs(body, ArrayStore(Path(cache), task.cache_bytes))
         )
         one = config.model_copy(update={"epochs": 1})
         epoch, _ = cpu_seconds(

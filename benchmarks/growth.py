@@ -26,7 +26,7 @@ from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
 from trainable.images.pixels import load_pixels, pixels_key
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import Task, cross_validate
 
 NUM_TRIALS = 50  # that the selection chooses among
@@ -42,7 +42,7 @@ def costs(
     decode, _ = cpu_seconds(lambda: load_pixels(data.paths, data.hashes, size, store))
     images = images_of(task, config.image_size)
     body = Body(images, config, task.weights, CPU)
-    forward, _ = cpu_seconds(lambda: frozen_inputs(body, store, 0))
+    forward, _ = cpu_seconds(lambda: frozen_inputs(body, store))
     trial, records = cpu_seconds(lambda: list(cross_validate(config, task, CPU, store)))
     scores = np.tile(records[-1].scores, (NUM_TRIALS, 1))
     best = ThresholdPolicy("best")

@@ -127,7 +127,7 @@ class Node:
     """One CPU with a store of its own."""
 
     def __init__(self, folder: Path, tables: Any) -> None:
-        self._store = ClusterStore(folder, tables)
+        self._store = ClusterStore(folder, 2**40, tables)
 
     def have(self, names: list[str]) -> None:
         """Fetch these tables, or else compute them."""

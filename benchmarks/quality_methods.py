@@ -30,7 +30,7 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.images.batches import load_images
 from trainable.images.pixels import PixelStatistics
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 METHODS = ("trial_0", "probe", "fused_probe", "single", "team")
 _PENALTIES = np.logspace(-4, 2, 13)

@@ -28,7 +28,7 @@ from trainable.features.tables import frozen_inputs
 from trainable.final import fit_final
 from trainable.images.batches import Images, Inputs
 from trainable.images.pixels import PixelStatistics
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.training.loop import predict_logits
 from trainable.trial import cross_validate
 
@@ -72,7 +72,7 @@ def draw_new_images(folder: Path, pool: Executor) -> None:
     rows = sample_patients(NUM_NEW_IMAGES, _NEW_PATIENTS_SEED).head(NUM_NEW_IMAGES)
     numbers = (rows["severity"], rows["anatomy_seed"], rows["day_seed"], [SIZE] * len(rows))
     films = np.stack(list(pool.map(draw_phantom, *numbers, chunksize=200)))
-    store = ArrayStore(folder)
+    store = ArrayStore(folder, budget=0)
     store.get_or_compute(_NEW, films.shape, films.dtype, lambda part: films[part])
     died = rows["died"].to_numpy(np.int64)
     store.get_or_compute(f"{_NEW}-labels", died.shape, died.dtype, lambda part: died[part])
@@ -81,7 +81,7 @@ def draw_new_images(folder: Path, pool: Executor) -> None:
 
 def _compute_features(folder: Path, backbone: str) -> None:
     torch.set_num_threads(1)
-    store = ArrayStore(folder)
+    store = ArrayStore(folder, budget=0)
     fixed = {"unfreeze": "none", "normalization": "none", "image_size": SIZE}
     space = make_space(Layer("{}", fixed)).restricted_to([backbone], has_gpu=False)
     [config] = _sample(space, 1, seed=0)
@@ -89,7 +89,7 @@ def _compute_features(folder: Path, backbone: str) -> None:
 
 
 def _features(images: Images, config: TrialConfig, weights: Weights, store: ArrayStore) -> Inputs:
-    inputs, _ = frozen_inputs(Body(images, config, weights, _CPU), store, cache_bytes=0)
+    inputs, _ = frozen_inputs(Body(images, config, weights, _CPU), store)
     return inputs
 
 
@@ -103,7 +103,7 @@ def _new_images(store: ArrayStore) -> Images:
 def run_search(folder: Path, seed: int) -> JudgedSearch:
     """Draw a cohort, try random configurations on it, and judge each one's final model."""
     torch.set_num_threads(1)
-    store = ArrayStore(folder)
+    store = ArrayStore(folder, budget=0)
     demo = folder / f"cohort-{seed}"
     write_demo(demo, NUM_PATIENTS, num_test_patients=1, size=SIZE, seed=seed)
     settings = SearchOptions.of(
@@ -150,7 +150,7 @@ def _final_scores(
     """Scores of the new phantoms by the configuration retrained as `cxr-predict` does."""
     task = prepared.task
     data = dataclasses.replace(task.data, statistics=_STATISTICS)
-    parts = assemble(config, data, task.weights, store, _CPU, cache_bytes=0)
+    parts = assemble(config, data, task.weights, store, _CPU)
     everything = Fold(np.arange(len(data.labels)), np.empty(0, np.int64))
     model = fit_final(parts, steps, everything, NUM_SEEDS, lambda *_: None)
     new_inputs = _features(_new_images(store), config, task.weights, store)

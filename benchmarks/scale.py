@@ -34,7 +34,7 @@ from benchmarks.many_nodes import (
 from search.tune.recent_trials import RecentTrials
 from search.tune.storage import open_storage
 from search.tune.study import STUDY_NAME, StudySearch
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 
 def suggestions(num_trials: int, num_under_way: int) -> Iterator[dict[str, float]]:
@@ -92,7 +92,7 @@ def after(num_trials: int, num_suggestions: int = 5) -> dict[str, float]:
 def keys(num_keys: int) -> Iterator[dict[str, float]]:
     """Store small tables; a row each time that their number grows tenfold."""
     with tempfile.TemporaryDirectory() as folder:
-        store = ArrayStore(Path(folder))
+        store = ArrayStore(Path(folder), budget=2**40)
         done, began, last = 10, time.perf_counter(), 0
         for number in range(1, num_keys + 1):
             name = f"features-{number:08d}"
@@ -104,7 +104,7 @@ def keys(num_keys: int) -> Iterator[dict[str, float]]:
                 fresh.get(name)
                 opened = time.perf_counter() - began
                 began = time.perf_counter()
-                store.make_room("features-", TABLE.nbytes, 2**40)
+                store.make_room(TABLE.nbytes)
                 room = time.perf_counter() - began
                 yield {"tables": number, "add": added, "open": opened, "make room": room}
                 done, began, last = 10 * done, time.perf_counter(), number

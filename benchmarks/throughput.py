@@ -33,7 +33,7 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.normalization import NormalizationName
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import Task
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50")
@@ -126,7 +126,7 @@ def forward_pass(task: Task, config: TrialConfig) -> None:
     """One pass of one body over all images, on one thread, kept in the task's cache."""
     torch.set_num_threads(1)
     body = Body(images_of(task, config.image_size), config, task.weights, CPU)
-    frozen_inputs(body, ArrayStore(task.cache), 0)
+    frozen_inputs(body, ArrayStore(task.cache))
 
 
 def time_floor(task: Task, size: int, keys: Iterable[Key]) -> float:

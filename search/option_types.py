@@ -6,7 +6,7 @@ from typing import Annotated
 
 import pandas as pd
 from cyclopts import Parameter
-from pydantic import AfterValidator, BeforeValidator, ByteSize
+from pydantic import AfterValidator, BeforeValidator
 
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.unfreeze import Unfreeze
@@ -58,10 +58,6 @@ def _positive(value: timedelta | None) -> timedelta | None:
     if value is not None and value <= timedelta(0):
         raise ValueError("must be longer than 0 seconds, or none for no limit")
     return value
-
-
-def _size_text(size: ByteSize) -> str:
-    return size.human_readable(separator=" ").replace(".0 ", " ")
 
 
 def _threshold(value: str) -> str:
@@ -126,9 +122,6 @@ Duration = Annotated[
     Parameter(metavar="TIME", show_default=duration_text),
 ]
 """Time with a unit, or seconds; None, written `none`, is no limit."""
-
-Size = Annotated[ByteSize, Parameter(metavar="SIZE", show_default=_size_text)]
-"""Number of bytes, with or without a unit."""
 
 Threshold = Annotated[str, AfterValidator(_threshold), Parameter(metavar="RULE")]
 """Text of a `ThresholdPolicy`."""

@@ -13,12 +13,12 @@ from search.option_types import (
     Gpus,
     Names,
     Shares,
-    Size,
     TeamSize,
     Threshold,
     UnfreezeWords,
 )
 from trainable.cohort.options import DataOptions
+from trainable.commands.sizes import Size
 from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.evaluation.metrics import F1Average
 from trainable.evaluation.objective import Objective
@@ -116,7 +116,7 @@ class AdvancedOptions(_Options):
     cache: Annotated[Path, Parameter(metavar="FOLDER")] = CACHE
     """Folder of decoded images and features, shared by all searches on this machine."""
     cache_bytes: Size = Field(ByteSize(CACHE_BYTES), ge=0)
-    """Room for activations of partly trained bodies in the cache; 0 keeps none."""
+    """Bytes that the files in the cache may take; the ones in use may exceed them."""
 
 
 class SearchOptions(_Options):

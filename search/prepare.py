@@ -31,7 +31,7 @@ from trainable.images.pixels import (
     load_surveys,
     pixel_statistics,
 )
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import Task
 
 _NUM_TRIALS = 50
@@ -127,6 +127,7 @@ def _plan(
     cache = options.advanced.cache
     # each node of a cluster has a home of its own
     cache = cache if cache.parts[:1] == ("~",) else cache.resolve()
+    cache_bytes = options.advanced.cache_bytes
     found = problems.attempt(lambda: _with_weights(read_space(), options))
     cohort = problems.attempt(read_cohort)
     if cohort is None:
@@ -137,7 +138,7 @@ def _plan(
     check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, problems)
     # images that cannot be read are reported beside all other problems, whatever their size
     sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)
-    decoded = problems.attempt(lambda: _decode(cohort, sizes, cache))
+    decoded = problems.attempt(lambda: _decode(cohort, sizes, cache, cache_bytes))
     if problems.found or found is None or decoded is None:
         raise InputError(*problems.found)
     pixels, limits, odd_images = decoded
@@ -150,7 +151,7 @@ def _plan(
         folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
         weights=weights,
         cache=cache,
-        cache_bytes=options.advanced.cache_bytes,
+        cache_bytes=cache_bytes,
         f1_average=scoring.f1_average,
         threshold=ThresholdPolicy.parse(scoring.threshold),
         seed=seed,
@@ -168,9 +169,9 @@ class _Decoded(NamedTuple):
     odd_images: tuple[str, ...]
 
 
-def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path) -> _Decoded:
+def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path, cache_bytes: int) -> _Decoded:
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
-    store = ArrayStore(cache.expanduser())
+    store = ArrayStore(cache.expanduser(), cache_bytes)
     surveys = load_surveys(paths, hashes, store)
     limits = cohort_limits(surveys)
     pixels = {size: load_pixels(paths, hashes, size, store, limits) for size in sizes}

@@ -11,12 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
-from filelock import FileLock
 
 from trainable.cohort.options import DataOptions
+from trainable.disk import DiskError
 from trainable.errors import InputError, Problems
-from trainable.files import digest, replacing
+from trainable.files import digest
 from trainable.images.decoding import SUFFIXES
+from trainable.store.downloads import keep_download
 
 _URI = re.compile(r"([a-z][a-z0-9+]+):/+(.+)", re.DOTALL)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
@@ -48,7 +49,7 @@ def download_inputs(data: DataOptions, cache: Path) -> DataOptions:
     """
     problems = Problems()
     addresses = {name: as_url(getattr(data, name)) for name in ("data", "images")}
-    folder = cache.expanduser().resolve() / "remote"
+    folder = cache.expanduser().resolve()
     paths = {
         name: problems.attempt(functools.partial(_download, address, folder))
         for name, address in addresses.items()
@@ -69,13 +70,17 @@ def _download(address: str, cache: Path) -> Path:
             found = {p: f for p, f in found.items() if PurePosixPath(p).suffix.lower() in SUFFIXES}
         if not found:
             raise FileNotFoundError("it holds no table and no image, or does not answer")
-        folder = cache / _name(address, found)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.exists():
-                names = [path.removeprefix(root).lstrip("/") for path in found]
-                names = [name or PurePosixPath(root).name for name in names]
-                with replacing(folder) as partial:
-                    store.get(list(found), [str(partial / name) for name in names])
+        names = [path.removeprefix(root).lstrip("/") for path in found]
+        names = [name or PurePosixPath(root).name for name in names]
+        num_bytes = sum(facts.get("size") or 0 for facts in found.values())
+        folder = keep_download(
+            cache,
+            _name(address, found),
+            num_bytes,
+            lambda partial: store.get(list(found), [str(partial / name) for name in names]),
+        )
+    except DiskError:
+        raise
     except Exception as error:  # stores raise errors of many kinds
         extra = _EXTRAS.get(address.partition(":")[0]) if isinstance(error, ImportError) else None
         advice = f"; install what reads it: uv sync --extra {extra}" if extra else ""

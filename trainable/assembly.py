@@ -15,7 +15,7 @@ from trainable.features.tables import Source, frozen_inputs
 from trainable.images.augmentation import with_augmented
 from trainable.images.batches import Batches, by_examination, load_images
 from trainable.images.pixels import PixelStatistics
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,6 @@ def assemble(
     weights: Weights,
     store: ArrayStore,
     device: torch.device,
-    cache_bytes: int,
 ) -> Assembly:
     """Decode the images, add augmented copies, and run the frozen stages; or find all that stored.
 
@@ -81,7 +80,6 @@ def assemble(
         weights: Weights that the body starts from.
         store: Store of pixels, features and activations.
         device: Device of the training.
-        cache_bytes: Bytes that all stored activations may take together.
 
     Raises:
         InputError: If an image cannot be read.
@@ -96,7 +94,7 @@ def assemble(
     images = load_images(data.paths, data.hashes, config.image_size, data.statistics, store)
     images = with_augmented(images, data.hashes, rows.positives, config.positive_copies, store)
     body = Body(images, config, weights, device)
-    of_images, source = frozen_inputs(body, store, cache_bytes)
+    of_images, source = frozen_inputs(body, store)
     return Assembly(
         config,
         rows,

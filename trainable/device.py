@@ -29,11 +29,16 @@ def pick_device(num_gpus: float) -> torch.device:
     return torch.device("cuda")
 
 
+def precision(device: torch.device) -> torch.dtype:
+    """Arithmetic of a forward pass: bfloat16 where it is fast and safe (GPUs), else float32."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 arithmetic where it is fast and safe (GPUs); plain float32 on a CPU."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return contextlib.nullcontext()
+    """Compute in the precision of the device."""
+    if precision(device) == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=precision(device))
 
 
 def place(module: Module, device: torch.device) -> Module:

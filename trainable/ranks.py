@@ -1,7 +1,8 @@
 """One trial on several GPUs of a node: a process for each, of which any may be lost."""
 
+import contextlib
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import distributed, multiprocessing
 from torch.multiprocessing.spawn import ProcessContext, ProcessException
 
 from trainable.config import TrialConfig
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import FoldRecord, Task, cross_validate
 
 _LOOK_SECONDS = 0.2
@@ -44,18 +45,25 @@ def cross_validate_on_ranks(
     receiver, sender = Pipe(duplex=False)
     with receiver, sender, tempfile.TemporaryDirectory() as meeting:
         threads = max(1, torch.get_num_threads() // num_ranks)
-        args = (num_ranks, kind, threads, meeting, sender, config, task, store.folder)
+        args = (num_ranks, kind, threads, meeting, sender, config, task, store.folder, store.budget)
         context = multiprocessing.spawn(_run, args, num_ranks, join=False, daemon=True)
+        sender.close()  # only the first rank has it now, so its end is noticed in a record as well
         try:
             ended = False
             while not ended:
                 ended = _ended(context)
-                while receiver.poll():
-                    yield receiver.recv()
+                yield from _received(receiver)
         finally:
             for process in context.processes:
                 process.kill()
                 process.join()
+
+
+def _received(receiver: Connection) -> Iterator[FoldRecord]:
+    """Records that have arrived; the last one may be cut off by the end of its rank."""
+    with contextlib.suppress(EOFError):
+        while receiver.poll():
+            yield receiver.recv()
 
 
 def _ended(context: ProcessContext) -> bool:
@@ -80,6 +88,7 @@ def _run(
     config: TrialConfig,
     task: Task,
     cache: Path,
+    cache_bytes: int,
 ) -> None:
     """The work of each process; only the first one reports."""
     torch.set_num_threads(threads)
@@ -92,7 +101,9 @@ def _run(
         rank=rank,
         world_size=num_ranks,
     )
-    for record in cross_validate(config, task, device, ArrayStore(cache)):
+    if rank:
+        sender.close()
+    for record in cross_validate(config, task, device, ArrayStore(cache, cache_bytes)):
         if rank == 0:
             sender.send(record)
     distributed.destroy_process_group()

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from filelock import FileLock
 from numpy.typing import DTypeLike, NDArray
 from ray import ObjectRef, tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -19,10 +18,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from trainable.config import TrialConfig
 from trainable.device import pick_device
 from trainable.features.tables import FEATURES
-from trainable.files import digest, replacing
-from trainable.images.pixels import pixels_key
+from trainable.files import digest
+from trainable.images.pixels import load_pixels, pixels_key
 from trainable.ranks import cross_validate_on_ranks
-from trainable.store import Array, ArrayStore, Compute
+from trainable.store.array_file import Array
+from trainable.store.arrays import ArrayStore
+from trainable.store.parts import Compute
 from trainable.trial import FoldRecord, Task, cross_validate
 
 
@@ -71,17 +72,24 @@ class ClusterStore(ArrayStore):
 
     Two nodes that want a table at the same time, before anybody has it, both compute it: neither
     has to wait for the other, which may be lost.
+
+    Attributes:
+        shipped: Arrays that the search has sent, by their keys.
     """
 
-    def __init__(self, folder: Path, tables: Any) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, budget: int, tables: Any) -> None:
+        super().__init__(folder, budget)
         self._tables = tables
         self._shared: set[str] = set()
+        self.shipped: dict[str, ObjectRef[Array]] = {}
 
     def get_or_compute(
         self, key: str, shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
     ) -> Array:
         """As in `ArrayStore`, but what can be fetched is not computed."""
+        shipped = self.shipped.get(key)
+        if shipped is not None:
+            return super().get_or_compute(key, shape, dtype, lambda rows: ray.get(shipped)[rows])
         if not key.startswith(FEATURES) or key in self._shared:
             return super().get_or_compute(key, shape, dtype, compute)
         known = ray.get(self._tables.find.remote(key))
@@ -95,37 +103,35 @@ class ClusterStore(ArrayStore):
         return found
 
 
-def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ArrayStore) -> Task:
-    """Bring what a trial needs into this node's store; images that are there are not fetched.
+def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterStore) -> Task:
+    """Let a trial find in this node's store what it needs; images are fetched when they are needed.
 
     Returns:
         The task, its weights where this node has them.
     """
     key = pixels_key(task.data.hashes, config.image_size, task.data.statistics.limits)
-    shape = (len(task.data.paths), config.image_size, config.image_size)
-    pixels = shipment.pixels[config.image_size]
-    store.get_or_compute(key, shape, np.uint8, lambda rows: ray.get(pixels)[rows])
+    store.shipped[key] = shipment.pixels[config.image_size]
     name, weights = config.backbone, task.weights
     if name not in shipment.weights:
         return task
-    path = store.folder / f"weights-{name}-{digest(weights.fingerprints[name])}.pth"
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            with replacing(path) as partial:
-                partial.write_bytes(ray.get(shipment.weights[name]))
+    path = store.keep_file(
+        f"weights-{name}-{digest(weights.fingerprints[name])}.pth",
+        lambda: ray.get(shipment.weights[name]),
+    )
     return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
 
 
 @functools.cache
-def node_store(cache: Path, tables: Any) -> ArrayStore:
+def node_store(cache: Path, budget: int, tables: Any) -> ArrayStore:
     """One store a process: an actor that is used again has its arrays open already.
 
     Args:
-        cache: folder on this node.
+        cache: Folder on this node.
+        budget: Bytes that all files in it may take together.
         tables: Actor that holds the stored tables of a cluster; None on one machine.
     """
     folder = cache.expanduser()
-    return ArrayStore(folder) if tables is None else ClusterStore(folder, tables)
+    return ArrayStore(folder, budget) if tables is None else ClusterStore(folder, budget, tables)
 
 
 def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> None:
@@ -158,11 +164,14 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
     torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
     num_gpus = resources.get("GPU", 0)
     device = pick_device(num_gpus)
-    store = node_store(task.cache, shipment and shipment.tables)
-    if shipment is not None:
+    store = node_store(task.cache, task.cache_bytes, shipment and shipment.tables)
+    if shipment is not None and isinstance(store, ClusterStore):
         task = unpack(shipment, task, config, store)
     records: Iterator[FoldRecord]
     if num_gpus > 1 and config.unfreeze:
+        data = task.data
+        # the ranks know no Ray to fetch them with
+        load_pixels(data.paths, data.hashes, config.image_size, store, data.statistics.limits)
         records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
     else:  # of several GPUs, a frozen body's features need one
         records = cross_validate(config, task, device, store)

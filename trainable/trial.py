@@ -21,7 +21,7 @@ from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
 from trainable.features.tables import Source
 from trainable.model.network import Network, fresh_head
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.training.logistic import fit_logistic
 from trainable.training.loop import EpochRecord, fit
 from trainable.training.split_network import split_over_ranks
@@ -89,7 +89,7 @@ def cross_validate(
     Raises:
         ValueError: If the configuration is for another number of views.
     """
-    parts = assemble(config, task.data, task.weights, store, device, task.cache_bytes)
+    parts = assemble(config, task.data, task.weights, store, device)
     labels = task.data.labels
     totals, counts = np.zeros(len(labels)), np.zeros(len(labels))
     for number, fold in enumerate(task.folds, start=1):

@@ -9,7 +9,7 @@ from trainable.defaults import NUM_SEEDS
 from trainable.device import default_num_gpus, pick_device
 from trainable.evaluation.intervals import estimate_metrics
 from trainable.final import fit_final
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.winner import TestResult, Winner
 
 _WANTED = 0.9
@@ -28,10 +28,13 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult | None:
     fold = Fold(seen_rows(cohort), rows_of(cohort, "test"))
     if not len(fold.valid):
         return None
-    store, device = ArrayStore(task.cache.expanduser()), pick_device(default_num_gpus())
+    store, device = (
+        ArrayStore(task.cache.expanduser(), task.cache_bytes),
+        pick_device(default_num_gpus()),
+    )
     by_member = []
     for member in winner.members:
-        parts = assemble(member.config, task.data, task.weights, store, device, task.cache_bytes)
+        parts = assemble(member.config, task.data, task.weights, store, device)
         fit = fit_final(parts, member.num_steps, fold, NUM_SEEDS, lambda *_: None)
         by_member.append(fit.scores)
     scores = np.asarray(np.mean(by_member, axis=0, dtype=np.float32))

@@ -19,7 +19,7 @@ from trainable.backbones.weights import find_weights
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
 from trainable.model.network import ConcatPool, build_network, count_parameters
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 DENSENET = BACKBONES["densenet121"]
 LAYERS = {1: 6, 2: 12, 3: 24, 4: 16}
@@ -155,7 +155,7 @@ def test_what_is_stored_for_the_classifier_is_computed_by_that_of_the_file(tmp_p
     weights = find_weights(str(tmp_path), whole=["squeezenet1_1"])
     config = tiny_config(backbone="squeezenet1_1", cut="classifier", image_size=64)
     images = random_images(2, size=64)
-    inputs, _ = frozen_inputs(Body(images, config, weights, CPU), ArrayStore(tmp_path / "store"), 0)
+    inputs, _ = frozen_inputs(Body(images, config, weights, CPU), ArrayStore(tmp_path / "store"))
     rows = torch.arange(2)
     with torch.inference_mode():
         expected = model(images.normalized("none", CPU)(rows))

@@ -14,11 +14,12 @@ from analysis.__main__ import app as predict
 from analysis.compare import app as compare
 from search.__main__ import app as search
 from search.report.command import app as report
+from trainable.commands.cache import app as cache
 from trainable.commands.door import run
 from trainable.commands.model import app as model
 from trainable.commands.sort import app as sort
 
-APPS = (search, predict, report, model, sort, compare)
+APPS = (search, predict, report, model, sort, compare, cache)
 MODULES = {
     "cxr-search": "search.__main__",
     "cxr-predict": "analysis.__main__",
@@ -26,6 +27,7 @@ MODULES = {
     "cxr-sort": "trainable.commands.sort",
     "cxr-compare": "analysis.compare",
     "cxr-report": "search.report.command",
+    "cxr-cache": "trainable.commands.cache",
 }
 OF_PYTHON = (
     r"\bNone\b|\bFalse\b|\bTrue\b|\(\)|--empty-|--no-|`"
@@ -109,6 +111,12 @@ print(sorted(set(sys.modules) & set({SLOW!r})), file=sys.stderr)
         (model, ["resnet18", "--image-size", "8"], "--image-size must be at least 32 (got 8)"),
         (sort, ["--data", "x"], "--out is missing"),
         (compare, [], "FILE is missing"),
+        (cache, ["--keep", "1"], "--keep needs the action clear (got list)"),
+        (
+            cache,
+            ["drop"],
+            'Invalid value "drop" for ACTION. Choose from: "list", "verify", "clear".',
+        ),
         (compare, ["no.csv"], "FILE must be a CSV file; not found: no.csv"),
     ],
     ids=lambda value: value.name[0] if isinstance(value, App) else "",

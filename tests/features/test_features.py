@@ -30,12 +30,11 @@ from trainable.features.tables import activations_key, features_key, frozen_inpu
 from trainable.images.batches import Images, table_rows
 from trainable.images.normalization import NORMALIZATIONS, NormalizationName, normalize
 from trainable.images.pixels import PixelStatistics
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.training.loop import fit
 from trainable.trial import new_network
 
 ROWS = torch.tensor([3, 0, 3, 1])
-PLENTY = 2**30
 FEW_CUTS = [pair for pair in ALL_CUTS if pair[0] in ("squeezenet1_1", "resnet18")]
 LAST_CUT = {name: backbone.cuts[-1] for name, backbone in BACKBONES.items()}
 
@@ -80,7 +79,7 @@ def test_stored_features_of_every_cut_are_those_of_the_whole_network(
     for cut in (*find_backbone(name).cuts, FUSED, *further):
         config = tiny_config(backbone=name, cut=cut, normalization="imagenet")
         body = body_of(config, images, weights)
-        stored, source = frozen_inputs(body, store, 0)
+        stored, source = frozen_inputs(body, store)
         network = new_network(config, body.frozen, body.trained, 0, CPU).eval()
         plain = network.prefix(images.normalized("imagenet", CPU)(ROWS))
         assert source == "features"
@@ -100,8 +99,9 @@ def test_stored_activations_of_every_boundary_are_those_of_the_plain_path(
     for unfreeze in range(1, len(find_backbone(name).stages_until(cut)) + 1):
         config = tiny_config(backbone=name, cut=cut, unfreeze=unfreeze)
         body = body_of(config, images, weights)
-        stored, source = frozen_inputs(body, store, PLENTY)
-        plain, plain_source = frozen_inputs(body_of(config, images, weights), store, 0)
+        stored, source = frozen_inputs(body, store)
+        without = ArrayStore(tmp_path, budget=0)
+        plain, plain_source = frozen_inputs(body_of(config, images, weights), without)
         assert plain_source == "pixels"
         assert source == ("activations" if body.frozen else "pixels")
         torch.testing.assert_close(stored(ROWS), plain(ROWS), rtol=1e-3, atol=1e-2)
@@ -125,7 +125,7 @@ def test_the_same_head_is_learnt_from_what_is_stored_as_from_the_images(
     train, valid = np.arange(8), np.arange(8, 12)
     weights = fitted(name)
     body = body_of(config, images, weights)
-    stored, _ = frozen_inputs(body, ArrayStore(tmp_path), PLENTY)
+    stored, _ = frozen_inputs(body, ArrayStore(tmp_path))
     without = new_network(config, [], body.trained, 5, CPU)
     whole = new_network(config, body.frozen, body.trained, 5, CPU)
     statistics = {k: v.clone() for k, v in whole.frozen.state_dict().items()}
@@ -175,33 +175,33 @@ def test_the_normalization_of_the_trial_is_the_one_applied(name: NormalizationNa
 def test_what_is_stored_is_not_computed_again(tmp_path: Path, unfreeze: int) -> None:
     config, images = tiny_config(unfreeze=unfreeze), random_images(5)
     body = body_of(config, images)
-    first, _ = frozen_inputs(body, ArrayStore(tmp_path), PLENTY)
+    first, _ = frozen_inputs(body, ArrayStore(tmp_path))
     assert body.num_forwarded >= 5
     again = body_of(config, images, no_weights() if unfreeze == 0 else RANDOM)
-    found, _ = frozen_inputs(again, ArrayStore(tmp_path), PLENTY)
+    found, _ = frozen_inputs(again, ArrayStore(tmp_path))
     assert again.num_forwarded == 0
     assert torch.equal(found(ROWS), first(ROWS))
 
 
 def test_features_are_shared_by_all_cuts_and_not_by_another_normalization(tmp_path: Path) -> None:
     images, store = random_images(3), ArrayStore(tmp_path)
-    frozen_inputs(body_of(tiny_config(), images), store, 0)
-    frozen_inputs(body_of(tiny_config(cut="features.2"), images, no_weights()), store, 0)
+    frozen_inputs(body_of(tiny_config(), images), store)
+    frozen_inputs(body_of(tiny_config(cut="features.2"), images, no_weights()), store)
     with pytest.raises(AssertionError, match="not to be built"):
-        frozen_inputs(body_of(tiny_config(normalization="image"), images, no_weights()), store, 0)
+        frozen_inputs(body_of(tiny_config(normalization="image"), images, no_weights()), store)
 
 
 def test_activations_stay_within_their_budget(tmp_path: Path) -> None:
-    images, store = random_images(4), ArrayStore(tmp_path)
-    budget = 10_000
+    images, budget = random_images(4), 10_000
+    store = ArrayStore(tmp_path, budget)
     for name in ("squeezenet1_0", "squeezenet1_1", "resnet18"):
         body = body_of(tiny_config(backbone=name, unfreeze=1, cut=LAST_CUT[name]), images)
-        assert frozen_inputs(body, store, budget)[1] == "activations"
+        assert frozen_inputs(body, store)[1] == "activations"
     (kept,) = tmp_path.glob("activations-*.npy")
     assert "resnet18" in kept.name, "the older two had to make room"
     assert kept.stat().st_size <= budget
     body = body_of(tiny_config(backbone="resnet18", unfreeze=2, cut="layer4"), images)
-    assert frozen_inputs(body, store, 100)[1] == "pixels"
+    assert frozen_inputs(body, ArrayStore(tmp_path, 100))[1] == "pixels"
 
 
 def test_activations_beyond_half_precision_are_refused(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_activations_beyond_half_precision_are_refused(tmp_path: Path) -> None:
             parameter.mul_(1e9)
     body = body_of(tiny_config(unfreeze=1), weights=prepared_model(model))
     with pytest.raises(ValueError, match=r"exceed half precision .* --cache-bytes 0"):
-        frozen_inputs(body, ArrayStore(tmp_path), PLENTY)
+        frozen_inputs(body, ArrayStore(tmp_path))
 
 
 def key_of(images: Images | None = None, fingerprint: str | None = None, **changes: Any) -> str:

@@ -15,7 +15,7 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented
 from trainable.images.batches import Images, joined_rows
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import new_network
 
 POSITIVES = np.array([1, 4, 5])
@@ -59,16 +59,16 @@ def test_a_view_depends_on_the_pixels_and_its_number_alone(xray: NDArray[np.uint
 def test_views_are_kept_and_shared_by_trials_with_more_of_them(tmp_path: Path) -> None:
     store, config = ArrayStore(tmp_path), tiny_config()
     few = Body(augmented_images(store, 3), config, RANDOM, CPU)
-    frozen_inputs(few, store, 0)
+    frozen_inputs(few, store)
     assert few.num_forwarded == 8 + 2 * 3
     more = Body(augmented_images(store, 5), config, RANDOM, CPU)
-    frozen_inputs(more, store, 0)
+    frozen_inputs(more, store)
     assert more.num_forwarded == 2 * 3
     for one, same in zip(few.images.augmented, more.images.augmented, strict=False):
         assert one.key == same.key
         assert np.array_equal(one.pixels, same.pixels)
     none = Body(augmented_images(store, 1), config, RANDOM, CPU)
-    frozen_inputs(none, store, 0)
+    frozen_inputs(none, store)
     assert none.num_forwarded == 0
     assert none.images.augmented == ()
 
@@ -95,7 +95,7 @@ def test_what_is_stored_of_views_is_what_their_pixels_give(tmp_path: Path, unfre
     network = new_network(config, body.frozen, body.trained, 0, CPU)
     expected = network.prefix(plain.normalized("none", CPU)(rows))
     for cache_bytes in (2**30, 0):
-        stored, _ = frozen_inputs(body, store, cache_bytes)
+        stored, _ = frozen_inputs(body, ArrayStore(tmp_path, cache_bytes))
         torch.testing.assert_close(stored(rows), expected, rtol=1e-3, atol=1e-3)
 
 

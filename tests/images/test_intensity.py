@@ -15,7 +15,7 @@ from trainable.images.decoding import UnreadableImageError, decode, survey
 from trainable.images.intensity import Limits, common_limits, value_range
 from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_key
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 SIZE = 32
 

@@ -10,7 +10,7 @@ from trainable.cohort.image_files import hash_files
 from trainable.errors import InputError
 from trainable.images.decoding import decode
 from trainable.images.pixels import load_pixels, pixel_statistics, pixels_key
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 SIZE = 16
 

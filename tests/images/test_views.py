@@ -39,7 +39,7 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented
 from trainable.images.batches import Views, by_examination, map_images, side_by_side
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import Task, cross_validate, new_network
 
 EXAMS = np.array([[0, 4], [2, -1], [-1, 3], [5, 1]])
@@ -71,7 +71,7 @@ def test_examinations_of_one_view_are_their_images() -> None:
 
 @pytest.mark.parametrize(("unfreeze", "head"), [(0, "fastai"), (1, "plain"), (4, "fastai")])
 def test_each_view_goes_through_the_shared_body(tmp_path: Path, unfreeze: int, head: str) -> None:
-    images, store = random_images(6), ArrayStore(tmp_path)
+    images = random_images(6)
     config = tiny_config(unfreeze=unfreeze, head=head, views=2)
     body = Body(images, config, RANDOM, CPU)
     network = new_network(config, body.frozen, body.trained, 0, CPU).eval()
@@ -85,7 +85,7 @@ def test_each_view_goes_through_the_shared_body(tmp_path: Path, unfreeze: int, h
     whole = network(by_examination(normalized, EXAMS, CPU)(ROWS))
     torch.testing.assert_close(whole, expected, rtol=1e-3, atol=1e-3)
     for cache_bytes in (2**30, 0):
-        stored, _ = frozen_inputs(body, store, cache_bytes)
+        stored, _ = frozen_inputs(body, ArrayStore(tmp_path, cache_bytes))
         found = network.suffix(by_examination(stored, EXAMS, CPU)(ROWS))
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
 

@@ -14,7 +14,7 @@ from torch import distributed
 
 from trainable.backbones.table import find_backbone
 from trainable.ranks import RankError, cross_validate_on_ranks
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, fit
 from trainable.training.split_network import split_over_ranks
 from trainable.trial import Task, cross_validate, new_network

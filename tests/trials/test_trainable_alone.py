@@ -110,7 +110,7 @@ from trainable.config import TrialConfig
 from trainable.trial import Task, cross_validate
 from trainable.cohort.splits import Fold
 from trainable.images.pixels import PixelStatistics
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.backbones.weights import find_weights
 

@@ -12,7 +12,7 @@ from sklearn import metrics
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import F1_AVERAGES, F1Average
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import FoldRecord, Task, cross_validate, fold_seed
 
 

@@ -43,11 +43,12 @@ def run_there(node: str, config: TrialConfig, task: Task, shipment: Shipment) ->
     def trial(*args: Any) -> FoldRecord:
         import torch
 
-        from trainable.ray_worker import node_store, unpack
+        from trainable.ray_worker import ClusterStore, node_store, unpack
         from trainable.trial import cross_validate
 
         config, task, shipment = args
-        store = node_store(task.cache, shipment.tables)
+        store = node_store(task.cache, task.cache_bytes, shipment.tables)
+        assert isinstance(store, ClusterStore)
         task = unpack(shipment, task, config, store)
         *_, last = cross_validate(config, task, torch.device("cpu"), store)
         return last

@@ -18,7 +18,7 @@ from trainable.cohort.phantoms import write_demo
 from trainable.cohort.splits import rows_of
 from trainable.defaults import NUM_SEEDS
 from trainable.evaluation.intervals import estimate_metrics
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 
 def plan_of(folder: Path, shares: tuple[int, ...]) -> SearchPlan:

@@ -15,7 +15,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.image_files import hash_files
 from trainable.errors import InputError
 from trainable.images.pixels import pixels_key
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 CONFIG = tiny_config()
 

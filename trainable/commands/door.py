@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from trainable.disk import DiskError
 from trainable.errors import InputError, explain, flag, listing
 
 _REFUSED = 2
@@ -96,6 +97,9 @@ def sentences() -> Iterator[None]:
     except BrokenPipeError:
         # the reader has gone (`| head`); without this Python complains when it flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
+    except DiskError as error:
+        _print(str(error))
         sys.exit(_FAILED)
     except OSError as error:
         if error.errno is None:  # a fault of a program, not of the machine

@@ -10,7 +10,7 @@ from trainable.backbones.table import Backbone, find_backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
-from trainable.images.batches import Images
+from trainable.images.batches import Images, Inputs
 from trainable.model.network import pool_each, split_body
 
 _CPU_BATCH = 4  # a larger one leaves the processor's caches and has new memory mapped each time
@@ -36,7 +36,6 @@ class Body:
         self.weights = weights
         self.device = device
         self.num_forwarded = 0
-        self._take = images.normalized(config.normalization, device)
 
     @property
     def frozen(self) -> list[nn.Sequential]:
@@ -78,6 +77,11 @@ class Body:
         self.num_forwarded += len(rows)
         with autocast(self.device):
             return torch.cat([forward(self._take(part)) for part in rows.split(size)])
+
+    @cached_property
+    def _take(self) -> Inputs:
+        """Normalized images; made when they are first needed, since a GPU then holds them."""
+        return self.images.normalized(self.config.normalization, self.device)
 
     @property
     def _backbone(self) -> Backbone:

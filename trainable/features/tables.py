@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,31 +20,39 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from trainable.backbones.table import find_backbone
+from trainable.device import precision
 from trainable.features.body import Body
 from trainable.files import digest
 from trainable.images.batches import Images, Inputs, joined_rows, table_rows
-from trainable.store import Array, ArrayStore
+from trainable.store.array_file import Array
+from trainable.store.arrays import ArrayStore
+from trainable.store.parts import Compute
 
 Source = Literal["features", "activations", "pixels"]
 """What a trial starts from: stored pooled features, stored activations at the freeze boundary, or
 the pixels, with the frozen part run on every batch."""
 
+Found = TypeVar("Found", Array, Array | None)
+
+FEATURE_RULE = "normalized, frozen stages in evaluation mode, maxima then means, v1"
+"""Part of the key of every table: change it whenever a number in a table could change.
+
+A test fails when the features of a known network have changed and the rule has not.
+"""
+
 FEATURES = "features-"
 _ACTIVATIONS = "activations-"
 
 
-def frozen_inputs(body: Body, store: ArrayStore, cache_bytes: int) -> tuple[Inputs, Source]:
+def frozen_inputs(body: Body, store: ArrayStore) -> tuple[Inputs, Source]:
     """Inputs of the trained part of a network, found in the store or computed.
 
-    Args:
-        body: Body of the trial.
-        store: Store of features and activations.
-        cache_bytes: Limit of all stored activations together. A trial whose activations do not
-            fit starts from the pixels, as does one that trains the whole body.
+    A trial whose activations do not fit into the budget of the store starts from the pixels, as
+    does one that trains the whole body.
     """
     if body.config.unfreeze == 0:
         return _stored_features(body, store), "features"
-    stored = _stored_activations(body, store, cache_bytes) if body.frozen else None
+    stored = _stored_activations(body, store) if body.frozen else None
     return (body.activations, "pixels") if stored is None else (stored, "activations")
 
 
@@ -57,21 +65,20 @@ def _stored_features(body: Body, store: ArrayStore) -> Inputs:
         return features
 
     columns = backbone.pooled_columns(cut)
-    tables = _stored(body, store, features_key, (width,), np.float32, compute)
+    tables = _stored(body, features_key, (width,), np.float32, compute, store.get_or_compute)
     of_cut = np.concatenate([table.take(columns, axis=1) for table in tables])
     return table_rows(of_cut, body.device)
 
 
-def _stored_activations(body: Body, store: ArrayStore, cache_bytes: int) -> Inputs | None:
-    """None where they do not fit into `cache_bytes`."""
+def _stored_activations(body: Body, store: ArrayStore) -> Inputs | None:
+    """None where they do not fit into the budget of the store."""
     shape, tables = body.boundary_shape(), body.images.tables
     sizes = {activations_key(body, images): len(images.pixels) for images in tables}
     absent = {key: size for key, size in sizes.items() if store.get(key) is None}
     row_bytes = 2 * math.prod(shape)
-    if sum(sizes.values()) * row_bytes > cache_bytes:
+    if sum(sizes.values()) * row_bytes > store.budget:
         return None
-    num_bytes = sum(absent.values()) * row_bytes
-    if absent and not store.make_room(_ACTIVATIONS, num_bytes, cache_bytes):
+    if absent and not store.make_room(sum(absent.values()) * row_bytes):
         return None
 
     def compute(rows: Tensor) -> NDArray[np.float16]:
@@ -84,28 +91,33 @@ def _stored_activations(body: Body, store: ArrayStore, cache_bytes: int) -> Inpu
         activations: NDArray[np.float16] = half.cpu().numpy()
         return activations
 
-    stored = _stored(body, store, activations_key, shape, np.float16, compute)
-    take = joined_rows(stored, body.device)
+    fitting = store.get_or_compute_if_it_fits
+    stored = _stored(body, activations_key, shape, np.float16, compute, fitting)
+    whole = [table for table in stored if table is not None]
+    if len(whole) < len(stored):
+        return None
+    take = joined_rows(whole, body.device)
     return lambda rows: take(rows).float().contiguous(memory_format=torch.channels_last)
 
 
 def _stored(
     body: Body,
-    store: ArrayStore,
     key: Callable[[Body, Images], str],
     row_shape: tuple[int, ...],
     dtype: DTypeLike,
     compute: Callable[[Tensor], Array],
-) -> list[Array]:
+    obtain: Callable[[str, tuple[int, ...], DTypeLike, Compute], Found],
+) -> list[Found]:
     """Compute one array for each table of images."""
-    stored, first = [], 0
+    stored: list[Found] = []
+    first: int = 0
     for images in body.images.tables:
 
         def of_part(part: slice, first: int = first) -> Array:
             return compute(torch.arange(first + part.start, first + part.stop))
 
         shape = (len(images.pixels), *row_shape)
-        stored.append(store.get_or_compute(key(body, images), shape, dtype, of_part))
+        stored.append(obtain(key(body, images), shape, dtype, of_part))
         first += len(images.pixels)
     return stored
 
@@ -113,26 +125,29 @@ def _stored(
 def features_key(body: Body, images: Images) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
     stages = find_backbone(body.config.backbone).pooled_stages(body.config.cut)
-    cuts = [stage.cut for stage in stages]
-    return _key(FEATURES, body, images, cuts=cuts, pool="max, mean")
+    modules = [(stage.modules, stage.layers, stage.relu) for stage in stages]
+    return _key(FEATURES, body, images, modules=modules)
 
 
 def activations_key(body: Body, images: Images) -> str:
     """Name of a table of activations: everything that can change one of its numbers."""
-    layers = [name for stage in body.frozen for name, _ in stage.named_children()]
-    return _key(_ACTIVATIONS, body, images, layers=layers)
+    children = [child for stage in body.frozen for child in stage.named_children()]
+    modules = [(name, type(module).__name__) for name, module in children]
+    return _key(_ACTIVATIONS, body, images, modules=modules)
 
 
 def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
     config, statistics = body.config, images.statistics
     by_cohort = config.normalization == "cohort"
     parts = {
+        "rule": FEATURE_RULE,
         "images": images.key,
         "backbone": config.backbone,
         "weights": body.weights.fingerprints[config.backbone],
         "normalization": config.normalization,
         "statistics": [statistics.mean, statistics.std] if by_cohort else None,
         "device": body.device.type,
+        "precision": str(precision(body.device)),
         "torch": torch.__version__,
         "torchvision": version("torchvision"),
         **more,

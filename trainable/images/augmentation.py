@@ -3,6 +3,7 @@
 import dataclasses
 import zlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from PIL import Image
 from trainable.files import digest
 from trainable.images.batches import Images
 from trainable.images.pixels import pixels_key
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
+from trainable.store.lazy import LazyTable
 
 VIEW_RULE = "mirrored or not, turned by up to 10 degrees, noise of 2 % of white, v1"
 """Part of the key of every augmented array: change it whenever a pixel could change."""
@@ -74,6 +76,7 @@ def with_augmented(
             return np.stack([augment(images.pixels[n], view) for n in positives[rows]])
 
         key = f"pixels-{shape[1]}-view{view}-{name}"
-        pixels = store.get_or_compute(key, shape, np.uint8, compute)
+        load = partial(store.get_or_compute, key, shape, np.uint8, compute)
+        pixels = LazyTable(shape, np.uint8, load)
         augmented.append(Images(pixels, images.statistics, key))
     return dataclasses.replace(images, augmented=tuple(augmented))

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from trainable.images.normalization import NormalizationName, normalize
 from trainable.images.pixels import PixelStatistics, load_pixels, pixels_key
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
+from trainable.store.lazy import LazyTable, Table
 
 Inputs = Callable[[Tensor], Tensor]
 """Maps numbers of images, int64 (batch,), to what a network or its trained part takes in."""
@@ -50,7 +51,7 @@ class Images:
         augmented: tables of augmented views, whose rows are numbered on after those of `pixels`.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Table
     statistics: PixelStatistics
     key: str
     augmented: tuple["Images", ...] = ()
@@ -80,11 +81,15 @@ def load_images(
 ) -> Images:
     """Decode image files, or find them decoded, as `load_pixels` does."""
     limits = statistics.limits
-    pixels = load_pixels(paths, hashes, size, store, limits)
+    pixels = LazyTable(
+        (len(paths), size, size),
+        np.uint8,
+        lambda: load_pixels(paths, hashes, size, store, limits),
+    )
     return Images(pixels, statistics, pixels_key(hashes, size, limits))
 
 
-def table_rows(table: NDArray[np.generic], device: torch.device) -> Inputs:
+def table_rows(table: Table, device: torch.device) -> Inputs:
     """Rows of a table: from a GPU's own memory if they take little of it, else from the table.
 
     Args:
@@ -100,7 +105,7 @@ def table_rows(table: NDArray[np.generic], device: torch.device) -> Inputs:
     return lambda rows: torch.from_numpy(table[rows.cpu().numpy()]).to(device)
 
 
-def joined_rows(tables: Sequence[NDArray[np.generic]], device: torch.device) -> Inputs:
+def joined_rows(tables: Sequence[Table], device: torch.device) -> Inputs:
     """Rows of several tables as if they were one; only the rows that are asked for are copied."""
     takes = [table_rows(table, device) for table in tables]
     if len(takes) == 1:

@@ -19,7 +19,7 @@ from trainable.images.decoding import (
     survey,
 )
 from trainable.images.intensity import Limits, common_limits
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 
 
 @dataclass(frozen=True)

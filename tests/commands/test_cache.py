@@ -1,0 +1,53 @@
+"""cxr-cache lists, verifies and clears what the other commands keep."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainable.commands.cache import app
+from trainable.commands.door import run
+from trainable.store.arrays import ArrayStore
+
+TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)
+
+
+def said(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str, code: int = 0) -> str:
+    with pytest.raises(SystemExit) as end:
+        run(app, [*arguments, "--cache", str(folder)])
+    assert end.value.code == code
+    return capsys.readouterr().out.replace(str(folder), "CACHE")
+
+
+def test_what_is_there_is_listed_verified_and_cleared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cache"
+    assert said(capsys, folder) == "nothing is in CACHE\n"
+    store = ArrayStore(folder)
+    for key in ("features-a", "features-b", "pixels-a"):
+        store.get_or_compute(key, TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+    first, pixels, features = said(capsys, folder).splitlines()
+    assert first == "CACHE: 3 files or folders, 11 KiB"
+    assert features.startswith("  features     2 files or folders, 7.3 KiB, last used 20")
+    assert pixels.startswith("  pixels       1 file or folder, 3.7 KiB, last used 20")
+    assert said(capsys, folder, "verify").splitlines()[0] == first
+    whole = store.path("features-b").read_bytes()
+    store.path("features-b").write_bytes(whole[:500] + b"!" + whole[501:])
+    told = said(capsys, folder, "verify", code=1).splitlines()
+    assert told[:2] == [
+        "damaged, and removed: CACHE/features-b.npy",
+        "CACHE: 2 files or folders, 7.3 KiB",
+    ]
+    in_use = said(capsys, folder, "clear").splitlines()
+    assert in_use == ["removed: 0 files or folders, 0 B", "left: 2 files or folders, 7.3 KiB"]
+    del store
+    assert said(capsys, folder, "clear", "--keep", "4KB").startswith("removed: 1 file or folder")
+    assert said(capsys, folder, "clear") == "removed: 1 file or folder, 3.7 KiB\n"
+
+
+def test_a_folder_that_others_can_read_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.chmod(0o755)
+    assert "close it with: chmod 700 CACHE" in said(capsys, tmp_path)

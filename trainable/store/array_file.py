@@ -1,0 +1,140 @@
+"""One array in a file: the header of a `.npy` file, its data, a byte per part, a checksum."""
+
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib.format import (
+    dtype_to_descr,
+    read_array_header_1_0,
+    read_magic,
+    write_array_header_1_0,
+)
+from numpy.typing import NDArray
+
+from trainable.disk import reserve, write_at
+
+FOOTER_SIZE = 8
+_FOOTER_MAGIC = b"CXR1"
+_BLOCK = 1 << 24
+_DONE = b"\1"
+_PART_ROWS = 32
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """An open file of an array, whole or in the making.
+
+    Behind the data is a byte for each part that is done. It is in the same file, so that nobody can
+    take a part for done whose data went into another file, one that was removed meanwhile.
+
+    Attributes:
+        file: The open file.
+        shape: Shape of the array.
+        dtype: Type of its numbers.
+        offset: Where the data begin.
+    """
+
+    file: BinaryIO
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+
+    @classmethod
+    def read(cls, file: BinaryIO) -> "ArrayFile":
+        """The array that the header of an open file describes."""
+        file.seek(0)
+        read_magic(file)
+        shape, _, dtype = read_array_header_1_0(file)
+        return cls(file, shape, dtype, file.tell())
+
+    @classmethod
+    def begin(cls, file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Write the header into an empty file, and reserve the room for all the rest.
+
+        Raises:
+            OSError: If the disk has no room.
+        """
+        header = {"descr": dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        write_array_header_1_0(file, header)
+        file.flush()
+        array = cls(file, shape, dtype, file.tell())
+        reserve(file.fileno(), array._footer_at + FOOTER_SIZE)
+
+    @property
+    def parts(self) -> list[slice]:
+        """The rows of each part."""
+        num_rows = self.shape[0]
+        return [slice(r, min(r + _PART_ROWS, num_rows)) for r in range(0, num_rows, _PART_ROWS)]
+
+    def is_done(self, number: int) -> bool:
+        """Whether a part is written."""
+        return os.pread(self._number, 1, self._flags_at + number) == _DONE
+
+    @property
+    def all_done(self) -> bool:
+        """Whether all parts are written."""
+        flags = os.pread(self._number, self._footer_at - self._flags_at, self._flags_at)
+        return flags == _DONE * len(self.parts)
+
+    def write_part(self, number: int, rows: Array) -> None:
+        """Write the rows of a part; after a crash of the machine it is whole or absent."""
+        content = np.ascontiguousarray(rows, self.dtype)
+        at = self.offset + self.parts[number].start * self._row_bytes
+        write_at(self._number, content.reshape(-1).view(np.uint8).data, at)
+        os.fsync(self._number)
+        write_at(self._number, _DONE, self._flags_at + number)
+
+    def finish(self) -> None:
+        """Write the checksum of all that is before it."""
+        footer = _FOOTER_MAGIC + _checksum(self._number, self._footer_at)
+        write_at(self._number, footer, self._footer_at)
+        os.fsync(self._number)
+
+    def mapped(self) -> "np.memmap[Any, Any]":
+        """The array, read-only; the map holds the file's lock for as long as it lives."""
+        return np.memmap(self.file, self.dtype, "r", self.offset, self.shape)
+
+    @property
+    def _number(self) -> int:
+        return self.file.fileno()
+
+    @property
+    def _row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def _flags_at(self) -> int:
+        return self.offset + self.shape[0] * self._row_bytes
+
+    @property
+    def _footer_at(self) -> int:
+        return self._flags_at + len(self.parts)
+
+
+def file_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """About how many bytes the file of an array takes: a little more than its numbers."""
+    header = 128
+    num_parts = -(-shape[0] // _PART_ROWS)
+    return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize + num_parts + header + FOOTER_SIZE
+
+
+def is_whole(file: BinaryIO) -> bool:
+    """Whether an open file is as `ArrayFile.finish` left it."""
+    number = file.fileno()
+    size = os.fstat(number).st_size - FOOTER_SIZE
+    if size <= 0:
+        return False
+    return os.pread(number, FOOTER_SIZE, size) == _FOOTER_MAGIC + _checksum(number, size)
+
+
+def _checksum(file: int, num_bytes: int) -> bytes:
+    value, at = 0, 0
+    while block := os.pread(file, min(_BLOCK, num_bytes - at), at):
+        value = zlib.crc32(block, value)
+        at += len(block)
+    return value.to_bytes(4, "little")

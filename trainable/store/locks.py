@@ -1,0 +1,55 @@
+"""Locks on files: shared by all who use a file, exclusive for the one that removes it.
+
+They are the operating system's own (`flock`), so they end with the process that holds them, however
+it ends. A memory map of a locked file holds the lock for as long as the map lives.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+
+def lock(
+    path: Path, *, exclusive: bool = False, wait: bool = True, create: bool = False
+) -> BinaryIO | None:
+    """Open and lock a file; its lock ends when the file is closed.
+
+    Args:
+        path: The file.
+        exclusive: Whether nobody else may hold a lock on it.
+        wait: Whether to wait for others that hold it.
+        create: Whether to make the file if it is absent.
+
+    Returns:
+        The open file; None if it is absent, or held by others and `wait` is false.
+    """
+    mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    flags = os.O_RDWR | (os.O_CREAT if create else 0)
+    while True:
+        try:
+            file = os.fdopen(os.open(path, flags, 0o600), "r+b")
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(file, mode | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            file.close()
+            return None
+        if is_at(file, path):
+            return file
+        file.close()  # it was removed while we waited
+
+
+def hold(file: BinaryIO) -> None:
+    """Keep the lock of a file until this process ends."""
+    os.dup(file.fileno())  # never closed
+    file.close()
+
+
+def is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,56 @@
+"""What is in a cache folder, for a person to read."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from trainable.disk import size_text
+from trainable.store.array_file import is_whole
+from trainable.store.locks import is_at, lock
+from trainable.store.room import DOWNLOADS, KINDS, UNFINISHED, Entry, Room
+
+
+def describe(room: Room) -> Iterator[str]:
+    """The number, size and last use of the files of each kind, a line each."""
+    entries = room.entries()
+    yield f"{room.folder}: {_count(entries)}"
+    for kind in (*KINDS, DOWNLOADS, UNFINISHED):
+        of_kind = [entry for entry in entries if entry.kind == kind]
+        if of_kind:
+            last = datetime.fromtimestamp(max(entry.last_used for entry in of_kind))
+            yield f"  {kind:12} {_count(of_kind)}, last used {last:%Y-%m-%d %H:%M}"
+    if room.folder.is_dir() and room.folder.stat().st_mode & 0o077:
+        yield (
+            "note: other users of this machine can read the folder, which holds images of "
+            f"patients; close it with: chmod 700 {room.folder}"
+        )
+
+
+def verify(room: Room) -> Iterator[str]:
+    """Check every array, and remove those that are damaged; a line for each of these.
+
+    A removed array is computed again when a search needs it.
+    """
+    for entry in room.entries():
+        file = lock(entry.path) if entry.path.suffix == ".npy" else None
+        if file is None:
+            continue
+        with file:
+            if not is_whole(file):
+                with room.locked():
+                    if is_at(file, entry.path):
+                        entry.path.unlink()
+                yield f"damaged, and removed: {entry.path}"
+
+
+def describe_removed(removed: list[Entry], room: Room) -> Iterator[str]:
+    """What was removed, and what is left."""
+    yield f"removed: {_count(removed)}"
+    left = room.entries()
+    if left:
+        yield f"left: {_count(left)}"
+
+
+def _count(entries: list[Entry]) -> str:
+    plural = "" if len(entries) == 1 else "s"
+    size = size_text(sum(entry.num_bytes for entry in entries))
+    return f"{len(entries)} file{plural} or folder{plural}, {size}"

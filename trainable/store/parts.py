@@ -1,0 +1,113 @@
+"""An array in the making, by several processes at once; what a killed one had done is kept."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainable.disk import writing
+from trainable.files import replacing
+from trainable.store.array_file import Array, ArrayFile, file_bytes
+from trainable.store.locks import is_at, lock
+from trainable.store.room import DATA, OPTION, PARTS, Room
+
+Compute = Callable[[slice], Array]
+"""Computes some consecutive rows of a table."""
+
+
+class Parts:
+    """The parts of one array. Whoever has them open keeps them from being removed."""
+
+    def __init__(self, path: Path, array: ArrayFile, room: Room) -> None:
+        self._path = path
+        self._folder = path.with_suffix(PARTS)
+        self._array = array
+        self._room = room
+        self._num_parts = len(array.parts)
+
+    def fill(self, compute: Compute) -> None:
+        """Compute what is missing: first what nobody else is at, then what others have not done."""
+        for wait in (False, True):
+            for number in range(self._num_parts):
+                self._fill(number, compute, wait=wait)
+
+    def _fill(self, number: int, compute: Compute, *, wait: bool) -> None:
+        if self._array.is_done(number):
+            return
+        with self._writing():
+            held = lock(self._folder / f"{number}.lock", exclusive=True, wait=wait, create=True)
+        if held is None:  # somebody is at it, or has just finished the whole
+            return
+        with held:
+            if not self._array.is_done(number):
+                rows = compute(self._array.parts[number])
+                with self._writing():
+                    self._array.write_part(number, rows)
+
+    def finish(self) -> None:
+        """Put the file in its place, if all is done and nobody else did."""
+        with self._writing():
+            held = lock(self._folder / "whole.lock", exclusive=True, create=True)
+        if held is None:
+            return
+        with held:
+            if not self._array.all_done or not is_at(self._array.file, self._folder / DATA):
+                return
+            with self._writing():
+                self._array.finish()
+                with self._room.locked():
+                    (self._folder / DATA).replace(self._path)
+                    shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _writing(self) -> Any:
+        return writing(self._room.folder, OPTION)
+
+
+@contextmanager
+def open_parts(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    room: Room,
+    budget: int,
+    *,
+    must_fit: bool,
+) -> Iterator[Parts | None]:
+    """Go on with an array that was begun, or begin it where the disk and the budget have room.
+
+    Args:
+        path: File of the whole array.
+        shape: Shape of the array.
+        dtype: Type of its numbers.
+        room: Room of the folder.
+        budget: Bytes that all files in the folder may take together.
+        must_fit: Whether to begin nothing that exceeds the budget.
+
+    Yields:
+        The parts; None if the array is whole already, or does not fit.
+    """
+    data = path.with_suffix(PARTS) / DATA
+    num_bytes = file_bytes(shape, dtype)
+    with room.locked(), writing(room.folder, OPTION, num_bytes):
+        if not path.exists() and not data.exists():
+            fits = room.make(num_bytes, budget, must_fit=must_fit)
+            if fits or not must_fit:
+                _begin(data, shape, dtype)
+        file = None if path.exists() else lock(data)
+    if file is None:
+        yield None
+        return
+    with file:
+        yield Parts(path, ArrayFile.read(file), room)
+
+
+def _begin(data: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    try:
+        with replacing(data) as partial, partial.open("x+b") as file:
+            ArrayFile.begin(file, shape, dtype)
+    except OSError:
+        shutil.rmtree(data.parent, ignore_errors=True)
+        raise
