@@ -1,38 +1,14 @@
-"""`cxr-predict`: retrain the winner of a search on all labelled images, and predict new ones."""
+"""`cxr-predict`, from its first moment: a signal while the rest is imported is answered too."""
 
-from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
-from rich.console import Console
-
-from analysis.options import MODEL, PredictOptions
-from trainable.commands.door import new_app, run
-
-app = new_app("cxr-predict")
-console = Console(highlight=False, soft_wrap=True)
-
-
-@app.default
-def predict(
-    run: Annotated[Path, Parameter(group=MODEL)],
-    *,
-    options: Annotated[PredictOptions, Parameter(name="*")],
-) -> None:
-    """Predict new images with the winner of a search.
-
-    Args:
-        run: Run folder of the search.
-        options: What to predict.
-    """
-    # PyTorch takes seconds to import: not before the command line is known to be right
-    from analysis.launch import launch
-
-    launch(run, options, console)
+from trainable.commands.stop import stop_signals
 
 
 def main() -> None:
     """Run the command."""
+    stop_signals.listen()
+    from analysis.command import app
+    from trainable.commands.door import run
+
     run(app)
 
 

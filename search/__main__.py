@@ -1,51 +1,14 @@
-"""`cxr-search`: find the configuration with the best F1, and keep everything in a run folder."""
+"""`cxr-search`, from its first moment: a signal while the rest is imported is answered too."""
 
-from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
-from rich.console import Console
-
-from search.options import RUN, SPACE, SearchOptions
-from trainable.commands.door import new_app, run, sentences
-
-app = new_app("cxr-search")
-console = Console()
-
-
-@app.default
-def search(
-    *,
-    options: Annotated[SearchOptions | None, Parameter(name="*")] = None,
-    out: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
-    resume: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
-    print_space: Annotated[bool, Parameter(group=SPACE)] = False,
-) -> int:
-    """Find the configuration with the best F1 on labelled chest X-rays.
-
-    Args:
-        options: What to search.
-        out: Run folder to make; runs/NAME, after the data, if not given.
-        resume: Run folder to continue; --trials and --time-budget may be larger.
-        print_space: Print the default search space and exit; --space reads such a file.
-    """
-    if print_space:
-        from search.space.files import default_text
-
-        console.out(default_text(), end="", highlight=False)
-        return 0
-    asked = options or SearchOptions()
-    # Ray and PyTorch take seconds to import: not before the command line is known to be right
-    from search.tune.cluster import cluster
-
-    with cluster(asked.compute.address) as wait_for_cluster, sentences():
-        from search.launch import launch
-
-        return launch(asked, out, resume, console, wait_for_cluster)
+from trainable.commands.stop import stop_signals
 
 
 def main() -> None:
     """Run the command."""
+    stop_signals.listen()
+    from search.command import app
+    from trainable.commands.door import run
+
     run(app)
 
 

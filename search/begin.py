@@ -1,7 +1,7 @@
 """Begin a search in a new run folder, or resume the one of an earlier search."""
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,11 @@ from search import demo
 from search.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
 from search.prepare import SearchPlan, asked_space, prepare, prepare_again
 from search.remote import download_inputs
-from search.run_folder import RunFolder, new_run_path
+from search.run_folder import RunFolder, new_run
 from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
 from search.tune.storage import repair_log
+from trainable.commands.stop import stop_signals
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
 
@@ -24,6 +25,8 @@ def begin(
 ) -> tuple[RunFolder, SearchPlan]:
     """Prepare a search and write what it was asked; one that cannot start leaves no folder.
 
+    The folder is this process's own before anything is looked at or written in it.
+
     Args:
         asked: Options of the command line.
         out: Folder to make; `runs/NAME`, after the data, if None.
@@ -31,28 +34,37 @@ def begin(
 
     Raises:
         InputError: Naming every problem found.
+        KeyboardInterrupt: At a stop signal.
     """
     data, cache = asked.data, asked.advanced.cache
-    run = RunFolder(
-        out or new_run_path(data.data.expanduser().resolve().stem if data.data else "search")
-    )
-    if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
-        raise InputError(
-            f"--out must be a new folder; {run.path} is not empty. "
-            "Use --resume to continue it, or name another folder"
-        )
+    if out is None:
+        run = new_run(data.data.expanduser().resolve().stem if data.data else "search")
+    else:
+        run = RunFolder(out)
+        run.claim()
     with contextlib.ExitStack() as undo:
-        if data.data == DEMO:
-            undo.callback(demo.remove, run.path)
-            demo.write(run.path)
-            plan = prepare(asked, demo.images(run.path))
-        else:
-            plan = prepare(asked, download_inputs(data, cache))
-        wait_for_cluster()
+        undo.callback(run.discard)
+        with _interruptible("No run folder was made."):
+            if data.data == DEMO:
+                demo.write(run.path)
+                plan = prepare(asked, demo.images(run.path))
+            else:
+                plan = prepare(asked, download_inputs(data, cache))
+            wait_for_cluster()
+        run.write_space(dump_space(plan.space))
+        run.create(plan.options, plan.cohort)
         undo.pop_all()
-    run.write_space(dump_space(plan.space))
-    run.create(plan.options, plan.cohort)
     return run, plan
+
+
+@contextlib.contextmanager
+def _interruptible(kept: str) -> Iterator[None]:
+    """Let a stop signal end what has written nothing yet, in a sentence that says so."""
+    try:
+        with stop_signals.released():
+            yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped by {stop_signals.name}. {kept}") from None
 
 
 def resume(
@@ -68,6 +80,7 @@ def resume(
 
     Raises:
         InputError: Naming every option that must not change, or every problem found.
+        KeyboardInterrupt: At a stop signal.
     """
     run = RunFolder(folder)
     options, cohort = run.open()
@@ -87,11 +100,12 @@ def resume(
                 for text in fixed
             )
         )
-    if not all(Path(path).is_file() for path in cohort.manifest["path"]):
-        download_inputs(options.data, options.advanced.cache)  # the cache has been emptied
     changes = {name: value for name, value in given.items() if name in RESUMABLE}
-    plan = prepare_again(options.replaced(changes), cohort, space)
-    wait_for_cluster()
+    with _interruptible(f"{run.path} is as it was; go on with: cxr-search --resume {run.path}"):
+        if not all(Path(path).is_file() for path in cohort.manifest["path"]):
+            download_inputs(options.data, options.advanced.cache)  # the cache has been emptied
+        plan = prepare_again(options.replaced(changes), cohort, space)
+        wait_for_cluster()
     return run, plan
 
 

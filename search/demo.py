@@ -1,6 +1,5 @@
 """The demo cohort: phantoms whose best possible F1 is known, with options that fit a laptop."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,6 @@ def write(run: Path) -> None:
     folder = run / _FOLDER
     if not folder.exists():
         write_demo(folder)
-
-
-def remove(run: Path) -> None:
-    """Remove the cohort from a run folder, and the folder, which must hold nothing else."""
-    if (run / _FOLDER).exists():
-        shutil.rmtree(run / _FOLDER)
-    if run.exists():
-        run.rmdir()
 
 
 def images(run: Path) -> DataOptions:

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,8 +25,10 @@ from search.tune.study import StudySearch, open_study, reconcile
 from search.tune.tuner import run_trials
 from search.winner.held_out import evaluate_on_test
 from search.winner.winner import write_winner
+from trainable.cohort.splits import rows_of
+from trainable.commands.stop import stop_signals
 from trainable.ray_worker import Shipment, ship
-from trainable.winner import save_winner
+from trainable.winner import Winner, save_winner
 
 
 def launch(
@@ -39,20 +41,23 @@ def launch(
     """Run or resume a search on the cluster that is being started or joined.
 
     Returns:
-        Exit status: 0 with a winner, 1 if no trial completed, 130 after Ctrl-C.
+        Exit status: 0 with a winner, 1 if no trial completed or Ray failed, 130 after Ctrl-C, 143
+        after SIGTERM, 129 after SIGHUP.
 
     Raises:
-        InputError: before anything is trained, naming every problem found.
+        InputError: Before anything is trained, naming every problem found.
+        KeyboardInterrupt: At a stop signal before the run folder is written or opened.
     """
-    with console.status("reading images and weights, starting Ray"):
-        if resume is None:
-            run, plan = begin(asked, out, wait_for_cluster)
-        else:
-            run, plan = resume_run(asked, out, resume, wait_for_cluster)
-    for line in (*plan_lines(plan), f"run folder: {run.path}"):
-        console.print(line, highlight=False, soft_wrap=True)
-    ended = _run(run, plan, console)
-    return _conclude(run, plan, ended, console)
+    with stop_signals.held():
+        with console.status("reading images and weights, starting Ray"):
+            if resume is None:
+                run, plan = begin(asked, out, wait_for_cluster)
+            else:
+                run, plan = resume_run(asked, out, resume, wait_for_cluster)
+        for line in (*plan_lines(plan), f"run folder: {run.path}"):
+            console.print(line, highlight=False, soft_wrap=True)
+        has_winner = _conclude(run, plan, _run(run, plan, console), console)
+    return stop_signals.status if stop_signals.received else int(not has_winner)
 
 
 def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
@@ -90,7 +95,8 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
     return why_ended
 
 
-def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Console) -> int:
+def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Console) -> bool:
+    """Choose the winner and report it; whether there is one."""
     winner = write_winner(run, plan)
     trials = run.log.table()
     ended = run.log.num_ended()
@@ -99,15 +105,16 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
         say(f"{num_failed} of {ended} trials failed; their errors are in {run.log.csv}")
     if ended < plan.num_trials:
         why = {
-            "interrupt": "Ctrl-C",
+            "interrupt": stop_signals.name,
             "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
             "all": "the loss of workers",
+            "error": "an error of Ray",
         }[why_ended]
         say(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
         say(f"  cxr-search --resume {run.path}")
     if winner is None:
         say("no trial completed, so there is no winner")
-        return 130 if why_ended == "interrupt" else 1
+        return False
     say()
     rows = plan.space.experiments.rows
     if rows:
@@ -118,15 +125,26 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
     say()
     for line in describe_winner(winner, trials, is_sampled=not rows):
         say(line)
-    if ended >= plan.num_trials:
-        # test rows are looked at once, when there is no more to choose
-        result = evaluate_on_test(plan, winner)
-        save_winner(winner.model_copy(update={"test": result}), run.path)
-        for line in describe_test(result) if result else ():
+    # test rows are looked at once, when there is no more to choose
+    if ended >= plan.num_trials and len(rows_of(plan.cohort, "test")):
+        for line in _evaluate(run, plan, winner):
             say(line)
     if plan.options.data.data == DEMO:
         say(demo.describe_best_possible(run.path))
     new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
     say(f"\npredict with: cxr-predict {run.path} --images {new}")
     say(f"all results in one page: cxr-report {run.path}")
-    return 130 if why_ended == "interrupt" else 0
+    return True
+
+
+def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[str]:
+    """Evaluate the winner on the test rows; a stop signal ends that, and leaves the winner."""
+    try:
+        with stop_signals.released():
+            result = evaluate_on_test(plan, winner)
+    except KeyboardInterrupt:
+        yield f"{stop_signals.name} came before the winner was evaluated on test rows; go on with:"
+        yield f"  cxr-search --resume {run.path}"
+        return
+    save_winner(winner.model_copy(update={"test": result}), run.path)
+    yield from describe_test(result)

@@ -93,6 +93,8 @@ class ComputeOptions(_Options):
     """GPUs per trial: a fraction to share one, or a whole number to use several."""
     address: Annotated[str | None, Parameter(metavar="HOST")] = None
     """Ray cluster to join (auto: the one on this machine); a new one if not given."""
+    without_token: bool = False
+    """Accept a cluster with RAY_AUTH_MODE=disabled, where everybody who reaches it can run code."""
 
 
 class RunOptions(_Options):
@@ -178,7 +180,7 @@ SPACE_SETTINGS = {
 
 RESUMABLE = frozenset(
     {
-        *("trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address"),
+        *("trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address", "without_token"),
         *("max_concurrent", "cache_bytes", "prefer_simple", "team"),
     }
 )

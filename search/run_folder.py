@@ -1,6 +1,9 @@
 """The run folder: all that a search was asked, did and found; analysis reads it."""
 
+import contextlib
+import itertools
 import json
+import shutil
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,6 +19,10 @@ FORMAT = 4
 """Version of `settings.json`. Folders of another version cannot be resumed."""
 
 
+_BEGINNING = ("demo", "space.yaml", "cohort.csv", "cohort.json", "trials.csv", "scores")
+"""What a search writes before `settings.json`."""
+
+
 class RunFolder:
     """Files of one search.
 
@@ -28,11 +35,61 @@ class RunFolder:
         self.log = TrialLog(self.path)
         self.study_log = self.path / "study.log"
         self.space_yaml = self.path / "space.yaml"
-        self._lock = FileLock(self.path / ".lock")
+        self._lock_file = self.path / ".lock"
+        self._lock = FileLock(self._lock_file)
+        self._made: list[Path] = []
 
     def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:
         """Ray pickles its callbacks; a copy names the folder and does not hold its lock."""
         return RunFolder, (self.path,)
+
+    def claim(self) -> None:
+        """Take a new folder for this process, or one that a kill left before its search began.
+
+        Raises:
+            InputError: If the folder holds something else, or a search is running in it.
+        """
+        self._require_empty()
+        self._made = [one for one in (self.path, *self.path.parents) if not one.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.acquire()
+        try:
+            self._require_empty()  # now that nobody else writes in it
+        except InputError:
+            self.release()
+            raise
+        self._clear()
+
+    def discard(self) -> None:
+        """Remove what was written since `claim`, and the folders that it made."""
+        self._clear()
+        self._lock_file.unlink()
+        self.release()
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # another run may be beside
+                folder.rmdir()
+
+    def _require_empty(self) -> None:
+        if not self.path.exists():
+            return
+        names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else {""}
+        if "settings.json" in names:
+            raise InputError(
+                f"--out must be a new folder; {self.path} is a search: go on with it by --resume, "
+                "or name another folder"
+            )
+        if names and (self._lock_file.name not in names or not all(map(_is_beginning, names))):
+            raise InputError(
+                f"--out must be a new folder; {self.path} is not empty: name another folder"
+            )
+
+    def _clear(self) -> None:
+        """Remove all but the lock; the folder must hold nothing but a beginning."""
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != self._lock_file:
+                path.unlink()
 
     def write_space(self, text: str) -> None:
         """Write what is searched; before `create`."""
@@ -45,7 +102,7 @@ class RunFolder:
         cohort.save(self.path)
         self.log.create()
         # last: a folder without it is not yet a run
-        asked = options.model_dump(mode="json", exclude={"compute": {"address"}})
+        asked = options.model_dump(mode="json", exclude={"compute": {"address", "without_token"}})
         text = json.dumps({"format": FORMAT, **asked}, indent=2)
         write_text(self.path / "settings.json", text + "\n")
 
@@ -93,7 +150,7 @@ class RunFolder:
 
     def release(self) -> None:
         """Give the folder back."""
-        self._lock.release()
+        self._lock.release(force=True)
 
 
 def _read_options(file: Path) -> SearchOptions | None:
@@ -109,11 +166,17 @@ def _read_options(file: Path) -> SearchOptions | None:
         raise InputError(f"{file} must be JSON as cxr wrote it: {error}") from error
 
 
-def new_run_path(name: str, parent: Path = Path("runs")) -> Path:
-    """`runs/NAME`, or `runs/NAME-2` and so on where there is one already."""
-    path = parent / name
-    number = 2
-    while path.exists():
-        path = parent / f"{name}-{number}"
-        number += 1
-    return path
+def _is_beginning(name: str) -> bool:
+    """Whether a search writes a file or folder of this name before its settings."""
+    hidden = tuple(f".{one}-" for one in (*_BEGINNING, "settings.json"))
+    return name in (".lock", *_BEGINNING) or name.startswith(hidden)
+
+
+def new_run(name: str, parent: Path = Path("runs")) -> RunFolder:
+    """Claim `runs/NAME`, or `runs/NAME-2` and so on where that is taken."""
+    for number in itertools.count(1):
+        run = RunFolder(parent / (name if number == 1 else f"{name}-{number}"))
+        with contextlib.suppress(InputError):
+            run.claim()
+            return run
+    raise AssertionError  # there are more numbers

@@ -1,6 +1,8 @@
 """Start or join a Ray cluster, while the rest of the program is imported."""
 
 import contextlib
+import errno
+import functools
 import logging
 import os
 import shutil
@@ -15,14 +17,16 @@ import ray
 
 import trainable
 from search import ENVIRONMENT
-from search.tune.private import hide_worker_logs
+from search.tune.local_ray import local_ray
+from search.tune.private import hide_worker_logs, shut_down
+from trainable.commands.stop import stop_signals
 from trainable.errors import InputError
 
 _PATIENCE_SECONDS = 5
 
 
 @contextlib.contextmanager
-def cluster(address: str | None) -> Iterator[Callable[[], None]]:
+def cluster(address: str | None, without_token: bool = False) -> Iterator[Callable[[], None]]:
     """Join a Ray cluster, or start one on this machine, for as long as the context lasts.
 
     Ray takes as long to start as PyTorch and the rest take to import, and mostly waits; so it
@@ -30,30 +34,65 @@ def cluster(address: str | None) -> Iterator[Callable[[], None]]:
 
     Args:
         address: Address of the cluster to join; None to start one.
+        without_token: Whether the cluster to join may be open to everybody.
 
     Yields:
         A function that waits until the cluster is there, or raises why it is not.
+
+    Raises:
+        InputError: If the environment says that Ray is to be open to everybody.
     """
+    if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled" and not (
+        address and without_token
+    ):
+        advice = ", or add --without-token if the cluster to join has none" if address else ""
+        raise InputError(
+            "RAY_AUTH_MODE=disabled lets everybody who reaches Ray run code as you: unset "
+            f"RAY_AUTH_MODE{advice}"
+        )
     logging.getLogger("ray").setLevel(logging.ERROR)
     hide_worker_logs()
-    # the errors of trials are kept in the ledger, and the display says how many there are
+    # the errors of trials are kept in the log of trials, and the display says how many there are
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    # a scheduler's SIGTERM ends a search as Ctrl-C does, and not in Ray's crash handler
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    # Ray's processes end with the thread that started them (PR_SET_PDEATHSIG), so it must outlive
-    # the shutdown, which else waits ten seconds and more for the dead
-    with ThreadPoolExecutor(1) as thread:
-        starting = thread.submit(_start, address)
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            start = functools.partial(_start, stack.enter_context(local_ray()))
+        else:
+            start = functools.partial(_join, address)
+        # Ray's processes end with the thread that started them (PR_SET_PDEATHSIG), so it must
+        # outlive the shutdown, which else waits ten seconds and more for the dead
+        starting = stack.enter_context(ThreadPoolExecutor(1)).submit(start)
         try:
             yield starting.result
         finally:
-            starting.exception()
-            ray.shutdown()
-            signal.signal(signal.SIGTERM, before)
+            with stop_signals.held():
+                starting.exception()
+                shut_down()
 
 
-def _start(address: str | None) -> None:
-    """A cluster that is joined is sent what runs on its nodes: `trainable/` and our switches."""
+def _start(folder: Path) -> None:
+    """Start Ray on this machine, with its files in `folder`."""
+    # Ray's processes inherit this: a signal to all of the group, or of the machine's job, leaves
+    # them alone, so that the search can end in order
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(folder),
+        )
+    except Exception as error:  # Ray raises errors of many kinds, and bare ones
+        raise OSError(
+            errno.EAGAIN, f"Ray did not start on this machine ({error}); run the command again"
+        ) from error
+    finally:
+        stop_signals.renew()
+
+
+def _join(address: str) -> None:
+    """Join a cluster, which is sent what runs on its nodes: `trainable/` and our switches."""
     with tempfile.TemporaryDirectory() as sent:
         shutil.copytree(trainable.__path__[0], Path(sent, "trainable"))
         # `py_modules` would come behind the current folder, of which a node may have an old copy
@@ -61,9 +100,8 @@ def _start(address: str | None) -> None:
         try:
             _must_answer(address)
             ray.init(
-                address=address or "local",
-                include_dashboard=False if address is None else None,
-                runtime_env={"working_dir": sent, "env_vars": switches} if address else None,
+                address=address,
+                runtime_env={"working_dir": sent, "env_vars": switches},
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
@@ -72,10 +110,12 @@ def _start(address: str | None) -> None:
                 "--address must be auto, or HOST:PORT of a running Ray head; there is none at "
                 f"{address} ({error})"
             ) from error
+        finally:
+            stop_signals.renew()
 
 
-def _must_answer(address: str | None) -> None:
+def _must_answer(address: str) -> None:
     """Ray itself tries for ever to reach a head that is not there."""
-    host, colon, port = (address or "").rpartition(":")
+    host, colon, port = address.rpartition(":")
     if colon and port.isdecimal() and "/" not in host:
         socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()

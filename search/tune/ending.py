@@ -1,21 +1,21 @@
 """When a trial ends, when all of them end, and why."""
 
-import contextlib
 import math
-import signal
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
 from ray.tune.stopper import Stopper
 
-Ended = Literal["all", "budget", "interrupt"]
-"""Why trials no longer run: all have ended, the time budget is spent, or Ctrl-C was pressed."""
+from trainable.commands.stop import stop_signals
+
+Ended = Literal["all", "budget", "interrupt", "error"]
+"""Why trials no longer run: all have ended, the time budget is spent, a stop signal such as Ctrl-C
+came, or what runs them has failed."""
 
 
 class Ending(Stopper):
-    """Ends a trial at its last report, and all trials when the time is over or at Ctrl-C.
+    """Ends a trial at its last report, and all trials when the time is over or at a stop signal.
 
     Ray would else wait until the worker returns, and run the trial again if the worker dies first.
 
@@ -36,21 +36,8 @@ class Ending(Stopper):
 
     def stop_all(self) -> bool:
         """Whether all trials end now."""
+        if self.why == "all" and stop_signals.received:
+            self.why = "interrupt"
         if self.why == "all" and time.monotonic() >= self._end:
             self.why = "budget"
         return self.why != "all"
-
-    @contextlib.contextmanager
-    def at_interrupt(self) -> Iterator[None]:
-        """End all trials at the first Ctrl-C; a second one acts as it did before."""
-        before = signal.getsignal(signal.SIGINT)
-
-        def interrupt(*_: Any) -> None:
-            self.why = "interrupt"
-            signal.signal(signal.SIGINT, before)
-
-        signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)

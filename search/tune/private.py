@@ -4,11 +4,15 @@ A new version may change any of them without notice. `tests/tune/test_private.py
 installed version is another one, and when a part is missing or behaves differently.
 """
 
+import contextlib
+import functools
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray._private import worker
+import ray
+from ray._private import ray_constants, worker
 from ray._private.state import state
 
 if TYPE_CHECKING:  # Optuna is slow to import, and Ray starts meanwhile
@@ -21,6 +25,30 @@ TESTED = {"ray": "2.60.0", "optuna": "5.0.0"}
 def hide_worker_logs() -> None:
     """Keep Ray from printing its own account of a lost node; the display has a line for it."""
     worker._worker_logs_enabled = False
+
+
+@contextlib.contextmanager
+def on_loopback() -> Iterator[None]:
+    """Let Ray and its processes listen on 127.0.0.1 alone, as by itself it does on macOS only."""
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before = os.environ.get(name), ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before[0] is not None:
+            os.environ[name] = before[0]
+        ray_constants.ENABLE_RAY_CLUSTER = before[1]
+
+
+def shut_down() -> None:
+    """Leave Ray; one of our own has nothing to keep, and may block SIGTERM: it is killed."""
+    node = worker._global_node
+    if node is not None and node.is_head():
+        kill = functools.partial(type(node).kill_all_processes, node)
+        node.kill_all_processes = lambda **_: kill(check_alive=False, allow_graceful=False)
+    ray.shutdown()
 
 
 def node_groups() -> Iterator[tuple[dict[str, float], int]]:

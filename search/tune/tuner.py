@@ -29,7 +29,7 @@ def run_trials(
     time_budget: timedelta | None,
     display: tune.Callback,
 ) -> Ended:
-    """Run `num_trials` more trials, or as many as the time budget or Ctrl-C leaves.
+    """Run `num_trials` more trials, or as many as the time budget or a stop signal leaves.
 
     Returns:
         Why no more trials run.
@@ -58,6 +58,5 @@ def run_trials(
             callbacks=[Recorder(run.log, num_folds), display, TBXLoggerCallback()],
         ),
     )
-    with ending.at_interrupt():
-        tuner.fit()
+    tuner.fit()
     return ending.why

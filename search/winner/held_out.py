@@ -16,22 +16,18 @@ _WANTED = 0.9
 """Specificity at which the sensitivity is reported, and the other way round."""
 
 
-def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult | None:
+def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     """Retrain the winner as `cxr-predict` does, on all other rows, and score the test rows.
 
     The threshold is the winner's own.
 
     Returns:
-        Metrics with intervals by patient; None if there are no test rows.
+        Metrics with intervals by patient.
     """
     cohort, task = plan.cohort, plan.task
     fold = Fold(seen_rows(cohort), rows_of(cohort, "test"))
-    if not len(fold.valid):
-        return None
-    store, device = (
-        ArrayStore(task.cache.expanduser(), task.cache_bytes),
-        pick_device(default_num_gpus()),
-    )
+    store = ArrayStore(task.cache.expanduser(), task.cache_bytes)
+    device = pick_device(default_num_gpus())
     by_member = []
     for member in winner.members:
         parts = assemble(member.config, task.data, task.weights, store, device)

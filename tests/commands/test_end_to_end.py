@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,11 +13,13 @@ import optuna
 import pandas as pd
 import pytest
 from fixtures.commands import command, environment, run_command
+from fixtures.processes import num_rows, ray_folder, wait_until
 from optuna.trial import TrialState
 from sklearn.metrics import f1_score
 
 from search.run_folder import RunFolder
 from search.tune.storage import open_storage
+from search.tune.sweeper import writing_to
 from trainable.cohort.phantoms import write_demo
 
 pytestmark = pytest.mark.timeout(240)
@@ -85,10 +86,11 @@ def test_a_killed_search_goes_on_and_counts_no_trial_twice(home: Path) -> None:
     process = subprocess.Popen(
         command("search", *options), env=environment(), stdout=subprocess.DEVNULL
     )
-    while process.poll() is None and _num_rows(run) < 3:
-        time.sleep(0.05)
+    wait_until(lambda: process.poll() is not None or num_rows(run) >= 3)
+    ray = ray_folder(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    wait_until(lambda: not ray.exists() and not list(writing_to(ray)))
     before = pd.read_csv(run / "trials.csv")
     assert 3 <= len(before) < 12
     run_command("search", "--resume", run)
@@ -101,11 +103,6 @@ def test_a_killed_search_goes_on_and_counts_no_trial_twice(home: Path) -> None:
     assert TrialState.RUNNING not in states(run)
 
 
-def _num_rows(run: Path) -> int:
-    ledger = run / "trials.csv"
-    return max(0, ledger.read_text().count("\n") - 1) if ledger.exists() else 0
-
-
 def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
     run = home / "stopped"
     process = subprocess.Popen(
@@ -115,8 +112,7 @@ def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and _num_rows(run) < 2:
-        time.sleep(0.05)
+    wait_until(lambda: process.poll() is not None or num_rows(run) >= 2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
@@ -228,7 +224,8 @@ def test_an_interrupted_prediction_says_truly_what_it_wrote(home: Path, finished
         assert process.stderr
         assert any("seed 1 of 500" in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
+        stopping, said = process.stderr.read().splitlines()
+    assert stopping == "Ctrl-C: stopping ..."
     new = {str(model) for model in set((finished / "models").glob("*")) - before}
     start, _, kept = said.strip(".\n").partition(" Written: ")
     assert process.returncode == 130

@@ -10,9 +10,9 @@ from cyclopts import App
 from fixtures.commands import environment
 from rich.console import Console
 
-from analysis.__main__ import app as predict
+from analysis.command import app as predict
 from analysis.compare import app as compare
-from search.__main__ import app as search
+from search.command import app as search
 from search.report.command import app as report
 from trainable.commands.cache import app as cache
 from trainable.commands.door import run
@@ -21,8 +21,8 @@ from trainable.commands.sort import app as sort
 
 APPS = (search, predict, report, model, sort, compare, cache)
 MODULES = {
-    "cxr-search": "search.__main__",
-    "cxr-predict": "analysis.__main__",
+    "cxr-search": "search.command",
+    "cxr-predict": "analysis.command",
     "cxr-model": "trainable.commands.model",
     "cxr-sort": "trainable.commands.sort",
     "cxr-compare": "analysis.compare",

@@ -10,7 +10,7 @@ import pytest
 from fixtures.cohorts import CONFIG, cohort
 
 from search.options import SearchOptions
-from search.run_folder import RunFolder, new_run_path
+from search.run_folder import RunFolder, new_run
 from search.trial_log import COLUMNS
 from trainable.config import TrialConfig
 from trainable.errors import InputError
@@ -120,7 +120,52 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         RunFolder(tmp_path).open()
 
 
+def holding(folder: Path) -> dict[str, str]:
+    """The names in a folder and below, with the text of each file."""
+    return {
+        str(path.relative_to(folder)): path.read_text() if path.is_file() else ""
+        for path in folder.rglob("*")
+    }
+
+
+def test_the_folder_of_a_search_that_runs_or_ran_is_refused_untouched(run: RunFolder) -> None:
+    before = holding(run.path)
+    with pytest.raises(InputError, match="go on with it by --resume"):
+        RunFolder(run.path).claim()
+    (run.path / "settings.json").unlink()
+    with pytest.raises(InputError, match="another search is running"):
+        RunFolder(run.path).claim()
+    assert holding(run.path).items() < before.items()
+    assert len(holding(run.path)) == len(before) - 1
+
+
+@pytest.mark.parametrize("file", ["notes.txt", "cohort.csv"])
+def test_a_folder_of_the_user_is_refused_untouched(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_text("mine")
+    with pytest.raises(InputError, match="is not empty: name another folder"):
+        RunFolder(tmp_path).claim()
+    assert holding(tmp_path) == {file: "mine"}
+
+
+def test_what_a_kill_left_before_the_settings_is_begun_anew(run: RunFolder) -> None:
+    (run.path / "settings.json").unlink()
+    (run.path / ".demo-x1y2z3a4" / "demo").mkdir(parents=True)
+    run.release()
+    again = RunFolder(run.path)
+    again.claim()
+    assert holding(run.path) == {".lock": ""}
+    again.discard()
+    assert run.path.exists(), "made by the first process"
+
+
+def test_a_run_that_cannot_start_leaves_no_folder(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "runs" / "demo")
+    run.claim()
+    run.write_space("a: 1\n")
+    run.discard()
+    assert holding(tmp_path) == {}
+
+
 def test_a_new_run_never_takes_the_place_of_another(tmp_path: Path) -> None:
-    first = new_run_path("demo", tmp_path)
-    first.mkdir()
-    assert new_run_path("demo", tmp_path) == tmp_path / "demo-2"
+    runs = [new_run("demo", tmp_path) for _ in range(3)]
+    assert [run.path.name for run in runs] == ["demo", "demo-2", "demo-3"]

@@ -11,7 +11,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import start
 from ray.scripts.symmetric_run import curate_and_validate_ray_start_args
 
-from search.__main__ import app
+from search.command import app
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "cluster"

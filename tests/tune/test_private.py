@@ -1,13 +1,15 @@
 """The private parts of Ray and Optuna are there, and do what a search uses them for."""
 
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-from ray._private import worker
+from ray._private import ray_constants, worker
+from ray._private.node import Node
 from ray._private.state import state
 
 from search.tune import private
@@ -24,6 +26,9 @@ def test_the_private_parts_were_tested_with_the_installed_version(library: str) 
 def test_ray_has_what_is_used_of_it() -> None:
     assert isinstance(worker._worker_logs_enabled, bool)
     assert callable(state.get_cluster_config)
+    assert isinstance(ray_constants.ENABLE_RAY_CLUSTER, bool)
+    assert hasattr(worker, "_global_node")
+    assert {"check_alive", "allow_graceful"} <= set(signature(Node.kill_all_processes).parameters)
 
 
 def test_optuna_has_what_is_used_of_it(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from search.tune.tuner import run_trials
 from trainable.cohort.phantoms import write_demo
 from trainable.errors import InputError
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,6 @@ def test_the_test_rows_are_scored_by_the_model_that_predicts(tmp_path: Path, unf
     config = tiny_config(unfreeze=unfreeze, positive_copies=2, epochs=5)
     winner = make_winner(config, num_steps=40, statistics=plan.task.data.statistics)
     result = evaluate_on_test(plan, winner)
-    assert result is not None
     test = rows_of(plan.cohort, "test")
     assert (result.num_exams, result.num_trained) == (
         len(test),
@@ -61,7 +60,3 @@ def test_the_test_rows_are_scored_by_the_model_that_predicts(tmp_path: Path, unf
     )
     for name in ("F1", "AUC", "Brier score"):
         assert result.estimates[name].value == pytest.approx(shipped[name].value, abs=1e-3)
-
-
-def test_without_test_rows_there_is_nothing_to_evaluate(tmp_path: Path) -> None:
-    assert evaluate_on_test(plan_of(tmp_path, (80, 20)), make_winner(tiny_config())) is None

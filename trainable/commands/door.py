@@ -26,12 +26,12 @@ from pydantic import ValidationError
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from trainable.commands.stop import stop_signals
 from trainable.disk import DiskError
 from trainable.errors import InputError, explain, flag, listing
 
 _REFUSED = 2
 _FAILED = 1
-_INTERRUPTED = 128 + 2  # as shells report SIGINT
 
 _VALUES = {"STR": "TEXT", "INT": "N", "FLOAT": "NUMBER"}
 """What the help screen calls values that have no name of their own, by their types."""
@@ -71,12 +71,14 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command with `arguments` (those of the process if None), and exit.
 
     Exit status: what the command returns, 0 for None; 2 if the input was refused; 1 if the machine
-    failed (a full disk, a closed pipe); 130 after Ctrl-C.
+    failed (a full disk, a closed pipe); 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     given = sys.argv[1:] if arguments is None else arguments
     with sentences():
+        stop_signals.raise_interrupts()
         status = app(given, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
+        stop_signals.end()
         sys.exit(status)
 
 
@@ -92,8 +94,9 @@ def sentences() -> Iterator[None]:
         _print(str(InputError(*problems_in(error))))
         sys.exit(_REFUSED)
     except KeyboardInterrupt as interrupt:
-        _print(str(interrupt) or "Stopped by Ctrl-C.")
-        sys.exit(_INTERRUPTED)
+        stop_signals.end()
+        _print(str(interrupt) or f"Stopped by {stop_signals.name}.")
+        sys.exit(stop_signals.status)
     except BrokenPipeError:
         # the reader has gone (`| head`); without this Python complains when it flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,54 @@
+"""A Ray of our own on this machine: its folder, its token, its addresses, and its end."""
+
+import contextlib
+import errno
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from search.tune import sweeper
+from search.tune.private import on_loopback
+
+_LONGEST = 25
+"""Most bytes of the folder around Ray's own: sockets below may have 107 (on macOS 103)."""
+
+
+@contextlib.contextmanager
+def local_ray() -> Iterator[Path]:
+    """What a local Ray needs to start and run; all of its processes end with the context.
+
+    They end within seconds if this process is killed, too.
+
+    Yields:
+        A new folder for Ray's sockets and logs, with a short path; it is removed at the end.
+
+    Raises:
+        OSError: If there is no folder with a short path to write in.
+    """
+    folder = _short_folder()
+    # in a session of its own, where no signal to the group of this process ends it
+    command = [sys.executable, "-I", "-S", sweeper.__file__, str(folder)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True),
+        on_loopback(),
+    ):
+        # of this search alone, so that no home is written to; Ray reads a token once a process
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        yield folder
+
+
+def _short_folder() -> Path:
+    wanted = os.environ.get("RAY_TMPDIR"), tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"
+    short = [place for place in wanted if place and len(os.fsencode(place)) <= _LONGEST]
+    for place in short:
+        with contextlib.suppress(OSError):
+            return Path(tempfile.mkdtemp(prefix="cxr-", dir=place))
+    raise OSError(
+        errno.EACCES,
+        f"Ray needs a folder to write in whose path has at most {_LONGEST} letters; tried "
+        f"{', '.join(short)}: name one in the variable RAY_TMPDIR",
+    )

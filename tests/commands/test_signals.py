@@ -1,0 +1,76 @@
+"""A stop signal at any moment ends a command in order: nothing lost, nothing left, no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fixtures.commands import command, environment
+from fixtures.processes import listening_at, num_rows, ray_folder, wait_until
+
+from search.tune.sweeper import writing_to
+from trainable.cohort.phantoms import write_demo
+
+pytestmark = pytest.mark.timeout(240)
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
+"""127.0.0.1, of version 4 and mapped to version 6."""
+
+
+@pytest.mark.parametrize("module", ["search", "analysis"])
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+)
+def test_a_signal_during_the_first_imports_is_a_sentence(
+    module: str, number: signal.Signals, name: str
+) -> None:
+    # -X importtime writes a line per module, so that the moment is known
+    shown = [sys.executable, "-X", "importtime", *command(module, "--help")[1:]]
+    with subprocess.Popen(
+        shown, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stderr
+        assert any("rich.console" in line for line in process.stderr)
+        process.send_signal(number)
+        rest = process.stderr.read()
+    assert process.returncode == 128 + number
+    said = [line for line in rest.splitlines() if not line.startswith("import time:")]
+    assert said == [f"Stopped by {name}."]
+
+
+def test_two_sigterms_to_the_whole_group_leave_the_winner_so_far_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    write_demo(tmp_path / "demo", num_patients=60, num_test_patients=2, size=64, seed=1)
+    run = tmp_path / "run"
+    options = (
+        *("--data", tmp_path / "demo" / "train.csv", "--out", run, "--cache", tmp_path / "cache"),
+        *("--weights", "none", "--backbones", "squeezenet1_1", "--unfreeze", "none"),
+        *("--image-size", 48, "--epochs", 1, "--folds", 2, "--trials", 500),
+    )
+    process = subprocess.Popen(
+        command("search", *options),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: process.poll() is not None or num_rows(run) > 1)
+    folder = ray_folder(process.pid)
+    processes = list(writing_to(folder))
+    assert len(processes) > 4
+    assert listening_at([process.pid, *processes]) == LOOPBACK
+    os.killpg(process.pid, signal.SIGTERM)
+    wait_until(lambda: process.poll() is not None or (run / "winner.json").exists())
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM, out + err
+    assert err.splitlines()[-1] == "SIGTERM: stopping ..."
+    assert "SIGTERM ended the search after" in out
+    assert f"cxr-search --resume {run}" in out
+    assert "winner: " in out
+    assert not folder.exists()
+    assert not list(writing_to(folder))
