@@ -1,11 +1,13 @@
 """One prediction from command line to files: check everything, retrain if needed, score, write."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from analysis.evaluate import TrueLabels, describe, leakage, read_true_labels
@@ -16,7 +18,9 @@ from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.places import find_images
 from trainable.cohort.splits import rows_of, seen_rows
+from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
 from trainable.final import num_networks
@@ -47,12 +51,34 @@ def launch(run: Path, options: PredictOptions, console: Console) -> None:
     store = ArrayStore(options.cache.expanduser().resolve(), options.cache_bytes)
     written: list[Path] = []
     try:
-        checked = _check(run, options, store)
-        retraining = Retraining(run, checked.winner, checked.cohort, options.seeds, store)
-        _predict(options, checked, retraining, console, written)
+        # a stop signal ends what is released below, and never what writes
+        with stop_signals.held(), only_writer(options.out):
+            with stop_signals.released():
+                checked = _check(run, options, store)
+            retraining = Retraining(run, checked.winner, checked.cohort, options.seeds, store)
+            _predict(options, checked, retraining, console, written)
     except KeyboardInterrupt as interrupt:
         kept = f"Written: {listing(written)}." if written else "Nothing was written."
-        raise KeyboardInterrupt(f"Stopped by Ctrl-C. {kept}") from interrupt
+        raise KeyboardInterrupt(f"Stopped by {stop_signals.name}. {kept}") from interrupt
+
+
+@contextlib.contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """Keep another prediction from writing the same file, from before the first look at it."""
+    out = out.expanduser()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"another cxr-predict is writing {out}: wait for it, or name another file with --out"
+        ) from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def _predict(
@@ -76,7 +102,8 @@ def _predict(
         console.print(f"note: the new images include {sentence}")
     if new.num_unlisted:
         console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
-    scores = score(models, new, retraining.store)
+    with stop_signals.released():
+        scores = score(models, new, retraining.store)
     threshold = winner.threshold
     tables = write_predictions_table(new, scores, threshold, cohort.classes)
     for table, file in zip(tables, (options.out, options.scores_out), strict=True):
@@ -143,6 +170,10 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
     if found is None:
         raise InputError(*problems.found)
     winner, cohort = found
+    if options.labelled_images is not None:
+        labelled = options.labelled_images.expanduser()
+        option = "--labelled-images"
+        cohort = problems.attempt(partial(find_images, cohort, labelled, option)) or cohort
     images = options.images.expanduser()
     new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
     if new is None:

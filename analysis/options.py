@@ -26,6 +26,8 @@ class PredictOptions(BaseModel, frozen=True):
     """CSV file whose rows, order and columns the predictions follow."""
     labels: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
     """CSV file of the true labels; the command then prints the metrics."""
+    labelled_images: Annotated[Path | None, Parameter(group=MODEL, metavar="FOLDER")] = None
+    """Folder of the search's labelled images, if they have moved; found by their content."""
     seeds: Annotated[int, Parameter(group=MODEL)] = Field(NUM_SEEDS, ge=1)
     """Number of times that each trial of the winner is retrained; the scores are averaged."""
     cache: Annotated[Path, Parameter(group=MODEL, metavar="FOLDER")] = CACHE

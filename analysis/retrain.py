@@ -14,6 +14,7 @@ from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.readers import require_unchanged
 from trainable.cohort.splits import Fold, seen_rows
+from trainable.commands.stop import stop_signals
 from trainable.device import default_num_gpus, pick_device
 from trainable.files import digest
 from trainable.final import Report, fit_final
@@ -62,7 +63,8 @@ class Retraining:
         folder = self.folder(member)
         if folder.exists():
             return load_model(folder)
-        model = self._train(member, report)
+        with stop_signals.released():
+            model = self._train(member, report)
         try:
             save_model(model, folder)
         except OSError:
@@ -86,7 +88,9 @@ class Retraining:
 
     @cached_property
     def _data(self) -> TrainingData:
-        return TrainingData.of(require_unchanged(self.cohort), self.winner.statistics)
+        return TrainingData.of(
+            require_unchanged(self.cohort, "--labelled-images"), self.winner.statistics
+        )
 
     @cached_property
     def _weights(self) -> Weights:

@@ -8,11 +8,13 @@ from typing import Any
 from search import demo
 from search.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
 from search.prepare import SearchPlan, asked_space, prepare, prepare_again
-from search.remote import download_inputs
+from search.remote import as_url, download_inputs
 from search.run_folder import RunFolder, new_run
 from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
 from search.tune.storage import repair_log
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.places import find_images
 from trainable.commands.stop import stop_signals
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
@@ -102,11 +104,25 @@ def resume(
         )
     changes = {name: value for name, value in given.items() if name in RESUMABLE}
     with _interruptible(f"{run.path} is as it was; go on with: cxr-search --resume {run.path}"):
-        if not all(Path(path).is_file() for path in cohort.manifest["path"]):
-            download_inputs(options.data, options.advanced.cache)  # the cache has been emptied
-        plan = prepare_again(options.replaced(changes), cohort, space)
+        now = options.replaced(changes)
+        found = _find_images(cohort, now, moved="images" in given)
+        plan = prepare_again(now, found, space)
         wait_for_cluster()
+    if found is not cohort:
+        found.save(run.path)
     return run, plan
+
+
+def _find_images(cohort: Cohort, options: SearchOptions, *, moved: bool) -> Cohort:
+    """The cohort with its images where they are now; they are downloaded again if need be."""
+    data = options.data
+    is_remote = as_url(data.data) or as_url(data.images)
+    if not moved and (
+        not is_remote or all(Path(path).is_file() for path in cohort.manifest["path"])
+    ):
+        return cohort
+    local = download_inputs(data, options.advanced.cache)
+    return find_images(cohort, (local.images or local.data or Path()).expanduser(), "--images")
 
 
 def _differing(

@@ -56,8 +56,11 @@ def launch(
                 run, plan = resume_run(asked, out, resume, wait_for_cluster)
         for line in (*plan_lines(plan), f"run folder: {run.path}"):
             console.print(line, highlight=False, soft_wrap=True)
-        has_winner = _conclude(run, plan, _run(run, plan, console), console)
-    return stop_signals.status if stop_signals.received else int(not has_winner)
+        why_ended = _run(run, plan, console)
+        has_winner = _conclude(run, plan, why_ended, console)
+    if stop_signals.received:
+        return stop_signals.status
+    return int(not has_winner or why_ended == "error")
 
 
 def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
@@ -102,13 +105,13 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
     ended = run.log.num_ended()
     say = functools.partial(console.print, highlight=False, soft_wrap=True, markup=False)
     if num_failed := int((trials["state"] == "failed").sum()):
-        say(f"{num_failed} of {ended} trials failed; their errors are in {run.log.csv}")
+        say(f"{num_failed} of {ended} trials failed; their tracebacks are in {run.log.errors}")
     if ended < plan.num_trials:
         why = {
             "interrupt": stop_signals.name,
             "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
             "all": "the loss of workers",
-            "error": "an error of Ray",
+            "error": f"an error (see {run.log.errors}/search.txt)",
         }[why_ended]
         say(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
         say(f"  cxr-search --resume {run.path}")

@@ -181,7 +181,7 @@ SPACE_SETTINGS = {
 RESUMABLE = frozenset(
     {
         *("trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address", "without_token"),
-        *("max_concurrent", "cache_bytes", "prefer_simple", "team"),
+        *("max_concurrent", "cache", "cache_bytes", "prefer_simple", "team", "images"),
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""

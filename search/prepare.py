@@ -115,7 +115,7 @@ def prepare_again(options: SearchOptions, cohort: Cohort, space: SearchSpace) ->
     Raises:
         InputError: Naming every problem found, and every image that is missing or has changed.
     """
-    return _plan(options, lambda: space, lambda: require_unchanged(cohort))
+    return _plan(options, lambda: space, lambda: require_unchanged(cohort, "--images"))
 
 
 def _plan(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import Evaluation
-from trainable.files import replacing
-from trainable.places import scores_file
+from trainable.files import replacing, write_text
+from trainable.places import scores_file, trial_name
 
 TrialState = Literal["complete", "stopped", "failed", "interrupted"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 class TrialLog:
-    """The only reader and writer of `trials.csv` and of the files of scores.
+    """The only reader and writer of `trials.csv`, of the files of scores and of `errors/`.
 
     The first state of a number stays: a later one changes nothing. The scores are written before
     the row, so a complete row always has its scores. A trial without a row is one to run again.
@@ -38,6 +38,7 @@ class TrialLog:
     def __init__(self, run: Path) -> None:
         """Name the files in the folder `run`; `create` makes them."""
         self.csv = run / "trials.csv"
+        self.errors = run / "errors"
         self._run = run
         self._states: dict[int, str] | None = None
 
@@ -72,6 +73,7 @@ class TrialLog:
         config: Mapping[str, Any],
         metrics: Mapping[str, Any],
         error: str = "",
+        account: str = "",
         scores: NDArray[np.float32] | None = None,
     ) -> None:
         """Keep how a trial ended, unless its number has a row already.
@@ -81,12 +83,15 @@ class TrialLog:
             state: How the trial ended.
             config: Fields of its `TrialConfig`; empty if they are not known.
             metrics: Metrics of the last fold. Keys that are no column are left out.
-            error: Why the trial did not complete.
+            error: Why the trial did not complete, in a sentence.
+            account: The same at length, such as a traceback; kept in a file of its own.
             scores: Out-of-fold scores of a complete trial, float32 (num_exams,).
         """
         states = self.states()
         if number in states:
             return
+        if account:
+            self.keep_account(trial_name(number), account)
         if scores is not None:
             with replacing(scores_file(self._run, number)) as partial:
                 np.save(partial, scores)
@@ -94,6 +99,12 @@ class TrialLog:
         values |= {"ended": datetime.now(UTC).isoformat(timespec="seconds"), "error": error}
         self._append(["" if values.get(name) is None else values[name] for name in COLUMNS])
         states[number] = state
+
+    def keep_account(self, name: str, account: str) -> Path:
+        """Keep a traceback in `errors/NAME.txt`."""
+        file = self.errors / f"{name}.txt"
+        write_text(file, account)
+        return file
 
     def scores(self, number: int) -> NDArray[np.float32]:
         """Out-of-fold scores (num_exams,) of a trial."""

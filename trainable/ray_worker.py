@@ -148,7 +148,10 @@ def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> 
     try:
         last = _run_folds(TrialConfig(**config["trial"]), task, shipment)
     except Exception as error:
-        last = {"error": "".join(traceback.format_exception_only(error)).strip()}
+        last = {
+            "error": "".join(traceback.format_exception_only(error)).strip(),
+            "traceback": traceback.format_exc(),
+        }
     tune.report(last)
 
 

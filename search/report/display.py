@@ -15,6 +15,7 @@ from rich.text import Text
 
 from search.run_folder import RunFolder
 from search.tune.recorder import why_lost
+from trainable.places import trial_name
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
@@ -108,7 +109,8 @@ def trial_line(row: Any) -> str:
     """One ended trial in a line."""
     if row.state == "complete":
         return f"trial {row.number:3d}  F1 {row.f1:.3f}  {row.seconds:6.1f} s  {describe(row)}"
-    return f"trial {row.number:3d}  {row.state}: {row.error}"
+    trace = f" (see errors/{trial_name(row.number)}.txt)" if row.state == "failed" else ""
+    return f"trial {row.number:3d}  {row.state}: {row.error}{trace}"
 
 
 def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:

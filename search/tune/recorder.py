@@ -31,7 +31,8 @@ class Recorder(tune.Callback):
         # Ray keeps the last report of every trial in memory, which need not hold the scores
         scores = result.pop("scores", None)
         if "error" in result:
-            self._log.add(number, "failed", config, {}, result["error"])
+            why, account = result["error"], result.pop("traceback")
+            self._log.add(number, "failed", config, {}, why, account=account)
         elif result["fold"] == self._num_folds:
             metrics = {**result, "seconds": round(result["time_total_s"], 2)}
             array = np.frombuffer(scores or b"", np.float32)
@@ -51,13 +52,19 @@ class Recorder(tune.Callback):
         if trial.num_failures <= trial.max_failures:
             return
         text = f"lost its worker {trial.num_failures} times; the last time {why_lost(trial)}"
-        self._log.add(trial.config["number"], "failed", trial.config["trial"], {}, text)
+        number, config = trial.config["number"], trial.config["trial"]
+        self._log.add(number, "failed", config, {}, text, account=_account(trial))
 
 
 def why_lost(trial: Trial) -> str:
     """Why and where a trial lost its worker, in a few words of Ray's long account."""
-    account = Path(trial.error_file or os.devnull).read_text().rpartition("Failure # ")[2]
+    account = _account(trial).rpartition("Failure # ")[2]
     why = re.search(r"because (its (?:worker process|node) has died)", account)
     where = re.search(r"\bip(?:v4)?: ?([\d.]+)", account)
     on = f" on {where[1]}" if where else ""
     return f"{why[1] if why else 'it cannot be reached'}{on}"
+
+
+def _account(trial: Trial) -> str:
+    """All that Ray says of each loss."""
+    return Path(trial.error_file or os.devnull).read_text()

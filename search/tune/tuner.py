@@ -1,5 +1,6 @@
 """Ray Tune: run trials on the cluster until there are enough."""
 
+import traceback
 from datetime import timedelta
 
 from ray import tune
@@ -11,6 +12,7 @@ from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ended, Ending
 from search.tune.recorder import Recorder
 from search.tune.study import StudySearch
+from trainable.commands.stop import stop_signals
 from trainable.places import trial_name
 from trainable.ray_worker import Shipment, run_trial
 from trainable.trial import Task
@@ -30,6 +32,8 @@ def run_trials(
     display: tune.Callback,
 ) -> Ended:
     """Run `num_trials` more trials, or as many as the time budget or a stop signal leaves.
+
+    An error that ends all trials is kept in the run folder, in `errors/search.txt`.
 
     Returns:
         Why no more trials run.
@@ -58,5 +62,9 @@ def run_trials(
             callbacks=[Recorder(run.log, num_folds), display, TBXLoggerCallback()],
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except Exception:  # of Ray, or of a file that could not be written
+        run.log.keep_account("search", traceback.format_exc())
+        ending.why = "interrupt" if stop_signals.received else "error"
     return ending.why

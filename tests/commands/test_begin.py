@@ -42,6 +42,21 @@ def test_what_no_score_depends_on_may_change_and_the_rest_may_be_repeated(run: R
     assert resume(SearchOptions(), None, run.path, ready)[1].num_trials == 5
 
 
+def test_moved_images_and_another_cache_are_named_when_resuming(
+    run: RunFolder, xray_csv: Path, tmp_path: Path
+) -> None:
+    moved = xray_csv.with_suffix("").rename(tmp_path / "moved")
+    with pytest.raises(InputError, match="name the folder where they are now with --images"):
+        resume(SearchOptions(), None, run.path, ready)
+    given = SearchOptions.of(images=moved, cache=tmp_path / "other")
+    folder, plan = resume(given, None, run.path, ready)
+    assert {Path(path).parent for path in plan.task.data.paths} == {moved}
+    assert plan.task.cache == tmp_path / "other"
+    folder.release()
+    again = resume(SearchOptions(), None, run.path, ready)[1]
+    assert again.task.data.paths == plan.task.data.paths
+
+
 def test_every_change_of_a_score_is_refused(run: RunFolder, tmp_path: Path) -> None:
     given = SearchOptions.of(seed=4, folds=3, image_size=48, epochs=2)
     with pytest.raises(InputError) as caught:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ray import tune
+from ray.tune.experiment import Trial
 
 from search.options import SearchOptions
 from search.prepare import prepare
@@ -30,6 +31,11 @@ def ray_cluster() -> Iterator[None]:
     with cluster(None) as wait:
         wait()
         yield
+
+
+class Broken(tune.Callback):
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        raise RuntimeError("a display that fails")
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -59,6 +65,12 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
     task = dataclasses.replace(prepared.task, weights=gone)
     run_trials(run, search, task, None, resources, 2, None, tune.Callback())
     run_trials(run, search, prepared.task, None, resources, 2, None, tune.Callback())
+    account = (run.path / "errors" / "trial_00000.txt").read_text()
+    assert account.startswith("Traceback (most recent call last):")
+    assert "in find_weights" in account or "weights.py" in account
+    broken = run_trials(run, search, prepared.task, None, resources, 1, None, Broken())
+    assert broken == "error"
+    assert "a display that fails" in (run.path / "errors" / "search.txt").read_text()
     trials = run.log.table()
     assert trials["state"].tolist() == ["failed", "failed", "complete", "complete"]
     assert trials["error"][0].startswith("ValueError: ")

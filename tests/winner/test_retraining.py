@@ -10,6 +10,7 @@ from fixtures.networks import random_pixels, tiny_config
 from fixtures.winners import make_winner
 from PIL import Image
 
+from analysis.launch import only_writer
 from analysis.retrain import Retraining
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.image_files import hash_files
@@ -74,6 +75,30 @@ def test_whatever_a_model_depends_on_is_in_its_folder(retraining: Retraining) ->
     assert len(set(folders)) == len(folders)
     # neither the threshold nor the other trials change what is trained
     assert retraining.folder(best.model_copy(update={"threshold": 0.9})) == folders[0]
+
+
+def test_two_predictions_may_train_the_same_model_at_once(retraining: Retraining) -> None:
+    best = retraining.winner.best
+
+    def meanwhile(*_: object) -> None:
+        replace(retraining).model(best, lambda *_: None)
+
+    retraining.model(best, meanwhile)
+    assert [path.name for path in (retraining.run / "models").iterdir()] == [
+        retraining.folder(best).name
+    ]
+
+
+def test_two_predictions_into_one_file_are_not_made_at_once(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "out.csv"):
+        with (
+            pytest.raises(InputError, match=r"another cxr-predict is writing .*out\.csv"),
+            only_writer(tmp_path / "out.csv"),
+        ):
+            pass
+        with only_writer(tmp_path / "other.csv"):
+            pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_changed_image_is_refused_and_not_stored_under_the_old_content(

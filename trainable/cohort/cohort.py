@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
 from trainable.errors import Problems, listing
+from trainable.files import replacing, write_text
 
 MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
 EXAM_COLUMNS = ("exam", "view")
@@ -25,8 +27,8 @@ class Cohort:
     is one of its own.
 
     Attributes:
-        manifest: one row an image: `image` (the user's name for it), `path` (absolute),
-            `label` (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
+        manifest: one row an image: `image` (the user's name for it), `path` (absolute), `label`
+            (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
             "train", "valid" or "test" where there is one split), `sha256` of the file; and where
             examinations have several views `exam` (the user's name for it) and `view` (its place).
         classes: what the user calls the negative and the positive class, as they are to be
@@ -86,20 +88,27 @@ class Cohort:
         return hashlib.sha256(rows.encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write `cohort.csv` (the manifest) and `cohort.json` (all the rest) into `folder`."""
-        self.manifest.to_csv(folder / "cohort.csv", index=False)
+        """Write `cohort.csv` (the manifest) and `cohort.json` (all the rest) into `folder`.
+
+        Images in the folder or beside it are written relative to the folder, so that all can be
+        moved together.
+        """
+        paths = [_relative(path, folder) for path in self.manifest["path"]]
+        with replacing(folder / "cohort.csv") as partial:
+            self.manifest.assign(path=paths).to_csv(partial, index=False)
         about = {
+            "written_in": str(folder),
             "classes": self.classes,
             "notes": self.notes,
             "digest": self.digest,
             "grouping": asdict(self.grouping),
             "found_by": dict(self.found_by),
         }
-        (folder / "cohort.json").write_text(json.dumps(about, indent=2) + "\n")
+        write_text(folder / "cohort.json", json.dumps(about, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Cohort":
-        """Read what `save` wrote."""
+        """Read what `save` wrote; the images may be where they were, or moved with the folder."""
         manifest = pd.read_csv(
             folder / "cohort.csv",
             dtype={
@@ -116,7 +125,19 @@ class Cohort:
         negative, positive = about["classes"]
         grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
         notes, found_by = tuple(about["notes"]), about.get("found_by", {})
+        places = [
+            [os.path.normpath(place / path) for path in manifest["path"]]
+            for place in (folder, Path(about["written_in"]))
+        ]
+        manifest["path"] = max(places, key=lambda paths: sum(map(os.path.isfile, paths)))
         return cls(manifest, (negative, positive), notes, grouping, found_by)
+
+
+def _relative(path: str, folder: Path) -> str:
+    """The path from the folder to a file in it or beside it; else the path as it is."""
+    beside = folder.parent
+    is_beside = beside != beside.parent and Path(path).is_relative_to(beside)
+    return os.path.relpath(path, folder) if is_beside else path
 
 
 def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems: Problems) -> None:

@@ -58,8 +58,12 @@ def read_cohort(source: DataOptions) -> Cohort:
     return dataclasses.replace(cohort, notes=(*notes, missing))
 
 
-def require_unchanged(cohort: Cohort) -> Cohort:
+def require_unchanged(cohort: Cohort, option: str) -> Cohort:
     """The same cohort, once its images are found to have the content that was read at first.
+
+    Args:
+        cohort: Cohort of a run folder.
+        option: Option that can name another folder of the images.
 
     Raises:
         InputError: Naming every image that is missing or has changed.
@@ -67,7 +71,10 @@ def require_unchanged(cohort: Cohort) -> Cohort:
     manifest = cohort.manifest
     missing = [path for path in manifest["path"] if not Path(path).is_file()]
     if missing:
-        raise InputError(f"labelled images of the search are missing: {listing(missing)}")
+        raise InputError(
+            f"labelled images of the search are missing: {listing(missing)}; name the folder where "
+            f"they are now with {option}"
+        )
     changed = manifest.loc[manifest["sha256"] != hash_files(manifest["path"]), "path"]
     if len(changed):
         raise InputError(
