@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.assembly import TrainingData, assemble
@@ -16,7 +17,7 @@ from trainable.cohort.readers import require_unchanged
 from trainable.cohort.splits import Fold, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import default_num_gpus, pick_device
-from trainable.files import digest
+from trainable.files import digest, remove_partial
 from trainable.final import Report, fit_final
 from trainable.places import model_folder
 from trainable.store.arrays import ArrayStore
@@ -65,11 +66,11 @@ class Retraining:
             return load_model(folder)
         with stop_signals.released():
             model = self._train(member, report)
-        try:
-            save_model(model, folder)
-        except OSError:
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(folder.parent / ".lock"):
+            remove_partial(folder.parent)
             if not folder.exists():  # else another process has finished the same model first
-                raise
+                save_model(model, folder)
         return model
 
     def _train(self, member: Member, report: Report) -> FinalModel:

@@ -13,7 +13,7 @@ from search.options import SearchOptions
 from search.trial_log import TrialLog
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, explain
-from trainable.files import drop_partial_line, write_text
+from trainable.files import drop_partial_line, remove_partial, write_text
 
 FORMAT = 4
 """Version of `settings.json`. Folders of another version cannot be resumed."""
@@ -107,7 +107,7 @@ class RunFolder:
         write_text(self.path / "settings.json", text + "\n")
 
     def open(self) -> tuple[SearchOptions, Cohort]:
-        """Read what the search was asked, and drop a row that a kill cut off.
+        """Read what the search was asked, and repair what a kill has cut off.
 
         Raises:
             InputError: if this is no run folder, a search is running in it, or another version of
@@ -117,6 +117,8 @@ class RunFolder:
         self.acquire()
         options = self.read_options()
         drop_partial_line(self.log.csv)
+        for folder in (self.path, *self.log.folders):
+            remove_partial(folder)
         return options, Cohort.load(self.path)
 
     def read_options(self) -> SearchOptions:

@@ -39,6 +39,7 @@ class TrialLog:
         """Name the files in the folder `run`; `create` makes them."""
         self.csv = run / "trials.csv"
         self.errors = run / "errors"
+        self.folders = (run / "scores", self.errors)
         self._run = run
         self._states: dict[int, str] | None = None
 

@@ -16,7 +16,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The folder of `path` is made if it is missing. After an error nothing of the new content is
     left, and the old content of `path` stays. A killed process leaves a hidden folder beside
-    `path`, which no reader opens.
+    `path`, which no reader opens and `remove_partial` removes.
 
     Args:
         path: The final place. A file there is replaced; a folder there must be empty.
@@ -34,6 +34,12 @@ def replacing(path: Path) -> Iterator[Path]:
         (beside / path.name).replace(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what killed processes left of `replacing` in a folder that nobody writes to now."""
+    for beside in folder.glob(".*-????????"):
+        shutil.rmtree(beside)
 
 
 def write_text(path: Path, text: str) -> None:

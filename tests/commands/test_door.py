@@ -87,6 +87,16 @@ def test_an_interrupt_says_what_the_command_says_of_it(capsys: pytest.CaptureFix
     assert refusal(capsys, "stop", code=130) == "Stopped; kept: a.csv."
 
 
+def test_a_user_without_a_home_is_told_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert refusal(capsys, "stop", code=130) == "Stopped; kept: a.csv."
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    assert refusal(capsys, "stop").startswith("HOME must be set")
+
+
 def test_a_full_disk_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(capsys, "full", code=1) == "No space left on device: a.csv"
 

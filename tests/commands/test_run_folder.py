@@ -97,6 +97,14 @@ def test_a_row_cut_off_by_a_kill_is_dropped_and_the_others_stay(run: RunFolder) 
     assert again.log.table()["f1"].tolist() == [0.25, 0.5]
 
 
+def test_what_a_kill_left_half_written_is_removed_when_resuming(run: RunFolder) -> None:
+    for place in (".", "scores"):
+        (run.path / place / ".winner.json-x1y2z3a4").mkdir()
+    again = reopened(run)
+    again.open()
+    assert not list(run.path.rglob("*x1y2z3a4"))
+
+
 def test_scores_come_back_bit_by_bit(run: RunFolder) -> None:
     scores = np.array([0.1, np.nan, 1.0], np.float32)
     run.log.add(12, "complete", CONFIG, {}, scores=scores)

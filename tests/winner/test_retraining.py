@@ -83,10 +83,10 @@ def test_two_predictions_may_train_the_same_model_at_once(retraining: Retraining
     def meanwhile(*_: object) -> None:
         replace(retraining).model(best, lambda *_: None)
 
+    folder = retraining.folder(best)
+    (folder.parent / f".{folder.name}-x1y2z3a4").mkdir(parents=True)
     retraining.model(best, meanwhile)
-    assert [path.name for path in (retraining.run / "models").iterdir()] == [
-        retraining.folder(best).name
-    ]
+    assert {path.name for path in folder.parent.iterdir()} == {".lock", folder.name}
 
 
 def test_two_predictions_into_one_file_are_not_made_at_once(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import (
@@ -76,6 +77,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     with sentences():
         stop_signals.raise_interrupts()
+        _require_home()
         status = app(given, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         stop_signals.end()
@@ -109,6 +111,16 @@ def sentences() -> Iterator[None]:
             raise
         _print(f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror))
         sys.exit(_FAILED)
+
+
+def _require_home() -> None:
+    """Libraries keep files in the home; without one they fail late, or write to the folder `~`."""
+    try:
+        Path.home()
+    except RuntimeError as error:
+        raise InputError(
+            "HOME must be set, since this user has no home folder: set HOME to a folder to write in"
+        ) from error
 
 
 def problems_in(error: InputError | CycloptsError | ValidationError) -> list[str]:
