@@ -36,6 +36,7 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
         weights.kind, weights.kind
     )
     yield f"backbones from {start}: {', '.join(weights.backbones)}"
+    yield from (f"note: {note}" for note in weights.notes)
     few = min(len(fold.train) for fold in plan.task.folds)
     note = few_steps_note(few, max(batch_sizes), least)
     if note:

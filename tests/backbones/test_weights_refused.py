@@ -76,14 +76,18 @@ def test_an_empty_folder_is_refused_with_the_names_that_files_may_have(tmp_path:
         (lambda s: s | {"features.0.weight": s["features.0.weight"][:48]}, "shape: features.0.wei"),
         (lambda s: {k: v for k, v in s.items() if k != "features.0.bias"}, "missing: features.0.b"),
         (lambda s: s | {"features.99.bias": torch.zeros(1)}, "unknown: features.99.bias"),
-        (lambda s: {f"module.{k}": v for k, v in s.items()}, "unknown: module.classifier.1.bias"),
+        (lambda s: s | {"module.loss": torch.zeros(1)}, "unknown: module.loss"),
         (lambda _: {}, "missing: features.0.bias"),
-        (lambda s: {"state_dict": s}, "must hold a state dict"),
+        (lambda s: {"mine": s, "yours": s}, "got several: mine, yours"),
+        (lambda _: {"state_dict": {}, "epoch": 3}, "got state_dict (dict), epoch (int)"),
         (lambda s: list(s.values()), "must hold a state dict"),
         (lambda s: s | {0: torch.zeros(1)}, "must hold a state dict"),
         (lambda s: s | {"epoch": 3}, "must hold a state dict"),
     ],
-    ids=["shape", "missing", "unknown", "parallel", "empty", "nested", "list", "numbered", "epoch"],
+    ids=[
+        *("shape", "missing", "unknown", "loss", "empty", "several", "nothing", "list", "numbered"),
+        "epoch",
+    ],
 )
 def test_a_file_that_does_not_fit_is_refused_with_what_is_wrong(
     tmp_path: Path, states: dict[str, State], change: Callable[[State], object], complaint: str
@@ -125,9 +129,12 @@ def test_code_in_a_file_is_refused_and_not_executed(tmp_path: Path, plain: bool)
     assert not target.exists()
 
 
-def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
+def test_a_whole_pickled_network_is_refused_with_how_to_save_its_weights(tmp_path: Path) -> None:
     path = save_state(tmp_path, "squeezenet1_0.pth", find_backbone("squeezenet1_0").build())
-    assert f"{path} cannot be read as a state dict of tensors" in refusal(tmp_path)
+    message = refusal(tmp_path)
+    assert f"{path} cannot be read as a state dict of tensors" in message
+    assert "(torchvision.models.squeezenet.SqueezeNet)" in message
+    assert message.endswith("torch.save(model.state_dict(), FILE)")
 
 
 @pytest.mark.parametrize("kept", [0, 10, 1000, 100_000, -1])

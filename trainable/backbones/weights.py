@@ -2,15 +2,16 @@
 
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trainable.backbones import chexnet
+from trainable.backbones.state_files import SUFFIXES, StateFile, find_state, load_file_content
 from trainable.backbones.table import BACKBONES, Backbone, find_backbone
 from trainable.errors import InputError, Problems, listing
 from trainable.files import hash_file
@@ -34,12 +35,14 @@ class Weights:
         backbones: the backbones that can be had, in the order of the table.
         files: the state dict of each backbone; none for random weights.
         fingerprints: for each backbone, what names its weights in a key of stored features.
+        notes: Remarks on how the files were understood, a sentence each.
     """
 
     kind: str
     backbones: tuple[str, ...]
     files: Mapping[str, Path] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def build(self, name: str, cut: str | None = None) -> nn.Module:
         """The whole torchvision network with these weights in a body until `cut`.
@@ -139,7 +142,7 @@ def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> W
             "--weights must be imagenet, none, chexnet:FILE or a folder of state dicts; not a "
             f"folder: {folder}"
         )
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".pth", ".pt")]
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
     problems = Problems()
     found: dict[str, Path] = {}
     for name in wanted or BACKBONES:
@@ -163,25 +166,33 @@ def _checked(
     kind: str, files: Mapping[str, Path], whole: Sequence[str], problems: Problems
 ) -> Weights:
     """The weights in these files, once each is found to fit its backbone."""
-    fingerprints = {}
+    fingerprints: dict[str, str] = {}
+    notes: list[str] = []
     for name, path in files.items():
         backbone = find_backbone(name)
         try:
-            _load_body(backbone.build(), backbone, path, name in whole, kind)
+            remarks = _load_body(backbone.build(), backbone, path, name in whole, kind)
+            notes.extend(f"{path.name}: {remark}" for remark in remarks)
             fingerprints[name] = hash_file(path)
         except ValueError as error:
             problems.add(str(error))
     problems.raise_if_any()
-    return Weights(kind, tuple(files), files, fingerprints)
+    return Weights(kind, tuple(files), files, fingerprints, tuple(notes))
 
 
-def _load_body(model: nn.Module, backbone: Backbone, path: Path, whole: bool, kind: str) -> None:
+def _load_body(
+    model: nn.Module, backbone: Backbone, path: Path, whole: bool, kind: str
+) -> list[str]:
     """Load a state dict into `model`, its classifier only if it is `whole`.
+
+    Returns:
+        What was taken off to find the state dict, a phrase each.
 
     Raises:
         ValueError: if the file is no state dict of this backbone; nothing is skipped silently.
     """
-    given, expected = _read_state(path, kind), model.state_dict()
+    expected = model.state_dict()
+    given, remarks = _read_state(path, kind, expected)
     if not whole:
         head = f"{backbone.classifier}."
         given = {key: value for key, value in given.items() if not key.startswith(head)}
@@ -199,26 +210,18 @@ def _load_body(model: nn.Module, backbone: Backbone, path: Path, whole: bool, ki
             f"of another shape: {listing(sorted(shapes), 4) or 'none'}"
         )
     model.load_state_dict(given, strict=False)
+    return remarks
 
 
-def _read_state(path: Path, kind: str) -> Mapping[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged or foreign file makes the unpickler raise
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"{path} cannot be read as a state dict of tensors: {reason}") from error
+def _read_state(path: Path, kind: str, expected: Collection[str]) -> StateFile:
+    content = load_file_content(path)
     if kind.startswith(CHEXNET):
         try:
-            state = chexnet.body_state(state)
+            found = StateFile(chexnet.body_state(content), [])
         except ValueError as error:
             raise ValueError(f"{path} {error}") from error
-    if not isinstance(state, Mapping) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
-        raise ValueError(f"{path} must hold a state dict, names to tensors; got {type(state)}")
-    return _with_new_names(state)
-
-
-def _with_new_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Torchvision's file of a DenseNet still calls `norm.1` what the network calls `norm1`."""
-    return {_OLD_NAME.sub(r"\1\2", key): value for key, value in state.items()}
+    else:
+        found = find_state(content, path, expected)
+    # torchvision's file of a DenseNet still calls `norm.1` what the network calls `norm1`
+    state = {_OLD_NAME.sub(r"\1\2", key): value for key, value in found.state.items()}
+    return found._replace(state=state)
