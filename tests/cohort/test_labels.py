@@ -77,6 +77,7 @@ def test_one_finding_against_the_rest() -> None:
     values = "Effusion|Mass No_Finding Mass Effusion"
     assert read(values, positive="Effusion", negative="rest")[0] == [1, 0, 0, 1]
     assert read(values, positive="effusion", negative="rest")[0] == [1, 0, 0, 1]
+    assert read(values, positive="Effusion", negative="rest")[1] == ("rest", "Effusion")
     assert "did you mean" in refusal(values, positive="Efusion", negative="rest")
     labels, classes, note = read(values, positive="Mass", negative="No_Finding")
     assert labels == [-1, 0, 1, -1]
@@ -90,3 +91,13 @@ def test_rest_is_offered_where_there_are_three() -> None:
 
 def test_survival_is_the_opposite_of_the_outcome() -> None:
     assert read("Y N Y", name="survival")[0] == [0, 1, 0]
+
+
+def test_one_value_and_rows_that_count_as_negative_are_two_classes() -> None:
+    assert read("1.0 ? 1", missing="negative")[:2] == ([1, 0, 1], ("0", "1"))
+    assert read("1.0 -1 1", uncertain="negative")[:2] == ([1, 0, 1], ("0", "1"))
+    assert read("1 -1 ?", missing="negative", uncertain="positive")[0] == [1, 1, 0]
+    labels, classes, _ = read("Viral ? ?", missing="negative", positive="viral")
+    assert (labels, classes) == ([1, 0, 0], ("rest", "Viral"))
+    assert refusal("1 ? 1").startswith("every image must have a label")
+    assert "both classes" in refusal("1 ? 1", missing="drop")

@@ -47,6 +47,18 @@ def test_a_search_reads_back_what_was_sorted_with_its_patients(
     }
 
 
+def test_a_test_side_is_made_and_kept(xray_csv: Path, tmp_path: Path) -> None:
+    sort("--data", xray_csv, "--out", tmp_path / "one", "--shares", "50,25,25")
+    sort("--data", tmp_path / "one", "--out", tmp_path / "two", "--split", "keep")
+    for name in ("one", "two"):
+        found = read_cohort(DataOptions(data=tmp_path / name, split="keep")).manifest
+        assert found["split"].value_counts().to_dict() == {"train": 12, "valid": 6, "test": 6}
+    with pytest.raises(InputError, match="add --split merge, or drop --shares"):
+        sort_images(
+            read_cohort(DataOptions(data=tmp_path / "one", split="keep")), tmp_path / "3", (80, 20)
+        )
+
+
 def test_a_link_is_the_same_file_and_outlives_the_name_it_was_made_from(
     xray_csv: Path, tmp_path: Path
 ) -> None:
@@ -107,7 +119,7 @@ def test_a_manifest_that_lacks_an_image_is_refused(
     [
         (["--data", "no.csv"], "not found"),
         ([], "--data is missing"),
-        (["--data", "no.csv", "--shares", "a,b"], "--shares must be two percentages"),
+        (["--data", "no.csv", "--shares", "a,b"], "--shares must be two or three"),
         (["--data", "no.csv", "--views", "0"], "--views must be at least 1 (got 0)"),
         (["--data", "no.csv", "--views", "2"], "--views must be 1"),
         (["--data", "no.csv", "--sed", "2"], "Did you mean --seed?"),

@@ -40,6 +40,15 @@ def yes_or_no(values: Iterable[str]) -> dict[str, str]:
     return {value: "1" if value in _YES else "0" for value in found}
 
 
+def opposite_of(value: str) -> list[str]:
+    """The negative class that goes with a positive one, where that is known.
+
+    >>> [opposite_of(value) for value in ("1", "yes", "viral")]
+    [['0'], ['no'], []]
+    """
+    return [low for low, high in _KNOWN_CLASSES if value == high][:1]
+
+
 def two_classes(
     values: list[str],
     positive: str | None,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from trainable.cohort.classes import REST, same_value, two_classes, yes_or_no
+from trainable.cohort.classes import REST, opposite_of, same_value, two_classes, yes_or_no
 from trainable.cohort.options import DataOptions
 from trainable.errors import Problems, listing
 
@@ -55,61 +55,88 @@ def read_labels(
         options: What the user said of the labels.
         problems: Given all that cannot be decided.
     """
-    positive = None if options.positive is None else same_value(options.positive)
-    negative = None if options.negative is None else same_value(options.negative)
-    named = {positive, negative}
+    named = {same_value(one) for one in (options.positive, options.negative) if one is not None}
     plain = raw.map(same_value)
     is_missing = plain.isin(UNKNOWN_WORDS - named)
-    is_uncertain = _find_uncertain(plain, is_missing, named)
+    is_uncertain = _find_uncertain(plain, is_missing, named, is_asked=options.uncertain is not None)
     _check_left_out(images, is_missing, is_uncertain, options, problems)
     known = plain[~is_missing & ~is_uncertain]
     if not len(known):
         problems.add(f"images must have labels; all {len(raw)} in {raw.name} are missing")
         return Labels(plain.map(lambda _: -1).astype("int64"), ("", ""), "")
+    uses = _uses(is_missing, is_uncertain, options)
+    decided, classes = _decide(raw[known.index], known, uses, options, problems)
+    found = pd.Series(-1, index=raw.index, dtype="int64")
+    found[known.index] = decided
+    for rows, use in ((is_missing, options.missing), (is_uncertain, options.uncertain)):
+        if use in ("positive", "negative"):
+            found[rows] = int(use == "positive")
+    return Labels(found, classes, _note(raw, found, classes, is_missing, is_uncertain, options))
+
+
+def _decide(
+    raw: pd.Series,
+    known: pd.Series,
+    uses: set[str | None],
+    options: DataOptions,
+    problems: Problems,
+) -> tuple[pd.Series, tuple[str, str]]:
+    """Which rows are positive (1), negative (0) or neither (-1), and the names of both classes.
+
+    Args:
+        raw: Labels that are known, as the user writes them.
+        known: The same, one spelling per value.
+        uses: What all other rows count as.
+        options: What the user said of the labels.
+        problems: Given what cannot be decided.
+    """
+    positive, negative = (
+        None if one is None else same_value(one) for one in (options.positive, options.negative)
+    )
     parts = known.str.split(_BETWEEN_FINDINGS, regex=False).map(
         lambda found: {same_value(one) for one in found}
     )
-    if negative == REST and positive is not None and positive not in set(known):
-        values = sorted(set().union(*parts))
-    else:
-        values = sorted(set(known))
+    is_finding = negative == REST and positive is not None and positive not in set(known)
+    values = sorted(set().union(*parts) if is_finding else set(known))
     words = yes_or_no(values)
+    names = {value: _spellings(raw, known).get(value, value) for value in values}
     if words:
-        known, values = known.map(words), ["0", "1"]
-        positive, negative = (
-            words.get(positive or "", positive),
-            words.get(negative or "", negative),
-        )
-    opposite = str(raw.name).strip().lower() in _OPPOSITES
-    spelled = _spellings(raw[known.index], plain[known.index]) if not words else {}
-    shown = [spelled.get(value, value) for value in values]
-    names = {value: name for value, name in zip(values, shown, strict=True)}
-    chosen = two_classes(
-        shown,
+        known, names = known.map(words), {"0": "0", "1": "1"}
+        positive, negative = (words.get(one or "", one) for one in (positive, negative))
+    if is_finding and positive in names:
+        names[positive] = str(options.positive).strip()
+    is_lone = len(names) == 1
+    if is_lone and "negative" in uses:
+        names |= {other: other for other in opposite_of(values[0])}
+        negative = negative or (REST if len(names) == 1 and positive else None)
+    classes = two_classes(
+        list(names.values()),
         names.get(positive or "", options.positive),
         REST if negative == REST else names.get(negative or "", options.negative),
         "labels",
-        problems,
-        inverted=opposite,
+        # a class may be among the rows whose use is open
+        Problems() if is_lone and None in uses else problems,
+        inverted=str(raw.name).strip().lower() in _OPPOSITES,
     )
-    low, high = (same_value(name) for name in chosen)
-    is_positive = parts.map(lambda found: high in found) if negative == REST else known == high
-    found = pd.Series(-1, index=raw.index, dtype="int64")
-    found[known.index] = is_positive.astype("int64")
-    if negative != REST:
-        found[known.index[~known.isin([low, high])]] = -1
-    if options.missing == "negative":
-        found[is_missing] = 0
-    if options.uncertain in ("positive", "negative"):
-        found[is_uncertain] = int(options.uncertain == "positive")
-    return Labels(found, chosen, _note(raw, found, chosen, is_missing, is_uncertain, options))
+    low, high = (same_value(name) for name in classes)
+    if negative == REST:
+        return parts.map(lambda found: int(high in found)), classes
+    return known.map({low: 0, high: 1}).fillna(-1).astype("int64"), classes
 
 
-def _find_uncertain(plain: pd.Series, is_missing: pd.Series, named: set[str | None]) -> pd.Series:
+def _uses(is_missing: pd.Series, is_uncertain: pd.Series, options: DataOptions) -> set[str | None]:
+    """The uses of rows without a certain label, where there are some; None where one is open."""
+    rows = ((is_missing, options.missing), (is_uncertain, options.uncertain))
+    return {use for some, use in rows if some.any()}
+
+
+def _find_uncertain(
+    plain: pd.Series, is_missing: pd.Series, named: set[str], *, is_asked: bool
+) -> pd.Series:
     """Rows of -1 in a column that otherwise holds 0 and 1, or 1 and blanks."""
     values = set(plain[~is_missing])
     is_chexpert = "1" in values and values <= {"0", "1", _UNCERTAIN}
-    only_two = "0" not in values and not is_missing.any()
+    only_two = "0" not in values and not is_missing.any() and not is_asked
     if not is_chexpert or only_two or _UNCERTAIN in named:
         return pd.Series(False, index=plain.index)
     return plain == _UNCERTAIN

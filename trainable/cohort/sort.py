@@ -16,7 +16,7 @@ from trainable.files import replacing
 MANIFEST = "manifest.csv"
 """Beside the sorted folders: where each image came from, and its patient."""
 
-_SIDES = {"": "", "train": "train", "valid": "val"}
+_SIDES = {"": "", "train": "train", "valid": "val", "test": "test"}
 
 
 def sort_images(
@@ -28,7 +28,7 @@ def sort_images(
     mixed_patients: bool = False,
     link: bool = False,
 ) -> list[str]:
-    """Copy or link every image into `out`: `CLASS/`, or `train/CLASS/` and `val/CLASS/`.
+    """Copy or link every image into `out`: `CLASS/`, or below `train/`, `val/` and `test/`.
 
     `out` appears as a whole, after every copy was compared with its image. The images stay where
     they are.
@@ -36,7 +36,8 @@ def sort_images(
     Args:
         cohort: Labelled images.
         out: Folder to make.
-        shares: Percentages for training and validation; none for class folders alone.
+        shares: Percentages for training, validation and, if there is a third one, test; none for
+            class folders alone, or for the split that the cohort has.
         seed: Seed of the split.
         mixed_patients: Whether a patient may have images of both classes.
         link: Hard links, which take no room, in place of copies.
@@ -57,8 +58,12 @@ def sort_images(
         if not name.strip(". ") or {"/", "\\"} & set(name)
     )
     check_cohort(cohort, 1, mixed_patients, problems)
-    if shares and (len(shares) != 2 or sum(shares) != 100 or min(shares) < 1):
-        problems.add(f"--shares must be two percentages that add up to 100 (got {listing(shares)})")
+    if shares and (len(shares) not in (2, 3) or sum(shares) != 100 or min(shares) < 1):
+        problems.add(
+            f"--shares must be two or three percentages that add up to 100 (got {listing(shares)})"
+        )
+    if shares and cohort.is_split:
+        problems.add("--shares splits the images anew: add --split merge, or drop --shares")
     problems.raise_if_any()
     if shares:
         cohort = split_by_shares(cohort, shares, seed)

@@ -33,16 +33,17 @@ def sort(
     Args:
         options: Labelled images.
         out: Folder to make.
-        shares: Percentages for training and validation, such as 80,20; no split if not given.
+        shares: Percentages for training, validation and test, such as 80,20 or 60,20,20; no split
+            if not given.
         seed: Seed of the split.
         mixed_patients: Accept patients that have images of both classes.
         link: Make hard links, which take no room, or copies (the default).
     """
-    percentages = _percentages(shares)
     if options.data is None:
-        raise InputError("--data is missing; name a CSV file or a folder of class folders")
+        raise InputError("--data is missing; name a table or a folder of class folders")
     if options.views != 1:
         raise InputError(f"--views must be 1 to sort single images (got {options.views})")
+    percentages = _percentages(shares)
     # scikit-learn takes seconds to import: not before the command line is known to be right
     from trainable.cohort.sort import sort_images
 
@@ -61,7 +62,8 @@ def _percentages(text: str | None) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise InputError(
-            f"--shares must be two percentages that add up to 100, such as 80,20 (got {text})"
+            "--shares must be two or three percentages that add up to 100, such as 80,20 "
+            f"(got {text})"
         ) from error
 
 
