@@ -20,31 +20,6 @@ from trainable.evaluation.intervals import estimate_metrics
 from trainable.evaluation.metrics import F1Average, all_positive_f1, evaluate
 
 
-def leakage(new: NewImages, cohort: Cohort, patients: pd.Series | None = None) -> list[str]:
-    """What the new images share with the images of the training, a sentence each.
-
-    Args:
-        new: New images, whose patients may be known.
-        cohort: Cohort of the search.
-        patients: Patient of each row, as the table of labels has them.
-    """
-    found = []
-    trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
-    names = pd.Series(new.images)
-    same = names[np.isin(new.hashes, trained_on["sha256"])]
-    if len(same):
-        found.append(f"images that the model was trained on: {listing(same)}")
-    named = {
-        patient
-        for known in (new.patients, patients)
-        if known is not None
-        for patient in known[known.isin(trained_on["patient"])]
-    }
-    if named:
-        found.append(f"patients that the model was trained on: {listing(sorted(named))}")
-    return found
-
-
 @dataclass(frozen=True)
 class TrueLabels:
     """True labels and patients of the new images.
@@ -94,8 +69,7 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     said = _classes_of(rows, label_column, cohort, problems)
     problems.raise_if_any()
     names = rows[patient_column] if patient_column else None
-    patients = new.table[new.name_column] if new.patients is None else new.patients
-    numbers = pd.factorize(patients if names is None else names)[0]
+    numbers = pd.factorize(new.groups if names is None else names)[0]
     return TrueLabels(said, np.asarray(numbers, dtype=np.int64), names)
 
 

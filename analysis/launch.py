@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 from rich.console import Console
 
-from analysis.evaluate import TrueLabels, describe, leakage, read_true_labels
+from analysis.evaluate import TrueLabels, describe, read_true_labels
+from analysis.leakage import leakage
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
@@ -24,6 +27,7 @@ from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
 from trainable.final import num_networks
+from trainable.images.looks import load_looks
 from trainable.images.pixels import load_pixels
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord
@@ -32,12 +36,21 @@ from trainable.winner import Member, Winner, read_winner
 
 @dataclass(frozen=True)
 class _Checked:
-    """Everything that a prediction needs, found and checked."""
+    """Everything that a prediction needs, found and checked.
+
+    Attributes:
+        winner: Winner of the search.
+        cohort: Cohort of the search.
+        new: Images to predict.
+        truth: True labels, where they were given.
+        shared: What the new images share with the training, a phrase each.
+    """
 
     winner: Winner
     cohort: Cohort
     new: NewImages
     truth: TrueLabels | None
+    shared: tuple[str, ...]
 
 
 def launch(run: Path, options: PredictOptions, console: Console) -> None:
@@ -98,8 +111,8 @@ def _predict(
     console.print(describe_cost(models))
     for note in new.notes:
         console.print(f"note: {note}", markup=False)
-    for sentence in leakage(new, cohort):
-        console.print(f"note: the new images include {sentence}")
+    for shared in checked.shared:
+        console.print(f"note: the new images include {shared}", markup=False)
     if new.num_unlisted:
         console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
     with stop_signals.released():
@@ -178,19 +191,27 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
     new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
     if new is None:
         raise InputError(*problems.found)
-    limits = winner.statistics.limits
-    for size in {member.config.image_size for member in winner.members}:
-        problems.attempt(partial(load_pixels, new.paths, new.hashes, size, store, limits))
-    truth = None
-    if options.labels is not None:
-        csv = options.labels.expanduser()
-        truth = problems.attempt(lambda: read_true_labels(csv, new, cohort))
-        problems.found.extend(
-            f"--labels must leave out {shared}"
-            for shared in leakage(new, cohort, truth.names if truth else None)
-        )
+    looks = problems.attempt(lambda: _decode(new, winner, store))
+    truth, labels = None, options.labels
+    if labels is not None:
+        truth = problems.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
+    shared: list[str] = []
+    if looks is not None:
+        shared = leakage(new, looks, truth.names if truth else None, cohort)
+    if labels is not None:
+        problems.found.extend(f"--labels must leave out {one}" for one in shared)
     problems.raise_if_any()
-    return _Checked(winner, cohort, new, truth)
+    return _Checked(winner, cohort, new, truth, tuple(shared))
+
+
+def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uint8]:
+    """Decode the new images in all sizes that are needed; their perceptual hashes."""
+    limits = winner.statistics.limits
+    pixels = {
+        size: load_pixels(new.paths, new.hashes, size, store, limits)
+        for size in {member.config.image_size for member in winner.members}
+    }
+    return load_looks(pixels[max(pixels)], new.hashes, store)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

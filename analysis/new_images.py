@@ -1,6 +1,5 @@
 """The new images: which there are, whose they are, and the rows that a template asks for."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.new_patients import known_patients, listed_patients
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.columns import find_column
+from trainable.cohort.dicom_columns import with_dicom_columns
 from trainable.cohort.exams import Grouping, group_images
 from trainable.cohort.image_files import hash_files, list_folder
 from trainable.cohort.names import ImageNames, locate
-from trainable.cohort.readers import find_patient
 from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
+from trainable.images.pixels import check_readable
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class NewImages:
         hashes: SHA-256 of each file.
         exam_images: int64 (num_rows, views), numbers of the images of each row, -1 where a view is
             missing.
-        patients: of each row, from the table of the images or the pattern of the search; else None.
+        patients: of each row, once for each way to know them: from the table of the images, from
+            the template, by the pattern of the search, from DICOM files; "" where not known.
         notes: remarks on how the folder or table was understood.
         num_unlisted: images or examinations found that the template does not ask for.
     """
@@ -43,9 +45,15 @@ class NewImages:
     paths: tuple[str, ...]
     hashes: tuple[str, ...]
     exam_images: NDArray[np.int64]
-    patients: pd.Series | None
+    patients: tuple[pd.Series, ...]
     num_unlisted: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> pd.Series:
+        """The patient of each row; the row's own name where patients are not known of all rows."""
+        known = (one for one in self.patients if (one != "").all())
+        return next(known, self.table[self.name_column])
 
     def rows_named(self, names: pd.Series, problems: Problems) -> pd.Series:
         """Which rows to write are named so in another table; -1 for names of none of them.
@@ -108,15 +116,21 @@ def find_new_images(images: Path, template: Path | None, cohort: Cohort) -> NewI
     else:
         names, exam_images = _images_of(asked, listed, grouping, problems)
     paths = tuple(locate(names, folders, problems, notes))
+    if problems.found:
+        check_readable([path for path in paths if path], problems)
     problems.raise_if_any()
-    patients = None
+    firsts = exam_images.max(axis=1)
+    patients = known_patients(
+        [str(names.iloc[number]) for number in firsts],
+        [paths[number] for number in firsts],
+        folders, cohort, problems,
+    )  # fmt: skip
+    column = find_column("patient", table, None, problems, before=cohort.found_by.get("patient"))
+    if column is not None:
+        patients.insert(0, table[column])
     if "patient" in listed:
-        patients = _patients_of(asked, listed.drop_duplicates(unit), unit)
-    elif pattern := cohort.found_by.get("patient_pattern"):
-        regex = re.compile(pattern)
-        firsts = [names.iloc[numbers.max()] for numbers in exam_images]
-        found = [find_patient(regex, str(name)) for name in firsts]
-        patients = pd.Series(found) if any(found) else None
+        patients.insert(0, listed_patients(asked, listed.drop_duplicates(unit), unit))
+    problems.raise_if_any()
     return NewImages(
         table,
         name_column,
@@ -125,20 +139,10 @@ def find_new_images(images: Path, template: Path | None, cohort: Cohort) -> NewI
         paths,
         tuple(hash_files(paths)),
         exam_images,
-        patients,
+        tuple(patients),
         max(0, num_found - len(table)),
         tuple(notes),
     )
-
-
-def _patients_of(asked: pd.Series, listed: pd.DataFrame, unit: str) -> pd.Series:
-    """The patient of each row to write, as the list of images or examinations has it."""
-    if unit == "exam":
-        return listed.set_index(unit)["patient"].reindex(asked)
-    matcher = ImageNames(Path("/"), zip(listed["image"], listed["image"], strict=True))
-    patients = dict(zip(listed["image"], listed["patient"], strict=True))
-    found = [matcher.find(str(name)) for name in asked]
-    return pd.Series([patients.get(names[0], "") if names else "" for names in found])
 
 
 def _list(images: Path, cohort: Cohort, problems: Problems) -> tuple[pd.DataFrame, list[Path]]:
@@ -147,22 +151,24 @@ def _list(images: Path, cohort: Cohort, problems: Problems) -> tuple[pd.DataFram
     if images.is_dir():
         if grouping.views > 1:
             problems.add(
-                f"--images must be a CSV whose columns say which images are of one examination, as "
-                f"in the search; {images} is a folder"
+                "--images must be a table whose columns say which images are of one examination, "
+                f"as in the search; {images} is a folder"
             )
         names = [path.relative_to(images).as_posix() for path in list_folder(images).images]
         return pd.DataFrame({"image": names}, dtype=str), [images]
     raw, _ = read_table(images, "--images")
     before = cohort.found_by
     column = find_column("image", raw, None, problems, before=before.get("image"), has_option=False)
+    beside = [images.parent / images.stem, images.parent / "images", images.parent]
+    folders = [folder for folder in beside if folder.is_dir()]
+    wanted = (grouping.exam_column, grouping.view_column)
+    raw = with_dicom_columns(raw, column, wanted, folders, problems)
     grouping = grouping.found_in(raw, problems)
     problems.raise_if_any()
     listed = pd.DataFrame({"image": raw[column or ""]})
     patient_column = find_column("patient", raw, None, problems, before=before.get("patient"))
     if patient_column:
         listed["patient"] = raw[patient_column]
-    beside = [images.parent / images.stem, images.parent / "images", images.parent]
-    folders = [folder for folder in beside if folder.is_dir()]
     return listed.join(grouping.read(raw, listed["image"], problems)), folders
 
 

@@ -111,6 +111,8 @@ class AdvancedOptions(_Options):
 
     mixed_patients: bool = False
     """Accept patients that have images of both classes."""
+    group_duplicates: bool = False
+    """Keep images that look the same on one side of every split, as if of one patient."""
     seed: Annotated[int, Parameter(metavar="N")] = Field(0, ge=0)
     """Seed of the folds, the heads, the order of images and the sampler."""
     max_concurrent: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)

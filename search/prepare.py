@@ -17,6 +17,12 @@ from search.space.protocol import SearchSpace
 from trainable.assembly import TrainingData
 from trainable.backbones.weights import NONE, Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
+from trainable.cohort.look_alikes import (
+    describe_look_alikes,
+    find_look_alikes,
+    keep_together,
+    with_looks,
+)
 from trainable.cohort.options import DataOptions
 from trainable.cohort.readers import read_cohort, require_unchanged
 from trainable.cohort.splits import make_folds, rows_of, split_by_shares
@@ -24,6 +30,7 @@ from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems, flag
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.images.intensity import Limits
+from trainable.images.looks import load_looks
 from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import (
     cohort_limits,
@@ -96,7 +103,8 @@ def prepare(asked: SearchOptions, images: DataOptions | None = None) -> SearchPl
     plan = _plan(
         options,
         lambda: asked_space(options),
-        lambda: _split(read_cohort(images or options.data), options),
+        lambda: read_cohort(images or options.data),
+        lambda cohort: _split(cohort, options),
     )
     if options.space.warm_start is None:
         return plan
@@ -115,13 +123,19 @@ def prepare_again(options: SearchOptions, cohort: Cohort, space: SearchSpace) ->
     Raises:
         InputError: Naming every problem found, and every image that is missing or has changed.
     """
-    return _plan(options, lambda: space, lambda: require_unchanged(cohort, "--images"))
+    return _plan(
+        options,
+        lambda: space,
+        lambda: require_unchanged(cohort, "--images"),
+        lambda same: same,
+    )
 
 
 def _plan(
     options: SearchOptions,
     read_space: Callable[[], SearchSpace],
     read_cohort: Callable[[], Cohort],
+    split: Callable[[Cohort], Cohort],
 ) -> SearchPlan:
     problems = Problems()
     cache = options.advanced.cache
@@ -129,19 +143,23 @@ def _plan(
     cache = cache if cache.parts[:1] == ("~",) else cache.resolve()
     cache_bytes = options.advanced.cache_bytes
     found = problems.attempt(lambda: _with_weights(read_space(), options))
-    cohort = problems.attempt(read_cohort)
-    if cohort is None:
+    read = problems.attempt(read_cohort)
+    if read is None:
         raise InputError(*problems.found)
     scoring, seed = options.scoring, options.advanced.seed
     if scoring.prefer_simple and scoring.team not in (None, 1):
         problems.add(f"--prefer-simple chooses one trial: drop it, or drop --team {scoring.team}")
-    check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, problems)
     # images that cannot be read are reported beside all other problems, whatever their size
     sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)
-    decoded = problems.attempt(lambda: _decode(cohort, sizes, cache, cache_bytes))
+    decoded = problems.attempt(lambda: _decode(read, sizes, cache, cache_bytes))
+    arranged = problems.attempt(lambda: _arrange(read, decoded, options, split))
+    if arranged is None:
+        raise InputError(*problems.found)
+    cohort, look_alikes = arranged
+    check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, problems)
     if problems.found or found is None or decoded is None:
         raise InputError(*problems.found)
-    pixels, limits, odd_images = decoded
+    pixels, limits, odd_images = decoded.pixels, decoded.limits, decoded.odd_images
     space, weights = found[0].with_views(cohort.grouping.views), found[1]
     shown = pixels[max(pixels)]
     if len(rows_of(cohort, "test")):
@@ -158,14 +176,15 @@ def _plan(
         objective=scoring.objective,
     )
     num_trials = options.run.trials or len(space.experiments.rows) or _NUM_TRIALS
-    return SearchPlan(options, cohort, space, pixels, task, num_trials, odd_images)
+    return SearchPlan(options, cohort, space, pixels, task, num_trials, (*odd_images, *look_alikes))
 
 
 class _Decoded(NamedTuple):
-    """All images by their size, the values of black and white, and notes on odd images."""
+    """All images by their size, the values of black and white, looks, and notes on odd images."""
 
     pixels: Mapping[int, NDArray[np.uint8]]
     limits: Limits | None
+    looks: NDArray[np.uint8]
     odd_images: tuple[str, ...]
 
 
@@ -176,7 +195,25 @@ def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path, cache_bytes: int)
     limits = cohort_limits(surveys)
     pixels = {size: load_pixels(paths, hashes, size, store, limits) for size in sizes}
     odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, pixels[max(pixels)])
-    return _Decoded(pixels, limits, tuple(odd))
+    looks = load_looks(pixels[max(pixels)], hashes, store)
+    return _Decoded(pixels, limits, looks, tuple(odd))
+
+
+def _arrange(
+    cohort: Cohort,
+    decoded: _Decoded | None,
+    options: SearchOptions,
+    split: Callable[[Cohort], Cohort],
+) -> tuple[Cohort, tuple[str, ...]]:
+    """The cohort on its sides, and notes on images that look the same."""
+    if decoded is None:
+        return split(cohort), ()
+    cohort = with_looks(cohort, decoded.looks)
+    pairs = find_look_alikes(cohort)
+    if options.advanced.group_duplicates:
+        cohort = keep_together(cohort, pairs)
+    cohort = split(cohort)
+    return cohort, tuple(describe_look_alikes(cohort, pairs))
 
 
 def asked_space(options: SearchOptions) -> SearchSpace:

@@ -168,3 +168,11 @@ def test_file_that_is_no_table_is_refused(csv: Path, content: bytes) -> None:
 def test_data_must_be_named_and_there(data: Path | None) -> None:
     (problem,) = problems_of(DataOptions(data=data))
     assert "demo" in problem
+
+
+def test_unreadable_images_are_told_beside_missing_ones(csv: Path) -> None:
+    (csv.parent / "a.png").write_bytes(b"no image")
+    csv.write_text("filename,died\na.png,0\nabsent.png,1\n")
+    missing, unreadable = problems_of(DataOptions(data=csv))
+    assert "not found" in missing
+    assert "a.png (no image, or of a kind that is not read)" in unreadable

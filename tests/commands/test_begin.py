@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from search.begin import begin, resume
 from search.options import SearchOptions
@@ -88,3 +89,25 @@ def test_a_list_of_rows_runs_all_its_rows_unless_fewer_are_asked_for(
     with pytest.raises(InputError, match=r"--trials must be at most the 3 rows \(got 4\)"):
         begin(SearchOptions.of(**options, trials=4), tmp_path / "more", ready)
     assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_copy_under_another_patient_is_told_or_kept_on_one_side(
+    xray_csv: Path, tmp_path: Path, grouped: bool
+) -> None:
+    images = xray_csv.with_suffix("")
+    with Image.open(images / "patient009_0.png") as image:
+        image.save(images / "patient010_0.png", compress_level=1)
+    asked = SearchOptions.of(
+        data=xray_csv, weights="none", backbones="squeezenet1_0", image_size=32, folds=2,
+        repeats=1, cache=tmp_path / "cache", group_duplicates=grouped,
+    )  # fmt: skip
+    folder, plan = begin(asked, tmp_path / "run", ready)
+    folder.release()
+    told = [note for note in plan.odd_images if "patient009_0.png and patient010_0.png" in note]
+    assert bool(told) is not grouped
+    assert plan.cohort.manifest["patient"].nunique() == 12 - grouped
+    resumed, again = resume(SearchOptions(), None, tmp_path / "run", ready)
+    resumed.release()
+    assert again.cohort.digest == plan.cohort.digest
+    assert len(again.odd_images) == len(plan.odd_images)

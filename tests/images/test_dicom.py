@@ -1,16 +1,12 @@
 """DICOM files are read as a viewer shows them, or refused in a sentence; pydicom makes them."""
 
-import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
-from numpy.typing import NDArray
+from fixtures.dicoms import RAMP, SIZE, dataset, written
 from pydicom.uid import (
-    DigitalXRayImageStorageForPresentation,
-    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
@@ -19,34 +15,6 @@ from pydicom.uid import (
 from trainable.images.decoding import UnreadableImageError, decode, survey
 from trainable.images.dicom import is_dicom
 from trainable.images.intensity import Limits
-
-SIZE = 32
-RAMP = np.linspace(0, 4095, SIZE * SIZE).reshape(SIZE, SIZE).astype(np.uint16)
-
-
-def dataset(pixels: NDArray[Any] = RAMP, **elements: Any) -> pydicom.Dataset:
-    found = pydicom.Dataset()
-    found.file_meta = pydicom.dataset.FileMetaDataset()
-    found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    found.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    found.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-    found.SOPClassUID = found.file_meta.MediaStorageSOPClassUID
-    found.SOPInstanceUID = found.file_meta.MediaStorageSOPInstanceUID
-    found.Rows, found.Columns = pixels.shape[-2:]
-    found.BitsAllocated = 8 * pixels.itemsize
-    found.BitsStored = 12 if pixels.itemsize == 2 else 8
-    found.HighBit, found.PixelRepresentation, found.SamplesPerPixel = found.BitsStored - 1, 0, 1
-    found.PhotometricInterpretation = "MONOCHROME2"
-    found.PixelData = pixels.tobytes()
-    for name, value in elements.items():
-        setattr(found, name, value)
-    return found
-
-
-def written(found: pydicom.Dataset) -> bytes:
-    file = io.BytesIO()
-    pydicom.dcmwrite(file, found, enforce_file_format=True)
-    return file.getvalue()
 
 
 def test_twelve_bits_are_shown_by_the_limits_of_the_cohort(tmp_path: Path) -> None:

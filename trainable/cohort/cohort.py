@@ -31,6 +31,8 @@ class Cohort:
             (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
             "train", "valid" or "test" where there is one split), `sha256` of the file; and where
             examinations have several views `exam` (the user's name for it) and `view` (its place).
+            A search adds `look`, the perceptual hash, and, where images that look the same count as
+            one patient, `own_patient`, the patient as the user has it.
         classes: what the user calls the negative and the positive class, as they are to be
             written in a predictions file.
         notes: remarks for the user on how the input was understood, a sentence each.
@@ -118,6 +120,8 @@ class Cohort:
                 "split": str,
                 "sha256": str,
                 "exam": str,
+                "look": str,
+                "own_patient": str,
             },
             keep_default_na=False,
         )

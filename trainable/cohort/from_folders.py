@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.classes import REST, two_classes
+from trainable.cohort.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
 from trainable.cohort.from_table import LabelledImages
 from trainable.cohort.image_files import READ, list_folder, list_images
 from trainable.cohort.names import ImageNames
@@ -22,6 +23,7 @@ _SIDES = {
 def read_folders(folder: Path, source: DataOptions, problems: Problems) -> LabelledImages:
     """Read class folders, or `train/`, `val/` and `test/` of class folders each."""
     notes = list_folder(folder).notes(folder)
+    _check_table_options(folder, source, problems)
     if source.views > 1 or source.exam_column or source.view_column:
         problems.add(
             "--views, --exam-column and --view-column need a table, whose columns say which images "
@@ -52,10 +54,38 @@ def read_folders(folder: Path, source: DataOptions, problems: Problems) -> Label
     problems.raise_if_any()
     table = pd.concat(tables, ignore_index=True)
     table = table.sort_values(["split", "label"], kind="stable", key=_in_order, ignore_index=True)
-    _add_listed_patients(folder / "manifest.csv", folder, table, notes, problems)
+    columns = {}
+    if source.patient_column:
+        columns["patient"] = source.patient_column
+        _add_dicom_patients(table, folder, source.patient_column, notes, problems)
+    else:
+        _add_listed_patients(folder / "manifest.csv", folder, table, notes, problems)
     if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
         classes = ("0", "1")
-    return LabelledImages(table, classes, notes)
+    return LabelledImages(table, classes, notes, columns=columns)
+
+
+def _check_table_options(folder: Path, source: DataOptions, problems: Problems) -> None:
+    given = {"image": source.image_column, "label": source.label_column}
+    if not is_dicom_column(source.patient_column):
+        given["patient"] = source.patient_column
+    named = [f"--{kind}-column {name}" for kind, name in given.items() if name]
+    if named:
+        problems.add(
+            f"{listing(named)} names a column of a table; {folder} is a folder, whose patients are "
+            f"found with --patient-pattern, or with --patient-column {PATIENT} in DICOM files"
+        )
+
+
+def _add_dicom_patients(
+    table: pd.DataFrame, folder: Path, column: str, notes: list[str], problems: Problems
+) -> None:
+    read = with_dicom_columns(table[["path"]], "path", [column], [folder], problems)
+    table["patient"] = read[column]
+    without = table.loc[table["patient"] == "", "image"]
+    if len(without):
+        problems.add(f"every image must have a patient in {column}; without: {listing(without)}")
+    notes.append(f"patients from {column}: {table['patient'].nunique()} for {len(table)} images")
 
 
 def _in_order(column: pd.Series) -> pd.Series:

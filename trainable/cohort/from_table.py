@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.columns import find_column, plain_name
+from trainable.cohort.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, find_grouping
 from trainable.cohort.labels import read_labels
 from trainable.cohort.layouts import Layout, find_layout, with_images
@@ -44,6 +45,9 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
     if layout is not None:
         raw = _rows_of(with_images(raw, layout, file), layout, notes)
     columns = _find_columns(raw, source, layout, problems)
+    folders = _folders(file, source)
+    wanted = (source.patient_column, source.exam_column, source.view_column)
+    raw = with_dicom_columns(raw, columns.get("image"), wanted, folders, problems)
     grouping = ONE_IMAGE_EACH
     if source.views > 1:
         grouping = find_grouping(
@@ -59,15 +63,16 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
         settings = source.model_copy(update={"missing": layout.missing})
     labels = read_labels(raw[columns["label"]], table["image"], settings, problems)
     table["label"] = labels.values
+    if not problems.found:  # otherwise images that are not there are reported for all rows
+        table = table[table["label"] >= 0].copy()
     if "patient" in columns:
         table["patient"] = raw[columns["patient"]]
     _check_filled(table, problems)
-    table = table.join(grouping.read(raw, table["image"], problems))
-    if not problems.found:  # otherwise images that are not there are reported for all rows
-        table = table[table["label"] >= 0].reset_index(drop=True)
+    table = table.join(grouping.read(raw.loc[table.index], table["image"], problems))
+    table = table.reset_index(drop=True)
     if layout is not None and layout.several_rows:
         table = _one_row_each(table, notes)
-    table["path"] = locate(table["image"], _folders(file, source), problems, notes)
+    table["path"] = locate(table["image"], folders, problems, notes)
     kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     notes.insert(0, f"columns: {read}; {labels.note}")
@@ -99,10 +104,13 @@ def _find_columns(
     found = {}
     for kind, name in asked.items():
         of_layout = getattr(layout, kind, None) if layout else None
-        column = find_column(
-            kind,  # type: ignore[arg-type]
-            raw, name or plain.get(of_layout or ""), problems,
-        )  # fmt: skip
+        if kind == "patient" and is_dicom_column(name):
+            column = name
+        else:
+            column = find_column(
+                kind,  # type: ignore[arg-type]
+                raw, name or plain.get(of_layout or ""), problems,
+            )  # fmt: skip
         if column is not None:
             found[kind] = column
     return found

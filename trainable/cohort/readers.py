@@ -7,12 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
+from trainable.cohort.dicom_columns import PATIENT
 from trainable.cohort.exams import check_exams, describe_missing
 from trainable.cohort.from_folders import read_folders
 from trainable.cohort.from_table import read_labelled_table
 from trainable.cohort.image_files import hash_files
 from trainable.cohort.options import DataOptions
 from trainable.errors import InputError, Problems, listing
+from trainable.images.decoding import SUFFIXES
+from trainable.images.pixels import check_readable
 
 
 def read_cohort(source: DataOptions) -> Cohort:
@@ -33,6 +36,8 @@ def read_cohort(source: DataOptions) -> Cohort:
         raise InputError(
             f"--data must be a table, a folder of class folders, or demo; not found: {data}"
         )
+    if problems.found:
+        check_readable([path for path in read.table["path"] if path], problems)
     problems.raise_if_any()
     table, classes, notes, grouping = read.table, read.classes, read.notes, read.grouping
     pattern = source.patient_pattern or read.patient_pattern
@@ -118,14 +123,16 @@ def _patients(
 
 
 def _own_patients(table: pd.DataFrame, notes: list[str]) -> pd.Series:
+    are_dicom = not any(Path(path).suffix.lower() in SUFFIXES for path in table["path"])
+    options = f"--patient-column{f' {PATIENT}' * are_dicom} or --patient-pattern"
     if "exam" in table:
         notes.append(
-            "no patients given (--patient-column or --patient-pattern): every examination counts "
+            f"no patients given ({options}): every examination counts "
             "as its own patient, so two of one patient may fall on both sides of a fold"
         )
         return table["exam"]
     notes.append(
-        "no patients given (--patient-column or --patient-pattern): every image counts as its own "
+        f"no patients given ({options}): every image counts as its own "
         "patient, so two images of one patient may fall on both sides of a fold"
     )
     first = table.groupby("sha256")["image"].transform("first")

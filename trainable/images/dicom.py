@@ -1,11 +1,14 @@
 """DICOM files: known by their name or their preamble, read by pydicom."""
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainable.errors import InputError
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic"})
 """File endings (lower case) of DICOM files; many have none."""
@@ -35,6 +38,40 @@ class DicomPicture(NamedTuple):
     is_inverted: bool
 
 
+def _pydicom() -> Any:
+    try:
+        import pydicom
+    except ImportError as error:
+        raise InputError(
+            "a DICOM file needs pydicom: install the extra `dicom` (uv sync --extra dicom)"
+        ) from error
+    return pydicom
+
+
+def known_keywords() -> Collection[str]:
+    """The keywords of all elements that DICOM names, such as PatientID.
+
+    Raises:
+        InputError: If pydicom is missing.
+    """
+    keywords: Collection[str] = _pydicom().datadict.keyword_dict.keys()
+    return keywords
+
+
+def read_element(file: Path, keyword: str) -> str:
+    """The value of an element of a file, as text; "" if the file has none.
+
+    Raises:
+        InputError: If the file is no DICOM file, or pydicom is missing.
+    """
+    pydicom = _pydicom()
+    try:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[keyword])
+        return str(dataset.get(keyword) or "").strip()
+    except Exception as error:  # a foreign file can make the reader raise anything
+        raise InputError(f"{file}: {str(error).strip() or type(error).__name__}") from error
+
+
 def read_dicom(data: bytes) -> DicomPicture:
     """Read the picture in a DICOM file.
 
@@ -45,14 +82,10 @@ def read_dicom(data: bytes) -> DicomPicture:
         ValueError: If this is no DICOM file of one frame of a grey or colour picture, or pydicom
             is missing.
     """
+    pydicom = _pydicom()
     try:
-        import pydicom
         from pydicom.pixels import apply_modality_lut, apply_voi_lut
-    except ImportError as error:
-        raise ValueError(
-            "a DICOM file needs pydicom: install the extra `dicom` (uv sync --extra dicom)"
-        ) from error
-    try:
+
         dataset = pydicom.dcmread(io.BytesIO(data), force=True)
         if "PixelData" not in dataset:
             raise ValueError("the file has no picture")

@@ -9,7 +9,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from trainable.errors import InputError, listing
+from trainable.errors import InputError, Problems, listing
 from trainable.files import digest
 from trainable.images.decoding import (
     DECODE_RULE,
@@ -20,6 +20,8 @@ from trainable.images.decoding import (
 )
 from trainable.images.intensity import Limits, common_limits
 from trainable.store.arrays import ArrayStore
+
+_SMALL = 32  # pixels a side, where pixels are not used
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,16 @@ def pixel_statistics(pixels: NDArray[np.uint8], limits: Limits | None = None) ->
     return PixelStatistics(mean, variance**0.5, limits)
 
 
+def check_readable(paths: Sequence[str], problems: Problems) -> None:
+    """Decode images and keep none of them, to name those that cannot be read.
+
+    It is for input that is refused in any case, so that all its problems are told at once.
+    """
+    failed = _failed(paths, range(len(paths)), lambda _, data: decode(data, _SMALL))
+    if failed:
+        problems.add(_unreadable(failed))
+
+
 def _failed(
     paths: Sequence[str], rows: Sequence[int], use: Callable[[int, bytes], object]
 ) -> list[str]:
@@ -153,4 +165,8 @@ def _failed(
 
 
 def _refuse(failed: Sequence[str]) -> None:
-    raise InputError(f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}")
+    raise InputError(_unreadable(failed))
+
+
+def _unreadable(failed: Sequence[str]) -> str:
+    return f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}"

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from trainable.disk import writing
 from trainable.store.locks import lock
 
-KINDS = ("survey", "pixels", "features", "activations", "weights")
+KINDS = ("survey", "looks", "pixels", "features", "activations", "weights")
 """Kinds of arrays and files; the name of each begins with its kind."""
 
 DOWNLOADS, UNFINISHED = "remote", "unfinished"

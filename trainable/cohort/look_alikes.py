@@ -1,0 +1,76 @@
+"""Images of a cohort that look the same: to be named, or to be kept on one side of every split."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from trainable.cohort.cohort import Cohort
+from trainable.errors import listing
+from trainable.images.looks import LOOK_BYTES, find_alike
+
+
+def with_looks(cohort: Cohort, looks: NDArray[np.uint8]) -> Cohort:
+    """The cohort with its column `look`, which copies of its images are found by later.
+
+    Args:
+        cohort: Labelled images.
+        looks: (num_images, 32), perceptual hashes.
+    """
+    texts = [row.tobytes().hex() for row in looks]
+    return dataclasses.replace(cohort, manifest=cohort.manifest.assign(look=texts))
+
+
+def looks_of(cohort: Cohort) -> NDArray[np.uint8]:
+    """Shape (num_images, 32): perceptual hashes; no rows in the cohort of an older search."""
+    texts = cohort.manifest.get("look", pd.Series(dtype=str))
+    return np.array([[*bytes.fromhex(text)] for text in texts], np.uint8).reshape(-1, LOOK_BYTES)
+
+
+def find_look_alikes(cohort: Cohort) -> NDArray[np.int64]:
+    """Pairs (num_pairs, 2) of different files that look the same, as rows of the manifest."""
+    looks, hashes = looks_of(cohort), cohort.manifest["sha256"].to_numpy()
+    pairs = find_alike(looks, looks)
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    is_copy = hashes[pairs[:, 0]] == hashes[pairs[:, 1]]
+    return np.asarray(pairs[~is_copy])
+
+
+def keep_together(cohort: Cohort, pairs: NDArray[np.int64]) -> Cohort:
+    """The cohort with one patient for all images that look the same.
+
+    The column `own_patient` keeps the patients as they were.
+    """
+    patients, names = cohort.manifest["patient"].factorize()
+    links = coo_array((np.ones(len(pairs)), patients[pairs].T), shape=(len(names), len(names)))
+    _, groups = connected_components(links, directed=False)
+    first = np.unique(groups, return_index=True)[1]
+    own = cohort.manifest.get("own_patient", cohort.manifest["patient"])
+    together = names[first[groups[patients]]]
+    manifest = cohort.manifest.assign(patient=together, own_patient=own)
+    return dataclasses.replace(cohort, manifest=manifest)
+
+
+def describe_look_alikes(cohort: Cohort, pairs: NDArray[np.int64]) -> Iterator[str]:
+    """A sentence for images that look the same but have two labels, sides or patients."""
+    first, second = (cohort.manifest.iloc[pairs[:, place]] for place in (0, 1))
+
+    def differs(column: str) -> NDArray[np.bool_]:
+        return np.asarray(first[column].to_numpy() != second[column].to_numpy())
+
+    two_labels, two_sides = differs("label"), differs("split")
+    two_patients = differs("patient") & ~two_labels & ~two_sides
+    advice = "to keep them together, use --group-duplicates"
+    for rows, what in (
+        (two_labels, "have two labels"),
+        (two_sides & ~two_labels, "are on two sides of the split, so the score is too high"),
+        (two_patients, f"count as two patients, so a score can be too high; {advice}"),
+    ):
+        if rows.any():
+            names = zip(first["image"][rows], second["image"][rows], strict=True)
+            pairs_text = listing(f"{one} and {other}" for one, other in names)
+            yield f"images look the same but {what} (pairs: {int(rows.sum())}): {pairs_text}"
