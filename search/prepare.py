@@ -124,10 +124,7 @@ def prepare_again(options: SearchOptions, cohort: Cohort, space: SearchSpace) ->
         InputError: Naming every problem found, and every image that is missing or has changed.
     """
     return _plan(
-        options,
-        lambda: space,
-        lambda: require_unchanged(cohort, "--images"),
-        lambda same: same,
+        options, lambda: space, lambda: require_unchanged(cohort, "--images"), lambda same: same
     )
 
 

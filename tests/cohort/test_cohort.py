@@ -135,7 +135,7 @@ def test_save_and_load_keep_every_cell_and_remark(
     manifest = pd.DataFrame(
         {
             "image": names,
-            "path": [f"/images/{name}" for name in names],
+            "path": [f"/images/{name}.png" for name in names],
             "label": np.array([0, 1, 0, 1, 0, 1], np.int64),
             "patient": patients,
             "split": ["", "", "train", "train", "valid", "valid"],

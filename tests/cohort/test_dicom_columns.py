@@ -76,7 +76,7 @@ def test_an_image_without_the_element_is_named(csv: Path) -> None:
 def test_files_of_other_kinds_are_named(csv: Path) -> None:
     (csv.parent / "images" / "1.dcm").write_bytes(b"no DICOM")
     source = DataOptions(data=csv, patient_column=PATIENT)
-    assert problems_of(source) == (f"{PATIENT} needs DICOM files; other files: 1",)
+    assert problems_of(source)[0] == f"{PATIENT} needs DICOM files; other files: 1"
 
 
 def test_an_unknown_element_is_refused_with_the_nearest(csv: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from trainable.errors import listing
@@ -50,6 +49,8 @@ def load_file_content(path: Path) -> object:
     """
     try:
         if path.suffix == _SAFETENSORS:
+            from safetensors.torch import load_file  # training alone does without it
+
             return load_file(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN):
             # of a plain pickle, which is refused below in a sentence
