@@ -7,6 +7,7 @@ import pytest
 from fixtures.cohorts import patients_of, problems_of
 from fixtures.dicoms import RAMP, dataset, written
 
+from analysis.new_images import find_new_images
 from trainable.cohort.options import DataOptions
 from trainable.cohort.readers import read_cohort
 
@@ -90,3 +91,17 @@ def test_a_column_is_refused_for_a_folder(tmp_path: Path) -> None:
     (problem,) = problems_of(DataOptions(data=tmp_path, patient_column="patient"))
     assert "--patient-column patient names a column of a table" in problem
     assert "--patient-pattern" in problem
+
+
+def test_new_examinations_have_their_views_in_their_files(csv: Path) -> None:
+    source = DataOptions(
+        data=csv, views=2, exam_column="dicom:StudyInstanceUID", view_column="dicom:ViewPosition"
+    )
+    cohort = read_cohort(source)
+    table = csv.parent / "new.csv"
+    table.write_text("image\n3\n0\n1\n2\n")
+    new = find_new_images(table, None, cohort)
+    assert new.table["exam"].tolist() == ["1.2.1", "1.2.0"]
+    named = [[new.images[number] for number in numbers] for numbers in new.exam_images]
+    assert named == [["3", "2"], ["1", "0"]]
+    assert new.groups.tolist() == ["p1", "p0"]
