@@ -24,6 +24,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.places import find_images
 from trainable.cohort.splits import rows_of, seen_rows
 from trainable.commands.stop import stop_signals
+from trainable.disk import try_to_write, writing
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
 from trainable.final import num_networks
@@ -32,6 +33,9 @@ from trainable.images.pixels import load_pixels
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord
 from trainable.winner import Member, Winner, read_winner
+
+_ROW_BYTES = 400
+"""Room per row of the two files of predictions, at most."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,11 @@ def launch(run: Path, options: PredictOptions, console: Console) -> None:
 def only_writer(out: Path) -> Iterator[None]:
     """Keep another prediction from writing the same file, from before the first look at it."""
     out = out.expanduser()
-    out.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out.with_name(f".{out.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        with writing(out.parent, "--out"):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(
             f"another cxr-predict is writing {out}: wait for it, or name another file with --out"
@@ -177,7 +182,9 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
     """Check everything before anything is trained."""
     problems = Problems()
     for file in (options.out, options.scores_out):
-        if file.exists() and not options.overwrite:
+        if file.is_dir():
+            problems.add(f"--out must name a file; {file} is a folder")
+        elif file.exists() and not options.overwrite:
             problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
     found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
     if found is None:
@@ -191,6 +198,8 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
     new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
     if new is None:
         raise InputError(*problems.found)
+    try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
+    try_to_write(run, "RUN, a copy of this one")
     looks = problems.attempt(lambda: _decode(new, winner, store))
     truth, labels = None, options.labels
     if labels is not None:
@@ -216,5 +225,5 @@ def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uin
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as a whole: a kill leaves the old file or the new one."""
-    with replacing(path) as partial:
+    with writing(path.parent, "--out"), replacing(path) as partial:
         table.to_csv(partial, index=False)

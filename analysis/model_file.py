@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
+from trainable.disk import writing
 from trainable.errors import InputError
 from trainable.files import replacing
 from trainable.images.pixels import PixelStatistics
@@ -56,7 +57,7 @@ def save_model(model: FinalModel, folder: Path) -> None:
         "classes": model.classes,
         "cohort_digest": model.cohort_digest,
     }
-    with replacing(folder) as partial:
+    with writing(folder.parents[1], "RUN, a copy of this one"), replacing(folder) as partial:
         partial.mkdir()
         save_file(tensors, partial / TENSORS)
         (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n")

@@ -16,6 +16,7 @@ from search.options import DEMO, SearchOptions
 from search.prepare import SearchPlan
 from search.report.display import SearchDisplay, best_table
 from search.report.experiments import describe_experiments
+from search.report.failures import describe_failures, mostly_failed
 from search.report.plan import plan_lines
 from search.report.winner import describe_test, describe_winner
 from search.run_folder import RunFolder
@@ -27,6 +28,7 @@ from search.winner.held_out import evaluate_on_test
 from search.winner.winner import write_winner
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
+from trainable.disk import DiskError, writing
 from trainable.ray_worker import Shipment, ship
 from trainable.winner import Winner, save_winner
 
@@ -41,8 +43,9 @@ def launch(
     """Run or resume a search on the cluster that is being started or joined.
 
     Returns:
-        Exit status: 0 with a winner, 1 if no trial completed or Ray failed, 130 after Ctrl-C, 143
-        after SIGTERM, 129 after SIGHUP.
+        Exit status: 0 with a winner; 1 if no trial completed, most trials failed, or an error of
+        Ray or of the machine ended the search; 130 after Ctrl-C, 143 after SIGTERM, 129 after
+        SIGHUP.
 
     Raises:
         InputError: Before anything is trained, naming every problem found.
@@ -56,11 +59,15 @@ def launch(
                 run, plan = resume_run(asked, out, resume, wait_for_cluster)
         for line in (*plan_lines(plan), f"run folder: {run.path}"):
             console.print(line, highlight=False, soft_wrap=True)
-        why_ended = _run(run, plan, console)
-        has_winner = _conclude(run, plan, why_ended, console)
+        try:
+            with writing(run.path, "--out"):
+                why_ended = _run(run, plan, console)
+                is_sound = _conclude(run, plan, why_ended, console)
+        except DiskError as error:
+            raise DiskError(f"{error}. Then go on with: cxr-search --resume {run.path}") from error
     if stop_signals.received:
         return stop_signals.status
-    return int(not has_winner or why_ended == "error")
+    return int(not is_sound or why_ended in ("error", "machine"))
 
 
 def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
@@ -93,28 +100,38 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
             shipment = ship(plan.task, plan.pixels)
         display = SearchDisplay(run, plan.num_trials, console)
         missing = plan.num_trials - before
-        why_ended = run_trials(run, search, plan.task, shipment, resources, missing, left, display)
+        timeout = plan.options.run.trial_timeout
+        why_ended = run_trials(
+            run, search, plan.task, shipment, resources, missing, left, display, timeout
+        )
         reconcile(run, study)
     return why_ended
 
 
-def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Console) -> bool:
-    """Choose the winner and report it; whether there is one."""
-    winner = write_winner(run, plan)
-    trials = run.log.table()
+def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[str]:
+    """What did not complete, and how to go on, a line each."""
     ended = run.log.num_ended()
-    say = functools.partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    if num_failed := int((trials["state"] == "failed").sum()):
-        say(f"{num_failed} of {ended} trials failed; their tracebacks are in {run.log.errors}")
+    yield from describe_failures(run.log.table(), run.log.errors)
     if ended < plan.num_trials:
         why = {
             "interrupt": stop_signals.name,
             "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
-            "all": "the loss of workers",
+            "all": "errors of the machine",
+            "machine": "errors of the machine",
             "error": f"an error (see {run.log.errors}/search.txt)",
         }[why_ended]
-        say(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
-        say(f"  cxr-search --resume {run.path}")
+        yield f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:"
+        yield f"  cxr-search --resume {run.path}"
+
+
+def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Console) -> bool:
+    """Choose the winner and report it; whether there is one, and most trials worked."""
+    winner = write_winner(run, plan)
+    trials = run.log.table()
+    ended = run.log.num_ended()
+    say = functools.partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    for line in _describe_end(run, plan, why_ended):
+        say(line)
     if winner is None:
         say("no trial completed, so there is no winner")
         return False
@@ -137,7 +154,7 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
     new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
     say(f"\npredict with: cxr-predict {run.path} --images {new}")
     say(f"all results in one page: cxr-report {run.path}")
-    return True
+    return not mostly_failed(trials)
 
 
 def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[str]:

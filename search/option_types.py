@@ -74,6 +74,20 @@ def _shares(value: tuple[int, ...] | None) -> tuple[int, ...] | None:
     return value
 
 
+def _trial_timeout(value: object) -> object:
+    """Read a duration, or auto for None."""
+    if value is None or value == "auto":
+        return None
+    found = _duration(value)
+    if found is None:
+        raise ValueError("must be auto, or a duration such as 30m, 1h30m or 90s")
+    return found
+
+
+def _timeout_text(value: timedelta | None) -> str:
+    return "auto" if value is None else duration_text(value)
+
+
 def _team(value: object) -> object:
     """Read a number of trials, or auto for None."""
     if value is None or value == "auto":
@@ -122,6 +136,14 @@ Duration = Annotated[
     Parameter(metavar="TIME", show_default=duration_text),
 ]
 """Time with a unit, or seconds; None, written `none`, is no limit."""
+
+TrialTimeout = Annotated[
+    timedelta | None,
+    BeforeValidator(_trial_timeout),
+    AfterValidator(_positive),
+    Parameter(metavar="TIME", show_default=_timeout_text),
+]
+"""Time with a unit, or seconds; None, written `auto`, follows from the trials seen."""
 
 Threshold = Annotated[str, AfterValidator(_threshold), Parameter(metavar="RULE")]
 """Text of a `ThresholdPolicy`."""

@@ -15,6 +15,7 @@ from search.option_types import (
     Shares,
     TeamSize,
     Threshold,
+    TrialTimeout,
     UnfreezeWords,
 )
 from trainable.cohort.options import DataOptions
@@ -104,6 +105,8 @@ class RunOptions(_Options):
     """Number of trials to finish; 50 if not given, or every row of a fixed list."""
     time_budget: Duration = timedelta(minutes=30)
     """Longest running time, such as 90s, 30m or 1h30m; none for no limit."""
+    trial_timeout: TrialTimeout = None
+    """Longest time without a report before a trial ends; auto is 10 times the longest so far."""
 
 
 class AdvancedOptions(_Options):
@@ -182,8 +185,9 @@ SPACE_SETTINGS = {
 
 RESUMABLE = frozenset(
     {
-        *("trials", "time_budget", "gpus_per_trial", "cpus_per_trial", "address", "without_token"),
-        *("max_concurrent", "cache", "cache_bytes", "prefer_simple", "team", "images"),
+        *("trials", "time_budget", "trial_timeout", "gpus_per_trial", "cpus_per_trial", "address"),
+        *("without_token", "max_concurrent", "cache", "cache_bytes", "prefer_simple", "team"),
+        "images",
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""

@@ -9,9 +9,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from search.fold_log import FoldLog
 from search.options import SearchOptions
 from search.trial_log import TrialLog
 from trainable.cohort.cohort import Cohort
+from trainable.disk import writing
 from trainable.errors import InputError, explain
 from trainable.files import drop_partial_line, remove_partial, write_text
 
@@ -33,6 +35,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
         self.log = TrialLog(self.path)
+        self.folds = FoldLog(self.path)
         self.study_log = self.path / "study.log"
         self.space_yaml = self.path / "space.yaml"
         self._lock_file = self.path / ".lock"
@@ -51,8 +54,9 @@ class RunFolder:
         """
         self._require_empty()
         self._made = [one for one in (self.path, *self.path.parents) if not one.exists()]
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.acquire()
+        with writing(self.path, "--out"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.acquire()
         try:
             self._require_empty()  # now that nobody else writes in it
         except InputError:
@@ -93,18 +97,20 @@ class RunFolder:
 
     def write_space(self, text: str) -> None:
         """Write what is searched; before `create`."""
-        write_text(self.space_yaml, text)
+        with writing(self.path, "--out"):
+            write_text(self.space_yaml, text)
 
     def create(self, options: SearchOptions, cohort: Cohort) -> None:
         """Write what the search was asked."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.acquire()
-        cohort.save(self.path)
-        self.log.create()
-        # last: a folder without it is not yet a run
         asked = options.model_dump(mode="json", exclude={"compute": {"address", "without_token"}})
         text = json.dumps({"format": FORMAT, **asked}, indent=2)
-        write_text(self.path / "settings.json", text + "\n")
+        with writing(self.path, "--out"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.acquire()
+            cohort.save(self.path)
+            self.log.create()
+            # last: a folder without it is not yet a run
+            write_text(self.path / "settings.json", text + "\n")
 
     def open(self) -> tuple[SearchOptions, Cohort]:
         """Read what the search was asked, and repair what a kill has cut off.
@@ -119,7 +125,9 @@ class RunFolder:
         drop_partial_line(self.log.csv)
         for folder in (self.path, *self.log.folders):
             remove_partial(folder)
-        return options, Cohort.load(self.path)
+        cohort = Cohort.load(self.path)
+        self.log.check_scores(len(cohort.labels))
+        return options, cohort
 
     def read_options(self) -> SearchOptions:
         """Read what the search was asked, and change nothing.

@@ -11,13 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainable.config import TrialConfig
+from trainable.disk import writing
 from trainable.evaluation.metrics import Evaluation
 from trainable.files import replacing, write_text
 from trainable.places import scores_file, trial_name
 
-TrialState = Literal["complete", "stopped", "failed", "interrupted"]
+TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
-"""States that count towards the number of trials asked for; interrupted trials run again."""
+"""States that count towards the number of trials asked for.
+
+Trials that were interrupted, or lost to the machine, run again under a new number.
+"""
 
 COLUMNS = (
     *("number", "state", "objective", *Evaluation.__annotations__),
@@ -91,15 +95,26 @@ class TrialLog:
         states = self.states()
         if number in states:
             return
-        if account:
-            self.keep_account(trial_name(number), account)
-        if scores is not None:
-            with replacing(scores_file(self._run, number)) as partial:
-                np.save(partial, scores)
+        with writing(self._run, "--out"):
+            if account:
+                self.keep_account(trial_name(number), account)
+            if scores is not None:
+                with replacing(scores_file(self._run, number)) as partial:
+                    np.save(partial, scores)
+            self._append(self._row(number, state, config, metrics, error))
+        states[number] = state
+
+    def _row(
+        self,
+        number: int,
+        state: TrialState,
+        config: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        error: str,
+    ) -> list[Any]:
         values = {**metrics, **config, "number": number, "state": state}
         values |= {"ended": datetime.now(UTC).isoformat(timespec="seconds"), "error": error}
-        self._append(["" if values.get(name) is None else values[name] for name in COLUMNS])
-        states[number] = state
+        return ["" if values.get(name) is None else values[name] for name in COLUMNS]
 
     def keep_account(self, name: str, account: str) -> Path:
         """Keep a traceback in `errors/NAME.txt`."""
@@ -111,6 +126,37 @@ class TrialLog:
         """Out-of-fold scores (num_exams,) of a trial."""
         scores: NDArray[np.float32] = np.load(scores_file(self._run, number))
         return scores
+
+    def check_scores(self, num_exams: int) -> list[int]:
+        """Find the complete trials whose scores are missing or damaged, and mark them as lost.
+
+        Args:
+            num_exams: Number of scores of each trial.
+
+        Returns:
+            Their numbers; these trials run again.
+        """
+        states = self.states()
+        damaged = [
+            number
+            for number, state in states.items()
+            if state == "complete" and not self._has_scores(number, num_exams)
+        ]
+        if damaged:
+            table = pd.read_csv(self.csv, dtype=str, keep_default_na=False)
+            rows = table["number"].isin([str(number) for number in damaged])
+            table.loc[rows, ["state", "error"]] = ["lost", "its file of scores is damaged"]
+            with writing(self._run, "--out"), replacing(self.csv) as partial:
+                table.to_csv(partial, index=False)
+            self._states = None
+        return damaged
+
+    def _has_scores(self, number: int, num_exams: int) -> bool:
+        try:
+            scores = self.scores(number)
+        except (OSError, ValueError, EOFError):  # what a missing or damaged file makes NumPy raise
+            return False
+        return scores.shape == (num_exams,) and scores.dtype == np.float32
 
     def _append(self, row: Any) -> None:
         # the end of a line marks a whole row, so no value may hold one

@@ -54,3 +54,18 @@ def place(module: Module, device: torch.device) -> Module:
 def default_num_gpus() -> float:
     """GPUs for a process outside Ray, such as retraining: one if there is one."""
     return 1.0 if torch.cuda.is_available() else 0.0
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether a GPU refuses all further work of this process after the error.
+
+    CUDA reports such an error again at each later call. To be out of memory is no such error.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine had no memory for this process; PyTorch has no type for it on a CPU."""
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)

@@ -23,6 +23,14 @@ class InputError(ValueError):
         return InputError, self.problems
 
 
+class MachineError(RuntimeError):
+    """The machine has failed, and not the configuration: memory, a process, a GPU."""
+
+
+class BrokenWorkerError(MachineError):
+    """The process that raises this cannot compute any more, and must end."""
+
+
 class Problems:
     """Collects problems, so that a user sees all of them at once and not one a run."""
 

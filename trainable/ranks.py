@@ -8,18 +8,24 @@ from pathlib import Path
 
 import torch
 from torch import distributed, multiprocessing
-from torch.multiprocessing.spawn import ProcessContext, ProcessException
+from torch.multiprocessing.spawn import ProcessContext, ProcessException, ProcessExitedException
 
 from trainable.config import TrialConfig
+from trainable.errors import MachineError
 from trainable.store.arrays import ArrayStore
 from trainable.trial import FoldRecord, Task, cross_validate
 
 _LOOK_SECONDS = 0.2
 _GRACE_SECONDS = 2.0
+_OF_THE_MACHINE = ("DiskError: ", "MemoryError")
 
 
 class RankError(RuntimeError):
     """A process of a trial on several devices has failed or was killed; the others were ended."""
+
+
+class LostRankError(RankError, MachineError):
+    """A process of a trial on several devices was killed, or its machine failed."""
 
 
 def cross_validate_on_ranks(
@@ -72,7 +78,9 @@ def _ended(context: ProcessContext) -> bool:
         return bool(context.join(_LOOK_SECONDS, _GRACE_SECONDS))
     except ProcessException as error:
         reason = str(error).strip().splitlines()[-1]
-        raise RankError(
+        killed = isinstance(error, ProcessExitedException) and error.signal_name is not None
+        of_machine = killed or any(name in reason for name in _OF_THE_MACHINE)
+        raise (LostRankError if of_machine else RankError)(
             f"process {error.error_index + 1} of {len(context.processes)} of this trial failed, "
             f"and the others were ended: {reason}"
         ) from error

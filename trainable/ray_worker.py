@@ -16,7 +16,9 @@ from ray import ObjectRef, tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainable.config import TrialConfig
-from trainable.device import pick_device
+from trainable.device import is_broken, is_out_of_memory, pick_device
+from trainable.disk import DiskError
+from trainable.errors import BrokenWorkerError, MachineError
 from trainable.features.tables import FEATURES
 from trainable.files import digest
 from trainable.images.pixels import load_pixels, pixels_key
@@ -138,7 +140,8 @@ def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> 
     """Cross-validate one configuration on the resources that Ray allocated.
 
     An error of the trial's own is reported, not raised: Ray runs a trial again that raises, as it
-    does one whose worker died, and this one would only fail again.
+    does one whose worker died, and this one would only fail again. An error of the machine is
+    reported as such, and the search runs the trial again later.
 
     Args:
         config: `trial` holds the fields of a `TrialConfig`; `number` is Optuna's trial number.
@@ -148,11 +151,25 @@ def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> 
     try:
         last = _run_folds(TrialConfig(**config["trial"]), task, shipment)
     except Exception as error:
-        last = {
-            "error": "".join(traceback.format_exception_only(error)).strip(),
-            "traceback": traceback.format_exc(),
-        }
+        if is_broken(error):
+            # Ray ends a worker that raises, and runs the trial in another one
+            raise BrokenWorkerError(_in_a_line(error)) from error
+        last = {**_describe(error), "traceback": traceback.format_exc()}
     tune.report(last)
+
+
+def _describe(error: Exception) -> dict[str, str]:
+    """The report of an error of the machine, or of the trial's own."""
+    if isinstance(error, DiskError | MachineError):
+        return {"lost": str(error)}
+    if is_out_of_memory(error):
+        advice = "run fewer trials at a time with --max-concurrent"
+        return {"lost": f"there was not enough memory ({_in_a_line(error)}); {advice}"}
+    return {"error": "".join(traceback.format_exception_only(error)).strip()}
+
+
+def _in_a_line(error: Exception) -> str:
+    return "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
 
 
 def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> dict[str, Any]:

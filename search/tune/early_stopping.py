@@ -1,5 +1,8 @@
 """Which trial starts next, and which is stopped for being behind after some of its folds."""
 
+from collections.abc import Iterable
+from typing import cast
+
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler
@@ -18,8 +21,13 @@ class FoldStopping(ASHAScheduler):
     layer reports its last fold alone, and is never stopped.
     """
 
-    def __init__(self, num_folds: int) -> None:
-        """Compare trials of so many folds."""
+    def __init__(self, num_folds: int, earlier: Iterable[tuple[int, int, float]] = ()) -> None:
+        """Compare trials of so many folds, also with trials of earlier sessions.
+
+        Args:
+            num_folds: Number of folds of a trial.
+            earlier: Number, fold and objective of each earlier report.
+        """
         super().__init__(
             time_attr="fold",
             metric=METRIC,
@@ -28,6 +36,17 @@ class FoldStopping(ASHAScheduler):
             grace_period=min(_GRACE_FOLDS, num_folds),
             reduction_factor=_REDUCTION,
         )
+        nobody = cast("TuneController", None)  # the scheduler asks it nothing
+        known: dict[int, Trial] = {}
+        for number, fold, objective in earlier:
+            if number not in known:
+                known[number] = Trial("earlier", trial_id=f"earlier-{number}", stub=True)
+                self.on_trial_add(nobody, known[number])
+            report = {"fold": fold, METRIC: objective}
+            if fold < num_folds:
+                self.on_trial_result(nobody, known[number], report)
+            else:
+                self.on_trial_complete(nobody, known[number], report)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The trial that was suggested last: a worker that has become free goes on with it.

@@ -1,7 +1,6 @@
 """A Ray of our own on this machine: its folder, its token, its addresses, and its end."""
 
 import contextlib
-import errno
 import os
 import secrets
 import subprocess
@@ -12,6 +11,10 @@ from pathlib import Path
 
 from search.tune import sweeper
 from search.tune.private import on_loopback
+from trainable.disk import DiskError, try_to_write
+
+_ROOM_BYTES = 20 * 2**20
+"""Room for Ray's logs, about; without it Ray does not start, and says little."""
 
 _LONGEST = 25
 """Most bytes of the folder around Ray's own: sockets below may have 107 (on macOS 103)."""
@@ -44,11 +47,14 @@ def local_ray() -> Iterator[Path]:
 def _short_folder() -> Path:
     wanted = os.environ.get("RAY_TMPDIR"), tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"
     short = [place for place in wanted if place and len(os.fsencode(place)) <= _LONGEST]
+    refusals = []
     for place in short:
-        with contextlib.suppress(OSError):
+        try:
+            try_to_write(Path(place), "the variable RAY_TMPDIR", _ROOM_BYTES)
             return Path(tempfile.mkdtemp(prefix="cxr-", dir=place))
-    raise OSError(
-        errno.EACCES,
-        f"Ray needs a folder to write in whose path has at most {_LONGEST} letters; tried "
-        f"{', '.join(short)}: name one in the variable RAY_TMPDIR",
+        except OSError as refusal:
+            refusals.append(str(refusal))
+    raise DiskError(
+        f"Ray needs a folder to write in whose path has at most {_LONGEST} letters: "
+        f"{'; '.join(refusals)}"
     )

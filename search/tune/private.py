@@ -18,6 +18,7 @@ from ray._private.state import state
 if TYPE_CHECKING:  # Optuna is slow to import, and Ray starts meanwhile
     from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
+    from ray.tune.experiment import Trial
 
 TESTED = {"ray": "2.60.0", "optuna": "5.0.0"}
 
@@ -66,6 +67,11 @@ def synced_trials(storage: "JournalStorage") -> "Mapping[int, FrozenTrial]":
     with storage._thread_lock:
         storage._sync_with_backend()
         return storage._replay_result._trials
+
+
+def running_actor(trial: "Trial") -> Any:
+    """The Ray actor that a trial runs in; None if it runs in none."""
+    return trial.temporary_state.ray_actor
 
 
 def queued_parameters(trial: "FrozenTrial") -> Mapping[str, Any]:

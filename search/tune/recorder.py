@@ -9,7 +9,11 @@ import numpy as np
 from ray import tune
 from ray.tune.experiment import Trial
 
-from search.trial_log import TrialLog
+from search.run_folder import RunFolder
+from search.trial_log import TrialState
+from search.tune.ending import Ending
+from search.tune.kernel import describe_kills
+from search.tune.watch import Watch
 
 
 class Recorder(tune.Callback):
@@ -19,9 +23,12 @@ class Recorder(tune.Callback):
     stops the trial. The order of the callbacks has no meaning: no other one reads the scores.
     """
 
-    def __init__(self, log: TrialLog, num_folds: int) -> None:
-        self._log = log
+    def __init__(self, run: RunFolder, num_folds: int, ending: Ending, watch: Watch) -> None:
+        self._log = run.log
+        self._folds = run.folds
         self._num_folds = num_folds
+        self._ending = ending
+        self._watch = watch
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -30,39 +37,56 @@ class Recorder(tune.Callback):
         number, config = trial.config["number"], trial.config["trial"]
         # Ray keeps the last report of every trial in memory, which need not hold the scores
         scores = result.pop("scores", None)
-        if "error" in result:
+        if "lost" in result:
+            why, account = result["lost"], result.pop("traceback")
+            self._add(number, "lost", config, {}, why, account=account)
+        elif "error" in result:
             why, account = result["error"], result.pop("traceback")
-            self._log.add(number, "failed", config, {}, why, account=account)
+            self._add(number, "failed", config, {}, why, account=account)
         elif result["fold"] == self._num_folds:
             metrics = {**result, "seconds": round(result["time_total_s"], 2)}
             array = np.frombuffer(scores or b"", np.float32)
-            self._log.add(number, "complete", config, metrics, scores=array)
+            self._add(number, "complete", config, metrics, scores=array)
         elif result["done"]:
             why = f"after {result['fold']} of {self._num_folds} folds, behind the others"
-            self._log.add(number, "stopped", config, result, why)
+            self._add(number, "stopped", config, result, why)
+        if "objective" in result and result["fold"] < self._num_folds:
+            with self._ending.on_full_disk():
+                self._folds.add(number, result["fold"], result["objective"])
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Keep a trial whose worker died each time.
+        """Keep a trial whose worker died each time, or that was silent for too long.
 
         Ray also gives up a trial whose reused worker was dead before the trial began. Such a trial
         has no state: `reconcile` queues it again.
         """
-        if trial.num_failures <= trial.max_failures:
-            return
-        text = f"lost its worker {trial.num_failures} times; the last time {why_lost(trial)}"
         number, config = trial.config["number"], trial.config["trial"]
-        self._log.add(number, "failed", config, {}, text, account=_account(trial))
+        silent = self._watch.why_ended(trial)
+        if silent is not None:
+            self._add(number, "failed", config, {}, silent)
+        elif trial.num_failures > trial.max_failures:
+            text = f"lost its worker {trial.num_failures} times; the last time {why_lost(trial)}"
+            self._add(number, "lost", config, {}, text, account=_account(trial))
+
+    def _add(self, number: int, state: TrialState, *how: Any, **more: Any) -> None:
+        """Keep how a trial ended; if the disk refuses, end all trials."""
+        with self._ending.on_full_disk():
+            self._log.add(number, state, *how, **more)
+        self._ending.note(state)
 
 
 def why_lost(trial: Trial) -> str:
     """Why and where a trial lost its worker, in a few words of Ray's long account."""
     account = _account(trial).rpartition("Failure # ")[2]
+    broken = re.search(r"^.*BrokenWorkerError: (.*)$", account, re.MULTILINE)
+    if broken:
+        return f"its worker could not go on: {broken[1]}"
     why = re.search(r"because (its (?:worker process|node) has died)", account)
     where = re.search(r"\bip(?:v4)?: ?([\d.]+)", account)
     on = f" on {where[1]}" if where else ""
-    return f"{why[1] if why else 'it cannot be reached'}{on}"
+    return f"{why[1] if why else 'it cannot be reached'}{on}{describe_kills()}"
 
 
 def _account(trial: Trial) -> str:

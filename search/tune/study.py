@@ -1,7 +1,7 @@
 """The Optuna study of a run: opened, completed after a kill, and given only whole trials."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import optuna
@@ -19,6 +19,8 @@ from trainable.config import TrialConfig
 
 STUDY_NAME = "cxr"
 METRIC = "objective"
+_REPEATS = "repeats"
+"""Attribute of a trial that runs the parameters of another one again: the number of that one."""
 
 
 def open_study(
@@ -51,31 +53,41 @@ def reconcile(run: RunFolder, study: optuna.Study) -> int:
     """Make the study agree with the log of trials after a search ended, in whatever way it did.
 
     A trial of the log is reported to Optuna if that was missed. A trial that the log lacks was
-    interrupted: it gets a row, and its parameters are queued to run again as a new trial.
+    interrupted: it gets a row. The parameters of an interrupted trial, and of one that was lost to
+    the machine, are queued once, to run again as a new trial.
 
     Returns:
         How many trials were interrupted.
     """
     rows = {row["number"]: row for row in run.log.table().to_dict("records")}
+    trials = study.get_trials(deepcopy=False)
+    # a kill may have come between the queue and the row
+    repeated = {trial.user_attrs.get(_REPEATS) for trial in trials}
     num_interrupted = 0
-    for trial in study.get_trials(deepcopy=False):
-        running = trial.state == TrialState.RUNNING
+    for trial in trials:
+        if trial.state == TrialState.WAITING:
+            continue
         row = rows.get(trial.number)
-        if row is not None and running:
-            if row["state"] == "complete":
-                study.tell(trial.number, row[METRIC])
-            else:
-                stopped = row["state"] == "stopped"
-                state = TrialState.PRUNED if stopped else TrialState.FAIL
-                study.tell(trial.number, state=state)
-        elif row is None and trial.state != TrialState.WAITING:
-            if running:
-                study.tell(trial.number, state=TrialState.FAIL)
+        if trial.state == TrialState.RUNNING:
+            _tell(study, trial.number, row)
+        if (row is None or row["state"] == "lost") and trial.number not in repeated:
             # a trial that was cut off before it took its queued parameters has them still
-            study.enqueue_trial({**queued_parameters(trial), **trial.params})
+            study.enqueue_trial(
+                {**queued_parameters(trial), **trial.params}, user_attrs={_REPEATS: trial.number}
+            )
+        if row is None:
             run.log.add(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
             num_interrupted += 1
     return num_interrupted
+
+
+def _tell(study: optuna.Study, number: int, row: Mapping[Any, Any] | None) -> None:
+    """Tell Optuna how a trial ended."""
+    if row is not None and row["state"] == "complete":
+        study.tell(number, row[METRIC])
+    else:
+        stopped = row is not None and row["state"] == "stopped"
+        study.tell(number, state=TrialState.PRUNED if stopped else TrialState.FAIL)
 
 
 class StudySearch(OptunaSearch):

@@ -7,11 +7,13 @@ from ray import tune
 from ray.tune.logger import TBXLoggerCallback
 
 from search.run_folder import RunFolder
+from search.trial_log import ENDED
 from search.tune.capacity import Resources
 from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ended, Ending
 from search.tune.recorder import Recorder
 from search.tune.study import StudySearch
+from search.tune.watch import Watch
 from trainable.commands.stop import stop_signals
 from trainable.places import trial_name
 from trainable.ray_worker import Shipment, run_trial
@@ -30,16 +32,35 @@ def run_trials(
     num_trials: int,
     time_budget: timedelta | None,
     display: tune.Callback,
+    trial_timeout: timedelta | None = None,
 ) -> Ended:
     """Run `num_trials` more trials, or as many as the time budget or a stop signal leaves.
 
     An error that ends all trials is kept in the run folder, in `errors/search.txt`.
 
+    Args:
+        run: Folder of the run.
+        search: Proposes the configurations.
+        task: Everything that all trials share.
+        shipment: Images and weights for the nodes of a cluster.
+        resources: Resources of each trial.
+        num_trials: Number of trials to run.
+        time_budget: Longest time for all of them.
+        display: What a person sees meanwhile.
+        trial_timeout: Longest time without a report; None for ten times the longest so far.
+
     Returns:
         Why no more trials run.
+
+    Raises:
+        DiskError: If the disk of the run folder refuses what has to be kept.
     """
     num_folds = len(task.folds)
-    ending = Ending(num_folds, time_budget)
+    ending, watch = Ending(num_folds, time_budget), Watch(trial_timeout)
+    scheduler = (
+        FoldStopping(num_folds, earlier_reports(run, num_folds)) if search.stops_early else None
+    )
+    recorder = Recorder(run, num_folds, ending, watch)
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, task=task, shipment=shipment),
         {"cpu": resources.cpus, "gpu": resources.gpus},
@@ -49,7 +70,7 @@ def run_trials(
         tune_config=tune.TuneConfig(
             num_samples=num_trials,
             search_alg=search,
-            scheduler=FoldStopping(num_folds) if search.stops_early else None,
+            scheduler=scheduler,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial_name(trial.config["number"]),
         ),
@@ -59,12 +80,25 @@ def run_trials(
             verbose=0,
             stop=ending,
             failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
-            callbacks=[Recorder(run.log, num_folds), display, TBXLoggerCallback()],
+            callbacks=[watch, recorder, display, TBXLoggerCallback()],
         ),
     )
     try:
         tuner.fit()
     except Exception:  # of Ray, or of a file that could not be written
-        run.log.keep_account("search", traceback.format_exc())
-        ending.why = "interrupt" if stop_signals.received else "error"
+        if ending.error is None:
+            run.log.keep_account("search", traceback.format_exc())
+            ending.why = "interrupt" if stop_signals.received else "error"
+    if ending.error is not None:
+        raise ending.error
     return ending.why
+
+
+def earlier_reports(run: RunFolder, num_folds: int) -> list[tuple[int, int, float]]:
+    """Number, fold and objective of each report in this run, but of trials that run again."""
+    states = run.log.states()
+    kept = [row for row in run.folds.rows() if states.get(row[0]) in ENDED]
+    table = run.log.table()
+    complete = table[table["state"] == "complete"]
+    ends = zip(complete["number"].tolist(), complete["objective"].tolist(), strict=True)
+    return kept + [(number, num_folds, objective) for number, objective in ends]

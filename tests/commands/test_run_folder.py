@@ -177,3 +177,24 @@ def test_a_run_that_cannot_start_leaves_no_folder(tmp_path: Path) -> None:
 def test_a_new_run_never_takes_the_place_of_another(tmp_path: Path) -> None:
     runs = [new_run("demo", tmp_path) for _ in range(3)]
     assert [run.path.name for run in runs] == ["demo", "demo-2", "demo-3"]
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("cohort.csv", None, "cohort.csv is missing: put the file back"),
+        ("cohort.json", None, "cohort.json is missing"),
+        ("cohort.csv", -20, r"cohort.* (is damaged|is not as the search wrote it): "),
+        ("cohort.json", -20, "is damaged: "),
+    ],
+)
+def test_a_cohort_that_is_missing_or_cut_is_one_sentence(
+    run: RunFolder, file: str, change: int | None, message: str
+) -> None:
+    path = run.path / file
+    text = path.read_text()
+    path.unlink()
+    if change is not None:
+        path.write_text(text[:change])
+    with pytest.raises(InputError, match=message):
+        reopened(run).open()

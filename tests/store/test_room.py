@@ -225,3 +225,8 @@ def test_a_folder_below_a_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DiskError, match=r"file/cache cannot be a folder: .* with --cache"):
         add(ArrayStore(tmp_path / "file" / "cache"), "features-a")
+
+
+def test_a_key_without_a_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the key must begin with one of survey, "):
+        add(ArrayStore(tmp_path), "mine")

@@ -13,7 +13,7 @@ from fixtures.tasks import write_task
 from torch import distributed
 
 from trainable.backbones.table import find_backbone
-from trainable.ranks import RankError, cross_validate_on_ranks
+from trainable.ranks import LostRankError, RankError, cross_validate_on_ranks
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, fit
 from trainable.training.split_network import split_over_ranks
@@ -51,7 +51,7 @@ def test_a_rank_that_is_killed_fails_the_trial_and_takes_the_others_along(task: 
     next(trial)
     ranks = multiprocessing.active_children()
     os.kill(ranks[-1].pid or 0, signal.SIGKILL)
-    with pytest.raises(RankError, match=r"process \d of 2 .*: .* SIGKILL$"):
+    with pytest.raises(LostRankError, match=r"process \d of 2 .*: .* SIGKILL$"):
         list(trial)
     assert not any(rank.is_alive() for rank in ranks)
 

@@ -16,6 +16,8 @@ from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ending
 from search.tune.recorder import Recorder
 from search.tune.study import StudySearch, open_study, reconcile
+from search.tune.tuner import earlier_reports
+from search.tune.watch import Watch
 
 SPACE = make_space(
     Layer(
@@ -35,10 +37,15 @@ class Race:
         self.run = RunFolder(folder / "run")
         self.run.create(SearchOptions.of(data=Path("x.csv")), cohort())
         self.search = StudySearch(SPACE, self.run, seed=0, capacity=lambda: 9)
-        self.scheduler = FoldStopping(num_folds)
-        self.recorder = Recorder(self.run.log, num_folds)
         self.ending = Ending(num_folds, None)
+        self.recorder = Recorder(self.run, num_folds, self.ending, Watch(None))
+        self.num_folds = num_folds
+        self.resume()
         self.trials: dict[str, Trial] = {}
+
+    def resume(self) -> None:
+        """Begin a session, with what the run folder knows of earlier ones."""
+        self.scheduler = FoldStopping(self.num_folds, earlier_reports(self.run, self.num_folds))
 
     def report(self, name: str, fold: int, objective: float) -> str:
         if name not in self.trials:
@@ -108,3 +115,28 @@ def test_with_one_split_no_trial_stops(tmp_path: Path) -> None:
     race.report("good", 1, 0.5)
     race.report("bad", 1, 0.1)
     assert race.run.log.table()["state"].tolist() == ["complete", "complete"]
+
+
+def test_trials_are_compared_with_those_of_earlier_sessions(race: Race) -> None:
+    race.report("good", 2, 0.5)
+    race.report("good", 4, 0.6)
+    race.report("interrupted", 2, 0.9)
+    race.report("good", 5, 0.7)
+    frozen = race.report("frozen", 5, 0.8)
+    assert frozen == TrialScheduler.STOP
+    rungs = race.scheduler.debug_string()
+    reconcile(race.run, open_study(race.run, SPACE))
+    race.resume()
+    assert race.scheduler.debug_string() != rungs, "the interrupted trial runs again"
+    assert race.report("bad", 2, 0.4) == TrialScheduler.STOP
+    assert race.report("better", 2, 0.6) == TrialScheduler.CONTINUE
+    assert race.report("better", 4, 0.5) == TrialScheduler.STOP
+
+
+def test_a_few_trials_in_a_row_that_the_machine_failed_end_all(race: Race) -> None:
+    for state in ("lost", "lost", "failed", "lost", "lost"):
+        race.ending.note(state)
+        assert not race.ending.stop_all()
+    race.ending.note("lost")
+    assert race.ending.stop_all()
+    assert race.ending.why == "machine"

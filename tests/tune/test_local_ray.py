@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from fixtures.disks import needs_mounts, on_small_disk
 
 from search.tune.cluster import cluster
 from search.tune.local_ray import local_ray
@@ -43,3 +44,15 @@ def test_a_ray_that_is_open_to_everybody_is_refused(
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with pytest.raises(InputError, match=advice), cluster(address):
         pass
+
+
+@needs_mounts
+def test_a_folder_without_room_is_passed_over() -> None:
+    program = (
+        "from search.tune.local_ray import local_ray\nwith local_ray() as folder: print(folder)"
+    )
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        command = [sys.executable, "-c", program]
+        done = on_small_disk(Path(place), "size=64k", command, {"RAY_TMPDIR": place})
+        assert done.returncode == 0, done.stderr
+        assert not done.stdout.startswith(place)

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import optuna
 import pytest
 from fixtures.cohorts import CONFIG, cohort
@@ -17,6 +18,7 @@ from search.tune.storage import open_storage, repair_log
 from search.tune.study import StudySearch, open_study, reconcile
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
+from trainable.places import scores_file
 
 SPACE = make_space(
     Layer(
@@ -197,3 +199,53 @@ def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
     empty.create(SearchOptions.of(data=Path("x.csv")), cohort())
     with pytest.raises(InputError, match="has none"):
         best_configurations(empty.path, cohort())
+
+
+def test_a_trial_that_was_lost_to_the_machine_runs_again_once_and_does_not_count(
+    run: RunFolder,
+) -> None:
+    study = open_study(run, SPACE)
+    lost = ask(study)
+    run.log.add(lost.number, "lost", CONFIG, {}, "there is no space left")
+    for _ in range(2):
+        reconcile(run, study)
+    assert run.log.num_ended() == 0
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.WAITING]
+    assert ask(study).params == lost.params
+
+
+def test_a_kill_between_the_queue_and_the_row_queues_nothing_twice(run: RunFolder) -> None:
+    study = open_study(run, SPACE)
+    ask(study)
+    reconcile(run, study)
+    rows = run.log.csv.read_text().splitlines(keepends=True)
+    run.log.csv.write_text(rows[0])
+    reconcile(RunFolder(run.path), study)
+    assert len(study.trials) == 2
+    assert run.log.csv.read_text().count("interrupted;") == 1
+
+
+@pytest.mark.parametrize("damage", ["empty", "absent", "cut", "of others"])
+def test_a_complete_trial_without_its_scores_runs_again(run: RunFolder, damage: str) -> None:
+    study = open_study(run, SPACE)
+    scores = np.zeros(2, np.float32)
+    for _ in range(2):
+        number = ask(study).number
+        run.log.add(number, "complete", CONFIG, {"objective": 0.5, "f1": 0.25}, scores=scores)
+        study.tell(number, 0.5)
+    before = run.log.csv.read_text()
+    file = scores_file(run.path, 1)
+    whole = file.read_bytes()
+    file.unlink()
+    if damage == "of others":
+        np.save(file, np.zeros(3, np.float32))
+    elif damage != "absent":
+        file.write_bytes(b"" if damage == "empty" else whole[:-1])
+    run.release()
+    again = RunFolder(run.path)
+    again.open()
+    assert again.log.states() == {0: "complete", 1: "lost"}
+    assert again.log.num_ended() == 1
+    assert again.log.csv.read_text().splitlines()[:2] == before.splitlines()[:2]
+    reconcile(again, study)
+    assert [trial.state for trial in study.trials][2:] == [TrialState.WAITING]

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.cluster import cluster
 from search.tune.study import StudySearch
 from search.tune.tuner import run_trials
+from trainable import ray_worker
 from trainable.cohort.phantoms import write_demo
+from trainable.disk import DiskError
 from trainable.errors import InputError
 
 pytestmark = pytest.mark.timeout(240)
@@ -125,3 +128,55 @@ def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
     assert set(trials["number"]) <= {0, 1, 2}
     assert len(trials) >= (1 if how == "killed" else 3)
     assert set(trials["state"]) == {"complete"}
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_what_the_machine_fails_is_told_from_what_a_configuration_fails(tmp_path: Path) -> None:
+    write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
+    options = SearchOptions.of(
+        data=tmp_path / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
+        unfreeze=("none",), image_size=32, folds=2, cache=tmp_path / "cache",
+    )  # fmt: skip
+    plan = prepare(options)
+    run = RunFolder(tmp_path / "run")
+    run.create(options, plan.cohort)
+
+    def act(config: dict[str, Any], task: Any, shipment: Any) -> None:
+        """Run a trial whose folds do what its number says."""
+        number = config["number"]
+        begun = tmp_path / f"begun-{number}-{os.getpid()}"
+        is_first = not list(tmp_path.glob(f"begun-{number}-*"))
+        begun.touch()
+
+        def run_folds(*_: Any) -> dict[str, Any]:
+            if number == 0:
+                os.kill(os.getpid(), signal.SIGSTOP)  # as a stalled disk would
+            if number == 1 and is_first:
+                raise RuntimeError("CUDA error: device-side assert triggered\nCompile with ...")
+            if number == 2:
+                raise DiskError("there is no space left on the disk of x; name another")
+            if number == 3:
+                raise ValueError("the trial's own fault")
+            scores = np.zeros(len(task.data.labels), np.float32).tobytes()
+            return {"fold": len(task.folds), "objective": 0.5, "scores": scores}
+
+        ray_worker._run_folds = run_folds  # type: ignore[assignment]
+        ray_worker.run_trial(config, task, shipment)
+
+    resources = resources_per_trial(1, 0.25)
+    search = StudySearch(plan.space_here(has_gpu=False), run, 0, Capacity(resources))
+    timeout = timedelta(seconds=20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("search.tune.tuner.run_trial", act)
+        run_trials(run, search, plan.task, None, resources, 6, None, tune.Callback(), timeout)
+    trials = run.log.table().set_index("number")
+    states = trials["state"].to_dict()
+    assert states == {
+        0: "failed", 1: "complete", 2: "lost", 3: "failed", 4: "complete", 5: "complete",
+    }  # fmt: skip
+    assert trials["error"][0] == "ended after 20s without a report (--trial-timeout)"
+    assert trials["error"][2] == "there is no space left on the disk of x; name another"
+    assert run.log.num_ended() == 5
+    # the process that met the CUDA error ran no trial afterwards
+    by_pid = {path.name.split("-")[2] for path in tmp_path.glob("begun-1-*")}
+    assert len(by_pid) == 2

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
-from trainable.errors import Problems, listing
+from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing, write_text
 
 MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
@@ -110,7 +110,26 @@ class Cohort:
 
     @classmethod
     def load(cls, folder: Path) -> "Cohort":
-        """Read what `save` wrote; the images may be where they were, or moved with the folder."""
+        """Read what `save` wrote; the images may be where they were, or moved with the folder.
+
+        Raises:
+            InputError: If a file is missing, damaged, or not the one that was written.
+        """
+        advice = "put the file back from a copy, or start a new search"
+        files = "cohort.csv or cohort.json"
+        try:
+            cohort = cls._read(folder)
+            then = json.loads((folder / "cohort.json").read_text())["digest"]
+        except FileNotFoundError as error:
+            raise InputError(f"{error.filename} is missing: {advice}") from error
+        except (ValueError, KeyError, TypeError) as error:  # what readers raise at damaged files
+            raise InputError(f"{files} in {folder} is damaged: {advice}") from error
+        if cohort.digest != then:
+            raise InputError(f"{folder / 'cohort.csv'} is not as the search wrote it: {advice}")
+        return cohort
+
+    @classmethod
+    def _read(cls, folder: Path) -> "Cohort":
         manifest = pd.read_csv(
             folder / "cohort.csv",
             dtype={

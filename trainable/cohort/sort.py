@@ -10,6 +10,7 @@ import pandas as pd
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.image_files import hash_files, list_images
 from trainable.cohort.splits import split_by_shares
+from trainable.disk import writing
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
 
@@ -68,7 +69,7 @@ def sort_images(
     if shares:
         cohort = split_by_shares(cohort, shares, seed)
     table = _sorted_names(cohort)
-    with replacing(out) as partial:
+    with writing(out, "--out"), replacing(out) as partial:
         _fill(table, partial, link)
     return list(_describe(table, cohort, out, link))
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from trainable.disk import writing
 from trainable.files import write_text
 
 _MOST_STEPS = 400
@@ -133,7 +134,10 @@ def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    write_text(path, environment.get_template("page.html").render(title=title, sections=sections))
+    with writing(path.parent, "--out"):
+        write_text(
+            path, environment.get_template("page.html").render(title=title, sections=sections)
+        )
 
 
 def _text(cell: object) -> str:

@@ -12,11 +12,12 @@ from numpy.typing import DTypeLike
 
 from trainable.defaults import CACHE_BYTES
 from trainable.disk import writing
+from trainable.errors import listing
 from trainable.files import replacing
 from trainable.store.array_file import Array, ArrayFile, is_whole
 from trainable.store.locks import hold, is_at, lock
 from trainable.store.parts import Compute, open_parts
-from trainable.store.room import OPTION, Room
+from trainable.store.room import KINDS, OPTION, Room
 
 _ATTEMPTS = 3
 
@@ -47,7 +48,13 @@ class ArrayStore:
         self._checked: set[tuple[int, int, int]] = set()
 
     def path(self, key: str) -> Path:
-        """Where the array of this name is, or would be."""
+        """Where the array of this name is, or would be.
+
+        Raises:
+            ValueError: If the name begins with no kind, so that the file would not be counted.
+        """
+        if not key.startswith(tuple(f"{kind}-" for kind in KINDS)):
+            raise ValueError(f"the key must begin with one of {listing(KINDS)}; got {key!r}")
         return self.folder / f"{key}.npy"
 
     def get(self, key: str) -> Array | None:
