@@ -134,9 +134,18 @@ def _predict(
     )
     console.print(f"scores: {options.scores_out}")
     if checked.truth is not None:
-        point = options.operating_point
-        for line in describe(checked.truth, scores, threshold, winner.f1_average, point):
+        truth, point = checked.truth, options.operating_point
+        lines = list(describe(truth, scores, threshold, winner.f1_average, point))
+        for line in lines:
             console.print(line)
+        if len(np.unique(truth.labels)) == 2:
+            # matplotlib takes a second to import
+            from analysis.report import write_evaluation
+
+            page = options.report_out
+            write_evaluation(page, retraining.run, truth, scores, lines, point)
+            written.append(page)
+            console.print(f"report: {page}")
 
 
 def _summary(winner: Winner, unit: str) -> Iterator[str]:
@@ -181,7 +190,7 @@ def _model(
 def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
     """Check everything before anything is trained."""
     problems = Problems()
-    for file in (options.out, options.scores_out):
+    for file in options.outputs:
         if file.is_dir():
             problems.add(f"--out must name a file; {file} is a folder")
         elif file.exists() and not options.overwrite:

@@ -25,7 +25,7 @@ class PredictOptions(BaseModel, frozen=True):
     template: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
     """CSV file whose rows, order and columns the predictions follow."""
     labels: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
-    """CSV file of the true labels; the command then prints the metrics."""
+    """CSV file of the true labels; prints the metrics, and writes NAME_report.html."""
     labelled_images: Annotated[Path | None, Parameter(group=MODEL, metavar="FOLDER")] = None
     """Folder of the search's labelled images, if they have moved; found by their content."""
     seeds: Annotated[int, Parameter(group=MODEL)] = Field(NUM_SEEDS, ge=1)
@@ -37,7 +37,7 @@ class PredictOptions(BaseModel, frozen=True):
     out: Annotated[Path, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
     """Predictions file to write; the scores go to NAME_scores.csv in the same folder."""
     overwrite: Annotated[bool, Parameter(group=OUTPUT)] = False
-    """Replace the two files if they exist."""
+    """Replace these files if they exist."""
     operating_point: Annotated[float, Parameter(group=OUTPUT)] = Field(0.9, gt=0, le=1)
     """Report sensitivity at this specificity, and specificity at this sensitivity (0 to 1)."""
 
@@ -45,3 +45,14 @@ class PredictOptions(BaseModel, frozen=True):
     def scores_out(self) -> Path:
         """The second file, beside the predictions."""
         return self.out.with_name(f"{self.out.stem}_scores.csv")
+
+    @property
+    def report_out(self) -> Path:
+        """The page of the metrics, beside the predictions."""
+        return self.out.with_name(f"{self.out.stem}_report.html")
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """All files that are written."""
+        pages = (self.report_out,) if self.labels else ()
+        return (self.out, self.scores_out, *pages)
