@@ -20,6 +20,7 @@ from analysis.options import PredictOptions
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
+from trainable.backbones.encoders import short_name
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.places import find_images
 from trainable.cohort.splits import rows_of, seen_rows
@@ -151,7 +152,8 @@ def _predict(
 def _summary(winner: Winner, unit: str) -> Iterator[str]:
     """The winner and the F1 to expect of it, a line each."""
     low, high = winner.corrected.interval
-    chosen = f"trial {winner.best.trial}, {winner.best.config.backbone} to {winner.best.config.cut}"
+    best = winner.best
+    chosen = f"trial {best.trial}, {short_name(best.config.backbone)} to {best.config.cut}"
     if len(winner.members) > 1:
         trials = listing([member.trial for member in winner.members], most=100)
         chosen = f"the mean score of trials {trials}"

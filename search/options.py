@@ -51,7 +51,7 @@ class SpaceOptions(_Options):
     weights: Annotated[str, Parameter(metavar="START")] = "imagenet"
     """Weights to start from: imagenet, none (random), a folder of state dicts, or chexnet:FILE."""
     backbones: Names = ()
-    """Backbones to search among; all that have weights if not given."""
+    """Backbones to search among, each as NAME or NAME@FILE; all that have weights if not given."""
     unfreeze: UnfreezeWords = ()
     """Number of last stages to train; without a GPU none and one if not given."""
     normalizations: Names = ()

@@ -15,7 +15,8 @@ from search.space.files import read_space
 from search.space.presets import preset_grid, read_preset
 from search.space.protocol import SearchSpace
 from trainable.assembly import TrainingData
-from trainable.backbones.weights import NONE, Weights, find_weights
+from trainable.backbones.encoders import NONE
+from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.look_alikes import (
     describe_look_alikes,

@@ -26,7 +26,8 @@ Trials that were interrupted, or lost to the machine, run again under a new numb
 COLUMNS = (
     *("number", "state", "objective", *Evaluation.__annotations__),
     *TrialConfig.model_fields,
-    *("fold", "num_steps", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
+    *("weights", "fold", "num_steps"),
+    *("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
     *("source", "num_forwarded", "seconds", "ended", "error"),
 )
 """Columns of `trials.csv`, one row per trial, in the order in which the trials ended."""

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -11,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from trainable.backbones.encoders import full_name
 from trainable.backbones.table import FUSED, Pool, find_backbone
 from trainable.images.normalization import NormalizationName
 
@@ -40,7 +42,8 @@ class TrialConfig(BaseModel):
     """Settings of one trial. The defaults are the baseline configuration (docs/space.md).
 
     Attributes:
-        backbone: torchvision's name of the network that the body is cut from.
+        backbone: Encoder that the body is cut from: torchvision's name of a network, and behind an
+            `@` the weights that it starts from, if not those of the search.
         cut: name of the cut point after which the body ends.
         unfreeze: how many of the body's last stages are trained; the rest stays frozen.
         normalization: Normalization of the pixels.
@@ -80,7 +83,7 @@ class TrialConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    backbone: str = "squeezenet1_0"
+    backbone: Annotated[str, AfterValidator(full_name)] = "squeezenet1_0"
     cut: str = "features"
     unfreeze: int = Field(0, ge=0)
     normalization: NormalizationName = "none"

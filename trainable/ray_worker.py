@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from ray import ObjectRef, tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from trainable.backbones.encoders import file_name
 from trainable.config import TrialConfig
 from trainable.device import is_broken, is_out_of_memory, pick_device
 from trainable.disk import DiskError
@@ -35,7 +36,7 @@ class Shipment:
 
     Attributes:
         pixels: Pixels of the cohort, uint8 (num_images, size, size), by their size.
-        weights: the bytes of each backbone's state dict.
+        weights: Bytes of the state dict of each encoder.
         tables: the actor that knows the tables of features that some node has.
     """
 
@@ -116,8 +117,9 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterSt
     name, weights = config.backbone, task.weights
     if name not in shipment.weights:
         return task
+    kind = weights.files[name].suffix
     path = store.keep_file(
-        f"weights-{name}-{digest(weights.fingerprints[name])}.pth",
+        f"weights-{file_name(name)}-{digest(weights.fingerprints[name])}{kind}",
         lambda: ray.get(shipment.weights[name]),
     )
     return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
@@ -195,8 +197,9 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
         records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
     else:  # of several GPUs, a frozen body's features need one
         records = cross_validate(config, task, device, store)
+    weights = task.weights.start_of(config.backbone)
     for record in records:
-        metrics = as_metrics(record, len(task.folds))
+        metrics = {**as_metrics(record, len(task.folds)), "weights": weights}
         # the folds of a frozen trial take less time than their reports
         if record.fold < len(task.folds) and config.unfreeze:
             tune.report(metrics)

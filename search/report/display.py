@@ -15,6 +15,7 @@ from rich.text import Text
 
 from search.run_folder import RunFolder
 from search.tune.recorder import why_lost
+from trainable.backbones.encoders import short_name
 from trainable.places import trial_name
 
 _ROWS = 5
@@ -102,7 +103,8 @@ def describe(row: Any) -> str:
     """One configuration in a few words."""
     trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
     learner = f"logistic C {row.C:.1e}" if row.head == "logistic" else f"lr {row.learning_rate:.1e}"
-    return f"{row.backbone} to {row.cut}, {trained}, normalize {row.normalization}, {learner}"
+    encoder = short_name(row.backbone)
+    return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}"
 
 
 def trial_line(row: Any) -> str:

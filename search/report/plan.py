@@ -6,6 +6,8 @@ from search.options import PresetName, SearchOptions
 from search.prepare import SearchPlan, resolve
 from search.space.dimension import AUTO
 from search.space.presets import overrides, read_preset
+from trainable.backbones.encoders import IMAGENET, NONE, network_of
+from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
 from trainable.errors import listing
@@ -31,16 +33,22 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
         f"epoch{'s' * (most > 1)}, batches "
         f"of {plan.space.describe('batch_size')}"
     )
-    weights = plan.task.weights
-    start = {"imagenet": "ImageNet weights", "none": "random weights"}.get(
-        weights.kind, weights.kind
-    )
-    yield f"backbones from {start}: {', '.join(weights.backbones)}"
-    yield from (f"note: {note}" for note in weights.notes)
+    yield from _weights_lines(plan.task.weights)
+    yield from (f"note: {note}" for note in plan.task.weights.notes)
     few = min(len(fold.train) for fold in plan.task.folds)
     note = few_steps_note(few, max(batch_sizes), least)
     if note:
         yield f"note: {note}"
+
+
+def _weights_lines(weights: Weights) -> Iterator[str]:
+    """The networks that start from the same weights, a line each."""
+    by_start: dict[str, list[str]] = {}
+    for name in weights.backbones:
+        by_start.setdefault(weights.start_of(name), []).append(network_of(name))
+    words = {IMAGENET: "ImageNet weights", NONE: "random weights"}
+    for start, networks in by_start.items():
+        yield f"backbones from {words.get(start, start)}: {', '.join(networks)}"
 
 
 def changed_lines(name: PresetName, options: SearchOptions) -> Iterator[str]:

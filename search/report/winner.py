@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from trainable.backbones.encoders import short_name
 from trainable.winner import TestResult, Winner
 
 _NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
@@ -75,8 +76,8 @@ def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[str]:
     for member in winner.members:
         config = member.config
         yield (
-            f"    trial {member.trial}: {config.backbone} to {config.cut}, {config.head} head, "
-            f"F1 {f1[member.trial]:.3f} alone"
+            f"    trial {member.trial}: {short_name(config.backbone)} to {config.cut}, "
+            f"{config.head} head, F1 {f1[member.trial]:.3f} alone"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, cast, get_args
 import optuna
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
+from trainable.backbones.encoders import full_name
 from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import did_you_mean, explain, explain_detail
@@ -162,7 +163,9 @@ def _one_of(raw: str, choices: Sequence[str]) -> str:
 
 
 def _backbone(name: str) -> str:
-    return name if name == ALL else find_backbone(name).name
+    if name != ALL:
+        find_backbone(name)
+    return full_name(name)
 
 
 def _cut(cut: str) -> str:

@@ -159,7 +159,7 @@ def _config(settings: Mapping[str, Any]) -> TrialConfig:
         ValueError: If the configuration is impossible.
     """
     found = dict(settings)
-    backbone = find_backbone(found.setdefault("backbone", TrialConfig().backbone))
+    backbone = find_backbone(str(found.setdefault("backbone", TrialConfig().backbone)))
     if "fastai_cut" in found:
         found["cut"] = fastai_cut(backbone, found.pop("fastai_cut"))
     cut = found.setdefault("cut", backbone.cuts[-1])

@@ -18,11 +18,12 @@ from search.space.experiments import Experiments
 from search.space.grid import Grid
 from search.space.protocol import SearchSpace
 from search.space.space import BY_TRAINING, FIRST, FROZEN, TRAINED, Space
-from trainable.backbones.table import BACKBONES
+from trainable.backbones.encoders import full_name
+from trainable.backbones.table import find_backbone
 from trainable.errors import InputError, Problems, did_you_mean, flag
 
-_CASES = {"cut": tuple(BACKBONES), **dict.fromkeys(BY_TRAINING, (FROZEN, TRAINED))}
-"""Settings that may differ by case, and the names of their cases."""
+_BY_CASE = ("cut", *BY_TRAINING)
+"""Settings that may differ by case: by the encoder, or by whether stages are trained."""
 
 
 @dataclass(frozen=True)
@@ -152,14 +153,29 @@ def _read_cases(setting: str, raw: Any, origin: str) -> Cases:
     named = {}
     for case, content in raw.items():
         where = origin.format(f"{setting}.{case}")
-        if case not in _CASES[setting]:
-            problems.add(f"{where}: unknown; {did_you_mean(str(case), _CASES[setting])}")
+        try:
+            name = _case_name(setting, str(case))
+        except ValueError as error:
+            problems.add(f"{where}: {error}")
             continue
         found = problems.attempt(partial(_read_dimension, setting, content, where))
         if found is not None:
-            named[case] = found
+            named[name] = found
     problems.raise_if_any()
     return Cases(read_dimension(setting, ALL) if setting == "cut" else None, named)
+
+
+def _case_name(setting: str, case: str) -> str:
+    """A case of a setting by its full name.
+
+    Raises:
+        ValueError: If there is no such case, with the nearest name.
+    """
+    if setting == "cut":
+        find_backbone(case)
+    elif case not in (FROZEN, TRAINED):
+        raise ValueError(f"unknown; {did_you_mean(case, (FROZEN, TRAINED))}")
+    return full_name(case)
 
 
 def _read_dimension(setting: str, raw: Any, where: str) -> Dimension:
@@ -183,7 +199,7 @@ def _merge(setting: str, raw: Any, below: Any) -> Any:
 
 
 def _is_by_case(setting: str, raw: Any) -> bool:
-    return setting in _CASES and isinstance(raw, Mapping) and not raw.keys() & {"low", "high"}
+    return setting in _BY_CASE and isinstance(raw, Mapping) and not raw.keys() & {"low", "high"}
 
 
 class _Loader(yaml.SafeLoader):

@@ -15,8 +15,9 @@ from search.options import DEMO, PresetName, SearchOptions
 from search.space.experiments import Experiments
 from search.space.files import load_yaml
 from search.space.grid import Grid
+from trainable.backbones.encoders import IMAGENET, NONE
 from trainable.backbones.table import find_backbone
-from trainable.backbones.weights import IMAGENET, NONE, find_weights
+from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
 

@@ -10,6 +10,7 @@ import optuna
 from search.space.cases import Cases
 from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
 from search.space.experiments import Experiments
+from trainable.backbones.encoders import network_of
 from trainable.backbones.table import BACKBONES, FUSED, find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
@@ -147,8 +148,13 @@ class Space:
         return tuple(
             name
             for name in self.backbones or BACKBONES
-            if find_backbone(name).classifier in _choices(self.dimensions["cut"].of(name))
+            if find_backbone(name).classifier in _choices(self._asked_cut(name))
         )
+
+    def _asked_cut(self, encoder: str) -> Dimension:
+        """The cuts that were asked for of an encoder by its full name, or else of its network."""
+        cuts = self.dimensions["cut"]
+        return cuts.of(encoder if encoder in cuts.named else network_of(encoder))
 
     def values(self, setting: str) -> tuple[Any, ...]:
         """Values of a setting over all cases, or the ends of its ranges."""
@@ -189,7 +195,7 @@ class Space:
         cuts: dict[str, Dimension] = {}
         without = []
         for backbone in self.backbones or backbones:
-            asked = self.dimensions["cut"].of(backbone)
+            asked = self._asked_cut(backbone)
             own = tuple(cut for cut in _choices(asked) if has_cut(backbone, str(cut)))
             cuts[backbone] = Choices(own, asked.fixed)
             if _choices(asked) == (ALL,):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from trainable.backbones.encoders import network_of
 from trainable.errors import did_you_mean
 
 FUSED = "fused"
@@ -257,11 +258,12 @@ BACKBONES = {
 
 
 def find_backbone(name: str) -> Backbone:
-    """The backbone of this name.
+    """The network of an encoder of this name, whatever weights the encoder starts from.
 
     Raises:
         ValueError: if there is none, with the nearest name.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"unknown backbone {name!r}; {did_you_mean(name, BACKBONES)}")
-    return BACKBONES[name]
+    network = network_of(name)
+    if network not in BACKBONES:
+        raise ValueError(f"unknown backbone {network!r}; {did_you_mean(network, BACKBONES)}")
+    return BACKBONES[network]

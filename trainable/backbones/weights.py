@@ -4,6 +4,7 @@ import pickle
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,12 @@ import torch
 from torch import nn
 
 from trainable.backbones import chexnet
+from trainable.backbones.encoders import CHEXNET, IMAGENET, NONE, network_of, own_start
 from trainable.backbones.state_files import SUFFIXES, StateFile, find_state, load_file_content
 from trainable.backbones.table import BACKBONES, Backbone, find_backbone
 from trainable.errors import InputError, Problems, listing
 from trainable.files import hash_file
 
-IMAGENET = "imagenet"
-NONE = "none"
-CHEXNET = "chexnet:"
 _RANDOM_SEED = 20201
 _TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -29,12 +28,12 @@ class Weights:
     """The start of every body in a search.
 
     Attributes:
-        kind: "imagenet" (torchvision's IMAGENET1K_V1, the weights of the source documents),
-            "none" (random, the same in every process), "chexnet:" with its file, or the folder
-            that `files` are in.
-        backbones: the backbones that can be had, in the order of the table.
-        files: the state dict of each backbone; none for random weights.
-        fingerprints: for each backbone, what names its weights in a key of stored features.
+        kind: Weights of the encoders that name none themselves: "imagenet" (torchvision's
+            IMAGENET1K_V1, the weights of the source documents), "none" (random, the same in every
+            process), "chexnet:" with its file, or a folder of files.
+        backbones: Encoders that can be had, as they are named in a trial.
+        files: The state dict of each encoder; none for random weights.
+        fingerprints: For each encoder, what names its weights in a key of stored features.
         notes: Remarks on how the files were understood, a sentence each.
     """
 
@@ -44,73 +43,105 @@ class Weights:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def start_of(self, name: str) -> str:
+        """Where the weights of an encoder come from, as `kind` says it."""
+        return own_start(name) or self.kind
+
     def build(self, name: str, cut: str | None = None) -> nn.Module:
         """The whole torchvision network with these weights in a body until `cut`.
 
         The classifier keeps its random start unless the cut is behind it: a head replaces it.
 
         Args:
-            name: Name of the backbone.
+            name: Name of the encoder.
             cut: one of its cut points; the last that is searched if None.
 
         Raises:
             ValueError: if the cut is behind the classifier, and the file's has another shape.
         """
-        backbone = find_backbone(name)
-        if self.kind == NONE:
+        backbone, start = find_backbone(name), self.start_of(name)
+        if start == NONE:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(_RANDOM_SEED)
                 return backbone.build()
         model = backbone.build()
-        _load_body(model, backbone, self.files[name], cut == backbone.classifier, self.kind)
+        _load_body(model, backbone, self.files[name], cut == backbone.classifier, start)
         return model
 
 
 def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = ()) -> Weights:
-    """Find the weights of the wanted backbones, before anything is trained with them.
+    """Find the weights of the wanted encoders, before anything is trained with them.
 
     Args:
-        kind: "imagenet", "none", "chexnet:FILE", or a folder of torchvision-named state dicts such
-            as `squeezenet1_0-mine.pth`.
-        wanted: names of backbones; all that can be had if empty.
-        whole: those of them whose classifier a body may keep, so that a file must have it too.
+        kind: Start of the encoders that name none themselves: "imagenet", "none", "chexnet:FILE",
+            or a folder of torchvision-named state dicts such as `squeezenet1_0-mine.pth`.
+        wanted: Names of encoders; all backbones that can be had from `kind` if empty.
+        whole: Those of them whose classifier a body may keep, so that a file must have it too.
 
     Raises:
-        InputError: if weights of a wanted backbone cannot be had or do not fit it.
+        InputError: if weights of a wanted encoder cannot be had or do not fit it.
     """
     problems = Problems()
+    by_start: dict[str, list[str]] = {}
     for name in wanted:
         try:
             find_backbone(name)
+            by_start.setdefault(own_start(name) or kind, []).append(name)
         except ValueError as error:
             problems.add(str(error))
+    parts = [
+        problems.attempt(partial(_find, start, names, whole))
+        for start, names in (by_start if wanted else {kind: []}).items()
+    ]
     problems.raise_if_any()
-    if kind == IMAGENET:
+    found = [part for part in parts if part is not None]
+    return Weights(
+        kind,
+        tuple(wanted) or found[0].backbones,
+        {name: path for part in found for name, path in part.files.items()},
+        {name: text for part in found for name, text in part.fingerprints.items()},
+        tuple(note for part in found for note in part.notes),
+    )
+
+
+def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
+    """The weights of encoders with the same start."""
+    if start == IMAGENET:
         return _find_imagenet(wanted or tuple(BACKBONES))
-    if kind == NONE:
+    if start == NONE:
         names = tuple(wanted or BACKBONES)
-        start = f"random {_RANDOM_SEED} torch {torch.__version__}"
-        return Weights(NONE, names, fingerprints=dict.fromkeys(names, start))
-    if kind.startswith(CHEXNET):
-        return _find_chexnet(Path(kind.removeprefix(CHEXNET)).expanduser().resolve(), wanted)
-    return _find_folder(Path(kind).expanduser().resolve(), wanted, whole)
+        random = f"random {_RANDOM_SEED} torch {torch.__version__}"
+        return Weights(NONE, names, fingerprints=dict.fromkeys(names, random))
+    if start.startswith(CHEXNET):
+        return _find_chexnet(Path(start.removeprefix(CHEXNET)).expanduser().resolve(), wanted)
+    path = Path(start).expanduser().resolve()
+    if all(own_start(name) is None for name in wanted) or path.is_dir():
+        return _find_folder(path, wanted, whole)
+    if not path.exists():
+        raise InputError(
+            *(
+                f"{network_of(name)}@ must name a file of weights, a folder of them, imagenet or "
+                f"none; not found: {path}" for name in wanted
+            )
+        )  # fmt: skip
+    return _checked(start, dict.fromkeys(wanted, path), whole, Problems())
 
 
 def _find_imagenet(names: Sequence[str]) -> Weights:
     folder = Path(torch.hub.get_dir(), "checkpoints")
-    for name in names:
+    for network in map(network_of, names):
         try:
             # downloads it into the folder if it is not there
-            torchvision_weights(name).get_state_dict(progress=False, check_hash=True)
+            torchvision_weights(network).get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(
-                f"--weights imagenet needs torchvision's weights of {name}, which could not be "
+                f"--weights imagenet needs torchvision's weights of {network}, which could not be "
                 f"downloaded to {folder} and read from there ({error}). Three ways on: connect "
-                f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
+                f"to the network; put torchvision state dicts ({network}*.pth) into a folder and "
                 "give --weights FOLDER; or start from random weights with --weights none, "
                 "which learns far less"
             ) from error
-    fingerprints = {name: torchvision_weights(name).url for name in names}
+    fingerprints = {name: torchvision_weights(network_of(name)).url for name in names}
     files = {name: folder / Path(url).name for name, url in fingerprints.items()}
     return Weights(IMAGENET, tuple(names), files, fingerprints)
 
@@ -124,7 +155,7 @@ def torchvision_weights(name: str) -> Any:
 
 def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
     problems = Problems()
-    others = [name for name in wanted if name != chexnet.BACKBONE]
+    others = [name for name in wanted if network_of(name) != chexnet.BACKBONE]
     if others:
         problems.add(
             f"--weights chexnet:FILE has weights of {chexnet.BACKBONE} alone; leave out "
@@ -133,7 +164,8 @@ def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
     if not file.is_file():
         problems.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
     problems.raise_if_any()
-    return _checked(f"{CHEXNET}{file}", {chexnet.BACKBONE: file}, (), problems)
+    files = dict.fromkeys(wanted or [chexnet.BACKBONE], file)
+    return _checked(f"{CHEXNET}{file}", files, (), problems)
 
 
 def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
@@ -147,13 +179,16 @@ def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> W
     found: dict[str, Path] = {}
     for name in wanted or BACKBONES:
         # the name must end there: resnet18 is not in resnet180.pth
-        fits = [p for p in files if re.match(rf"{re.escape(name)}(?![A-Za-z0-9_])", p.name)]
+        network = network_of(name)
+        fits = [p for p in files if re.match(rf"{re.escape(network)}(?![A-Za-z0-9_])", p.name)]
         if len(fits) > 1:
-            problems.add(f"one file a backbone is needed in {folder}; {name} has {listing(fits)}")
+            problems.add(
+                f"one file per backbone is needed in {folder}; {network} has {listing(fits)}"
+            )
         elif fits:
             found[name] = fits[0]
         elif wanted:
-            problems.add(f"no state dict for {name} in {folder}: name the file {name}.pth")
+            problems.add(f"no state dict for {network} in {folder}: name the file {network}.pth")
     if not found and not problems.found:
         problems.add(
             f"no state dict named after a backbone in {folder}, which holds {listing(files)}; "

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from trainable.backbones.encoders import file_name, network_of
 from trainable.backbones.table import find_backbone
 from trainable.device import precision
 from trainable.features.body import Body
@@ -142,7 +143,7 @@ def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
     parts = {
         "rule": FEATURE_RULE,
         "images": images.key,
-        "backbone": config.backbone,
+        "backbone": network_of(config.backbone),
         "weights": body.weights.fingerprints[config.backbone],
         "normalization": config.normalization,
         "statistics": [statistics.mean, statistics.std] if by_cohort else None,
@@ -153,4 +154,4 @@ def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
         **more,
     }
     content = digest(json.dumps(parts, sort_keys=True))
-    return f"{prefix}{config.backbone}-{config.normalization}-{content}"
+    return f"{prefix}{file_name(config.backbone)}-{config.normalization}-{content}"
