@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from analysis.shared_stages import image_look
+from trainable.backbones.table import find_backbone
 from trainable.device import autocast, default_num_gpus, pick_device, place
 from trainable.images.batches import Batch, by_examination, load_images
 from trainable.store.arrays import ArrayStore
@@ -32,7 +33,8 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     for model in models:
         config = model.config
         images = load_images(new.paths, new.hashes, config.image_size, model.statistics, store)
-        take = images.normalized(config.normalization, device)
+        own = find_backbone(config.backbone).own
+        take = images.normalized(config.normalization, device, own)
         takes[image_look(config)] = by_examination(take, new.exam_images, device)
         for network in model.networks:
             place(network, device).eval()

@@ -6,7 +6,9 @@ from hashlib import sha256
 from torch import Tensor, nn
 
 from analysis.model_file import FinalModel
+from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
+from trainable.images.normalization import Scale
 from trainable.model.network import Network
 
 
@@ -37,9 +39,10 @@ def share_stages(models: Iterable[FinalModel]) -> None:
         network.frozen = nn.Sequential(*stages)
 
 
-def image_look(config: TrialConfig) -> tuple[int, str]:
+def image_look(config: TrialConfig) -> tuple[int, str, Scale | None]:
     """The size and the normalization of the images of a network."""
-    return config.image_size, config.normalization
+    own = find_backbone(config.backbone).own if config.normalization == "own" else None
+    return config.image_size, config.normalization, own
 
 
 def describe_cost(models: Sequence[FinalModel]) -> str:

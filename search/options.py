@@ -55,7 +55,7 @@ class SpaceOptions(_Options):
     unfreeze: UnfreezeWords = ()
     """Number of last stages to train; without a GPU none and one if not given."""
     normalizations: Names = ()
-    """Normalizations to search among: none, imagenet, cohort, image; all if not given."""
+    """Normalizations to search among: none, imagenet, cohort, image, own; all if not given."""
     image_size: Annotated[int | None, Parameter(metavar="PIXELS")] = Field(None, ge=32, le=2048)
     """Edge of the square images, in pixels; 320 in the default space."""
     batch_size: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=2)

@@ -13,7 +13,8 @@ from pydantic import (
 )
 
 from trainable.backbones.encoders import full_name
-from trainable.backbones.table import FUSED, Pool, find_backbone
+from trainable.backbones.layout import Pool
+from trainable.backbones.table import FUSED, find_backbone
 from trainable.images.normalization import NormalizationName
 
 NO_LAYERS = "none"
@@ -58,7 +59,8 @@ class TrialConfig(BaseModel):
         step_epochs: epochs between two such steps.
         weight_decay: decoupled with AdamW, an L2 penalty with Adam and SGD; not applied to norms
             and biases (as in fastai).
-        pool: What the head sees of each channel: `average`, `maximum`, or `both`.
+        pool: What the head sees of each channel: `average`, `maximum`, or `both`; of networks with
+            a class token also `class` or `class+average`.
         head: `fastai`: batch norm, dropout and a linear layer without bias for each layer; `plain`:
             linear layers, as torchvision's classifiers are replaced; `logistic`: one L2-penalized
             logistic regression on standardized features, fitted to convergence. It has no epochs,
@@ -111,7 +113,18 @@ class TrialConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_backbone(self) -> "TrialConfig":
-        stages = find_backbone(self.backbone).stages_until(self.cut)
+        backbone = find_backbone(self.backbone)
+        stages = backbone.stages_until(self.cut)
+        if self.pool not in backbone.layout.pools:
+            raise ValueError(
+                f"pool must be one of {', '.join(backbone.layout.pools)} with {backbone.name}, "
+                f"which has no class token (got {self.pool})"
+            )
+        if backbone.channels == 1 and self.normalization != "own":
+            raise ValueError(
+                f"normalization must be own with {backbone.name}, which takes in images of one "
+                f"channel (got {self.normalization})"
+            )
         if self.unfreeze > len(stages):
             raise ValueError(
                 f"unfreeze must be at most the number of stages until the cut, {len(stages)} "
@@ -120,7 +133,7 @@ class TrialConfig(BaseModel):
         if self.unfreeze and self.cut == FUSED:
             raise ValueError(
                 f"the cut {FUSED} needs a frozen body, unfreeze 0 (got {self.unfreeze}); to train "
-                f"stages, choose one of {', '.join(find_backbone(self.backbone).cuts)}"
+                f"stages, choose one of {', '.join(backbone.cuts)}"
             )
         if self.unfreeze and self.head == "logistic":
             raise ValueError(

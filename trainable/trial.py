@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainable.assembly import Assembly, TrainingData, assemble
-from trainable.backbones.table import FUSED
+from trainable.backbones.table import FUSED, find_backbone
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
@@ -152,7 +152,12 @@ def new_network(
     head = fresh_head(config)
     trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
     network = Network(
-        frozen, trained, head, fused=config.cut == FUSED, augmented=config.augment != "none"
+        frozen,
+        trained,
+        head,
+        layout=find_backbone(config.backbone).layout,
+        fused=config.cut == FUSED,
+        augmented=config.augment != "none",
     )
     return place(network, device)
 

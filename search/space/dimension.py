@@ -8,7 +8,7 @@ import optuna
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from trainable.backbones.encoders import full_name
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import did_you_mean, explain, explain_detail
 from trainable.unfreeze import UNFREEZE
@@ -168,13 +168,6 @@ def _backbone(name: str) -> str:
     return full_name(name)
 
 
-def _cut(cut: str) -> str:
-    if cut == ALL or any(has_cut(backbone, cut) for backbone in BACKBONES):
-        return cut
-    known = dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.all_cuts)
-    raise ValueError(f"no backbone has the cut {cut!r}; {did_you_mean(cut, known)}")
-
-
 def has_cut(backbone: str, cut: str) -> bool:
     """Whether a body of this backbone can end at this cut."""
     try:
@@ -183,8 +176,8 @@ def has_cut(backbone: str, cut: str) -> bool:
         return False
 
 
-_NAMED: Mapping[str, Callable[[str], Scalar]] = {"backbone": _backbone, "cut": _cut}
-"""Settings that are names of the table of backbones, or `all`."""
+_NAMED: Mapping[str, Callable[[str], Scalar]] = {"backbone": _backbone, "cut": str}
+"""Settings that are names, or `all`; which cuts there are depends on the backbones."""
 
 _FIELDS: Mapping[str, TypeAdapter[Any]] = {
     name: TypeAdapter(

@@ -1,7 +1,8 @@
 """Read a search space from YAML or TOML, on top of the default one, and write one."""
 
+import contextlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -19,7 +20,7 @@ from search.space.grid import Grid
 from search.space.protocol import SearchSpace
 from search.space.space import BY_TRAINING, FIRST, FROZEN, TRAINED, Space
 from trainable.backbones.encoders import full_name
-from trainable.backbones.table import find_backbone
+from trainable.backbones.table import BACKBONES, find_backbone
 from trainable.errors import InputError, Problems, did_you_mean, flag
 
 _BY_CASE = ("cut", *BY_TRAINING)
@@ -123,9 +124,30 @@ def make_space(*layers: Layer) -> Space:
         setting: problems.attempt(partial(_read_cases, setting, raw, origins[setting]))
         for setting, raw in merged.items()
     }
+    for unknown in _unknown_cuts(merged, origins["cut"]):
+        problems.add(unknown)
     problems.raise_if_any()
     found = {setting: cases for setting, cases in dimensions.items() if cases is not None}
     return Space(found, first or ())
+
+
+def _unknown_cuts(settings: Mapping[str, Any], origin: str) -> Iterator[str]:
+    """A sentence for each cut that neither torchvision's backbones nor those of the space have."""
+    raw = settings["cut"]
+    cases = raw if isinstance(raw, Mapping) else {"": raw}
+    known: dict[str, None] = {}
+    for encoder in (*BACKBONES, *_listed_values(settings["backbone"]), *filter(None, cases)):
+        with contextlib.suppress(ValueError):  # refused by its own setting
+            known |= dict.fromkeys(find_backbone(str(encoder)).all_cuts)
+    for case, content in cases.items():
+        where = origin.format(f"cut.{case}" if case else "cut")
+        for cut in map(str, _listed_values(content)):
+            if cut != ALL and cut not in known:
+                yield f"{where}: no backbone has the cut {cut!r}; {did_you_mean(cut, known)}"
+
+
+def _listed_values(raw: Any) -> list[Any]:
+    return list(raw) if isinstance(raw, list | tuple) else [raw]
 
 
 def _read_first(raw: Any, origin: str, known: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

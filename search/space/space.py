@@ -10,10 +10,11 @@ import optuna
 from search.space.cases import Cases
 from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
 from search.space.experiments import Experiments
-from trainable.backbones.encoders import network_of
+from trainable.backbones.encoders import network_of, short_name
 from trainable.backbones.table import BACKBONES, FUSED, find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
+from trainable.images.normalization import IMAGENET_SCALE
 from trainable.unfreeze import UNFREEZE, count_trained
 
 FROZEN, TRAINED = "frozen", "trained"
@@ -22,6 +23,9 @@ FIRST = "first_trials"
 LOGISTIC = "logistic"
 BY_TRAINING = ("head", "learning_rate", "epochs")
 """Settings that may differ between a frozen body and one with trained stages."""
+_BY_ENCODER = ("normalization", "pool")
+"""Settings that may differ for an encoder that does not take in or give what most do."""
+_IMAGENET, _OWN = "imagenet", "own"
 _CPU_UNFREEZE = UNFREEZE[:2]
 _AUTO_EPOCHS = Choices((5, 10, 20))
 _CPU_AUTO_EPOCHS = Choices((5,), fixed=True)
@@ -108,6 +112,8 @@ class Space:
             if setting == "cut" and wanted not in _choices(dimension):
                 wanted = [cut for cut in _choices(dimension) if cut != FUSED][-1:]
                 wanted = wanted[0] if wanted else FUSED
+            if setting == "normalization" and wanted == _IMAGENET:
+                wanted = next((one for one in (wanted, _OWN) if one in _choices(dimension)), wanted)
             found = dimension.nearest(wanted)
             if not dimension.fixed:
                 parameters[name] = found
@@ -128,6 +134,9 @@ class Space:
             case, name = None, setting
             if setting == "cut":
                 case, name = chosen["backbone"], f"cut_{chosen['backbone']}"
+            elif setting in _BY_ENCODER and chosen["backbone"] in cases.named:
+                case = chosen["backbone"]
+                name = f"{setting}_{case}"
             elif setting in BY_TRAINING:
                 case = TRAINED if chosen["unfreeze"] else FROZEN
                 name = f"{setting}_unfrozen" if chosen["unfreeze"] else setting
@@ -216,8 +225,31 @@ class Space:
                 ]
             )  # fmt: skip
         changed["cut"] = Cases(named=cuts)
+        changed |= {setting: self._by_encoder(setting, tuple(cuts)) for setting in _BY_ENCODER}
         changed["head"] = self._heads(changed["unfreeze"])
         return dataclasses.replace(self, dimensions=changed)
+
+    def _by_encoder(self, setting: str, encoders: Sequence[str]) -> Cases:
+        """The values of a setting that have a meaning for each encoder.
+
+        Raises:
+            InputError: Naming every encoder for which none has.
+        """
+        asked = self.dimensions[setting].of()
+        fitting = {
+            encoder: Choices(_fitting(setting, _choices(asked), encoder), asked.fixed)
+            for encoder in encoders
+        }
+        without = [encoder for encoder, choices in fitting.items() if not choices.values]
+        if without:
+            needed = {"normalization": "own"}.get(setting, "average")
+            raise InputError(
+                *(f"{short_name(one)} needs another {setting} than {asked}: add {needed}"
+                  for one in without)
+            )  # fmt: skip
+        most = Choices(_fitting(setting, _choices(asked), TrialConfig().backbone), asked.fixed)
+        named = {encoder: choices for encoder, choices in fitting.items() if choices != most}
+        return Cases(most if len(named) < len(fitting) else None, named)
 
     @property
     def _may_freeze(self) -> bool:
@@ -252,6 +284,23 @@ class Space:
         """Content of the file that describes the space: a value, list or range per setting."""
         dimensions = {setting: cases.to_dict() for setting, cases in self.dimensions.items()}
         return {**dimensions, FIRST: [dict(settings) for settings in self.first]}
+
+
+def _fitting(setting: str, asked: Sequence[Scalar], encoder: str) -> tuple[Scalar, ...]:
+    """Those of the values that have a meaning for an encoder.
+
+    Where both `imagenet` and `own` are asked for, each encoder has one of them: the normalization
+    that its weights were learned with.
+    """
+    backbone = find_backbone(encoder)
+    if setting == "pool":
+        return tuple(pool for pool in asked if pool in backbone.layout.pools)
+    if backbone.channels == 1:
+        return tuple(name for name in asked if name == _OWN)
+    if not {_IMAGENET, _OWN} <= set(asked):
+        return tuple(asked)
+    kept = _IMAGENET if backbone.own == IMAGENET_SCALE else _OWN
+    return tuple(kept if name == _IMAGENET else name for name in asked if name != _OWN)
 
 
 def _has_meaning(setting: str, chosen: Mapping[str, Any]) -> bool:

@@ -7,11 +7,12 @@ import torch
 from fixtures.networks import noise, random_model, tiny_config
 from torch import Tensor, nn
 
-from trainable.backbones.table import Pool, find_backbone
+from trainable.backbones.layout import Pool
+from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.model.network import (
     ConcatPool,
-    PoolHalf,
+    KeptStatistics,
     build_network,
     count_parameters,
     fastai_head,
@@ -97,7 +98,7 @@ def test_one_half_of_the_pooled_features_is_that_of_each_stage_and_view() -> Non
     maxima = torch.cat([maps.amax(dim=(2, 3)) for maps in (first, second)], dim=1)
     halves: dict[Pool, Tensor] = {"average": averages, "maximum": maxima}
     for pool, of_view in halves.items():
-        found = PoolHalf(pool, (3, 2), views=2)(pooled)
+        found = KeptStatistics(pool, (3, 2), views=2)(pooled)
         assert torch.equal(found, torch.cat([of_view, 2 * of_view], dim=1))
 
 

@@ -40,7 +40,7 @@ def test_defaults_are_the_assignments() -> None:
         ({"stage_decay": 1.1}, "less than or equal to 1"),
         ({"unfreeze": -1}, "greater than or equal to 0"),
         ({"unfreeze": 0.5}, "valid integer"),
-        ({"normalization": "imagnet"}, "'none', 'imagenet', 'cohort' or 'image'"),
+        ({"normalization": "imagnet"}, "'none', 'imagenet', 'cohort', 'image' or 'own'"),
         ({"learning_rate": 0.0}, "greater than 0"),
         ({"learning_rate": float("nan")}, "finite number"),
         ({"learning_rate": float("inf")}, "finite number"),

@@ -10,6 +10,8 @@ from pathlib import Path
 IMAGENET = "imagenet"
 NONE = "none"
 CHEXNET = "chexnet:"
+TIMM = "timm/"
+"""Start of the names of timm's networks."""
 
 
 def network_of(encoder: str) -> str:

@@ -1,35 +1,38 @@
-"""The backbones: torchvision networks, each with named cut points in order and their widths."""
+"""The backbones: networks with named cut points in order and their widths; torchvision's here."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from trainable.backbones.encoders import network_of
+from trainable.backbones.encoders import TIMM, network_of
+from trainable.backbones.layout import MAPS, Layout
 from trainable.errors import did_you_mean
+from trainable.images.normalization import IMAGENET_SCALE, Scale
 
 FUSED = "fused"
 """The cut point whose features are those of all stages side by side, from one pass."""
 
-Pool = Literal["average", "maximum", "both"]
-"""What is kept of each channel of a map."""
+# torchvision's files of a DenseNet still call `norm.1` what the network calls `norm1`
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Consecutive torchvision modules; a body can be cut after the last of them.
+    """Consecutive modules of a network; a body can be cut after the last of them.
 
     Attributes:
-        cut: name of the cut point, the torchvision path of the module that it follows.
-        modules: torchvision paths of the stage's modules, in order of execution.
-        width: channels of the stage's output.
-        relu: whether torchvision applies a ReLU after the last module without a module for it.
-        layers: how many layers of the last module, a dense block, are kept; None for all.
+        cut: Name of the cut point, the path in the network of the module that it follows.
+        modules: Paths of the stage's modules, in order of execution.
+        width: Channels of the stage's output.
+        relu: Whether torchvision applies a ReLU after the last module without a module for it.
+        layers: How many layers of the last module, a dense block, are kept; None for all.
     """
 
     cut: str
@@ -38,18 +41,32 @@ class Stage:
     relu: bool = False
     layers: int | None = None
 
+    def module(self, model: nn.Module) -> nn.Sequential:
+        """The stage of `model`, sharing its parameters."""
+        modules = {path.replace(".", "_"): model.get_submodule(path) for path in self.modules}
+        if self.layers:
+            name, block = modules.popitem()
+            modules[name] = _truncated(block, self.layers)
+        if self.relu:
+            modules["relu"] = nn.ReLU(inplace=True)
+        return nn.Sequential(OrderedDict(modules))
+
 
 @dataclass(frozen=True)
 class Backbone:
-    """One torchvision classification network as a sequence of stages.
+    """One classification network as a sequence of stages.
 
     Attributes:
-        name: torchvision's name of the network.
+        name: Name of the network.
         stages: in order of execution; each ends in a cut point.
-        classifier: torchvision's child after the stages, which the head replaces.
+        classifier: Child of the network after the stages, which the head replaces.
         further: the stages of bodies that end elsewhere, by the names of their cut points.
         taps: the same modules as the stages, in stages at whose ends one pass pools the features
             of every cut in them; the stages themselves if empty.
+        layout: Shape of the output of every stage.
+        own: How the images were normalized that the weights were learned from.
+        size: Edge of these images in pixels.
+        licence: Licence of the weights, as far as their library says it.
     """
 
     name: str
@@ -57,6 +74,25 @@ class Backbone:
     classifier: str
     further: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
     taps: tuple[Stage, ...] = ()
+    layout: Layout = MAPS
+    own: Scale = IMAGENET_SCALE
+    size: int = 224
+    licence: str = "not stated by torchvision"
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the network takes in."""
+        return len(self.own.mean)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Children of the network that no body has."""
+        return (self.classifier,)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Packages whose version decides what the network computes."""
+        return ("torchvision",)
 
     @property
     def cuts(self) -> tuple[str, ...]:
@@ -103,51 +139,49 @@ class Backbone:
     def pooled_columns(self, cut: str) -> NDArray[np.int64]:
         """Which columns of the features at the ends of `pooled_stages` are those of `cut`.
 
-        A stage has a column for the maximum of each of its channels, then one for the average of
-        each. A dense block hands on what each layer adds behind what it took in, so the channels of
-        its first layers are its first channels.
+        A stage has a column for each of its channels and each of the layout's statistics, one
+        statistic after the other. A dense block hands on what each layer adds behind what it took
+        in, so the channels of its first layers are its first channels.
         """
         if cut == FUSED:
             return np.concatenate([self.pooled_columns(each) for each in self.cuts])
-        width = self.stages_until(cut)[-1].width
+        width, num_statistics = self.stages_until(cut)[-1].width, len(self.layout.statistics)
         start = 0
         for stage in self.pooled_stages(cut):
             if _lies_in(cut, stage):
                 break
-            start += 2 * stage.width
-        channels = np.arange(width)
-        return np.concatenate([start + channels, start + stage.width + channels])
+            start += num_statistics * stage.width
+        starts = start + stage.width * np.arange(num_statistics)
+        return (starts[:, None] + np.arange(width)).ravel()
+
+    def pooled_width(self, cut: str) -> int:
+        """Number of the features at the ends of `pooled_stages`."""
+        return len(self.layout.statistics) * sum(one.width for one in self.pooled_stages(cut))
 
     def build(self) -> nn.Module:
-        """The whole torchvision network, its weights random."""
+        """The whole network, its weights random."""
         # slow to import, and needless to a trial that finds its features stored
         import torchvision
 
         model: nn.Module = torchvision.models.get_model(self.name, weights=None)
         return model
 
+    def converted(self, state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+        """The weights in a file under the names that the network `model` has for them."""
+        return {_OLD_NAME.sub(r"\1\2", key): value for key, value in state.items()}
+
     def body(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
         """The stages of `model` until `cut`, sharing its parameters."""
-        return [_stage_module(model, stage) for stage in self.stages_until(cut)]
+        return [stage.module(model) for stage in self.stages_until(cut)]
 
     def pooled_modules(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
         """The modules of `pooled_stages`, sharing the parameters of `model`."""
-        return [_stage_module(model, stage) for stage in self.pooled_stages(cut)]
+        return [stage.module(model) for stage in self.pooled_stages(cut)]
 
 
 def _lies_in(cut: str, stage: Stage) -> bool:
     """Whether a cut point is the end of this stage, or of a layer in its last module."""
     return f"{cut}.".startswith(f"{stage.cut}.")
-
-
-def _stage_module(model: nn.Module, stage: Stage) -> nn.Sequential:
-    modules = {path.replace(".", "_"): model.get_submodule(path) for path in stage.modules}
-    if stage.layers:
-        name, block = modules.popitem()
-        modules[name] = _truncated(block, stage.layers)
-    if stage.relu:
-        modules["relu"] = nn.ReLU(inplace=True)
-    return nn.Sequential(OrderedDict(modules))
 
 
 def _truncated(block: Any, num_layers: int) -> nn.Module:
@@ -264,6 +298,10 @@ def find_backbone(name: str) -> Backbone:
         ValueError: if there is none, with the nearest name.
     """
     network = network_of(name)
+    if network.startswith(TIMM):
+        from trainable.backbones.timm_networks import find_timm  # an extra, and slow to import
+
+        return find_timm(network)
     if network not in BACKBONES:
         raise ValueError(f"unknown backbone {network!r}; {did_you_mean(network, BACKBONES)}")
     return BACKBONES[network]

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainable.backbones import chexnet
-from trainable.backbones.encoders import CHEXNET, IMAGENET, NONE, network_of, own_start
+from trainable.backbones.encoders import CHEXNET, IMAGENET, NONE, TIMM, network_of, own_start
 from trainable.backbones.state_files import SUFFIXES, StateFile, find_state, load_file_content
 from trainable.backbones.table import BACKBONES, Backbone, find_backbone
+from trainable.backbones.timm_networks import TimmBackbone
 from trainable.errors import InputError, Problems, listing
 from trainable.files import hash_file
 
 _RANDOM_SEED = 20201
 _TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
-_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = (
 def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
     """The weights of encoders with the same start."""
     if start == IMAGENET:
-        return _find_imagenet(wanted or tuple(BACKBONES))
+        return _find_pretrained(wanted or tuple(BACKBONES), whole)
     if start == NONE:
         names = tuple(wanted or BACKBONES)
         random = f"random {_RANDOM_SEED} torch {torch.__version__}"
@@ -125,6 +125,40 @@ def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
             )
         )  # fmt: skip
     return _checked(start, dict.fromkeys(wanted, path), whole, Problems())
+
+
+def _find_pretrained(names: Sequence[str], whole: Sequence[str]) -> Weights:
+    """The weights that a network's library publishes for it."""
+    problems = Problems()
+    of_timm = [name for name in names if name.startswith(TIMM)]
+    others = [name for name in names if name not in of_timm]
+    parts = [
+        problems.attempt(lambda: _find_hub(of_timm, whole)) if of_timm else None,
+        problems.attempt(lambda: _find_imagenet(others)) if others else None,
+    ]
+    problems.raise_if_any()
+    found = [part for part in parts if part is not None]
+    files = {name: path for part in found for name, path in part.files.items()}
+    prints = {name: text for part in found for name, text in part.fingerprints.items()}
+    return Weights(IMAGENET, tuple(names), files, prints)
+
+
+def _find_hub(names: Sequence[str], whole: Sequence[str]) -> Weights:
+    problems = Problems()
+    files: dict[str, Path] = {}
+    for name in names:
+        backbone = find_backbone(name)
+        assert isinstance(backbone, TimmBackbone)
+        try:
+            files[name] = backbone.download()
+        except (OSError, ValueError) as error:
+            why = " ".join(str(error).split())
+            problems.add(
+                f"{name} needs weights, which could not be downloaded ({why}). Three ways on: "
+                f"connect to the network; give a file as {network_of(name)}@FILE; or start from "
+                f"random weights with {network_of(name)}@none, which learns far less"
+            )
+    return _checked(IMAGENET, files, whole, problems)
 
 
 def _find_imagenet(names: Sequence[str]) -> Weights:
@@ -179,7 +213,7 @@ def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> W
     found: dict[str, Path] = {}
     for name in wanted or BACKBONES:
         # the name must end there: resnet18 is not in resnet180.pth
-        network = network_of(name)
+        network = network_of(name).removeprefix(TIMM)
         fits = [p for p in files if re.match(rf"{re.escape(network)}(?![A-Za-z0-9_])", p.name)]
         if len(fits) > 1:
             problems.add(
@@ -228,24 +262,50 @@ def _load_body(
     """
     expected = model.state_dict()
     given, remarks = _read_state(path, kind, expected)
+    try:
+        given = backbone.converted(given, model)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
     if not whole:
-        head = f"{backbone.classifier}."
-        given = {key: value for key, value in given.items() if not key.startswith(head)}
-        expected = {key: value for key, value in expected.items() if not key.startswith(head)}
+        heads = tuple(f"{head}." for head in backbone.heads)
+        given = {key: value for key, value in given.items() if not key.startswith(heads)}
+        expected = {key: value for key, value in expected.items() if not key.startswith(heads)}
     # PyTorch added this counter later; nothing that is computed here depends on it
     missing = [k for k in expected.keys() - given.keys() if not k.endswith("num_batches_tracked")]
     unknown = given.keys() - expected.keys()
     shapes = [k for k in given.keys() & expected.keys() if given[k].shape != expected[k].shape]
     if missing or unknown or shapes:
         kept = f" with its {backbone.classifier} of 1000 classes, which the cut keeps"
+        library = backbone.libraries[0]
         raise ValueError(
-            f"{path} must be a torchvision state dict of {backbone.name}{kept if whole else ''}; "
+            f"{path} must be a {library} state dict of {backbone.name}{kept if whole else ''}; "
             f"missing: {listing(sorted(missing), 4) or 'none'}; "
             f"unknown: {listing(sorted(unknown), 4) or 'none'}; "
             f"of another shape: {listing(sorted(shapes), 4) or 'none'}"
+            f"{_about_channels(given, expected, shapes)}"
+        )
+    broken = [key for key, value in given.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(
+            f"{path} must hold finite numbers; NaN or infinite: {listing(sorted(broken), 4)}"
         )
     model.load_state_dict(given, strict=False)
     return remarks
+
+
+def _about_channels(
+    given: Mapping[str, Tensor], expected: Mapping[str, Tensor], names: Sequence[str]
+) -> str:
+    """A hint, if the first convolution of a file is for another number of channels."""
+    for name in names:
+        if given[name].ndim == expected[name].ndim == 4:
+            found, needed = given[name].shape[1], expected[name].shape[1]
+            if {found, needed} == {1, 3}:
+                return (
+                    f". The file is for images of {found} channel{'s' * (found > 1)}, and "
+                    f"the network takes in {needed}: choose a backbone of as many channels"
+                )
+    return ""
 
 
 def _read_state(path: Path, kind: str, expected: Collection[str]) -> StateFile:
@@ -257,6 +317,4 @@ def _read_state(path: Path, kind: str, expected: Collection[str]) -> StateFile:
             raise ValueError(f"{path} {error}") from error
     else:
         found = find_state(content, path, expected)
-    # torchvision's file of a DenseNet still calls `norm.1` what the network calls `norm1`
-    state = {_OLD_NAME.sub(r"\1\2", key): value for key, value in found.state.items()}
-    return found._replace(state=state)
+    return found

@@ -26,7 +26,7 @@ def show(
     """List the backbones with their cut points, or show one network layer by layer.
 
     Args:
-        backbone: Name of the network in torchvision; all are listed if not given.
+        backbone: Name of the network, as resnet18 or timm/resnet18; a list of names if not given.
         cut: Cut point that ends the body, such as layer2; the last of the backbone if not given.
         unfreeze: Number of last stages to train, or all.
         head: Kind of the head: fastai, plain or logistic.
@@ -37,7 +37,7 @@ def show(
         raise InputError(f"--image-size must be at least {MIN_IMAGE_SIZE} (got {image_size})")
     # PyTorch takes seconds to import: not before the command line is known to be right
     from trainable.model.network import count_parameters
-    from trainable.model.summary import backbone_table, chosen_network, layer_table
+    from trainable.model.summary import backbone_table, chosen_network, describe_wants, layer_table
 
     if backbone is None:
         print(backbone_table().to_string(index=False))
@@ -48,6 +48,7 @@ def show(
     print(f"\ntotal parameters  {count.total:>12,}")
     print(f"trainable         {count.trainable:>12,}")
     print(f"frozen            {count.frozen:>12,}")
+    print(f"\n{describe_wants(backbone)}")
 
 
 def main() -> None:

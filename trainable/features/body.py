@@ -11,7 +11,7 @@ from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
 from trainable.images.batches import Images, Inputs
-from trainable.model.network import pool_each, split_body
+from trainable.model.network import ConcatPool, pool_each, split_body
 
 _CPU_BATCH = 4  # a larger one leaves the processor's caches and has new memory mapped each time
 _GPU_BATCH = 64
@@ -51,23 +51,24 @@ class Body:
         """Pooled features of the cut, and of all others that one pass over the images serves.
 
         Returns:
-            float32 of shape (len(rows), sum of 2 * width over the backbone's `pooled_stages`): for
-            each stage in order, the maxima and the means of its output channels.
+            float32 of shape (len(rows), the backbone's `pooled_width`): for each stage in order,
+            the statistics of its output channels.
         """
         modules = self._backbone.pooled_modules(self._model, self.config.cut)
-        return self._in_batches(rows, lambda images: pool_each(modules, images))
+        pool = ConcatPool(self._backbone.layout)
+        return self._in_batches(rows, lambda images: pool_each(modules, images, pool))
 
     def activations(self, rows: Tensor) -> Tensor:
-        """Output of the frozen stages (len(rows), channels, height, width), on the device."""
+        """Output of the frozen stages (len(rows), *boundary_shape), on the device."""
         if not self.frozen:
             return self._take(rows)
         return self._in_batches(rows, nn.Sequential(*self.frozen))
 
     @torch.no_grad()
     def boundary_shape(self) -> tuple[int, ...]:
-        """Channels, height and width of one image's activations, found on a blank one."""
+        """Shape of the activations of one image, found on a blank one."""
         size = self.config.image_size
-        blank = torch.zeros(1, 3, size, size, device=self.device)
+        blank = torch.zeros(1, self._backbone.channels, size, size, device=self.device)
         with autocast(self.device):
             return tuple(nn.Sequential(*self.frozen)(blank).shape[1:])
 
@@ -81,7 +82,8 @@ class Body:
     @cached_property
     def _take(self) -> Inputs:
         """Normalized images; made when they are first needed, since a GPU then holds them."""
-        return self.images.normalized(self.config.normalization, self.device)
+        own = self._backbone.own
+        return self.images.normalized(self.config.normalization, self.device, own)
 
     @property
     def _backbone(self) -> Backbone:

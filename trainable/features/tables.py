@@ -59,7 +59,7 @@ def frozen_inputs(body: Body, store: ArrayStore) -> tuple[Inputs, Source]:
 
 def _stored_features(body: Body, store: ArrayStore) -> Inputs:
     backbone, cut = find_backbone(body.config.backbone), body.config.cut
-    width = sum(2 * stage.width for stage in backbone.pooled_stages(cut))
+    width = backbone.pooled_width(cut)
 
     def compute(rows: Tensor) -> NDArray[np.float32]:
         features: NDArray[np.float32] = body.pooled(rows).cpu().numpy()
@@ -98,7 +98,9 @@ def _stored_activations(body: Body, store: ArrayStore) -> Inputs | None:
     if len(whole) < len(stored):
         return None
     take = joined_rows(whole, body.device)
-    return lambda rows: take(rows).float().contiguous(memory_format=torch.channels_last)
+    is_maps = len(shape) == 3
+    memory_format = torch.channels_last if is_maps else torch.contiguous_format
+    return lambda rows: take(rows).float().contiguous(memory_format=memory_format)
 
 
 def _stored(
@@ -139,6 +141,7 @@ def activations_key(body: Body, images: Images) -> str:
 
 def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
     config, statistics = body.config, images.statistics
+    backbone = find_backbone(config.backbone)
     by_cohort = config.normalization == "cohort"
     parts = {
         "rule": FEATURE_RULE,
@@ -150,8 +153,10 @@ def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
         "device": body.device.type,
         "precision": str(precision(body.device)),
         "torch": torch.__version__,
-        "torchvision": version("torchvision"),
+        **{library: version(library) for library in backbone.libraries},
         **more,
     }
+    if config.normalization == "own":
+        parts["own"] = backbone.own
     content = digest(json.dumps(parts, sort_keys=True))
     return f"{prefix}{file_name(config.backbone)}-{config.normalization}-{content}"

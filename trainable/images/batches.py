@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainable.images.normalization import NormalizationName, normalize
+from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale, normalize
 from trainable.images.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store.arrays import ArrayStore
 from trainable.store.lazy import LazyTable, Table
@@ -61,12 +61,14 @@ class Images:
         """All tables, in the order of their rows."""
         return self, *self.augmented
 
-    def normalized(self, name: NormalizationName, device: torch.device) -> Inputs:
-        """Images (batch, 3, size, size) on `device`, normalized there, channels last."""
+    def normalized(
+        self, name: NormalizationName, device: torch.device, own: Scale = IMAGENET_SCALE
+    ) -> Inputs:
+        """Images (batch, channels, size, size) on `device`, normalized there, channels last."""
         pixels = joined_rows([table.pixels for table in self.tables], device)
 
         def take(rows: Tensor) -> Tensor:
-            images = normalize(pixels(rows), name, self.statistics)
+            images = normalize(pixels(rows), name, self.statistics, own)
             return images.contiguous(memory_format=torch.channels_last)
 
         return take

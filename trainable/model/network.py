@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones.table import FUSED, Pool, find_backbone
+from trainable.backbones.layout import MAPS, STATISTICS, Layout, Pool
+from trainable.backbones.table import FUSED, find_backbone
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
 from trainable.model.light_augmentation import LightAugmentation
@@ -17,45 +18,60 @@ from trainable.model.light_augmentation import LightAugmentation
 class ConcatPool(nn.Module):
     """Global maximum and average of each channel, concatenated, in fastai's order.
 
-    Maps (batch, channels, height, width) to (batch, 2 * channels).
+    Of tokens, those of the image count, and a class token comes third. Maps the output of a stage
+    to (batch, statistics * channels).
     """
 
+    def __init__(self, layout: Layout = MAPS) -> None:
+        """Pool what a network of this layout gives."""
+        super().__init__()
+        self.layout = layout
+
     def forward(self, maps: Tensor) -> Tensor:
-        """Pool the maps."""
-        return torch.cat([maps.amax(dim=(2, 3)), maps.mean(dim=(2, 3))], dim=1)
+        """Pool the maps or tokens."""
+        is_tokens = maps.ndim == 3
+        channels = maps.ndim - 1 if is_tokens or self.layout.channels_last else 1
+        places = maps[:, self.layout.prefix_tokens :] if is_tokens else maps
+        dims = [dim for dim in range(1, maps.ndim) if dim != channels]
+        pooled = [places.amax(dim=dims), places.mean(dim=dims)]
+        if self.layout.class_token:
+            pooled.append(maps[:, 0])
+        return torch.cat(pooled, dim=1)
 
 
-def pool_each(stages: Iterable[nn.Module], images: Tensor) -> Tensor:
-    """Pooled features of each stage's maps side by side, (batch, sum of 2 * channels), float32."""
-    pool, maps, pooled = ConcatPool(), images, []
+def pool_each(stages: Iterable[nn.Module], images: Tensor, pool: ConcatPool) -> Tensor:
+    """Pooled features of each stage side by side, float32 (batch, sum of those of each stage)."""
+    maps, pooled = images, []
     for stage in stages:
         maps = stage(maps)
         pooled.append(pool(maps.float()))
     return torch.cat(pooled, dim=1)
 
 
-class PoolHalf(nn.Module):
-    """One half of what `ConcatPool` gives: the maximum or the average of each channel.
+class KeptStatistics(nn.Module):
+    """Some of the statistics that `ConcatPool` gives of each channel.
 
-    Maps (batch, views * 2 * sum of widths) to (batch, views * sum of widths).
+    Maps (batch, views * statistics * sum of widths) to fewer columns.
     """
 
-    def __init__(self, pool: Pool, widths: Sequence[int], views: int) -> None:
-        """Keep `pool` of maps with `widths` channels, whose features stand side by side."""
+    def __init__(
+        self, pool: Pool, widths: Sequence[int], views: int, layout: Layout = MAPS
+    ) -> None:
+        """Keep `pool` of stages with `widths` channels, whose features stand side by side."""
         super().__init__()
         self.columns: Tensor
         self.pool = pool
-        is_average = torch.tensor([False, True]).repeat(len(widths))
-        of_view = is_average.repeat_interleave(torch.tensor(widths).repeat_interleave(2))
-        kept = of_view if pool == "average" else ~of_view
-        self.register_buffer("columns", kept.repeat(views).nonzero()[:, 0], persistent=False)
+        is_kept = torch.tensor([one in STATISTICS[pool] for one in layout.statistics])
+        repeats = torch.tensor(widths).repeat_interleave(len(is_kept))
+        of_view = is_kept.repeat(len(widths)).repeat_interleave(repeats)
+        self.register_buffer("columns", of_view.repeat(views).nonzero()[:, 0], persistent=False)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Keep one half."""
+        """Keep some columns."""
         return pooled.index_select(1, self.columns)
 
     def extra_repr(self) -> str:
-        """Name of the half that is kept."""
+        """Name of what is kept."""
         return self.pool
 
 
@@ -125,6 +141,7 @@ class Network(nn.Module):
         trained: Sequence[nn.Module],
         head: nn.Sequential,
         *,
+        layout: Layout = MAPS,
         fused: bool = False,
         augmented: bool = False,
     ) -> None:
@@ -134,7 +151,7 @@ class Network(nn.Module):
         self.frozen = nn.Sequential(*frozen).requires_grad_(False).eval()
         self.augment = LightAugmentation() if augmented else None
         self.trained = nn.Sequential(*trained)
-        self.pool = ConcatPool()
+        self.pool = ConcatPool(layout)
         self.head = head
 
     def train(self, mode: bool = True) -> "Network":
@@ -145,14 +162,13 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def prefix(self, images: Tensor) -> Tensor:
-        """Output of the frozen part for normalized images (batch, 3, size, size).
+        """Output of the frozen part for normalized images (batch, channels, size, size).
 
-        Pooled features (batch, 2 * channels) if the whole body is frozen, of each stage in turn if
-        the stages are fused; else activations (batch, channels, height, width) at the freeze
-        boundary.
+        Pooled features (batch, statistics * channels) if the whole body is frozen, of each stage in
+        turn if the stages are fused; else activations at the freeze boundary.
         """
         if self.fused:
-            return pool_each(self.frozen, images)
+            return pool_each(self.frozen, images, self.pool)
         maps: Tensor = self.frozen(images)
         return maps if len(self.trained) else self.pool(maps)
 
@@ -179,7 +195,7 @@ class Network(nn.Module):
         return self.suffix(inputs(rows))
 
     def forward(self, images: Batch) -> Tensor:
-        """Logits (batch, 2) of normalized images (..., 3, size, size)."""
+        """Logits (batch, 2) of normalized images (..., channels, size, size)."""
         return self.suffix(map_images(images, self.prefix))
 
 
@@ -203,33 +219,33 @@ def split_body(
 
 def fresh_head(config: TrialConfig) -> nn.Sequential:
     """The head of a configuration, newly initialised."""
-    widths = find_backbone(config.backbone).widths(config.cut)
-    num_features = sum(widths) * config.views
-    half: list[nn.Module] = []
-    if config.pool == "both":
-        num_features *= 2
-    else:
-        half = [PoolHalf(config.pool, widths, config.views)]
+    backbone = find_backbone(config.backbone)
+    widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
+    num_features = sum(widths) * config.views * len(kept)
+    chosen: list[nn.Module] = []
+    if kept != set(layout.statistics):
+        chosen = [KeptStatistics(config.pool, widths, config.views, layout)]
     if config.head == "logistic":
         head = nn.Sequential(nn.Linear(num_features, 2))
     elif config.head == "plain":
         head = plain_head(num_features, config.head_layers, config.dropout)
     else:
         head = fastai_head(num_features, config.head_layers, config.dropout)
-    return nn.Sequential(*half, *head)
+    return nn.Sequential(*chosen, *head)
 
 
 def build_network(model: nn.Module, config: TrialConfig) -> Network:
     """Cut `model` and put a fresh head on it, as a configuration says.
 
     Args:
-        model: the whole torchvision network of the config's backbone, with its weights; its
-            parameters are taken, not copied.
+        model: The whole network of the config's backbone, with its weights; its parameters are
+            taken, not copied.
         config: backbone, cut, trained stages and head.
     """
     head = fresh_head(config)
-    body = find_backbone(config.backbone).body(model, config.cut)
-    return Network(*split_body(body, config.unfreeze), head, fused=config.cut == FUSED)
+    backbone = find_backbone(config.backbone)
+    body = split_body(backbone.body(model, config.cut), config.unfreeze)
+    return Network(*body, head, layout=backbone.layout, fused=config.cut == FUSED)
 
 
 @dataclass(frozen=True)

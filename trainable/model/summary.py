@@ -54,6 +54,16 @@ def backbone_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def describe_wants(name: str) -> str:
+    """What the weights that a library publishes for a network were learned from; their licence."""
+    backbone = find_backbone(name)
+    mean, std = (", ".join(f"{value:.3g}" for value in values) for values in backbone.own)
+    return (
+        f"published weights: images of {backbone.size} px, mean {mean}, deviation {std}; "
+        f"licence {backbone.licence}"
+    )
+
+
 def layer_table(network: Network, image_size: int) -> pd.DataFrame:
     """One row per layer, in order of execution: kind, output shape for one image, parameters."""
     rows: list[dict[str, str]] = []
