@@ -40,7 +40,7 @@ def begin(
     """
     data, cache = asked.data, asked.advanced.cache
     if out is None:
-        run = new_run(data.data.expanduser().resolve().stem if data.data else "search")
+        run = new_run(data.data.expanduser().absolute().stem if data.data else "search")
     else:
         run = RunFolder(out)
         run.claim()

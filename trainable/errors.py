@@ -1,7 +1,7 @@
 """Refuse bad input once, with every problem found, before any expensive work."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -29,6 +29,15 @@ class MachineError(RuntimeError):
 
 class BrokenWorkerError(MachineError):
     """The process that raises this cannot compute any more, and must end."""
+
+
+class UnreadableImageError(ValueError):
+    """A file is not one whole image that can be decoded; the text says why, for people."""
+
+
+def unreadable_images(failed: Sequence[str]) -> InputError:
+    """The refusal of images; `failed` has the path of each, with the reason in brackets."""
+    return InputError(f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}")
 
 
 class Problems:

@@ -75,7 +75,7 @@ def test_choice_among_three_folders_is_never_guessed(
 
 @pytest.mark.parametrize(
     ("folders", "message"),
-    [((), "found 0"), (("dead",), "found 1: dead"), (("mild", "severe"), "--positive")],
+    [((), "no folder of images"), (("dead",), "found 1: dead"), (("mild", "severe"), "--positive")],
 )
 def test_folders_that_are_no_two_known_classes_are_refused(
     tmp_path: Path, write_images: WriteImages, folders: tuple[str, ...], message: str

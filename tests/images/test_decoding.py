@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainable.images.decoding import UnreadableImageError, decode
+from trainable.errors import UnreadableImageError
+from trainable.images.decoding import decode
 
 SIZE = 40
 Grey = NDArray[np.uint8]

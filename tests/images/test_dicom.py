@@ -12,7 +12,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from trainable.images.decoding import UnreadableImageError, decode, survey
+from trainable.errors import UnreadableImageError
+from trainable.images.decoding import decode, survey
 from trainable.images.dicom import is_dicom
 from trainable.images.intensity import Limits
 

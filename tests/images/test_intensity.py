@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.cohort.image_files import hash_files
-from trainable.errors import InputError
-from trainable.images.decoding import UnreadableImageError, decode, survey
+from trainable.errors import InputError, UnreadableImageError
+from trainable.images.decoding import decode, survey
 from trainable.images.intensity import Limits, common_limits, value_range
 from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_key
@@ -118,8 +118,8 @@ def test_images_that_stand_out_are_named(tmp_path: Path) -> None:
     pixels = load_pixels(paths, hashes, SIZE, store)
     notes = list(describe_outliers([Path(path).name for path in paths], surveys, pixels))
     by_kind = {note.partition(": ")[0]: note.partition(": ")[2] for note in notes}
-    assert by_kind["2 images are (nearly) of one grey"] == "12.png, 15.png"
-    assert by_kind["1 images look inverted against the rest"] == "13.png"
-    assert by_kind["1 images are far darker than the rest"] == "14.png"
+    assert by_kind["images that are (nearly) of one grey (2)"] == "12.png, 15.png"
+    assert by_kind["images that look inverted, or upside down, against the rest (1)"] == "13.png"
+    assert by_kind["images that are far darker than the rest (1)"] == "14.png"
     assert any("times as long as wide" in note and "15.png" in note for note in notes)
     assert not list(describe_outliers(paths[:12], surveys[:12], pixels[:12]))

@@ -35,9 +35,10 @@ def read_folders(folder: Path, source: DataOptions, problems: Problems) -> Label
     inside = {part: _class_folders(part) for part in parts}
     names = sorted({name for found in inside.values() for name in found})
     rest = source.negative == REST and source.positive in names
-    classes = two_classes(names, source.positive, source.negative, "class folders", problems)
     if not names:
         _add_what_is_there(folder, problems)
+        problems.raise_if_any()
+    classes = two_classes(names, source.positive, source.negative, "class folders", problems)
     _note_left_out(folder, parts, inside, classes, notes)
     tables = []
     for side, part in sides.items() or [("", folder)]:
@@ -157,11 +158,15 @@ def _note_left_out(
 
 
 def _add_what_is_there(folder: Path, problems: Problems) -> None:
-    """Where no image is found: the kinds of the files that are there."""
-    others = list_folder(folder).others
-    if others:
-        kinds = list_folder(folder).kinds()
-        problems.add(f"images must be {READ}; {folder} holds other files: {kinds}")
+    """Where there are no class folders of images: what is there."""
+    listed = list_folder(folder)
+    if listed.others:
+        problems.add(f"images must be {READ}; {folder} holds other files: {listed.kinds()}")
+    else:
+        problems.add(
+            f"--data must be a table, or a folder with a folder of images for each class; {folder} "
+            f"has no folder of images, and {len(listed.images)} images outside of folders"
+        )
 
 
 def _add_listed_patients(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from trainable.errors import listing
+from trainable.errors import InputError, listing, unreadable_images
 from trainable.files import hash_file
 from trainable.images.decoding import SUFFIXES
 from trainable.images.dicom import DICOM_SUFFIXES, is_dicom
@@ -49,7 +49,11 @@ class FolderListing(NamedTuple):
 
 
 def list_folder(folder: Path) -> FolderListing:
-    """List all files in `folder` and below, through linked folders too, each folder once."""
+    """List all files in `folder` and below, through linked folders too, each folder once.
+
+    Raises:
+        InputError: Naming images whose names are no text, which no table could name.
+    """
     images: list[Path] = []
     hidden: list[Path] = []
     others: list[Path] = []
@@ -71,7 +75,14 @@ def list_folder(folder: Path) -> FolderListing:
                 images.append(path)
             else:
                 others.append(path)
+    if no_text := [_readable(path) for path in images if _readable(path) != str(path)]:
+        raise InputError(f"the name of an image must be text (UTF-8); rename {listing(no_text)}")
     return FolderListing(sorted(images), sorted(hidden), sorted(others))
+
+
+def _readable(path: Path) -> str:
+    """The path, with the numbers of the bytes that are no text."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -86,9 +97,25 @@ def stem(name: str) -> str:
 
 
 def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
-    """SHA-256 of each file's bytes, in order."""
+    """SHA-256 of each file's bytes, in order.
+
+    Raises:
+        InputError: Naming every file that cannot be opened.
+    """
+    failed: list[str] = []
+
+    def attempt(path: str) -> str:
+        try:
+            return hash_file(Path(path))
+        except OSError as error:
+            failed.append(f"{path} ({error.strerror})")
+            return ""
+
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(hash_file, map(Path, paths)))
+        hashes = list(pool.map(attempt, paths))
+    if failed:
+        raise unreadable_images(sorted(failed))
+    return hashes
 
 
 def _is_image(path: Path) -> bool:

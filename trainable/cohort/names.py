@@ -66,6 +66,9 @@ class ImageNames:
             return [exact]
         if _ABSOLUTE.match(name.strip()) and Path(text).is_file():
             return [str(Path(text))]
+        loosest, (_, of_last) = self._ends[-1], _RULES[-1]
+        if of_last(last) not in loosest:  # nor by a stricter rule
+            return []
         for ends, (of_folder, of_file) in zip(self._ends, _RULES, strict=True):
             wanted = [of_folder(folder) for folder in folders]
             here, elsewhere = [], []

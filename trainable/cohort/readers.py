@@ -27,14 +27,15 @@ def read_cohort(source: DataOptions) -> Cohort:
     problems = Problems()
     if source.data is None:
         raise InputError("name the labelled images with --data: a table, a folder, or demo")
-    data = source.data.expanduser().resolve()
+    data = source.data.expanduser()
     if data.is_dir():
-        read = read_folders(data, source, problems)
+        read = read_folders(data.resolve(), source, problems)
     elif data.is_file():
-        read = read_labelled_table(data, source, problems)
+        read = read_labelled_table(data.resolve(), source, problems)
     else:
+        is_there = "no file and no folder" if data.exists() else "not found"
         raise InputError(
-            f"--data must be a table, a folder of class folders, or demo; not found: {data}"
+            f"--data must be a table, a folder of class folders, or demo; {is_there}: {data}"
         )
     if problems.found:
         check_readable([path for path in read.table["path"] if path], problems)

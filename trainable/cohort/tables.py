@@ -4,26 +4,38 @@ import bz2
 import csv
 import gzip
 import io
+import itertools
 import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pandas as pd
 
 from trainable.errors import InputError, listing
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_COMPRESSED: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"\x1f\x8b", gzip.decompress),
-    (b"BZh", bz2.decompress),
-    (b"\xfd7zXZ\x00", lzma.decompress),
+_COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
+    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
+# a thousand times more than a table of names and labels has; a damaged file can ask for any memory
+_MOST_MIB, _MOST_ROWS = 256, 2_000_000
+_HEAD = 1_000_000  # characters that the separator is looked for in
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 # no text holds these; tab, line feed, form feed and carriage return are text
 _BINARY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+_DAMAGES = (
+    *(OSError, EOFError, ValueError, NotImplementedError, RuntimeError),
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+)
+"""What the readers raise of files that are missing, damaged or no table."""
 
 
 class Table(NamedTuple):
@@ -55,7 +67,7 @@ def read_table(path: Path, called: str) -> Table:
     try:
         cells, notes = _read_cells(path)
         rows = _checked(cells)
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         reason = getattr(error, "strerror", None) or str(error).strip().rstrip(".")
         raise InputError(
             f"{called} must be a table of comma-separated values, or an Excel file; "
@@ -66,10 +78,11 @@ def read_table(path: Path, called: str) -> Table:
 
 def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
     """The cells of each line that is not blank, and remarks."""
-    data = path.read_bytes()
-    for magic, decompress in _COMPRESSED:
+    with path.open("rb") as file:
+        data = _at_most(file)
+    for magic, opened in _COMPRESSED:
         if data.startswith(magic):
-            data = decompress(data)
+            data = _at_most(opened(io.BytesIO(data)))
     if data.startswith(_ZIP):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
@@ -78,7 +91,8 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
             inner = [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX")]
             if len(inner) != 1:
                 raise ValueError(f"a zip of one table is read; this one holds {listing(inner)}")
-            data = archive.read(inner[0])
+            with archive.open(inner[0]) as packed:
+                data = _at_most(packed)
     if data.startswith(_OLD_EXCEL):
         raise ValueError("an old Excel file (.xls) is not read; save it as .xlsx or CSV")
     text, notes = _decoded(data)
@@ -88,11 +102,23 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
     separator = told[1] if told else _separator(text)
     if separator != ",":
         notes.append(f"values are separated by {_SEPARATORS.get(separator, repr(separator))}")
+    csv.field_size_limit(len(text) + 1)  # a report may be long
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        cells = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        cells = [[cell.strip() for cell in row] for row in itertools.islice(lines, _MOST_ROWS + 1)]
     except csv.Error as error:
         raise ValueError(f"a quotation mark is out of place, or missing ({error})") from error
-    return [[cell.strip() for cell in row] for row in cells], notes
+    if len(cells) > _MOST_ROWS:
+        raise ValueError(f"a table of at most {_MOST_ROWS:,} rows is read; this one has more")
+    return cells, notes
+
+
+def _at_most(file: IO[bytes]) -> bytes:
+    """The content of a file, unless it is larger than any table."""
+    data = file.read(_MOST_MIB * 2**20 + 1)
+    if len(data) > _MOST_MIB * 2**20:
+        raise ValueError(f"a table of at most {_MOST_MIB} MiB is read; this one is larger")
+    return data
 
 
 def _decoded(data: bytes) -> tuple[str, list[str]]:
@@ -123,7 +149,8 @@ def _text(data: bytes, encoding: str) -> str:
 
 def _separator(text: str) -> str:
     """The separator that the first lines have most of, each of them; a comma if none does."""
-    lines = [re.sub(r'"[^"]*"', "", line) for line in text.splitlines() if line.strip()][:5]
+    head = [line for line in text[:_HEAD].splitlines() if line.strip()][:5]
+    lines = [re.sub(r'"[^"]*"', "", line) for line in head]
     return max(_SEPARATORS, key=lambda mark: min((line.count(mark) for line in lines), default=0))
 
 

@@ -1,13 +1,15 @@
 """One image file to one square of grey bytes: the only place that decodes."""
 
 import io
-from typing import Any, NamedTuple
+import re
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from trainable.images.dicom import is_dicom, read_dicom
+from trainable.errors import InputError, UnreadableImageError
+from trainable.images.dicom import TOO_LARGE, is_dicom, read_dicom
 from trainable.images.intensity import Limits, common_limits, is_whole, to_grey, value_range
 
 DECODE_RULE = (
@@ -16,11 +18,17 @@ DECODE_RULE = (
 )
 """Part of the key of every stored array: change it whenever a pixel could change."""
 
+Resize = Literal["stretch", "pad", "crop"]
+"""How an image becomes a square: stretched; with black at its short sides; its central square.
+
+Only stretching changes shapes, such as the ratio of heart to chest. Only cropping loses pixels."""
+
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".j2k"}
 )
 """File endings (lower case) that count as images when a folder is listed, beside DICOM's."""
 
+_CUT = re.compile("truncated|unexpected end|end of file", re.IGNORECASE)
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _SEVERAL_IN_ONE = "MPO"  # a photograph with previews of itself; the first is the picture
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -33,10 +41,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class UnreadableImageError(ValueError):
-    """The file is not a complete image that can be decoded."""
 
 
 class Survey(NamedTuple):
@@ -86,18 +90,20 @@ def _deep_survey(values: NDArray[Any]) -> Survey:
     return Survey(width, height, 1, is_whole(values), *value_range(values))
 
 
-def decode(data: bytes, size: int, limits: Limits | None = None) -> NDArray[np.uint8]:
+def decode(
+    data: bytes, size: int, limits: Limits | None = None, resize: Resize = "stretch"
+) -> NDArray[np.uint8]:
     """Decode one image file into grey bytes.
 
     An X-ray has one channel, whatever its file says: colour is reduced to luminance, transparency
     is laid over black, and values of more than 8 bits are scaled by the limits of the cohort. EXIF
-    rotation is applied. The image is stretched to a square, so that nothing of the chest is cropped
-    away.
+    rotation is applied.
 
     Args:
         data: The bytes of a PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 or DICOM file.
         size: Edge of the square in pixels, at least 1.
         limits: Black and white of deep values; None to take them from the image itself.
+        resize: How the image becomes a square.
 
     Returns:
         Array of shape (size, size), 0 black to 255 white.
@@ -109,7 +115,7 @@ def decode(data: bytes, size: int, limits: Limits | None = None) -> NDArray[np.u
         if is_dicom(data):
             picture = read_dicom(data)
             own = Limits(*picture.limits) if picture.limits else limits
-            return _deep_square(picture.values, size, own, is_inverted=picture.is_inverted)
+            return _deep_square(picture.values, size, own, resize, is_inverted=picture.is_inverted)
         with Image.open(io.BytesIO(data)) as image:
             _require_one_page(image)
             # JPEG can be decoded at a fraction of its size; twice the target keeps the
@@ -118,9 +124,9 @@ def decode(data: bytes, size: int, limits: Limits | None = None) -> NDArray[np.u
             upright = _turned(image)
             if image.mode in _DEEP_MODES:
                 inverted = _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
-                return _deep_square(np.asarray(upright), size, limits, is_inverted=inverted)
-            square = _to_grey(upright).resize((size, size), Image.Resampling.BILINEAR)
-            return np.asarray(square, dtype=np.uint8)
+                values = np.asarray(upright)
+                return _deep_square(values, size, limits, resize, is_inverted=inverted)
+            return _padded(np.asarray(_resized(_to_grey(upright), size, resize), np.uint8), size)
     except Exception as error:  # a foreign file can make a decoder raise anything
         raise UnreadableImageError(_reason(error, data)) from error
 
@@ -129,15 +135,24 @@ def _reason(error: Exception, data: bytes) -> str:
     """Why a file cannot be read, for people."""
     if not data:
         return "the file is empty"
+    if isinstance(error, UnreadableImageError | InputError):
+        return str(error)
     if isinstance(error, UnidentifiedImageError):
         return "no image, or of a kind that is not read"
-    return str(error) or f"damaged ({type(error).__name__})"
+    if isinstance(error, Image.DecompressionBombError):
+        return TOO_LARGE
+    if isinstance(error, MemoryError):
+        return "the image needs more memory than there is"
+    text = re.sub(r"\s+", " ", str(error)).strip(" .") or type(error).__name__
+    return "the file ends too early" if _CUT.search(text) else f"the file is damaged: {text}"
 
 
 def _require_one_page(image: Image.Image) -> None:
     pages = getattr(image, "n_frames", 1)
     if pages > 1 and image.format != _SEVERAL_IN_ONE:
-        raise ValueError(f"the file has {pages} pages; save the one to use as a file of its own")
+        raise UnreadableImageError(
+            f"the file has {pages} pages; save the one to use as a file of its own"
+        )
 
 
 def _tag(image: Image.Image, number: int) -> Any:
@@ -152,15 +167,40 @@ def _turned(image: Image.Image) -> Image.Image:
 
 
 def _deep_square(
-    values: NDArray[Any], size: int, limits: Limits | None, *, is_inverted: bool
+    values: NDArray[Any], size: int, limits: Limits | None, resize: Resize, *, is_inverted: bool
 ) -> NDArray[np.uint8]:
     if limits is None:
         limits = common_limits(np.array([value_range(values)]), whole=is_whole(values))
     is_small = np.issubdtype(values.dtype, np.unsignedinteger) and values.itemsize <= 2
     # resized before they are scaled: the large array is never copied into wider numbers
     plane = Image.fromarray(values.astype(np.uint16 if is_small else np.float32, copy=False))
-    square = np.asarray(plane.resize((size, size), Image.Resampling.BILINEAR), np.float32)
-    return to_grey(square, limits, is_inverted=is_inverted)
+    resized = np.asarray(_resized(plane, size, resize), np.float32)
+    return _padded(to_grey(resized, limits, is_inverted=is_inverted), size)
+
+
+def _resized(image: Image.Image, size: int, resize: Resize) -> Image.Image:
+    """The image in a square of this size: all of the square, but with `pad` a part."""
+    width, height = image.size
+    inner, box = (size, size), (0.0, 0.0, float(width), float(height))
+    if resize == "pad":
+        scale = size / max(width, height)
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
+    elif resize == "crop":
+        edge = min(width, height)
+        left, top = (width - edge) / 2, (height - edge) / 2
+        box = (left, top, left + edge, top + edge)
+    return image.resize(inner, Image.Resampling.BILINEAR, box)
+
+
+def _padded(grey: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The image in the middle of a black square."""
+    height, width = grey.shape
+    if height == width == size:
+        return grey
+    square = np.zeros((size, size), np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = grey
+    return square
 
 
 def _to_grey(image: Image.Image) -> Image.Image:

@@ -7,11 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from trainable.errors import InputError
+from trainable.errors import InputError, UnreadableImageError
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic"})
 """File endings (lower case) of DICOM files; many have none."""
+
+_MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
+TOO_LARGE = f"the image has more than {_MOST_PIXELS // 10**6} million pixels; save it smaller"
+"""Why a file is refused whose head asks for so much memory; pillow has the same limit."""
 
 _MAGIC, _PREAMBLE = b"DICM", 128
 
@@ -79,8 +84,9 @@ def read_dicom(data: bytes) -> DicomPicture:
     C.11.1 and C.11.2).
 
     Raises:
-        ValueError: If this is no DICOM file of one frame of a grey or colour picture, or pydicom
-            is missing.
+        UnreadableImageError: If this is no DICOM file of one frame of a grey or colour picture.
+        InputError: If pydicom is missing.
+        ValueError: If the file is damaged.
     """
     pydicom = _pydicom()
     try:
@@ -88,10 +94,14 @@ def read_dicom(data: bytes) -> DicomPicture:
 
         dataset = pydicom.dcmread(io.BytesIO(data), force=True)
         if "PixelData" not in dataset:
-            raise ValueError("the file has no picture")
+            raise UnreadableImageError("the DICOM file has no picture")
         frames = int(dataset.get("NumberOfFrames") or 1)
         if frames > 1:
-            raise ValueError(f"the file has {frames} frames; save the one to use as a file")
+            raise UnreadableImageError(
+                f"the DICOM file has {frames} frames; save the one to use as a file of its own"
+            )
+        if int(dataset.Rows) * int(dataset.Columns) > _MOST_PIXELS:
+            raise UnreadableImageError(TOO_LARGE)
         pixels: NDArray[Any] = dataset.pixel_array
         if pixels.ndim == 3:
             return DicomPicture(_luminance(dataset, pixels), (0.0, 255.0), False)
@@ -100,6 +110,8 @@ def read_dicom(data: bytes) -> DicomPicture:
         limits = _limits(dataset)
         is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
         return DicomPicture(shown, limits, is_inverted)
+    except UnreadableImageError:
+        raise
     except Exception as error:  # a foreign file can make the reader raise anything
         raise ValueError(f"DICOM: {str(error).strip() or type(error).__name__}") from error
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.errors import UnreadableImageError
+
 DETECTOR_BITS = (8, 10, 12, 14, 16)
 """Bits per pixel of detectors, which images of 16 bits are stored from."""
 
@@ -30,10 +32,10 @@ def value_range(values: NDArray[Any]) -> tuple[float, float]:
         values: Pixels, of any shape and at least one.
 
     Raises:
-        ValueError: If a value is not finite.
+        UnreadableImageError: If a value is not finite.
     """
     if not np.isfinite(values).all():
-        raise ValueError("the image holds values that are no numbers (NaN or infinite)")
+        raise UnreadableImageError("the image holds values that are no numbers (NaN or infinite)")
     if is_whole(values) and values.min() >= 0 and values.max() < 2 ** max(DETECTOR_BITS):
         return 0.0, float(_detector_white(values.astype(np.uint16, copy=False)))
     low, high = np.quantile(values, [_HOT_SHARE, 1 - _HOT_SHARE])

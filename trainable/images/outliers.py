@@ -41,12 +41,12 @@ def describe_outliers(
         (flat, "are (nearly) of one grey"),
         (dark, "are far darker than the rest"),
         (bright, "are far brighter than the rest"),
-        (_is_inverted(small, flat), "look inverted against the rest"),
+        (_is_inverted(small, flat), "look inverted, or upside down, against the rest"),
         (long, f"are {_LONG:g} times as long as wide, or as wide as long"),
         (tiny, f"are smaller than half of the {size} px that are searched"),
     ):
         if rows.any():
-            yield f"{int(rows.sum())} images {what}: {listing(names[rows])}"
+            yield f"images that {what} ({int(rows.sum())}): {listing(names[rows])}"
 
 
 def _far(

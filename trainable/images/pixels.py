@@ -1,20 +1,22 @@
 """The cohort's pixels: each image decoded once, into one array that trials map, not copy."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Problems, UnreadableImageError, unreadable_images
 from trainable.files import digest
 from trainable.images.decoding import (
     DECODE_RULE,
+    Resize,
     Survey,
-    UnreadableImageError,
     decode,
     survey,
 )
@@ -22,6 +24,9 @@ from trainable.images.intensity import Limits, common_limits
 from trainable.store.arrays import ArrayStore
 
 _SMALL = 32  # pixels a side, where pixels are not used
+
+_Use = Callable[[int, bytes], object]
+"""Uses the number of a file and its bytes."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,15 @@ class PixelStatistics:
     limits: Limits | None = None
 
 
-def pixels_key(hashes: Sequence[str], size: int, limits: Limits | None = None) -> str:
+def pixels_key(
+    hashes: Sequence[str], size: int, limits: Limits | None = None, resize: Resize = "stretch"
+) -> str:
     """Name of the array: the content of the images in order, the size, and how they are decoded."""
     rule = [DECODE_RULE, f"pillow {PIL.__version__}", str(size)]
     if limits is not None:
         rule.append(f"black {limits.black!r} white {limits.white!r}")
+    if resize != "stretch":
+        rule.append(resize)
     return f"pixels-{size}-{digest(chr(10).join([*rule, *hashes]))}"
 
 
@@ -73,7 +82,7 @@ def load_surveys(
             surveys[index - rows.start] = survey(data)
 
         if _failed(paths, range(rows.start, rows.stop), look):
-            _refuse(_failed(paths, range(len(paths)), lambda _, data: survey(data)))
+            _refuse(paths, lambda _, data: survey(data), store, key)
         return surveys
 
     key = f"survey-{digest(chr(10).join([DECODE_RULE, *hashes]))}"
@@ -96,6 +105,7 @@ def load_pixels(
     size: int,
     store: ArrayStore,
     limits: Limits | None = None,
+    resize: Resize = "stretch",
 ) -> NDArray[np.uint8]:
     """Decode all images, or find them decoded.
 
@@ -105,6 +115,7 @@ def load_pixels(
         size: Edge of the square in pixels.
         store: Store that keeps the array between runs.
         limits: Black and white of deep images, a property of the cohort.
+        resize: How each image becomes a square.
 
     Returns:
         Read-only array of shape (num_images, size, size), grey, 0 to 255, in the order of `paths`.
@@ -117,15 +128,14 @@ def load_pixels(
         pixels = np.empty((rows.stop - rows.start, size, size), np.uint8)
 
         def keep(index: int, data: bytes) -> None:
-            pixels[index - rows.start] = decode(data, size, limits)
+            pixels[index - rows.start] = decode(data, size, limits, resize)
 
         if _failed(paths, range(rows.start, rows.stop), keep):
-            # all of them at once; nothing is kept, whatever the size of the cohort
-            _refuse(_failed(paths, range(len(paths)), lambda _, data: decode(data, size, limits)))
+            _refuse(paths, lambda _, data: decode(data, size, limits, resize), store, key)
         return pixels
 
-    shape = (len(paths), size, size)
-    return store.get_or_compute(pixels_key(hashes, size, limits), shape, np.uint8, compute)
+    key, shape = pixels_key(hashes, size, limits, resize), (len(paths), size, size)
+    return store.get_or_compute(key, shape, np.uint8, compute)
 
 
 def pixel_statistics(pixels: NDArray[np.uint8], limits: Limits | None = None) -> PixelStatistics:
@@ -144,29 +154,28 @@ def check_readable(paths: Sequence[str], problems: Problems) -> None:
     """
     failed = _failed(paths, range(len(paths)), lambda _, data: decode(data, _SMALL))
     if failed:
-        problems.add(_unreadable(failed))
+        problems.found.extend(unreadable_images(failed).problems)
 
 
-def _failed(
-    paths: Sequence[str], rows: Sequence[int], use: Callable[[int, bytes], object]
-) -> list[str]:
+def _failed(paths: Sequence[str], rows: Sequence[int], use: _Use) -> list[str]:
     """Use the bytes of each file; the files that cannot be read, with the reason."""
 
     def attempt(index: int) -> str | None:
         try:
             use(index, Path(paths[index]).read_bytes())
         except (UnreadableImageError, OSError) as error:
-            return f"{paths[index]} ({error})"
+            reason = error.strerror if isinstance(error, OSError) else error
+            return f"{paths[index]} ({reason})"
         return None
 
     # pillow releases the interpreter's lock while it decodes and resizes: threads suffice
-    with ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        # of pillow and pydicom: what matters of them is an error or in a note
+        warnings.simplefilter("ignore")
         return [error for error in pool.map(attempt, rows) if error]
 
 
-def _refuse(failed: Sequence[str]) -> None:
-    raise InputError(_unreadable(failed))
-
-
-def _unreadable(failed: Sequence[str]) -> str:
-    return f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}"
+def _refuse(paths: Sequence[str], use: _Use, store: ArrayStore, key: str) -> NoReturn:
+    """Name all files that cannot be read; no pixel is kept, whatever the size of the cohort."""
+    store.discard(key)
+    raise unreadable_images(_failed(paths, range(len(paths)), use))

@@ -1,6 +1,7 @@
 """Arrays on disk, whole or absent: made once, checked when opened, read without a copy."""
 
 import os
+import shutil
 import warnings
 import weakref
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from trainable.files import replacing
 from trainable.store.array_file import Array, ArrayFile, is_whole
 from trainable.store.locks import hold, is_at, lock
 from trainable.store.parts import Compute, open_parts
-from trainable.store.room import KINDS, OPTION, Room
+from trainable.store.room import KINDS, OPTION, PARTS, Room
 
 _ATTEMPTS = 3
 
@@ -111,6 +112,11 @@ class ArrayStore:
         The array may be removed once its user holds it no longer.
         """
         return self._obtain(key, shape, dtype, compute, must_fit=True)
+
+    def discard(self, key: str) -> None:
+        """Remove what there is of an array in the making, since it can never be finished."""
+        with self._room.locked():
+            shutil.rmtree(self.path(key).with_suffix(PARTS), ignore_errors=True)
 
     def make_room(self, num_bytes: int) -> bool:
         """Remove what was used longest ago and is not in use, for `num_bytes` more.
