@@ -29,7 +29,7 @@ from trainable.disk import try_to_write, writing
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
 from trainable.final import num_networks
-from trainable.images.looks import load_looks
+from trainable.images.looks import looks_of_files
 from trainable.images.pixels import load_pixels
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord
@@ -225,13 +225,13 @@ def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
 
 
 def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uint8]:
-    """Decode the new images in all sizes that are needed; their perceptual hashes."""
+    """Decode the new images as all members need them; their perceptual hashes."""
     limits = winner.statistics.limits
     pixels = {
-        size: load_pixels(new.paths, new.hashes, size, store, limits)
-        for size in {member.config.image_size for member in winner.members}
+        (size, resize): load_pixels(new.paths, new.hashes, size, store, limits, resize)
+        for size, resize in {member.config.square for member in winner.members}
     }
-    return load_looks(pixels[max(pixels)], new.hashes, store)
+    return looks_of_files(new.paths, new.hashes, pixels, store, limits)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -32,7 +32,8 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     takes = {}
     for model in models:
         config = model.config
-        images = load_images(new.paths, new.hashes, config.image_size, model.statistics, store)
+        size, resize = config.square
+        images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
         own = find_backbone(config.backbone).own
         take = images.normalized(config.normalization, device, own)
         takes[image_look(config)] = by_examination(take, new.exam_images, device)

@@ -39,10 +39,10 @@ def share_stages(models: Iterable[FinalModel]) -> None:
         network.frozen = nn.Sequential(*stages)
 
 
-def image_look(config: TrialConfig) -> tuple[int, str, Scale | None]:
-    """The size and the normalization of the images of a network."""
+def image_look(config: TrialConfig) -> tuple[int, str, str, Scale | None]:
+    """The size, the resizing and the normalization of the images of a network."""
     own = find_backbone(config.backbone).own if config.normalization == "own" else None
-    return config.image_size, config.normalization, own
+    return *config.square, config.normalization, own
 
 
 def describe_cost(models: Sequence[FinalModel]) -> str:

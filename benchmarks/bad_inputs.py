@@ -45,7 +45,7 @@ from search.winner.winner import write_winner
 from trainable.commands.door import run
 from trainable.commands.sort import app as sort_app
 from trainable.config import TrialConfig
-from trainable.store import ArrayStore
+from trainable.store.arrays import ArrayStore
 from trainable.trial import cross_validate
 
 _SIZE = 64
@@ -216,7 +216,7 @@ def main() -> None:
     """Run all inputs, or those of some kinds."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", default="", help="only kinds that hold this text")
+    parser.add_argument("--kind", default="", help="only kinds that this pattern finds")
     parser.add_argument("--every", type=int, default=1, help="only every Nth input of a kind")
     options = parser.parse_args()
     counts: dict[str, Counter[str]] = {}
@@ -227,7 +227,7 @@ def main() -> None:
         harness.train()
         for case in itertools.chain(image_inputs(options.seed), table_inputs()):
             numbers[case.kind] += 1
-            if options.kind not in case.kind or (numbers[case.kind] - 1) % options.every:
+            if not re.search(options.kind, case.kind) or (numbers[case.kind] - 1) % options.every:
                 continue
             fault, ended = harness.fault(case)
             most_mib = max(most_mib, ended.mib)

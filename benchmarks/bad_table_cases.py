@@ -44,8 +44,8 @@ def _tables() -> Iterator[BadInput]:
             (folder / name).write_bytes(make())
             return ["--data", name, "--images", "images"]
 
-        named = (name, "images")
-        yield BadInput("enormous tables", name, "search", "refused", write_enormous, named)
+        where = (name, "images")
+        yield BadInput("enormous tables", name, "search", "refused", write_enormous, where)
     for number, (name, (text, options)) in enumerate(wrong_labels().items()):
 
         def write_labels(folder: Path, text: str = text, more: list[str] = options) -> list[str]:

@@ -151,6 +151,9 @@ def enormous_tables() -> dict[str, Callable[[], bytes]]:
     return {
         "bomb.csv.gz": lambda: gzip.compress(bytes(3 * 2**28), 1),
         "bomb.zip": lambda: zipped({"t.csv": b"a,b\n" * 2**24}),
+        "bomb.xlsx": lambda: zipped(
+            {"[Content_Types].xml": b"<Types/>", "xl/sheet1.xml": b"<row/>" * 2**26}
+        ),
         "a-million-rows.csv": _million_rows,
     }
 

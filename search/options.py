@@ -58,6 +58,9 @@ class SpaceOptions(_Options):
     """Normalizations to search among: none, imagenet, cohort, image, own; all if not given."""
     image_size: Annotated[int | None, Parameter(metavar="PIXELS")] = Field(None, ge=32, le=2048)
     """Edge of the square images, in pixels; 320 in the default space."""
+    resize: Names = ()
+    """Ways to make images square to search among: stretch, pad (with black) or crop; stretch if not
+    given."""
     batch_size: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=2)
     """Images per gradient step; 64 in the default space."""
     epochs: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
@@ -178,6 +181,7 @@ SPACE_SETTINGS = {
     "unfreeze": "unfreeze",
     "normalizations": "normalization",
     "image_size": "image_size",
+    "resize": "resize",
     "batch_size": "batch_size",
     "epochs": "epochs",
 }

@@ -1,6 +1,7 @@
 """From options to a plan: read and check the images, weights and space before any training."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,9 @@ from trainable.cohort.splits import make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems, flag
 from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.images.decoding import Resize
 from trainable.images.intensity import Limits
-from trainable.images.looks import load_looks
+from trainable.images.looks import looks_of_files
 from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import (
     cohort_limits,
@@ -53,7 +55,7 @@ class SearchPlan:
         options: Options of the command line, completed by those of the preset or the demo.
         cohort: Labelled images.
         space: Search space, the same on every machine.
-        pixels: uint8 (num_images, size, size), pixels of the cohort by the size of the images.
+        pixels: uint8 (num_images, size, size), pixels of the cohort by `TrialConfig.square`.
         task: What all trials share.
         num_trials: Number of trials to finish.
         odd_images: Notes on images that stand out in the cohort, a sentence each.
@@ -63,7 +65,7 @@ class SearchPlan:
     options: SearchOptions
     cohort: Cohort
     space: SearchSpace
-    pixels: Mapping[int, NDArray[np.uint8]]
+    pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]
     task: Task
     num_trials: int
     odd_images: tuple[str, ...] = ()
@@ -148,8 +150,8 @@ def _plan(
     if scoring.prefer_simple and scoring.team not in (None, 1):
         problems.add(f"--prefer-simple chooses one trial: drop it, or drop --team {scoring.team}")
     # images that cannot be read are reported beside all other problems, whatever their size
-    sizes = found[0].values("image_size") if found else (TrialConfig().image_size,)
-    decoded = problems.attempt(lambda: _decode(read, sizes, cache, cache_bytes))
+    squares = _squares(found[0]) if found else [TrialConfig().square]
+    decoded = problems.attempt(lambda: _decode(read, squares, cache, cache_bytes))
     arranged = problems.attempt(lambda: _arrange(read, decoded, options, split))
     if arranged is None:
         raise InputError(*problems.found)
@@ -177,23 +179,33 @@ def _plan(
     return SearchPlan(options, cohort, space, pixels, task, num_trials, (*odd_images, *look_alikes))
 
 
-class _Decoded(NamedTuple):
-    """All images by their size, the values of black and white, looks, and notes on odd images."""
+def _squares(space: SearchSpace) -> list[tuple[int, Resize]]:
+    """What the images are decoded to, once for all trials."""
+    return [*itertools.product(space.values("image_size"), space.values("resize"))]
 
-    pixels: Mapping[int, NDArray[np.uint8]]
+
+class _Decoded(NamedTuple):
+    """All images by their square, the values of black and white, looks, and notes on odd images."""
+
+    pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]
     limits: Limits | None
     looks: NDArray[np.uint8]
     odd_images: tuple[str, ...]
 
 
-def _decode(cohort: Cohort, sizes: Sequence[int], cache: Path, cache_bytes: int) -> _Decoded:
+def _decode(
+    cohort: Cohort, squares: Sequence[tuple[int, Resize]], cache: Path, cache_bytes: int
+) -> _Decoded:
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
     store = ArrayStore(cache.expanduser(), cache_bytes)
     surveys = load_surveys(paths, hashes, store)
     limits = cohort_limits(surveys)
-    pixels = {size: load_pixels(paths, hashes, size, store, limits) for size in sizes}
+    pixels = {
+        (size, resize): load_pixels(paths, hashes, size, store, limits, resize)
+        for size, resize in squares
+    }
     odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, pixels[max(pixels)])
-    looks = load_looks(pixels[max(pixels)], hashes, store)
+    looks = looks_of_files(paths, hashes, pixels, store, limits)
     return _Decoded(pixels, limits, looks, tuple(odd))
 
 

@@ -91,8 +91,11 @@ def assemble(
             f"(got {config.views})"
         )
     rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
-    images = load_images(data.paths, data.hashes, config.image_size, data.statistics, store)
-    images = with_augmented(images, data.hashes, rows.positives, config.positive_copies, store)
+    size, resize = config.square
+    images = load_images(data.paths, data.hashes, size, data.statistics, store, resize)
+    images = with_augmented(
+        images, data.hashes, rows.positives, config.positive_copies, store, resize
+    )
     body = Body(images, config, weights, device)
     of_images, source = frozen_inputs(body, store)
     return Assembly(

@@ -15,6 +15,7 @@ from pydantic import (
 from trainable.backbones.encoders import full_name
 from trainable.backbones.layout import Pool
 from trainable.backbones.table import FUSED, find_backbone
+from trainable.images.decoding import Resize
 from trainable.images.normalization import NormalizationName
 
 NO_LAYERS = "none"
@@ -78,6 +79,8 @@ class TrialConfig(BaseModel):
             ones; 5 as in Deep-COVID.
         views: Number of images per examination. Each has its own features before the head.
         image_size: edge of the square images, in pixels.
+        resize: How an image becomes a square: `stretch` it, `pad` it with black, or `crop` it to
+            its central square. Stretching changes the ratio of heart to chest.
         batch_size: images a gradient step; the last batch of an epoch may be smaller.
         epochs: passes over the training images.
         seed: another number is another draw of the head, the order of the images and dropout.
@@ -107,9 +110,15 @@ class TrialConfig(BaseModel):
     positive_copies: int = Field(1, ge=1)
     views: int = Field(1, ge=1)
     image_size: int = Field(320, ge=32)
+    resize: Resize = "stretch"
     batch_size: int = Field(64, ge=2)
     epochs: int = Field(5, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)
+
+    @property
+    def square(self) -> tuple[int, Resize]:
+        """The size of the square images, and how they become squares."""
+        return self.image_size, self.resize
 
     @model_validator(mode="after")
     def _fits_its_backbone(self) -> "TrialConfig":

@@ -22,6 +22,7 @@ from trainable.disk import DiskError
 from trainable.errors import BrokenWorkerError, MachineError
 from trainable.features.tables import FEATURES
 from trainable.files import digest
+from trainable.images.decoding import Resize
 from trainable.images.pixels import load_pixels, pixels_key
 from trainable.ranks import cross_validate_on_ranks
 from trainable.store.array_file import Array
@@ -35,24 +36,24 @@ class Shipment:
     """Data that the nodes of a cluster lack, in Ray's object store; each node fetches it once.
 
     Attributes:
-        pixels: Pixels of the cohort, uint8 (num_images, size, size), by their size.
+        pixels: Pixels of the cohort, uint8 (num_images, size, size), by `TrialConfig.square`.
         weights: Bytes of the state dict of each encoder.
         tables: the actor that knows the tables of features that some node has.
     """
 
-    pixels: Mapping[int, "ObjectRef[NDArray[np.uint8]]"]
+    pixels: Mapping[tuple[int, Resize], "ObjectRef[NDArray[np.uint8]]"]
     weights: Mapping[str, "ObjectRef[bytes]"]
     tables: Any
 
 
-def ship(task: Task, pixels: Mapping[int, NDArray[np.uint8]]) -> Shipment:
+def ship(task: Task, pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]) -> Shipment:
     """Put images and weights where every node can fetch them, now or after it joins."""
     weights = {name: ray.put(path.read_bytes()) for name, path in task.weights.files.items()}
     # on this node, whose loss ends the search anyway; an actor owns what it puts
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     tables = ray.remote(Tables).options(num_cpus=0, scheduling_strategy=here).remote()
-    by_size = {size: ray.put(images) for size, images in pixels.items()}
-    return Shipment(by_size, weights, tables)
+    by_square = {square: ray.put(images) for square, images in pixels.items()}
+    return Shipment(by_square, weights, tables)
 
 
 class Tables:
@@ -112,8 +113,9 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterSt
     Returns:
         The task, its weights where this node has them.
     """
-    key = pixels_key(task.data.hashes, config.image_size, task.data.statistics.limits)
-    store.shipped[key] = shipment.pixels[config.image_size]
+    size, resize = config.square
+    key = pixels_key(task.data.hashes, size, task.data.statistics.limits, resize)
+    store.shipped[key] = shipment.pixels[config.square]
     name, weights = config.backbone, task.weights
     if name not in shipment.weights:
         return task
@@ -191,9 +193,9 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
         task = unpack(shipment, task, config, store)
     records: Iterator[FoldRecord]
     if num_gpus > 1 and config.unfreeze:
-        data = task.data
+        data, (size, resize) = task.data, config.square
         # the ranks know no Ray to fetch them with
-        load_pixels(data.paths, data.hashes, config.image_size, store, data.statistics.limits)
+        load_pixels(data.paths, data.hashes, size, store, data.statistics.limits, resize)
         records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
     else:  # of several GPUs, a frozen body's features need one
         records = cross_validate(config, task, device, store)

@@ -28,8 +28,8 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     batch_sizes = plan.space.values("batch_size")
     least, most = min(epochs), max(epochs)
     yield (
-        f"{plan.num_trials} trials, each scored {_scoring(plan)}; {listing(sorted(plan.pixels))} "
-        f"px, {least if least == most else f'{least} to {most}'} "
+        f"{plan.num_trials} trials, each scored {_scoring(plan)}; {_squares(plan)}, "
+        f"{least if least == most else f'{least} to {most}'} "
         f"epoch{'s' * (most > 1)}, batches "
         f"of {plan.space.describe('batch_size')}"
     )
@@ -49,6 +49,13 @@ def _weights_lines(weights: Weights) -> Iterator[str]:
     words = {IMAGENET: "ImageNet weights", NONE: "random weights"}
     for start, networks in by_start.items():
         yield f"backbones from {words.get(start, start)}: {', '.join(networks)}"
+
+
+def _squares(plan: SearchPlan) -> str:
+    """The sizes of the images, and how they become squares where that is not by stretching."""
+    sizes = f"{listing(sorted({size for size, _ in plan.pixels}))} px"
+    resize = plan.space.describe("resize")
+    return sizes if resize == "stretch" else f"{sizes} ({resize})"
 
 
 def changed_lines(name: PresetName, options: SearchOptions) -> Iterator[str]:

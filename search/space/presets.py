@@ -90,7 +90,11 @@ def overrides(options: SearchOptions) -> dict[str, Any]:
         if options.value(name) is not None:
             found[name] = options.value(name)
     problems = []
-    for option, name in (("unfreeze", "unfreeze"), ("normalizations", "normalization")):
+    for option, name in (
+        ("unfreeze", "unfreeze"),
+        ("normalizations", "normalization"),
+        ("resize", "resize"),
+    ):
         values = options.value(option)
         if len(values) > 1:
             problems.append(

@@ -63,7 +63,7 @@ def test_a_node_fetches_the_features_that_another_one_has(
     pixels = random_pixels(40)
     written = write_task(tmp_path, pixels, np.arange(40) % 2)
     task = Task(**{**vars(written), "cache": Path("~/cache")})
-    shipment = ship(task, {pixels.shape[1]: pixels})
+    shipment = ship(task, {(pixels.shape[1], "stretch"): pixels})
     config = tiny_config()
     first = run_there("a", config, task, shipment)
     second = run_there("b", config, task, shipment)

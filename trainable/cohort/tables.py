@@ -85,6 +85,7 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
             data = _at_most(opened(io.BytesIO(data)))
     if data.startswith(_ZIP):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _require_size(sum(inner.file_size for inner in archive.infolist()))
             names = archive.namelist()
             if "[Content_Types].xml" in names or "content.xml" in names:
                 return _read_excel(data)
@@ -116,9 +117,13 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
 def _at_most(file: IO[bytes]) -> bytes:
     """The content of a file, unless it is larger than any table."""
     data = file.read(_MOST_MIB * 2**20 + 1)
-    if len(data) > _MOST_MIB * 2**20:
-        raise ValueError(f"a table of at most {_MOST_MIB} MiB is read; this one is larger")
+    _require_size(len(data))
     return data
+
+
+def _require_size(num_bytes: int) -> None:
+    if num_bytes > _MOST_MIB * 2**20:
+        raise ValueError(f"a table of at most {_MOST_MIB} MiB is read; this one is larger")
 
 
 def _decoded(data: bytes) -> tuple[str, list[str]]:

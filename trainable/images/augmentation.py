@@ -11,6 +11,7 @@ from PIL import Image
 
 from trainable.files import digest
 from trainable.images.batches import Images
+from trainable.images.decoding import Resize
 from trainable.images.pixels import pixels_key
 from trainable.store.arrays import ArrayStore
 from trainable.store.lazy import LazyTable
@@ -51,6 +52,7 @@ def with_augmented(
     positives: NDArray[np.int64],
     positive_copies: int,
     store: ArrayStore,
+    resize: Resize = "stretch",
 ) -> Images:
     """The images, and after them the augmented views of some, view by view.
 
@@ -63,10 +65,11 @@ def with_augmented(
         positives: numbers of the images to be augmented.
         positive_copies: Copies per positive image, the image itself counted.
         store: Store of the augmented pixels.
+        resize: How each image became a square.
     """
     shape = (len(positives), *images.pixels.shape[1:])
     chosen = [hashes[number] for number in positives]
-    content = pixels_key(chosen, shape[1], images.statistics.limits)
+    content = pixels_key(chosen, shape[1], images.statistics.limits, resize)
     text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
     name = digest(text)
     augmented = []

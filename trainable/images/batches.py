@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainable.images.decoding import Resize
 from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale, normalize
 from trainable.images.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store.arrays import ArrayStore
@@ -80,15 +81,16 @@ def load_images(
     size: int,
     statistics: PixelStatistics,
     store: ArrayStore,
+    resize: Resize = "stretch",
 ) -> Images:
     """Decode image files, or find them decoded, as `load_pixels` does."""
     limits = statistics.limits
     pixels = LazyTable(
         (len(paths), size, size),
         np.uint8,
-        lambda: load_pixels(paths, hashes, size, store, limits),
+        lambda: load_pixels(paths, hashes, size, store, limits, resize),
     )
-    return Images(pixels, statistics, pixels_key(hashes, size, limits))
+    return Images(pixels, statistics, pixels_key(hashes, size, limits, resize))
 
 
 def table_rows(table: Table, device: torch.device) -> Inputs:

@@ -1,12 +1,15 @@
 """How images look, in 256 bits: copies of one image are found, whatever their format and size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.files import digest
+from trainable.images.decoding import Resize
+from trainable.images.intensity import Limits
+from trainable.images.pixels import load_pixels
 from trainable.store.arrays import ArrayStore
 
 _EDGE = 16
@@ -51,6 +54,31 @@ def load_looks(
 
     key = digest("\n".join([_LOOK_RULE, str(pixels.shape[1]), *hashes]))
     return store.get_or_compute(f"looks-{key}", (len(pixels), LOOK_BYTES), np.uint8, compute)
+
+
+def looks_of_files(
+    paths: Sequence[str],
+    hashes: Sequence[str],
+    pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]],
+    store: ArrayStore,
+    limits: Limits | None,
+) -> NDArray[np.uint8]:
+    """The perceptual hash of each image, always of its stretched pixels, so that all compare.
+
+    Args:
+        paths: Image files.
+        hashes: SHA-256 of each file.
+        pixels: What the files are decoded to already, by size and way of resizing.
+        store: Store that keeps the arrays between runs.
+        limits: Black and white of deep images.
+
+    Returns:
+        (num_images, 32), 256 bits for each image.
+    """
+    sizes = [size for size, resize in pixels if resize == "stretch"]
+    if sizes:
+        return load_looks(pixels[max(sizes), "stretch"], hashes, store)
+    return load_looks(load_pixels(paths, hashes, _HASHED, store, limits), hashes, store)
 
 
 def find_alike(looks: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
