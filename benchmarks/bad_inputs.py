@@ -15,6 +15,7 @@ if there is a fault.
 
 import argparse
 import contextlib
+import importlib
 import itertools
 import json
 import re
@@ -34,11 +35,11 @@ from rich.console import Console
 
 import search.launch
 import search.tune.cluster
-from analysis.__main__ import app as predict_app
+from analysis.command import app as predict_app
 from benchmarks.bad_cases import BadInput, image_inputs, write_cohort
 from benchmarks.bad_table_cases import table_inputs
 from benchmarks.forked import Ended, run_forked
-from search.__main__ import app as search_app
+from search.command import app as search_app
 from search.prepare import SearchPlan
 from search.run_folder import RunFolder
 from search.winner.winner import write_winner
@@ -54,6 +55,7 @@ _MOST_MIB = 512
 _CLOSE = 24  # grey levels, for JPEG
 _NO_SENTENCE = re.compile(r"Traceback|<_io|object at 0x|site-packages|\[Errno|Warning:")
 _ONE_GREY = "of one grey"
+_IMPORTED_LATE = ("analysis.launch", "trainable.cohort.sort", "pydicom", "imagehash", "openpyxl")
 _SEARCH = [
     "--weights", "none", "--backbones", "squeezenet1_1", "--image-size", str(_SIZE),
     "--folds", "2", "--repeats", "1",
@@ -67,6 +69,8 @@ class Harness:
         self._folder = folder
         self._run = folder / "run"
         self._seen = folder / "seen.npy"
+        for module in _IMPORTED_LATE:  # once, and not in every fork
+            importlib.import_module(module)
 
     def train(self) -> None:
         """Search one trial without Ray, and predict once, so that the model is there."""
@@ -155,7 +159,7 @@ def _search(arguments: list[str], trials: Callable[..., object]) -> None:
     """`cxr-search` without Ray, with something else in place of its trials."""
 
     @contextlib.contextmanager
-    def no_cluster(address: str | None) -> Iterator[Callable[[], None]]:
+    def no_cluster(*_: object) -> Iterator[Callable[[], None]]:
         yield lambda: None
 
     with (
