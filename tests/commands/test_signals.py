@@ -40,6 +40,33 @@ def test_a_signal_during_the_first_imports_is_a_sentence(
     assert said == [f"Stopped by {name}."]
 
 
+def test_signals_that_come_again_until_the_end_do_not_change_the_exit_status() -> None:
+    program = """
+import os, signal, threading
+from trainable.commands.door import new_app, run
+app = new_app("cxr-test")
+@app.default
+def command() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait()
+class Late:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+late = Late()
+late.itself = late  # collected when Python ends, after its handlers
+run(app, [])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (143, "")
+    assert done.stderr == "SIGTERM: stopping ...\nStopped by SIGTERM.\n"
+
+
 def test_two_sigterms_to_the_whole_group_leave_the_winner_so_far_and_nothing_else(
     tmp_path: Path,
 ) -> None:

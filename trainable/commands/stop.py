@@ -3,6 +3,7 @@
 Imports nothing that is slow, so that a command can listen before all the rest is imported.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -52,6 +53,8 @@ class StopSignals:
         """Take the signals: one raises `KeyboardInterrupt` in the main thread, unless held."""
         self._raises = True
         self.listen()
+        # Python gives its handlers up before it ends, and a second signal would then end it first
+        atexit.register(_ignore)
 
     def end(self) -> None:
         """Only note signals from now on: the command has ended, in whatever way."""
@@ -101,6 +104,11 @@ class StopSignals:
         if not self._held and time.monotonic() - self._raised >= _ONE_STOP_SECONDS:
             self._raised = time.monotonic()
             raise KeyboardInterrupt
+
+
+def _ignore() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _say(text: str) -> None:
