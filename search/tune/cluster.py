@@ -23,6 +23,7 @@ from trainable.commands.stop import stop_signals
 from trainable.errors import InputError
 
 _PATIENCE_SECONDS = 5
+_STARTS = 2  # of Ray on this machine
 
 
 @contextlib.contextmanager
@@ -76,17 +77,25 @@ def _start(folder: Path) -> None:
     # them alone, so that the search can end in order
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
     try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=str(folder),
-        )
-    except Exception as error:  # Ray raises errors of many kinds, and bare ones
-        raise OSError(
-            errno.EAGAIN, f"Ray did not start on this machine ({error}); run the command again"
-        ) from error
+        for attempt in range(_STARTS):
+            try:
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=str(folder),
+                )
+            except Exception as error:  # Ray raises errors of many kinds, and bare ones
+                # Ray waits 30 s for its own node, which a busy machine may exceed
+                if "timed out" in str(error) and attempt + 1 < _STARTS:
+                    shut_down()
+                    continue
+                raise OSError(
+                    errno.EAGAIN,
+                    f"Ray did not start on this machine ({error}); run the command again",
+                ) from error
+            return
     finally:
         stop_signals.renew()
 
