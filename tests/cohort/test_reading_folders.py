@@ -141,7 +141,7 @@ def test_folders_of_other_files_say_which_and_what_is_read(tmp_path: Path) -> No
     for name in ("0/a.nii.gz", "1/b.nii.gz"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"\x1f\x8b")
-    _, there = problems_of(DataOptions(data=tmp_path))
+    (there,) = problems_of(DataOptions(data=tmp_path))
     assert ".nii.gz (2)" in there
     assert "DICOM" in there
 

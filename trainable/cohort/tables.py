@@ -24,8 +24,9 @@ _COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
 # a thousand times more than a table of names and labels has; a damaged file can ask for any memory
-_MOST_MIB, _MOST_ROWS = 256, 2_000_000
+_MOST_MIB, _MOST_ROWS = 256, 1_500_000
 _HEAD = 1_000_000  # characters that the separator is looked for in
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)?")
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 # no text holds these; tab, line feed, form feed and carriage return are text
 _BINARY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -104,7 +105,7 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
     if separator != ",":
         notes.append(f"values are separated by {_SEPARATORS.get(separator, repr(separator))}")
     csv.field_size_limit(len(text) + 1)  # a report may be long
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines = csv.reader((line[0] for line in _LINE.finditer(text)), delimiter=separator, strict=True)
     try:
         cells = [[cell.strip() for cell in row] for row in itertools.islice(lines, _MOST_ROWS + 1)]
     except csv.Error as error:
@@ -190,15 +191,18 @@ def _cell(value: object) -> str:
 
 def _checked(cells: Sequence[Sequence[str]]) -> pd.DataFrame:
     """One row per line that is not blank, once all have as many cells as the header."""
-    lines = [(number, row) for number, row in enumerate(cells, start=1) if any(row)]
-    if not lines:
+    header, *rows = [row for row in cells if any(row)] or [[]]
+    if not header:
         raise ValueError("the file is empty")
-    (_, header), *rows = lines
     width = len(header)
-    while width and not header[width - 1] and not any("".join(row[width - 1 :]) for _, row in rows):
+    while width and not header[width - 1] and not any("".join(row[width - 1 :]) for row in rows):
         width -= 1  # a separator at the end of every line
     # cells beyond the last column may be blank; a cell that is missing may not
-    odd = [f"{n} ({len(row)})" for n, row in rows if len(row) < width or any(row[width:])]
+    odd = [
+        f"{number} ({len(row)})"
+        for number, row in enumerate(cells, start=1)
+        if any(row) and (len(row) < width or any(row[width:]))
+    ]
     if odd:
         raise ValueError(
             f"every row must have as many cells as the header, {width}; other rows, with their "
@@ -210,4 +214,4 @@ def _checked(cells: Sequence[Sequence[str]]) -> pd.DataFrame:
         raise ValueError(f"every column must have a name of its own; named again: {listing(twice)}")
     if not rows:
         raise ValueError(f"there is a header ({listing(names)}) and no row")
-    return pd.DataFrame([row[:width] for _, row in rows], columns=names, dtype=str)
+    return pd.DataFrame([row[:width] for row in rows], columns=names, dtype=str)
