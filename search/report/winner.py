@@ -34,8 +34,8 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
     )
     yield from _describe_team(winner, trials)
     yield (
-        f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner.threshold:.3f}, of which "
-        f"{corrected.optimism:.3f} is the luck of the choice among {winner.num_trials}"
+        f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner.threshold:.3f}; "
+        f"{corrected.optimism:.3f} of it comes from choosing the best of {winner.num_trials}"
     )
     yield (
         f"  every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
