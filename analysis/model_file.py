@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
 from trainable.disk import writing
 from trainable.errors import InputError

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from analysis.shared_stages import image_look
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.device import autocast, default_num_gpus, pick_device, place
 from trainable.images.batches import Batch, by_examination, load_images
 from trainable.store.arrays import ArrayStore

@@ -6,7 +6,7 @@ from hashlib import sha256
 from torch import Tensor, nn
 
 from analysis.model_file import FinalModel
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
 from trainable.images.normalization import Scale
 from trainable.model.network import Network

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.quality_cohorts import Resplit
 from search import demo
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.image_files import hash_files
 from trainable.config import TrialConfig

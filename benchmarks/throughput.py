@@ -27,7 +27,7 @@ from benchmarks.memory import PeakMemory
 from benchmarks.plain import time_plain_trials
 from search.options import SearchOptions
 from search.prepare import prepare
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.features.body import Body

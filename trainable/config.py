@@ -12,9 +12,10 @@ from pydantic import (
     model_validator,
 )
 
+from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoders import full_name
+from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import Pool
-from trainable.backbones.table import FUSED, find_backbone
 from trainable.images.decoding import Resize
 from trainable.images.normalization import NormalizationName
 

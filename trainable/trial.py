@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainable.assembly import Assembly, TrainingData, assemble
-from trainable.backbones.table import FUSED, find_backbone
+from trainable.backbones.backbone import FUSED
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig

@@ -8,7 +8,7 @@ import optuna
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from trainable.backbones.encoders import full_name
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import did_you_mean, explain, explain_detail
 from trainable.unfreeze import UNFREEZE

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.space.fastai_cuts import fastai_cut
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
 from trainable.errors import InputError, did_you_mean, explain
 from trainable.unfreeze import UNFREEZE, count_trained

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from trainable.backbones.table import Backbone
+from trainable.backbones.backbone import Backbone
 from trainable.errors import listing
 
 

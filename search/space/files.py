@@ -20,7 +20,8 @@ from search.space.grid import Grid
 from search.space.protocol import SearchSpace
 from search.space.space import BY_TRAINING, FIRST, FROZEN, TRAINED, Space
 from trainable.backbones.encoders import full_name
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.errors import InputError, Problems, did_you_mean, flag
 
 _BY_CASE = ("cut", *BY_TRAINING)

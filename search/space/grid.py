@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import optuna
 
 from search.space.experiments import Experiments
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from search.space.experiments import Experiments
 from search.space.files import load_yaml
 from search.space.grid import Grid
 from trainable.backbones.encoders import IMAGENET, NONE
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag

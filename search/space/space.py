@@ -10,8 +10,10 @@ import optuna
 from search.space.cases import Cases
 from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
 from search.space.experiments import Experiments
+from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoders import network_of, short_name
-from trainable.backbones.table import BACKBONES, FUSED, find_backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
 from trainable.images.normalization import IMAGENET_SCALE

@@ -12,7 +12,7 @@ from search.prepare import SearchPlan
 from search.run_folder import RunFolder
 from search.trial_log import config_of
 from search.winner.selection import TEAM_SIZES, Selection, select
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import build_network, count_parameters

@@ -8,7 +8,9 @@ from fixtures.networks import ALL_CUTS, noise, random_model
 from torch import Tensor, nn
 from torchvision.models import list_models
 
-from trainable.backbones.table import BACKBONES, Backbone, find_backbone
+from trainable.backbones.backbone import Backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.model.network import count_parameters
 
 Built = tuple[Backbone, nn.Module]

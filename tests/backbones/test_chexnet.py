@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 

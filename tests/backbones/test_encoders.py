@@ -10,7 +10,7 @@ from fixtures.networks import CPU, random_images, save_state, tiny_config
 from optuna.trial import FixedTrial, Trial
 
 from search.space.files import Layer, make_space
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError

@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torch.nn import functional
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import find_weights
 
 FOLDER = Path(__file__).parents[3] / "shared" / "weights-imagenet"

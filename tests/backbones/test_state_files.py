@@ -11,7 +11,7 @@ from fixtures.networks import save_state
 from safetensors.torch import save_file
 from torch import Tensor
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights, find_weights
 
 State = dict[str, Tensor]

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.backbones import timm_networks
-from trainable.backbones.table import FUSED, find_backbone
+from trainable.backbones.backbone import FUSED
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 from trainable.features.body import Body

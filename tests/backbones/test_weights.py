@@ -11,7 +11,8 @@ import torch
 from fixtures.networks import save_state
 from torch import Tensor
 
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 

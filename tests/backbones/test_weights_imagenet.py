@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights, torchvision_weights
 from trainable.errors import InputError
 

@@ -22,7 +22,9 @@ from fixtures.networks import (
 )
 from torch import nn
 
-from trainable.backbones.table import BACKBONES, FUSED, find_backbone
+from trainable.backbones.backbone import FUSED
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.features.body import Body

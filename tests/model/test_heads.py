@@ -7,8 +7,8 @@ import torch
 from fixtures.networks import noise, random_model, tiny_config
 from torch import Tensor, nn
 
+from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import Pool
-from trainable.backbones.table import find_backbone
 from trainable.config import TrialConfig
 from trainable.model.network import (
     ConcatPool,

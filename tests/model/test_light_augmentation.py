@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from fixtures.networks import CPU, RANDOM, noise, tiny_config
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.model.light_augmentation import LightAugmentation
 from trainable.model.network import Network
 from trainable.training.loop import fit

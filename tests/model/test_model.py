@@ -8,7 +8,9 @@ from fixtures.networks import noise, random_model, same_state, snapshot, tiny_co
 from torch import nn
 from torch.nn import functional
 
-from trainable.backbones.table import BACKBONES, Backbone, find_backbone
+from trainable.backbones.backbone import Backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.model.network import (
     ConcatPool,

@@ -8,7 +8,8 @@ import pytest
 
 from search.space.files import Layer, make_space
 from search.space.space import Space
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 

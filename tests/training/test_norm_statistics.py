@@ -9,7 +9,7 @@ from fixtures.networks import CPU, RANDOM, head_only, noise, same_state, snapsho
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.model.network import Network
 from trainable.training.loop import fit
 from trainable.training.norm_statistics import set_exact_statistics

@@ -12,7 +12,7 @@ from fixtures.networks import CPU, RANDOM, noise, random_pixels, tiny_config
 from fixtures.tasks import write_task
 from torch import distributed
 
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.ranks import LostRankError, RankError, cross_validate_on_ranks
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, fit

@@ -25,7 +25,7 @@ from search.tune.cluster import cluster
 from search.tune.recorder import why_lost
 from search.tune.study import StudySearch
 from search.tune.tuner import run_trials
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.cohort.phantoms import write_demo
 from trainable.ray_worker import ship
 

@@ -20,9 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainable.backbones.backbone import Backbone, Stage
 from trainable.backbones.encoders import TIMM
 from trainable.backbones.layout import Layout
-from trainable.backbones.table import BACKBONES, Backbone, Stage
+from trainable.backbones.table import BACKBONES
 from trainable.errors import did_you_mean
 from trainable.images.normalization import Scale
 

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from trainable.backbones import chexnet
+from trainable.backbones.backbone import Backbone
 from trainable.backbones.encoders import CHEXNET, IMAGENET, NONE, TIMM, network_of, own_start
+from trainable.backbones.find import find_backbone
 from trainable.backbones.state_files import SUFFIXES, StateFile, find_state, load_file_content
-from trainable.backbones.table import BACKBONES, Backbone, find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import TimmBackbone
 from trainable.errors import InputError, Problems, listing
 from trainable.files import hash_file

@@ -6,7 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones.table import Backbone, find_backbone
+from trainable.backbones.backbone import Backbone
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place

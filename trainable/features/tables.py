@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from trainable.backbones.encoders import file_name, network_of
-from trainable.backbones.table import find_backbone
+from trainable.backbones.find import find_backbone
 from trainable.device import precision
 from trainable.features.body import Body
 from trainable.files import digest

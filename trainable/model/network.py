@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from trainable.backbones.backbone import FUSED
+from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import MAPS, STATISTICS, Layout, Pool
-from trainable.backbones.table import FUSED, find_backbone
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
 from trainable.model.light_augmentation import LightAugmentation

@@ -6,7 +6,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones.table import BACKBONES, find_backbone
+from trainable.backbones.find import find_backbone
+from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.model.network import ConcatPool, Network, build_network, count_parameters

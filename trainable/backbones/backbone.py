@@ -1,0 +1,190 @@
+"""A backbone: a network with named cut points in order, their widths, and how to build it."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trainable.backbones.layout import MAPS, Layout
+from trainable.errors import did_you_mean
+from trainable.images.normalization import IMAGENET_SCALE, Scale
+
+FUSED = "fused"
+"""The cut point whose features are those of all stages side by side, from one pass."""
+
+# torchvision's files of a DenseNet still call `norm.1` what the network calls `norm1`
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Consecutive modules of a network; a body can be cut after the last of them.
+
+    Attributes:
+        cut: Name of the cut point, the path in the network of the module that it follows.
+        modules: Paths of the stage's modules, in order of execution.
+        width: Channels of the stage's output.
+        relu: Whether torchvision applies a ReLU after the last module without a module for it.
+        layers: How many layers of the last module, a dense block, are kept; None for all.
+    """
+
+    cut: str
+    modules: tuple[str, ...]
+    width: int
+    relu: bool = False
+    layers: int | None = None
+
+    def module(self, model: nn.Module) -> nn.Sequential:
+        """The stage of `model`, sharing its parameters."""
+        modules = {path.replace(".", "_"): model.get_submodule(path) for path in self.modules}
+        if self.layers:
+            name, block = modules.popitem()
+            modules[name] = _truncated(block, self.layers)
+        if self.relu:
+            modules["relu"] = nn.ReLU(inplace=True)
+        return nn.Sequential(OrderedDict(modules))
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One classification network as a sequence of stages.
+
+    Attributes:
+        name: Name of the network.
+        stages: in order of execution; each ends in a cut point.
+        classifier: Child of the network after the stages, which the head replaces.
+        further: the stages of bodies that end elsewhere, by the names of their cut points.
+        taps: the same modules as the stages, in stages at whose ends one pass pools the features
+            of every cut in them; the stages themselves if empty.
+        layout: Shape of the output of every stage.
+        own: How the images were normalized that the weights were learned from.
+        size: Edge of these images in pixels.
+        licence: Licence of the weights, as far as their library says it.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    classifier: str
+    further: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
+    taps: tuple[Stage, ...] = ()
+    layout: Layout = MAPS
+    own: Scale = IMAGENET_SCALE
+    size: int = 224
+    licence: str = "not stated by torchvision"
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the network takes in."""
+        return len(self.own.mean)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Children of the network that no body has."""
+        return (self.classifier,)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Packages whose version decides what the network computes."""
+        return ("torchvision",)
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        """Names of the cut points that are searched, in order."""
+        return tuple(stage.cut for stage in self.stages)
+
+    @property
+    def all_cuts(self) -> tuple[str, ...]:
+        """Names of all cut points: the ends of stages, all of them fused, then the further ones."""
+        return (*self.cuts, FUSED, *self.further)
+
+    def stages_until(self, cut: str) -> tuple[Stage, ...]:
+        """The stages of a body that is cut at `cut`.
+
+        Raises:
+            ValueError: if this backbone has no such cut.
+        """
+        if cut in self.further:
+            return self.further[cut]
+        if cut == FUSED:
+            return self.stages
+        if cut not in self.cuts:
+            raise ValueError(
+                f"cut must be a cut point of {self.name} (got {cut!r}); "
+                f"{did_you_mean(cut, self.all_cuts)}"
+            )
+        return self.stages[: self.cuts.index(cut) + 1]
+
+    def widths(self, cut: str) -> tuple[int, ...]:
+        """Channels of each map whose features a head sees: the last one, or all if fused."""
+        stages = self.stages_until(cut)
+        return tuple(stage.width for stage in (stages if cut == FUSED else stages[-1:]))
+
+    def pooled_stages(self, cut: str) -> tuple[Stage, ...]:
+        """The stages at whose ends one pass over the images pools features, those of `cut` too.
+
+        They are the same for all cuts of a backbone but SqueezeNet's `classifier`, which would cost
+        every other cut a convolution more.
+        """
+        taps = self.taps or self.stages
+        is_served = cut == FUSED or any(_lies_in(cut, stage) for stage in taps)
+        return taps if is_served else self.stages_until(cut)
+
+    def pooled_columns(self, cut: str) -> NDArray[np.int64]:
+        """Which columns of the features at the ends of `pooled_stages` are those of `cut`.
+
+        A stage has a column for each of its channels and each of the layout's statistics, one
+        statistic after the other. A dense block hands on what each layer adds behind what it took
+        in, so the channels of its first layers are its first channels.
+        """
+        if cut == FUSED:
+            return np.concatenate([self.pooled_columns(each) for each in self.cuts])
+        width, num_statistics = self.stages_until(cut)[-1].width, len(self.layout.statistics)
+        start = 0
+        for stage in self.pooled_stages(cut):
+            if _lies_in(cut, stage):
+                break
+            start += num_statistics * stage.width
+        starts = start + stage.width * np.arange(num_statistics)
+        return (starts[:, None] + np.arange(width)).ravel()
+
+    def pooled_width(self, cut: str) -> int:
+        """Number of the features at the ends of `pooled_stages`."""
+        return len(self.layout.statistics) * sum(one.width for one in self.pooled_stages(cut))
+
+    def build(self) -> nn.Module:
+        """The whole network, its weights random."""
+        # slow to import, and needless to a trial that finds its features stored
+        import torchvision
+
+        model: nn.Module = torchvision.models.get_model(self.name, weights=None)
+        return model
+
+    def converted(self, state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+        """The weights in a file under the names that the network `model` has for them."""
+        return {_OLD_NAME.sub(r"\1\2", key): value for key, value in state.items()}
+
+    def body(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
+        """The stages of `model` until `cut`, sharing its parameters."""
+        return [stage.module(model) for stage in self.stages_until(cut)]
+
+    def pooled_modules(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
+        """The modules of `pooled_stages`, sharing the parameters of `model`."""
+        return [stage.module(model) for stage in self.pooled_stages(cut)]
+
+
+def _lies_in(cut: str, stage: Stage) -> bool:
+    """Whether a cut point is the end of this stage, or of a layer in its last module."""
+    return f"{cut}.".startswith(f"{stage.cut}.")
+
+
+def _truncated(block: Any, num_layers: int) -> nn.Module:
+    """The first layers of a dense block, in a block of torchvision's without layers of its own."""
+    kept: nn.ModuleDict = type(block)(0, 0, 0, 0, 0.0)
+    kept.update(dict(islice(block.items(), num_layers)))
+    return kept
