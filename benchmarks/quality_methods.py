@@ -153,7 +153,7 @@ def _features(
         began = time.process_time()
         parts.append(
             store.get_or_compute(
-                f"quality-{name}-{images.key}",
+                f"features-quality-{name}-{images.key}",
                 (len(paths), width),
                 np.float32,
                 functools.partial(_pooled, body),

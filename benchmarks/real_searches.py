@@ -38,7 +38,7 @@ NUM_NEW_IMAGES = 20_000
 NUM_PATIENTS = 300
 SIZE = 64  # pixels
 _NEW_PATIENTS_SEED = 10**6
-_NEW = "new-phantoms"
+_NEW = "pixels-new-phantoms"
 _CPU = torch.device("cpu")
 # one for all cohorts, so that the new phantoms' features are computed once
 _STATISTICS = PixelStatistics(0.5, 0.25)
@@ -72,7 +72,7 @@ def draw_new_images(folder: Path, pool: Executor) -> None:
     rows = sample_patients(NUM_NEW_IMAGES, _NEW_PATIENTS_SEED).head(NUM_NEW_IMAGES)
     numbers = (rows["severity"], rows["anatomy_seed"], rows["day_seed"], [SIZE] * len(rows))
     films = np.stack(list(pool.map(draw_phantom, *numbers, chunksize=200)))
-    store = ArrayStore(folder, budget=0)
+    store = ArrayStore(folder)
     store.get_or_compute(_NEW, films.shape, films.dtype, lambda part: films[part])
     died = rows["died"].to_numpy(np.int64)
     store.get_or_compute(f"{_NEW}-labels", died.shape, died.dtype, lambda part: died[part])
@@ -81,7 +81,7 @@ def draw_new_images(folder: Path, pool: Executor) -> None:
 
 def _compute_features(folder: Path, backbone: str) -> None:
     torch.set_num_threads(1)
-    store = ArrayStore(folder, budget=0)
+    store = ArrayStore(folder)
     fixed = {"unfreeze": "none", "normalization": "none", "image_size": SIZE}
     space = make_space(Layer("{}", fixed)).restricted_to([backbone], has_gpu=False)
     [config] = _sample(space, 1, seed=0)
@@ -103,7 +103,7 @@ def _new_images(store: ArrayStore) -> Images:
 def run_search(folder: Path, seed: int) -> JudgedSearch:
     """Draw a cohort, try random configurations on it, and judge each one's final model."""
     torch.set_num_threads(1)
-    store = ArrayStore(folder, budget=0)
+    store = ArrayStore(folder)
     demo = folder / f"cohort-{seed}"
     write_demo(demo, NUM_PATIENTS, num_test_patients=1, size=SIZE, seed=seed)
     settings = SearchOptions.of(

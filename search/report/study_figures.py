@@ -1,12 +1,10 @@
 """Figures of the search itself: the best objective so far, and which settings mattered."""
 
 import numpy as np
-import optuna
 import pandas as pd
 
 from search.run_folder import RunFolder
-from search.tune.storage import open_storage
-from search.tune.study import STUDY_NAME
+from search.tune.study import importances
 from trainable.report.figures import MODEL, OTHER, as_svg, new_figure
 from trainable.report.page import Figure
 
@@ -19,10 +17,7 @@ def study_figures(run: RunFolder, trials: pd.DataFrame) -> list[Figure]:
     complete = trials[trials["state"] == "complete"].sort_values("ended", kind="stable")
     found = [_best_so_far(complete)]
     if len(complete) >= _ENOUGH:
-        study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
-        importances = optuna.importance.get_param_importances(study)
-        if importances:
-            found.append(_importances(importances))
+        found.append(_importances(importances(run)))
     return found
 
 
@@ -39,10 +34,10 @@ def _best_so_far(complete: pd.DataFrame) -> Figure:
     return Figure("Best so far", as_svg(figure, "Best so far"), caption)
 
 
-def _importances(importances: dict[str, float]) -> Figure:
+def _importances(shares: dict[str, float]) -> Figure:
     figure, axes = new_figure("share of the differences between trials", "")
-    names = list(importances)[:_MOST_SETTINGS][::-1]
-    bars = axes.barh(names, [importances[n] for n in names])
+    names = list(shares)[:_MOST_SETTINGS][::-1]
+    bars = axes.barh(names, [shares[n] for n in names])
     for bar in bars:
         bar.set_color(MODEL)
     axes.bar_label(bars, fmt="%.2f", padding=3)

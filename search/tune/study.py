@@ -49,6 +49,12 @@ def open_study(
     return study
 
 
+def importances(run: RunFolder) -> dict[str, float]:
+    """The share of the differences between trials that each setting explains, largest first."""
+    study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
+    return optuna.importance.get_param_importances(study)
+
+
 def reconcile(run: RunFolder, study: optuna.Study) -> int:
     """Make the study agree with the log of trials after a search ended, in whatever way it did.
 

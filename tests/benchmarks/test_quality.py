@@ -1,0 +1,35 @@
+"""The regressions that `benchmarks.quality` compares a search with run, and find what is there."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmarks.quality_cohorts import Resplit
+from benchmarks.quality_methods import Setup, _probes
+
+SIZE = 32
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Resplit:
+    """Bright images are positive."""
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 30)
+    rows = []
+    for number, label in enumerate(labels):
+        pixels = rng.integers(0, 120, (SIZE, SIZE)) + 100 * label
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+        rows.append({"image": str(path), "label": label, "patient": str(number)})
+    table = pd.DataFrame(rows)
+    return Resplit(0, tmp_path, table[:40], table[40:])
+
+
+def test_both_probes_learn_what_anybody_sees(part: Resplit, tmp_path: Path) -> None:
+    rows = list(_probes(part, Setup("none", SIZE, 1, tmp_path / "cache", ())))
+    assert [row["method"] for row in rows] == ["probe", "fused_probe"]
+    assert all(float(row["auc"]) > 0.95 for row in rows)
+    assert all(np.isfinite(float(row["reported_minus_test"])) for row in rows)
