@@ -1,6 +1,7 @@
 """Small real images and cohorts, drawn by numpy and written by pillow."""
 
 import os
+import secrets
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from trainable.cohort.cohort import Cohort
 # two test files run at once: neither may take both cores, nor starve Ray's workers of one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_worker_niceness", "0")
+# Ray reads a token once a process: all clusters that the tests of one process start share this one
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _draw_xray(seed: int, height: int, width: int) -> NDArray[np.uint8]:

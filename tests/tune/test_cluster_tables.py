@@ -24,12 +24,9 @@ def homes(tmp_path: Path) -> Iterator[dict[str, Path]]:
     """Homes of two nodes, `a` and `b`, by the resource that each of them alone has."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     homes = {name: tmp_path / name for name in ("a", "b")}
-    # Ray makes a token once a process has started a cluster of its own, and each node must have it
-    token = Path.home() / ".ray" / "auth_token"
-    shared = {"RAY_AUTH_TOKEN": token.read_text().strip()} if token.exists() else {}
     for name, home in homes.items():
         home.mkdir()
-        nodes.add_node(num_cpus=1, resources={name: 1}, env_vars={"HOME": str(home), **shared})
+        nodes.add_node(num_cpus=1, resources={name: 1}, env_vars={"HOME": str(home)})
     with cluster(nodes.address) as wait:
         wait()
         yield homes

@@ -18,6 +18,7 @@ def test_the_folder_is_short_where_the_temporary_folder_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("n" * 60)))
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
     with local_ray() as folder:
         assert folder.is_dir()
         socket = folder / "session_2026-11-25_09-38-44_870959_1234567" / "sockets" / "plasma_store"
