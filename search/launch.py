@@ -22,6 +22,7 @@ from search.report.winner import describe_test, describe_winner
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.ending import Ended
+from search.tune.progress import Progress
 from search.tune.study import StudySearch, open_study, reconcile
 from search.tune.tuner import run_trials
 from search.winner.held_out import evaluate_on_test
@@ -98,7 +99,7 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
         search = StudySearch(space, run, plan.task.seed, capacity)
         if compute.address and shipment is None:
             shipment = ship(plan.task, plan.pixels)
-        display = SearchDisplay(run, plan.num_trials, console)
+        display = Progress(SearchDisplay(run, plan.num_trials, console))
         missing = plan.num_trials - before
         timeout = plan.options.run.trial_timeout
         why_ended = run_trials(
@@ -138,7 +139,7 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
     say()
     rows = plan.space.experiments.rows
     if rows:
-        for line in describe_experiments(run, plan, open_study(run, plan.space)):
+        for line in describe_experiments(run, plan):
             say(line)
     else:
         console.print(best_table(trials))

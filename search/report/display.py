@@ -4,9 +4,6 @@ import time
 from typing import Any
 
 import pandas as pd
-from ray import tune
-from ray.tune.experiment import Trial
-from ray.tune.stopper import Stopper
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from search.run_folder import RunFolder
-from search.tune.recorder import why_lost
 from trainable.backbones.encoders import short_name
 from trainable.places import trial_name
 
@@ -23,12 +19,12 @@ _REFRESH_SECONDS = 0.5
 _REFRESH_SHARE = 0.1  # of the time: reading a ledger of thousands of rows takes a while
 
 
-class SearchDisplay(tune.Callback):
+class SearchDisplay:
     """A live view on a terminal; elsewhere a line for each trial as it ends."""
 
     def __init__(self, run: RunFolder, num_trials: int, console: Console) -> None:
         """Show progress towards `num_trials` ended trials of `run`."""
-        self._run = run
+        self._log = run.log
         self._num_trials = num_trials
         self._console = console
         self._live: Live | None = None
@@ -36,19 +32,9 @@ class SearchDisplay(tune.Callback):
         self._num_shown = 0
         self._next_refresh = 0.0
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray pickles its callbacks; a terminal cannot be."""
-        return {**self.__dict__, "_live": None, "_progress": None, "_console": None}
-
-    def setup(
-        self,
-        stop: Stopper | None = None,
-        num_samples: int | None = None,
-        total_num_samples: int | None = None,
-        **info: Any,
-    ) -> None:
+    def begin(self) -> None:
         """Begin the view."""
-        self._num_shown = len(self._run.log.table())
+        self._num_shown = len(self._log.table())
         if not self._console.is_terminal:
             return
         self._progress = Progress(
@@ -58,44 +44,36 @@ class SearchDisplay(tune.Callback):
         self._progress.add_task("trials", total=self._num_trials)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
-        self._show(0)
+        self._refresh(0)
 
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+    def show(self, num_running: int) -> None:
         """Show what has changed, at most twice a second."""
         began = time.monotonic()
         if began >= self._next_refresh:
-            self._show(sum(trial.status == Trial.RUNNING for trial in trials))
+            self._refresh(num_running)
             now = time.monotonic()
             self._next_refresh = now + max(_REFRESH_SECONDS, (now - began) / _REFRESH_SHARE)
 
-    def on_trial_recover(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        """Say in a line that a trial has lost its worker or its node."""
-        text = (
-            f"trial {trial.config['number']:3d}  lost its worker ({why_lost(trial)}) and runs again"
-        )
-        self._console.print(text, highlight=False, soft_wrap=True)
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        self._console.print(line, highlight=False, soft_wrap=True)
 
-    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+    def end(self) -> None:
         """Show the last trials and end the view."""
-        self._show(0)
+        self._refresh(0)
         if self._live:
             self._live.stop()
 
-    def _trials(self) -> pd.DataFrame:
-        return self._run.log.table()
-
-    def _show(self, num_running: int) -> None:
-        trials = self._trials()
+    def _refresh(self, num_running: int) -> None:
+        trials = self._log.table()
         if self._live and self._progress:
-            self._progress.update(self._progress.task_ids[0], completed=self._run.log.num_ended())
+            self._progress.update(self._progress.task_ids[0], completed=self._log.num_ended())
             running = Text(f"{num_running} running", style="dim")
             parts: list[RenderableType] = [self._progress, running, best_table(trials)]
             self._live.update(Group(*parts), refresh=True)
             return
         for row in trials.iloc[self._num_shown :].itertuples():
-            self._console.print(trial_line(row), highlight=False, soft_wrap=True)
+            self.say(trial_line(row))
         self._num_shown = len(trials)
 
 

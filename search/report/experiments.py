@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-import optuna
 import pandas as pd
 
 from search.prepare import SearchPlan
 from search.report.tables import Result, experiment_lines
 from search.run_folder import RunFolder
+from search.tune.study import rows_run
 from trainable.cohort.training_rows import trial_rows
 from trainable.config import TrialConfig
 
@@ -16,12 +16,10 @@ _OPERATING_POINT = 0.98
 """Sensitivity at which the specificity is reported, if the threshold is not chosen by one."""
 
 
-def describe_experiments(
-    run: RunFolder, prepared: SearchPlan, study: optuna.Study
-) -> Iterator[str]:
+def describe_experiments(run: RunFolder, prepared: SearchPlan) -> Iterator[str]:
     """The tables of all experiments, the work that rows shared, and the paths of the figures."""
     experiments = prepared.space.experiments
-    results = _results(run, prepared, study)
+    results = _results(run, prepared)
     yield from experiment_lines(experiments, results)
     yield _forward_passes(prepared, results, run.log.table())
     if experiments.figures and results:
@@ -33,7 +31,7 @@ def describe_experiments(
         yield f"figures: {', '.join(str(path) for path in draw_figures(named, run.path))}"
 
 
-def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[int, Result]:
+def _results(run: RunFolder, prepared: SearchPlan) -> dict[int, Result]:
     """Results of the complete rows, by their number."""
     trials = run.log.table()
     complete = {
@@ -44,12 +42,12 @@ def _results(run: RunFolder, prepared: SearchPlan, study: optuna.Study) -> dict[
         task.threshold.value if task.threshold.kind == "sensitivity" else _OPERATING_POINT
     )
     results = {}
-    for trial in study.get_trials(deepcopy=False):
-        if trial.number in complete:
-            scores = run.log.scores(trial.number)
+    for number, row in rows_run(run).items():
+        if number in complete:
+            scores = run.log.scores(number)
             scored = ~np.isnan(scores)
-            results[trial.params["row"]] = Result(
-                metrics={str(name): value for name, value in complete[trial.number].items()},
+            results[row] = Result(
+                metrics={str(name): value for name, value in complete[number].items()},
                 labels=task.data.labels[scored],
                 patients=prepared.cohort.patients[scored],
                 scores=scores[scored],

@@ -55,6 +55,13 @@ def importances(run: RunFolder) -> dict[str, float]:
     return optuna.importance.get_param_importances(study)
 
 
+def rows_run(run: RunFolder) -> dict[int, int]:
+    """Of a grid: the row that each trial runs, by the number of the trial."""
+    study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
+    trials = study.get_trials(deepcopy=False)
+    return {trial.number: trial.params["row"] for trial in trials if "row" in trial.params}
+
+
 def reconcile(run: RunFolder, study: optuna.Study) -> int:
     """Make the study agree with the log of trials after a search ended, in whatever way it did.
 

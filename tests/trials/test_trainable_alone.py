@@ -93,6 +93,20 @@ def test_one_folder_does_not_import_the_other(folder: str, other: str) -> None:
     assert [path for path in MODULES[folder] if other in imports(path)] == []
 
 
+def test_ray_tune_and_optuna_stay_in_the_room_of_the_study() -> None:
+    rooms = {
+        package: {
+            path.relative_to(ROOT / "search").parent.as_posix()
+            for path in MODULES["search"]
+            if package in imports(path)
+        }
+        for package in ("ray", "optuna")
+    }
+    # a space asks Optuna's trial for each value
+    assert rooms == {"ray": {"tune"}, "optuna": {"tune", "space"}}
+    assert [path for path in MODULES["analysis"] if imports(path) & {"ray", "optuna"}] == []
+
+
 PROGRAM = f"""
 import importlib, importlib.abc, sys
 from pathlib import Path

@@ -15,7 +15,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from search.options import SearchOptions
-from search.prepare import prepare
+from search.prepare import SearchPlan, prepare
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.cluster import cluster
@@ -39,6 +39,19 @@ def ray_cluster() -> Iterator[None]:
 class Broken(tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         raise RuntimeError("a display that fails")
+
+
+def begin_small_run(folder: Path) -> tuple[RunFolder, SearchPlan]:
+    """A run of two folds, before its first trial."""
+    write_demo(folder / "demo", num_patients=40, num_test_patients=2, size=48)
+    options = SearchOptions.of(
+        data=folder / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
+        unfreeze=("none",), image_size=32, folds=2, cache=folder / "cache",
+    )  # fmt: skip
+    plan = prepare(options)
+    run = RunFolder(folder / "run")
+    run.create(options, plan.cohort)
+    return run, plan
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -96,14 +109,7 @@ def test_without_gpus_a_trial_is_given_none() -> None:
 def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
-    options = SearchOptions.of(
-        data=tmp_path / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
-        unfreeze=("none",), image_size=32, folds=2, cache=tmp_path / "cache",
-    )  # fmt: skip
-    plan = prepare(options)
-    run = RunFolder(tmp_path / "run")
-    run.create(options, plan.cohort)
+    run, plan = begin_small_run(tmp_path)
 
     def report_and_die(config: dict[str, Any], task: Any, shipment: Any) -> None:
         scores = np.zeros(len(task.data.labels), np.float32).tobytes()
@@ -132,14 +138,7 @@ def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_what_the_machine_fails_is_told_from_what_a_configuration_fails(tmp_path: Path) -> None:
-    write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
-    options = SearchOptions.of(
-        data=tmp_path / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
-        unfreeze=("none",), image_size=32, folds=2, cache=tmp_path / "cache",
-    )  # fmt: skip
-    plan = prepare(options)
-    run = RunFolder(tmp_path / "run")
-    run.create(options, plan.cohort)
+    run, plan = begin_small_run(tmp_path)
 
     def act(config: dict[str, Any], task: Any, shipment: Any) -> None:
         """Run a trial whose folds do what its number says."""
