@@ -1,6 +1,6 @@
 """Evaluate predictions by labels that the model has not seen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from trainable.cohort.columns import find_column
 from trainable.cohort.labels import UNKNOWN_WORDS
 from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
-from trainable.evaluation.intervals import estimate_metrics
+from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import F1Average, all_positive_f1, evaluate
 
 
@@ -33,6 +33,11 @@ class TrueLabels:
     labels: NDArray[np.int64]
     patients: NDArray[np.int64]
     names: pd.Series | None = None
+
+    @property
+    def has_both(self) -> bool:
+        """Whether both classes occur."""
+        return len(np.unique(self.labels)) == 2
 
 
 def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
@@ -110,7 +115,7 @@ def describe(
     scores: NDArray[np.float32],
     threshold: float,
     average: F1Average,
-    operating_point: float,
+    estimates: Mapping[str, Estimate],
 ) -> Iterator[str]:
     """The confusion matrix and the metrics, a line each.
 
@@ -119,7 +124,7 @@ def describe(
         scores: Probability of the positive class, (num_rows,).
         threshold: Lowest score that is predicted positive.
         average: Kind of F1.
-        operating_point: Specificity at which sensitivity is reported, and the reverse.
+        estimates: Metrics with their intervals; none where all labels are the same.
     """
     labels = truth.labels
     found = evaluate(labels, scores, threshold, average)
@@ -130,14 +135,11 @@ def describe(
         f"F1 {found['f1']:.3f} (every image positive: {all_positive_f1(labels, average):.3f}), "
         f"precision {found['precision']:.3f}"
     )
-    if len(np.unique(labels)) < 2:
+    if not estimates:
         yield "all labels are the same: the other metrics need both classes"
         return
     num_patients = len(np.unique(truth.patients))
     yield f"with 95 % intervals from a bootstrap of the {num_patients} patients:"
-    estimates = estimate_metrics(
-        labels, truth.patients, scores, threshold, average, operating_point
-    )
     yield from (f"  {name} {estimate}" for name, estimate in estimates.items())
     yield (
         f"calibration: the mean score is {scores.mean():.3f}, and {labels.mean():.3f} of the "

@@ -2,8 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,50 +10,24 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from rich.console import Console
 
-from analysis.evaluate import TrueLabels, describe, read_true_labels
-from analysis.leakage import leakage
+from analysis.check import Checked, check
+from analysis.evaluate import TrueLabels, describe
 from analysis.model_file import FinalModel
-from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.backbones.encoders import short_name
-from trainable.cohort.cohort import Cohort
-from trainable.cohort.places import find_images
 from trainable.cohort.splits import rows_of, seen_rows
 from trainable.commands.stop import stop_signals
-from trainable.disk import try_to_write, writing
-from trainable.errors import InputError, Problems, listing
+from trainable.disk import writing
+from trainable.errors import InputError, listing
+from trainable.evaluation.intervals import Estimate, estimate_metrics
 from trainable.files import replacing
 from trainable.final import num_networks
-from trainable.images.looks import looks_of_files
-from trainable.images.pixels import load_pixels
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord
-from trainable.winner import Member, Winner, read_winner
-
-_ROW_BYTES = 400
-"""Room per row of the two files of predictions, at most."""
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """Everything that a prediction needs, found and checked.
-
-    Attributes:
-        winner: Winner of the search.
-        cohort: Cohort of the search.
-        new: Images to predict.
-        truth: True labels, where they were given.
-        shared: What the new images share with the training, a phrase each.
-    """
-
-    winner: Winner
-    cohort: Cohort
-    new: NewImages
-    truth: TrueLabels | None
-    shared: tuple[str, ...]
+from trainable.winner import Member, Winner
 
 
 def launch(run: Path, options: PredictOptions, console: Console) -> None:
@@ -72,7 +44,7 @@ def launch(run: Path, options: PredictOptions, console: Console) -> None:
         # a stop signal ends what is released below, and never what writes
         with stop_signals.held(), only_writer(options.out):
             with stop_signals.released():
-                checked = _check(run, options, store)
+                checked = check(run, options, store)
             retraining = Retraining(run, checked.winner, checked.cohort, options.seeds, store)
             _predict(options, checked, retraining, console, written)
     except KeyboardInterrupt as interrupt:
@@ -102,7 +74,7 @@ def only_writer(out: Path) -> Iterator[None]:
 
 def _predict(
     options: PredictOptions,
-    checked: _Checked,
+    checked: Checked,
     retraining: Retraining,
     console: Console,
     written: list[Path],
@@ -135,18 +107,36 @@ def _predict(
     )
     console.print(f"scores: {options.scores_out}")
     if checked.truth is not None:
-        truth, point = checked.truth, options.operating_point
-        lines = list(describe(truth, scores, threshold, winner.f1_average, point))
-        for line in lines:
-            console.print(line)
-        if len(np.unique(truth.labels)) == 2:
-            # matplotlib takes a second to import
-            from analysis.report import write_evaluation
+        _evaluate(options, checked, checked.truth, scores, console, written)
 
-            page = options.report_out
-            write_evaluation(page, retraining.run, truth, scores, lines, point)
-            written.append(page)
-            console.print(f"report: {page}")
+
+def _evaluate(
+    options: PredictOptions,
+    checked: Checked,
+    truth: TrueLabels,
+    scores: NDArray[np.float32],
+    console: Console,
+    written: list[Path],
+) -> None:
+    """Print the metrics, and write their page where both classes occur."""
+    winner, point = checked.winner, options.operating_point
+    threshold, average = winner.threshold, winner.f1_average
+    estimates: dict[str, Estimate] = {}
+    if truth.has_both:
+        estimates = estimate_metrics(
+            truth.labels, truth.patients, scores, threshold, average, point
+        )
+    lines = list(describe(truth, scores, threshold, average, estimates))
+    for line in lines:
+        console.print(line)
+    if estimates:
+        # matplotlib takes a second to import
+        from analysis.report import write_evaluation
+
+        page = options.report_out
+        write_evaluation(page, checked, truth, scores, estimates, lines, point)
+        written.append(page)
+        console.print(f"report: {page}")
 
 
 def _summary(winner: Winner, unit: str) -> Iterator[str]:
@@ -187,51 +177,6 @@ def _model(
     if not is_there:
         written.append(folder)
     return model
-
-
-def _check(run: Path, options: PredictOptions, store: ArrayStore) -> _Checked:
-    """Check everything before anything is trained."""
-    problems = Problems()
-    for file in options.outputs:
-        if file.is_dir():
-            problems.add(f"--out must name a file; {file} is a folder")
-        elif file.exists() and not options.overwrite:
-            problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
-    found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
-    if found is None:
-        raise InputError(*problems.found)
-    winner, cohort = found
-    if options.labelled_images is not None:
-        labelled = options.labelled_images.expanduser()
-        option = "--labelled-images"
-        cohort = problems.attempt(partial(find_images, cohort, labelled, option)) or cohort
-    images = options.images.expanduser()
-    new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
-    if new is None:
-        raise InputError(*problems.found)
-    try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
-    try_to_write(run, "RUN, a copy of this one")
-    looks = problems.attempt(lambda: _decode(new, winner, store))
-    truth, labels = None, options.labels
-    if labels is not None:
-        truth = problems.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
-    shared: list[str] = []
-    if looks is not None:
-        shared = leakage(new, looks, truth.names if truth else None, cohort)
-    if labels is not None:
-        problems.found.extend(f"--labels must leave out {one}" for one in shared)
-    problems.raise_if_any()
-    return _Checked(winner, cohort, new, truth, tuple(shared))
-
-
-def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uint8]:
-    """Decode the new images as all members need them; their perceptual hashes."""
-    limits = winner.statistics.limits
-    pixels = {
-        (size, resize): load_pixels(new.paths, new.hashes, size, store, limits, resize)
-        for size, resize in {member.config.square for member in winner.members}
-    }
-    return looks_of_files(new.paths, new.hashes, pixels, store, limits)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

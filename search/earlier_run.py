@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from search.run_folder import RunFolder
-from search.trial_log import config_of
+from search.trial_log import complete_best_first, config_of
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
 from trainable.errors import InputError
@@ -30,8 +30,7 @@ def best_configurations(folder: Path, cohort: Cohort) -> tuple[TrialConfig, ...]
             f"--warm-start must be a search for the classes {' and '.join(cohort.classes)}; "
             f"{run.path} has {' and '.join(earlier)}"
         )
-    trials = run.log.table()
-    complete = trials[trials["state"] == "complete"].sort_values("objective", ascending=False)
+    complete = complete_best_first(run.log.table())
     if complete.empty:
         raise InputError(
             f"--warm-start must be a search with a complete trial; {run.path} has none"

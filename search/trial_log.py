@@ -166,6 +166,12 @@ class TrialLog:
             csv.writer(file, lineterminator="\n").writerow(cells)
 
 
+def complete_best_first(trials: pd.DataFrame) -> pd.DataFrame:
+    """The complete trials among rows of `trials.csv`; of equal ones the earlier first."""
+    complete = trials[trials["state"] == "complete"]
+    return complete.sort_values(["objective", "number"], ascending=[False, True])
+
+
 def config_of(row: Mapping[Any, Any]) -> TrialConfig:
     """Configuration of a row of `trials.csv`."""
     return TrialConfig(**{name: row[name] for name in TrialConfig.model_fields})

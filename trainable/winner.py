@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainable.backbones.weights import Weights, find_weights
@@ -14,7 +16,7 @@ from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.files import write_text
 from trainable.images.pixels import PixelStatistics
-from trainable.places import winner_file
+from trainable.places import scores_file, winner_file
 
 FORMAT: Literal[4] = 4
 """Version of `winner.json`; raise it whenever an older file would be misread."""
@@ -147,6 +149,11 @@ class Winner(_Record):
     def best(self) -> Member:
         """The first member."""
         return self.members[0]
+
+    def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
+        """Mean out-of-fold score (num_exams,) of the members; NaN where never scored."""
+        scores = [np.load(scores_file(run, member.trial)) for member in self.members]
+        return np.asarray(np.mean(scores, axis=0))
 
     def load_weights(self) -> Weights:
         """The weights that the members' bodies start from.

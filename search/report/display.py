@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.run_folder import RunFolder
+from search.trial_log import complete_best_first
 from trainable.backbones.encoders import short_name
 from trainable.places import trial_name
 
@@ -99,10 +100,8 @@ def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
     for name in ("trial", "F1", "TP", "FN", "FP", "TN"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("configuration", no_wrap=True, overflow="ellipsis", ratio=1)
-    complete = trials[trials["state"] == "complete"]
-    best = complete.sort_values(["objective", "number"], ascending=[False, True]).head(num_rows)
     row: Any
-    for row in best.itertuples():
+    for row in complete_best_first(trials).head(num_rows).itertuples():
         counts = [f"{count:.0f}" for count in (row.tp, row.fn, row.fp, row.tn)]
         table.add_row(f"{row.number}", f"{row.f1:.3f}", *counts, describe(row))
     return table

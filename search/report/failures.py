@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from search.trial_log import ENDED
+
 
 def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:
     """How many trials failed by themselves, and how many the machine failed, a line each.
@@ -16,7 +18,7 @@ def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:
     num_failed = int((trials["state"] == "failed").sum())
     lost = trials.loc[trials["state"] == "lost", "error"]
     if num_failed:
-        num_ended = len(trials) - int(trials["state"].isin(["lost", "interrupted"]).sum())
+        num_ended = int(trials["state"].isin(ENDED).sum())
         yield f"{num_failed} of {num_ended} trials failed; their errors are in {errors}"
     if len(lost):
         were, do = ("trial was", "It does") if len(lost) == 1 else ("trials were", "They do")

@@ -18,10 +18,11 @@ from search.report.checklists import checklist_markdown
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
 from search.run_folder import RunFolder
+from search.trial_log import complete_best_first
 from trainable.cohort.cohort import Cohort
 from trainable.errors import flag
-from trainable.evaluation.bootstrap import interval_tail, percentile_interval, resample_patients
-from trainable.evaluation.metrics import f1_of_counts, weighted_counts
+from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
+from trainable.evaluation.intervals import f1_interval
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
 from trainable.winner import Winner, read_winner
@@ -63,12 +64,12 @@ class RunResult:
         """(num_exams,), whether an examination has out-of-fold scores."""
         return ~np.isnan(self.run.log.scores(self.winner.best.trial))
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
         """Labels of the scored examinations."""
         return self.cohort.labels[self.scored]
 
-    @property
+    @cached_property
     def patients(self) -> NDArray[np.int64]:
         """Patients of the scored examinations."""
         return self.cohort.patients[self.scored]
@@ -76,15 +77,12 @@ class RunResult:
     @cached_property
     def scores(self) -> NDArray[np.float32]:
         """Out-of-fold scores of the winner: the mean over its members."""
-        members = [self.run.log.scores(member.trial) for member in self.winner.members]
-        mean: NDArray[np.float32] = np.mean(members, axis=0)[self.scored]
-        return mean
+        return self.winner.out_of_fold_scores(self.run.path)[self.scored]
 
     @property
     def complete(self) -> pd.DataFrame:
         """Complete trials, the best first."""
-        complete = self.trials[self.trials["state"] == "complete"]
-        return complete.sort_values(["objective", "number"], ascending=[False, True])
+        return complete_best_first(self.trials)
 
 
 def write_report(path: Path, out: Path | None = None) -> Path:
@@ -153,14 +151,16 @@ def _team(result: RunResult) -> Table:
 def _by_body(result: RunResult) -> Table:
     """The best trial of each backbone and cut, with its interval."""
     tied = {trial.trial for trial in result.winner.tied}
-    resamples = resample_patients(result.labels, result.patients, 1000, seed=0, stratified=False)
-    tail = interval_tail(result.labels, result.patients)
+    resamples = resample_patients(
+        result.labels, result.patients, NUM_RESAMPLES, seed=0, stratified=False
+    )
     rows = []
     row: Any
     for row in result.complete.drop_duplicates(["backbone", "cut"]).itertuples():
         positives = result.run.log.scores(row.number)[result.scored] >= row.threshold
-        drawn = weighted_counts(result.labels, positives, resamples)
-        low, high = percentile_interval(f1_of_counts(drawn, result.winner.f1_average), tail)
+        low, high = f1_interval(
+            result.labels, result.patients, positives, result.winner.f1_average, resamples
+        )
         rows.append(
             {
                 "backbone": row.backbone,

@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.winner.teams import Candidates, TeamChoice, best_first
-from trainable.evaluation.bootstrap import (
-    LEVEL,
-    NUM_RESAMPLES,
-    interval_tail,
-    percentile_interval,
-    resample_patients,
-)
+from trainable.evaluation.bootstrap import LEVEL, NUM_RESAMPLES, resample_patients
+from trainable.evaluation.intervals import f1_interval
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
 from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy
@@ -127,8 +122,7 @@ def select(
     positives = candidates.mean_scores(team.members) >= threshold
     apparent = float(f1_of_counts(weighted_counts(labels, positives, once), average)[0])
     resamples = resample_patients(labels, patients, num_resamples, seed, stratified=False)
-    resampled = f1_of_counts(weighted_counts(labels, positives, resamples), average)
-    low, high = percentile_interval(resampled, interval_tail(labels, patients))
+    low, high = f1_interval(labels, patients, positives, average, resamples)
     moved = corrected - apparent
     return Selection(
         members=tuple(team.members.tolist()),

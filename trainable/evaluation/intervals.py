@@ -28,6 +28,26 @@ class Estimate:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
+def f1_interval(
+    labels: NDArray[np.int64],
+    patients: NDArray[np.int64],
+    positives: NDArray[np.bool_],
+    average: F1Average,
+    resamples: NDArray[np.float32],
+) -> tuple[float, float]:
+    """95 % interval of the F1 of predictions.
+
+    Args:
+        labels: (num_images,), 1 positive, 0 negative.
+        patients: (num_images,), images of one patient share a number.
+        positives: (num_images,), whether predicted positive.
+        average: Kind of average of the F1.
+        resamples: (num_resamples, num_images), how often each image was drawn, not stratified.
+    """
+    drawn = f1_of_counts(weighted_counts(labels, positives, resamples), average)
+    return percentile_interval(drawn, interval_tail(labels, patients))
+
+
 def estimate_metrics(
     labels: NDArray[np.int64],
     patients: NDArray[np.int64],

@@ -1,0 +1,95 @@
+"""Everything that a prediction needs, found and checked before anything is trained."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.evaluate import TrueLabels, read_true_labels
+from analysis.leakage import leakage
+from analysis.new_images import NewImages, find_new_images
+from analysis.options import PredictOptions
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.places import find_images
+from trainable.disk import try_to_write
+from trainable.errors import InputError, Problems
+from trainable.images.looks import looks_of_files
+from trainable.images.pixels import load_pixels
+from trainable.store.arrays import ArrayStore
+from trainable.winner import Winner, read_winner
+
+_ROW_BYTES = 400
+"""Room per row of the two files of predictions, at most."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Everything that a prediction needs, found and checked.
+
+    Attributes:
+        run: Run folder of the search.
+        winner: Winner of the search.
+        cohort: Cohort of the search.
+        new: Images to predict.
+        truth: True labels, where they were given.
+        shared: What the new images share with the training, a phrase each.
+    """
+
+    run: Path
+    winner: Winner
+    cohort: Cohort
+    new: NewImages
+    truth: TrueLabels | None
+    shared: tuple[str, ...]
+
+
+def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
+    """Check everything before anything is trained.
+
+    Raises:
+        InputError: Naming every problem found.
+        DiskError: If a disk refuses what will be written.
+    """
+    problems = Problems()
+    for file in options.outputs:
+        if file.is_dir():
+            problems.add(f"--out must name a file; {file} is a folder")
+        elif file.exists() and not options.overwrite:
+            problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
+    found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
+    if found is None:
+        raise InputError(*problems.found)
+    winner, cohort = found
+    if options.labelled_images is not None:
+        labelled = options.labelled_images.expanduser()
+        option = "--labelled-images"
+        cohort = problems.attempt(partial(find_images, cohort, labelled, option)) or cohort
+    images = options.images.expanduser()
+    new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
+    if new is None:
+        raise InputError(*problems.found)
+    try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
+    try_to_write(run, "RUN, a copy of this one")
+    looks = problems.attempt(lambda: _decode(new, winner, store))
+    truth, labels = None, options.labels
+    if labels is not None:
+        truth = problems.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
+    shared: list[str] = []
+    if looks is not None:
+        shared = leakage(new, looks, truth.names if truth else None, cohort)
+    if labels is not None:
+        problems.found.extend(f"--labels must leave out {one}" for one in shared)
+    problems.raise_if_any()
+    return Checked(run, winner, cohort, new, truth, tuple(shared))
+
+
+def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uint8]:
+    """Decode the new images as all members need them; their perceptual hashes."""
+    limits = winner.statistics.limits
+    pixels = {
+        (size, resize): load_pixels(new.paths, new.hashes, size, store, limits, resize)
+        for size, resize in {member.config.square for member in winner.members}
+    }
+    return looks_of_files(new.paths, new.hashes, pixels, store, limits)
