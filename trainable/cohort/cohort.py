@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainable.cohort.covariates import read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing, write_text
@@ -32,7 +34,8 @@ class Cohort:
             "train", "valid" or "test" where there is one split), `sha256` of the file; and where
             examinations have several views `exam` (the user's name for it) and `view` (its place).
             A search adds `look`, the perceptual hash, and, where images that look the same count as
-            one patient, `own_patient`, the patient as the user has it.
+            one patient, `own_patient`, the patient as the user has it. Further columns, such as
+            the age, stand there as text, see `covariates`.
         classes: what the user calls the negative and the positive class, as they are to be
             written in a predictions file.
         notes: remarks for the user on how the input was understood, a sentence each.
@@ -74,6 +77,11 @@ class Cohort:
     def patients(self) -> NDArray[np.int64]:
         """Shape (num_exams,): examinations of one patient share a number."""
         return np.asarray(pd.factorize(self.exams["patient"])[0], dtype=np.int64)
+
+    @property
+    def covariates(self) -> pd.DataFrame:
+        """One row per examination: its further columns, numbers or text, NaN where not known."""
+        return read_covariates(self.exams)
 
     @property
     def is_split(self) -> bool:
@@ -132,16 +140,7 @@ class Cohort:
     def _read(cls, folder: Path) -> "Cohort":
         manifest = pd.read_csv(
             folder / "cohort.csv",
-            dtype={
-                "image": str,
-                "path": str,
-                "patient": str,
-                "split": str,
-                "sha256": str,
-                "exam": str,
-                "look": str,
-                "own_patient": str,
-            },
+            dtype=defaultdict(lambda: "str", label="int64", view="int64"),
             keep_default_na=False,
         )
         about = json.loads((folder / "cohort.json").read_text())

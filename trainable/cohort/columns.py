@@ -7,7 +7,7 @@ import pandas as pd
 
 from trainable.errors import Problems, did_you_mean, listing
 
-Kind = Literal["image", "label", "patient", "exam", "view"]
+Kind = Literal["image", "label", "patient", "exam", "view", "age", "sex", "site"]
 
 COLUMN_NAMES = {
     "image": ("image", "filename", "file", "path", "name", "img", "imageid", "imageindex",
@@ -18,6 +18,9 @@ COLUMN_NAMES = {
     "exam": ("exam", "examid", "examination", "examinationid", "study", "studyid", "studyuid",
              "studyinstanceuid", "accession", "accessionnumber"),
     "view": ("view", "viewposition", "projection"),
+    "age": ("age", "patientage", "ageyears", "ageinyears", "ageatstudy", "ageatscan"),
+    "sex": ("sex", "gender", "patientsex", "patientgender"),
+    "site": ("site", "hospital", "center", "centre", "institution", "institutionname", "clinic"),
 }  # fmt: skip
 """Column names found by themselves, lower case without punctuation, by preference."""
 
@@ -38,7 +41,7 @@ def find_column(
 ) -> str | None:
     """The column that holds images, labels and so on; None (and a problem noted) if unclear.
 
-    No column of patients or views is no problem: None comes back alone.
+    A table needs columns of images, labels and examinations. None comes back alone for others.
 
     Args:
         kind: What the column holds.
@@ -63,7 +66,7 @@ def find_column(
     found = [plain[name] for name in COLUMN_NAMES[kind] if name in plain]
     if found:
         return str(found[0])
-    if kind not in ("patient", "view"):
+    if kind in ("image", "label", "exam"):
         advice = (
             f"name it with --{kind}-column"
             if has_option

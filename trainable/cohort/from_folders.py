@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.classes import REST, two_classes
+from trainable.cohort.covariates import require_no_covariates
 from trainable.cohort.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
 from trainable.cohort.from_table import LabelledImages
 from trainable.cohort.image_files import READ, list_folder, list_images
@@ -24,6 +25,7 @@ def read_folders(folder: Path, source: DataOptions, problems: Problems) -> Label
     """Read class folders, or `train/`, `val/` and `test/` of class folders each."""
     notes = list_folder(folder).notes(folder)
     _check_table_options(folder, source, problems)
+    require_no_covariates(source.covariates, folder, problems)
     if source.views > 1 or source.exam_column or source.view_column:
         problems.add(
             "--views, --exam-column and --view-column need a table, whose columns say which images "

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.columns import find_column, plain_name
+from trainable.cohort.covariates import as_manifest, asked_covariates, find_covariates
 from trainable.cohort.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, find_grouping
 from trainable.cohort.labels import read_labels
@@ -22,7 +23,7 @@ class LabelledImages:
 
     Attributes:
         table: One row per image: `image`, `path`, `label`, `split`, and where they are known
-            `patient`, `exam` and `view`, as the user wrote them.
+            `patient`, `exam`, `view` and the further columns, as the user wrote them.
         classes: What the user calls the negative and the positive class.
         notes: Remarks on how the input was understood.
         grouping: Of the images into examinations.
@@ -46,7 +47,8 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
         raw = _rows_of(with_images(raw, layout, file), layout, notes)
     columns = _find_columns(raw, source, layout, problems)
     folders = _folders(file, source)
-    wanted = (source.patient_column, source.exam_column, source.view_column)
+    further = asked_covariates(source.covariates)
+    wanted = (source.patient_column, source.exam_column, source.view_column, *further)
     raw = with_dicom_columns(raw, columns.get("image"), wanted, folders, problems)
     grouping = ONE_IMAGE_EACH
     if source.views > 1:
@@ -67,6 +69,8 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
         table = table[table["label"] >= 0].copy()
     if "patient" in columns:
         table["patient"] = raw[columns["patient"]]
+    taken = [*columns.values(), grouping.exam_column or ""]
+    table = table.join(as_manifest(raw, find_covariates(raw, source.covariates, taken, problems)))
     _check_filled(table, problems)
     table = table.join(grouping.read(raw.loc[table.index], table["image"], problems))
     table = table.reset_index(drop=True)

@@ -41,3 +41,6 @@ class DataOptions(BaseModel):
     """Column of examinations in the CSV, for 2 views and more; found by its name if not given."""
     view_column: str | None = None
     """Column of views in the CSV; found by its name if not given; none for images in order."""
+    covariates: str | None = None
+    """Further columns for the report, as age,sex,dicom:PatientAge; age, sex, view and site are
+    found by their names if not given; none for no column."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
+from trainable.cohort.covariates import manifest_columns, without_useless
 from trainable.cohort.dicom_columns import PATIENT
 from trainable.cohort.exams import check_exams, describe_missing
 from trainable.cohort.from_folders import read_folders
@@ -52,6 +53,8 @@ def read_cohort(source: DataOptions) -> Cohort:
     table["sha256"] = hash_files(table["path"])
     if table["patient"].isna().all():
         table["patient"] = _own_patients(table, notes)
+    table = without_useless(table, notes)
+    columns += manifest_columns(table)
     found_by = dict(read.columns)
     if pattern:
         found_by["patient_pattern"] = pattern
