@@ -11,6 +11,7 @@ from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
 from trainable.errors import listing
+from trainable.evaluation.covariates import suspicious_columns
 from trainable.evaluation.metrics import all_positive_f1
 from trainable.training.loop import few_steps_note
 
@@ -23,7 +24,9 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     for why, titles in plan.space.experiments.left_out.items():
         yield f"left out, since {why}: {'; '.join(titles)}"
     yield _cohort_line(plan)
-    yield from (f"note: {note}" for note in (*plan.cohort.notes, *plan.odd_images))
+    task = plan.task
+    suspicious = suspicious_columns(plan.cohort.covariates, task.data.labels, task.folds)
+    yield from (f"note: {note}" for note in (*plan.cohort.notes, *plan.odd_images, *suspicious))
     epochs = [number for number in plan.space.values("epochs") if number != AUTO] or [5]
     batch_sizes = plan.space.values("batch_size")
     least, most = min(epochs), max(epochs)

@@ -2,87 +2,27 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from search.option_types import duration_text
 from search.options import SearchOptions
+from search.report.checklist_facts import checklist_facts
 from search.report.checklists import checklist_markdown
+from search.report.run_result import RunResult
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
-from search.run_folder import RunFolder
-from search.trial_log import complete_best_first
-from trainable.cohort.cohort import Cohort
 from trainable.errors import flag
 from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
 from trainable.evaluation.intervals import f1_interval
+from trainable.report.covariates import covariates_section
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
-from trainable.winner import Winner, read_winner
 
 PAGE = "report.html"
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A run with its winner, read once.
-
-    Attributes:
-        run: Run folder.
-        options: What the search was asked.
-        cohort: Its labelled images.
-        winner: Its winner.
-        trials: All rows of `trials.csv`.
-    """
-
-    run: RunFolder
-    options: SearchOptions
-    cohort: Cohort
-    winner: Winner
-    trials: pd.DataFrame
-
-    @classmethod
-    def read(cls, path: Path) -> "RunResult":
-        """Read a run folder, and change nothing.
-
-        Raises:
-            InputError: If it is no run folder of this version, or has no winner yet.
-        """
-        run = RunFolder(path)
-        options = run.read_options()
-        return cls(run, options, Cohort.load(run.path), read_winner(run.path), run.log.table())
-
-    @cached_property
-    def scored(self) -> NDArray[np.bool_]:
-        """(num_exams,), whether an examination has out-of-fold scores."""
-        return ~np.isnan(self.run.log.scores(self.winner.best.trial))
-
-    @cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """Labels of the scored examinations."""
-        return self.cohort.labels[self.scored]
-
-    @cached_property
-    def patients(self) -> NDArray[np.int64]:
-        """Patients of the scored examinations."""
-        return self.cohort.patients[self.scored]
-
-    @cached_property
-    def scores(self) -> NDArray[np.float32]:
-        """Out-of-fold scores of the winner: the mean over its members."""
-        return self.winner.out_of_fold_scores(self.run.path)[self.scored]
-
-    @property
-    def complete(self) -> pd.DataFrame:
-        """Complete trials, the best first."""
-        return complete_best_first(self.trials)
 
 
 def write_report(path: Path, out: Path | None = None) -> Path:
@@ -112,6 +52,11 @@ def _sections(result: RunResult) -> Iterator[Section]:
         score_figures(result.labels, result.patients, result.scores, threshold),
         Slider.of(result.labels, result.scores, threshold),
     )
+    winner = result.winner
+    yield covariates_section(
+        result.cohort, result.folds, winner.out_of_fold_scores(result.run.path), threshold,
+        winner.f1_average,
+    )  # fmt: skip
     yield Section("Backbones and cuts", tables=[_by_body(result)])
     yield Section(
         "The search", list(_cost(result)), study_figures(result.run, result.trials),
@@ -127,7 +72,7 @@ def _sections(result: RunResult) -> Iterator[Section]:
     yield Section(
         "For the paper",
         ["A first draft of two reporting guidelines, as Markdown. Check each sentence."],
-        listing=checklist_markdown(_facts(result)),
+        listing=checklist_markdown(checklist_facts(result)),
     )
 
 
@@ -256,50 +201,3 @@ def _value_text(value: object) -> str:
     if isinstance(value, timedelta):
         return duration_text(value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _facts(result: RunResult) -> dict[str, object]:
-    winner, cohort, found = result.winner, result.cohort, result.winner.out_of_fold
-    scoring = result.options.scoring
-    bodies = dict.fromkeys(f"{one.config.backbone} to {one.config.cut}" for one in winner.members)
-    sizes = sorted({member.config.image_size for member in winner.members})
-    partition = (
-        f"{scoring.folds} folds, stratified, drawn {scoring.repeats} times (seed {winner.seed})."
-        if not cohort.is_split
-        else "One split into training and validation."
-    )
-    corrected = winner.corrected
-    low, high = (f"{end:.3f}" for end in corrected.interval)
-    size = len(winner.members)
-    return {
-        "positive": repr(cohort.classes[1]),
-        "negative": repr(cohort.classes[0]),
-        "size": " or ".join(map(str, sizes)),
-        "partition": partition,
-        "patients": cohort.manifest["patient"].nunique(),
-        "images": len(cohort.manifest),
-        "exams": len(cohort.labels),
-        "unit": cohort.grouping.unit,
-        "num_positive": int(cohort.labels.sum()),
-        "share": f"{100 * cohort.labels.mean():.1f}",
-        "low": low,
-        "high": high,
-        "model": f"Bodies: {', '.join(bodies)}; heads: logistic regression or a small network.",
-        "versions": ", ".join(f"{name} {number}" for name, number in winner.versions.items()) + ".",
-        "weights": winner.weights.kind,
-        "seed": winner.seed,
-        "num_trials": winner.num_trials,
-        "choice": f"The best of {winner.num_trials} trials by {winner.objective}, out of fold.",
-        "ensemble": f"The score is the mean of {size} trials." if size > 1 else "None: one trial.",
-        "f1_average": winner.f1_average,
-        "threshold": f"{winner.threshold:.3f}",
-        "f1": f"{corrected.f1:.3f}",
-        "auc": f"{found['auc']:.3f}",
-        "performance": (
-            f"Out of fold: F1 {corrected.f1:.3f} ({low} to {high}), corrected; AUC "
-            f"{found['auc']:.3f}; average precision {found['average_precision']:.3f}."
-        ),
-        "recall": f"{found['recall']:.3f}",
-        "specificity": f"{found['specificity']:.3f}",
-        "precision": f"{found['precision']:.3f}",
-    }

@@ -1,5 +1,6 @@
 """Metrics of scores with 95 % intervals by patient."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from trainable.evaluation.bootstrap import (
     resample_patients,
 )
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
+from trainable.evaluation.objective import rank_objectives
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,35 @@ def f1_interval(
     """
     drawn = f1_of_counts(weighted_counts(labels, positives, resamples), average)
     return percentile_interval(drawn, interval_tail(labels, patients))
+
+
+def estimate_aucs(
+    labels: NDArray[np.int64],
+    patients: NDArray[np.int64],
+    scores: Mapping[str, NDArray[np.float32]],
+    pairs: Iterable[tuple[str, str]] = (),
+) -> tuple[dict[str, Estimate], dict[tuple[str, str], Estimate]]:
+    """AUC of several scores of the same images, and paired differences, with 95 % intervals.
+
+    Args:
+        labels: (num_images,), 1 positive, 0 negative; both occur.
+        patients: (num_images,), images of one patient share a number.
+        scores: (num_images,) each, by their names.
+        pairs: Names of two scores; the AUC of the second is taken from that of the first, in the
+            same resamples.
+    """
+    resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
+    once_first = np.concatenate([np.ones((1, len(labels)), np.float32), resamples])
+    tail = interval_tail(labels, patients)
+    drawn = {name: rank_objectives("auc", labels, one, once_first) for name, one in scores.items()}
+
+    def estimate(values: NDArray[np.float64]) -> Estimate:
+        return Estimate(float(values[0]), *percentile_interval(values[1:], tail))
+
+    return (
+        {name: estimate(values) for name, values in drawn.items()},
+        {(one, other): estimate(drawn[one] - drawn[other]) for one, other in pairs},
+    )
 
 
 def estimate_metrics(
