@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from search.begin import begin, resume
 from search.options import SearchOptions
+from search.report.plan import plan_lines
 from search.run_folder import RunFolder
+from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 
 
@@ -111,3 +114,21 @@ def test_a_copy_under_another_patient_is_told_or_kept_on_one_side(
     resumed.release()
     assert again.cohort.digest == plan.cohort.digest
     assert len(again.odd_images) == len(plan.odd_images)
+
+
+def test_the_plan_names_a_column_that_predicts_the_label(xray_csv: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(xray_csv)
+    is_positive = table["died"] == 1
+    table["view"] = is_positive.map({True: "AP", False: "PA"})
+    table["sex"] = ["F", "M"] * (len(table) // 2)
+    table.to_csv(xray_csv, index=False)
+    asked = SearchOptions.of(
+        data=xray_csv, weights="none", backbones="squeezenet1_0", image_size=32, folds=2,
+        cache=tmp_path / "cache",
+    )  # fmt: skip
+    folder, plan = begin(asked, tmp_path / "run", ready)
+    folder.release()
+    said = [line for line in plan_lines(plan) if "alone has an AUC" in line]
+    assert len(said) == 1
+    assert said[0].startswith("note: view alone has an AUC of 1.00")
+    assert list(Cohort.load(folder.path).covariates) == ["sex", "view"]
