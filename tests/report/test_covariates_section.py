@@ -51,6 +51,14 @@ def test_an_image_that_knows_more_adds_and_one_that_knows_nothing_does_not() -> 
     ]  # fmt: skip
 
 
+def test_to_beat_worthless_columns_is_not_enough() -> None:
+    known = cohort(ward=(np.arange(90) // 3 % 2).astype(str))  # as often in both classes
+    weak = np.random.default_rng(29).random(90) * 0.8 + 0.12 * LABELS
+    found = section(known, weak.astype(np.float32))
+    assert found.tables[1].frame["95 % interval"].iloc[-1].startswith("+")
+    assert found.paragraphs[0].startswith("It is not shown that the image adds")
+
+
 def test_every_image_is_in_one_stratum_of_each_column() -> None:
     found = section(cohort(age=AGES, sex=SEX, site=SITE), GOOD).tables[2].frame
     assert found.groupby("column")["images"].sum().to_dict() == {"age": 90, "sex": 90, "site": 90}
@@ -64,6 +72,13 @@ def test_every_image_is_in_one_stratum_of_each_column() -> None:
     f1 = evaluate(LABELS[is_female], GOOD[is_female], 0.5, "binary")["f1"]
     assert by_value["F1"]["F"].startswith(f"{f1:.3f} (")
     assert by_value["positive"]["F"] == LABELS[is_female].sum()
+
+
+def test_numbers_that_are_equal_are_in_one_third() -> None:
+    numbers = np.where(np.arange(90) < 80, 50, np.arange(90))
+    found = section(cohort(age=numbers.astype(str)), GOOD).tables[2].frame
+    assert list(found["value"]) == ["50 to 50", "80 to 89"]
+    assert list(found["images"]) == [80, 10]
 
 
 def test_one_split_has_no_score_of_both() -> None:

@@ -19,6 +19,7 @@ _MISSING = UNKNOWN_WORDS - {"none", "nil", "not applicable"}  # a finding may be
 _DICOM_AGE = re.compile(r"(\d{3})([DWMY])")
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 _MOST_CATEGORIES = 30
+_MOST_SHOWN = 6
 _FEWEST_NUMBERS = 6  # numbers of fewer values are codes
 
 
@@ -136,5 +137,7 @@ def _why_useless(values: pd.Series, table: pd.DataFrame) -> str:
 def _described(values: pd.Series) -> str:
     missing = f", {values.isna().sum()} missing" if values.isna().any() else ""
     if values.dtype == object:
-        return f"{values.name} ({listing(sorted(values.dropna().unique()))}{missing})"
+        names = sorted(values.dropna().unique())
+        text = listing(names) if len(names) <= _MOST_SHOWN else f"{len(names)} categories"
+        return f"{values.name} ({text}{missing})"
     return f"{values.name} ({values.min():g} to {values.max():g}{missing})"

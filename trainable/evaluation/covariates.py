@@ -64,7 +64,7 @@ def suspicious_columns(
         if auc >= SUSPICIOUS_AUC:
             yield (
                 f"{name} alone has an AUC of {auc:.2f}, without any image. A network may learn "
-                f"{name} in place of the disease; compare within its values in the report"
+                f"{name} in place of the disease: the report shows the image within its values"
             )
 
 

@@ -66,9 +66,14 @@ def estimate_aucs(
             same resamples.
     """
     resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
-    once_first = np.concatenate([np.ones((1, len(labels)), np.float32), resamples])
+    once = np.ones((1, len(labels)), np.float32)
     tail = interval_tail(labels, patients)
-    drawn = {name: rank_objectives("auc", labels, one, once_first) for name, one in scores.items()}
+    drawn = {
+        name: np.concatenate(
+            [rank_objectives("auc", labels, one, weights) for weights in (once, resamples)]
+        )
+        for name, one in scores.items()
+    }
 
     def estimate(values: NDArray[np.float64]) -> Estimate:
         return Estimate(float(values[0]), *percentile_interval(values[1:], tail))

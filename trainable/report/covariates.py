@@ -18,7 +18,7 @@ from trainable.report.table_one import table_one
 _IMAGE, _COLUMNS, _BOTH = "image", "all columns", "image and all columns"
 _PAIRS = ((_IMAGE, _COLUMNS), (_BOTH, _COLUMNS))
 _INTERVAL = "95 % interval"
-_NUM_PARTS = 3  # thirds of a column of numbers
+_CHANCE = 0.5
 
 
 def covariates_section(
@@ -61,7 +61,7 @@ def covariates_section(
         ),
         table_one(columns, cohort.labels, cohort.classes, f"{cohort.grouping.unit}s"),
     ]
-    return Section(title, list(_sentences(differences)), tables=tables)
+    return Section(title, list(_sentences(aucs, differences)), tables=tables)
 
 
 def _all_scores(
@@ -78,14 +78,16 @@ def _all_scores(
     return found
 
 
-def _sentences(differences: dict[tuple[str, str], Estimate]) -> Iterator[str]:
+def _sentences(
+    aucs: dict[str, Estimate], differences: dict[tuple[str, str], Estimate]
+) -> Iterator[str]:
     gain = differences.get((_BOTH, _COLUMNS))
     if gain is None:
         yield (
             "Image and columns together are not shown: with one split, the training images have "
             "no out-of-fold score."
         )
-    elif gain.low > 0:
+    elif gain.low > 0 and aucs[_BOTH].low > _CHANCE:  # worthless columns fall below chance
         yield (
             f"The image adds to the columns: the AUC of both differs by {gain.value:+.3f} from "
             f"that of the columns alone ({_range(gain)})."
@@ -100,8 +102,7 @@ def _sentences(differences: dict[tuple[str, str], Estimate]) -> Iterator[str]:
         "fold, and every interval is by patient."
     )
     yield (
-        "An AUC below 0.5 means that a column says nothing: what holds on the training folds does "
-        "not hold on the others."
+        "An AUC below 0.5 is chance: what holds on the training folds does not hold on the others."
     )
     yield (
         "The AUC of the image is of a trial or team that was chosen, so it is somewhat too high."
@@ -137,9 +138,7 @@ def _differences(differences: dict[tuple[str, str], Estimate]) -> pd.DataFrame:
 def _strata(columns: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """Name of the column, name of the value, and the rows (num_exams,) that have it."""
     for name, values in columns.items():
-        parts = values
-        if values.dtype != object:
-            parts = pd.qcut(values.rank(method="average"), _NUM_PARTS, duplicates="drop")
+        parts = values if values.dtype == object else _thirds(values)
         for part in sorted(parts.dropna().unique()):
             rows = (parts == part).to_numpy(bool)
             inside = values[rows]
@@ -147,6 +146,13 @@ def _strata(columns: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]
             yield str(name), text, rows
         if values.isna().any():
             yield str(name), "missing", values.isna().to_numpy(bool)
+
+
+def _thirds(values: pd.Series) -> pd.Series:
+    """0, 1 or 2 for each number, by size; equal numbers are in one third."""
+    first, second = values.quantile([1 / 3, 2 / 3])
+    thirds = (values > first).astype(float) + (values > second)
+    return thirds.where(values.notna())
 
 
 def _stratum(
