@@ -105,8 +105,8 @@ def explain_detail(detail: ErrorDetails, name: str, known: Collection[str] = ())
     if name:
         rule = name + (" " if rule.startswith(("must ", "is ")) else ": ") + rule
     value = detail["input"]
-    # a rule about several fields names their values itself
-    if detail["type"] == "missing" or isinstance(value, Mapping):
+    # a rule about several fields names their values itself; a whole file is no value to show
+    if detail["type"] in ("missing", "json_invalid") or isinstance(value, Mapping):
         return rule
     given = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return f"{rule} (got {given or 'nothing'})"

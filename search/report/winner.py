@@ -60,8 +60,9 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
             f"trial {top.trial} (F1 {top.f1:.3f})"
         )
     elif num_others:
+        others = "trial is" if num_others == 1 else "trials are"
         yield (
-            f"  {num_others} other trials are statistically tied with trial "
+            f"  {num_others} other {others} statistically tied with trial "
             f"{winner.tied[0].trial}; use --resume --prefer-simple to pick the simplest"
         )
 

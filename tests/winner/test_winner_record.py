@@ -62,6 +62,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path, text: str, w
     [problem] = caught.value.problems
     assert "\n" not in problem
     assert "winner.json" in problem
+    assert '"members"' not in problem, "the file itself is no part of the sentence"
 
 
 def test_a_folder_without_a_winner_is_refused(tmp_path: Path) -> None:
