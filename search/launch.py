@@ -14,10 +14,12 @@ from search.begin import resume as resume_run
 from search.option_types import duration_text
 from search.options import DEMO, SearchOptions
 from search.prepare import SearchPlan
-from search.report.display import SearchDisplay, best_table
+from search.report.best_trials import by_encoder
+from search.report.display import SearchDisplay, best_table, encoder_table
 from search.report.experiments import describe_experiments
 from search.report.failures import describe_failures, mostly_failed
 from search.report.plan import plan_lines
+from search.report.run_result import RunResult
 from search.report.winner import describe_test, describe_winner
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
@@ -143,6 +145,10 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
             say(line)
     else:
         console.print(best_table(trials))
+        encoders = by_encoder(RunResult(run, plan.options, plan.cohort, winner, trials))
+        if len(encoders) > 1:
+            say("\nbest trial of each encoder (tied: with the best of all); costs of all its trials:")
+            console.print(encoder_table(encoders))
     say()
     for line in describe_winner(winner, trials, is_sampled=not rows):
         say(line)

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from search.report.best_trials import PASSES, SECONDS, TIED
 from search.run_folder import RunFolder
 from search.trial_log import complete_best_first
 from trainable.backbones.encoders import short_name
@@ -104,4 +105,20 @@ def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
     for row in complete_best_first(trials).head(num_rows).itertuples():
         counts = [f"{count:.0f}" for count in (row.tp, row.fn, row.fp, row.tn)]
         table.add_row(f"{row.number}", f"{row.f1:.3f}", *counts, describe(row))
+    return table
+
+
+def encoder_table(rows: pd.DataFrame) -> Table:
+    """The best trial of each encoder, from the rows of `by_encoder`."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    table.add_column("encoder", overflow="fold", ratio=1)
+    shown = {"trial": "trial", "F1": "F1", "95 % interval": "95 % interval", TIED: "tied"}
+    shown |= {PASSES: "passed", SECONDS: "CPU s"}
+    for name in shown.values():
+        table.add_column(name, justify="right", no_wrap=True)
+    same_start = rows["weights"].nunique() == 1
+    for row in rows.to_dict("records"):
+        encoder = row["network"] if same_start else f"{row['network']}\n  {row['weights']}"
+        cells = [f"{row['F1']:.3f}" if name == "F1" else str(row[name]) for name in shown]
+        table.add_row(encoder, *cells)
     return table

@@ -4,20 +4,18 @@ import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from search.option_types import duration_text
 from search.options import SearchOptions
+from search.report.best_trials import by_body, by_encoder
 from search.report.checklist_facts import checklist_facts
 from search.report.checklists import checklist_markdown
 from search.report.run_result import RunResult
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
 from trainable.errors import flag
-from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
-from trainable.evaluation.intervals import f1_interval
 from trainable.report.covariates import covariates_section
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
@@ -57,7 +55,7 @@ def _sections(result: RunResult) -> Iterator[Section]:
         result.cohort, result.folds, winner.out_of_fold_scores(result.run.path), threshold,
         winner.f1_average,
     )  # fmt: skip
-    yield Section("Backbones and cuts", tables=[_by_body(result)])
+    yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
     yield Section(
         "The search", list(_cost(result)), study_figures(result.run, result.trials),
         tables=list(_unfinished(result)),
@@ -93,36 +91,23 @@ def _team(result: RunResult) -> Table:
     return Table(shown.rename(columns=names), "The trials whose mean score predicts.")
 
 
-def _by_body(result: RunResult) -> Table:
-    """The best trial of each backbone and cut, with its interval."""
-    tied = {trial.trial for trial in result.winner.tied}
-    resamples = resample_patients(
-        result.labels, result.patients, NUM_RESAMPLES, seed=0, stratified=False
-    )
-    rows = []
-    row: Any
-    for row in result.complete.drop_duplicates(["backbone", "cut"]).itertuples():
-        positives = result.run.log.scores(row.number)[result.scored] >= row.threshold
-        low, high = f1_interval(
-            result.labels, result.patients, positives, result.winner.f1_average, resamples
-        )
-        rows.append(
-            {
-                "backbone": row.backbone,
-                "cut": row.cut,
-                "trial": row.number,
-                "head": row.head,
-                "F1": row.f1,
-                "95 % interval": f"{low:.3f} to {high:.3f}",
-                "AUC": row.auc,
-                "tied with the best": "yes" if row.number in tied else "no",
-            }
-        )
+_CHOSEN = (
+    "These F1s are of chosen trials, so they are too high; the corrected F1 of the winner is at "
+    "the top of the page."
+)
+
+
+def _by_encoder(result: RunResult) -> Table:
     caption = (
-        "The best trial of each backbone and cut, out of fold. These F1s are of chosen trials, so "
-        "they are too high; the corrected F1 of the winner is at the top of the page."
+        f"The best trial of each encoder, out of fold. {_CHOSEN} The last two columns are of all "
+        "trials of the encoder: images that went through its frozen body, where they were not "
+        "stored, and time of the trials times CPUs per trial."
     )
-    return Table(pd.DataFrame(rows), caption)
+    return Table(by_encoder(result), caption)
+
+
+def _by_body(result: RunResult) -> Table:
+    return Table(by_body(result), f"The best trial of each encoder and cut, out of fold. {_CHOSEN}")
 
 
 def _cost(result: RunResult) -> Iterator[str]:

@@ -282,7 +282,7 @@ def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) 
     assert done.stdout == f"report: {finished / 'report.html'}\n"
     assert not done.stderr
     page = (finished / "report.html").read_text()
-    for title in ("Result", "Calibration", "Backbones and cuts", "Cohort", "For the paper"):
+    for title in ("Result", "Calibration", "Encoders and cuts", "Cohort", "For the paper"):
         assert title in page
     assert "cxr-search --data" in page
     assert "src=" not in page

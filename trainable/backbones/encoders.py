@@ -49,7 +49,16 @@ def short_name(encoder: str) -> str:
     'resnet50@resnet50-cxr.pth'
     """
     start = own_start(encoder)
-    return network_of(encoder) if start is None else f"{network_of(encoder)}@{Path(start).name}"
+    return network_of(encoder) if start is None else f"{network_of(encoder)}@{start_name(start)}"
+
+
+def start_name(start: str) -> str:
+    """Where weights come from, as a table shows it: a file without the folders.
+
+    >>> start_name("imagenet"), start_name("/weights/resnet50-cxr.pth")
+    ('imagenet', 'resnet50-cxr.pth')
+    """
+    return Path(start).name
 
 
 def file_name(encoder: str) -> str:
