@@ -147,7 +147,7 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Conso
         console.print(best_table(trials))
         encoders = by_encoder(RunResult(run, plan.options, plan.cohort, winner, trials))
         if len(encoders) > 1:
-            say("\nbest trial of each encoder (tied: with the best of all); costs of all its trials:")
+            say("\nbest trial of each encoder (tied: with the best); costs of all its trials:")
             console.print(encoder_table(encoders))
     say()
     for line in describe_winner(winner, trials, is_sampled=not rows):

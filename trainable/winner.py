@@ -98,10 +98,13 @@ class UsedWeights(_Record):
     Attributes:
         kind: What `--weights` named.
         fingerprints: Fingerprint of the weights of each backbone of the members and tied trials.
+        licences: Licence of the weights of each of these, as far as it is known; empty in records
+            of before licences were kept.
     """
 
     kind: str
     fingerprints: dict[str, str]
+    licences: dict[str, str] = {}
 
 
 class Winner(_Record):

@@ -164,6 +164,7 @@ def _environment(result: RunResult) -> Table:
         "seed": winner.seed,
         "weights": winner.weights.kind,
         **{f"weights of {name}": mark for name, mark in winner.weights.fingerprints.items()},
+        **{f"licence of {name}": text for name, text in winner.weights.licences.items()},
         "cohort (SHA-256)": result.cohort.digest,
     }
     return Table(pd.DataFrame({"what": list(facts), "value": [str(one) for one in facts.values()]}))

@@ -13,6 +13,7 @@ from search.run_folder import RunFolder
 from search.trial_log import config_of
 from search.winner.selection import TEAM_SIZES, Selection, select
 from trainable.backbones.find import find_backbone
+from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import build_network, count_parameters
@@ -73,9 +74,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         preferred_simple=scoring.prefer_simple,
         all_positive_f1=all_positive_f1(labels, task.f1_average),
         num_trials=len(rows),
-        weights=UsedWeights(
-            kind=task.weights.kind, fingerprints=_fingerprints(plan, configs, found)
-        ),
+        weights=_used_weights(task.weights, configs, found),
         statistics=task.data.statistics,
         seed=task.seed,
         versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
@@ -108,8 +107,11 @@ def _any_model(backbone: str) -> nn.Module:
     return find_backbone(backbone).build()
 
 
-def _fingerprints(plan: SearchPlan, configs: list[TrialConfig], found: Selection) -> dict[str, str]:
-    """The fingerprint of the weights of every backbone that may be retrained."""
-    used = {configs[row].backbone for row in (*found.members, *found.tied)}
-    fingerprints = plan.task.weights.fingerprints
-    return {name: fingerprints[name] for name in sorted(used)}
+def _used_weights(weights: Weights, configs: list[TrialConfig], found: Selection) -> UsedWeights:
+    """The weights of every backbone that may be retrained."""
+    used = sorted({configs[row].backbone for row in (*found.members, *found.tied)})
+    return UsedWeights(
+        kind=weights.kind,
+        fingerprints={name: weights.fingerprints[name] for name in used},
+        licences={name: weights.licence_of(name) for name in used},
+    )

@@ -11,7 +11,7 @@ from optuna.trial import FixedTrial, Trial
 
 from search.space.files import Layer, make_space
 from trainable.backbones.find import find_backbone
-from trainable.backbones.weights import find_weights
+from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.features.body import Body
@@ -49,6 +49,13 @@ def test_encoders_with_different_weights_stand_side_by_side(files: tuple[Path, P
     built = [next(weights.build(name).parameters()) for name in weights.backbones]
     assert not torch.equal(built[0], built[1])
     assert not torch.equal(built[0], built[2])
+
+
+def test_a_licence_is_known_for_published_weights_alone(files: tuple[Path, Path]) -> None:
+    weights = find_weights("none", [f"{NAME}@{files[0]}", NAME])
+    assert weights.licence_of(f"{NAME}@{files[0]}") == "not known: weights in a file"
+    assert weights.licence_of(NAME) == "none needed: random weights"
+    assert Weights("imagenet", (NAME,)).licence_of(NAME) == "not stated by torchvision"
 
 
 def test_an_own_start_is_the_short_form_for_one_encoder(files: tuple[Path, Path]) -> None:

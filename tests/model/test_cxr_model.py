@@ -54,6 +54,15 @@ class Show:
         return counts(self("--image-size", "32", *arguments))
 
 
+def test_the_list_has_every_source_with_the_licence_of_its_weights(show: Show) -> None:
+    heading, *rows = show("--list", "vit_small_patch1").splitlines()
+    assert heading.split() == ["encoder", "px", "licence", "of", "its", "published", "weights"]
+    assert all("vit_small_patch1" in row for row in rows)
+    dinov2 = next(row for row in rows if "patch14_dinov2.lvd142m" in row)
+    assert dinov2.split() == ["timm/vit_small_patch14_dinov2.lvd142m", "518", "apache-2.0"]
+    assert show("--list", "resnet50").splitlines()[1].endswith("not stated by torchvision")
+
+
 def counts(output: str) -> tuple[int, ...]:
     """The three numbers below the table: all parameters, the trained, the frozen."""
     return tuple(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,13 @@ def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
     found = [(OWN, "features", 0.8), (OWN, "features.5", 0.9), ("resnet18", "layer4", 0.7)]
     for number, (backbone, cut, f1) in enumerate(found, start=3):
         config = TrialConfig(backbone=backbone, cut=cut).model_dump()
-        metrics = {"f1": f1, "auc": f1, "objective": f1, "threshold": 0.5, "seconds": 2.5}
+        metrics: dict[str, Any] = {
+            "f1": f1,
+            "auc": f1,
+            "objective": f1,
+            "threshold": 0.5,
+            "seconds": 2.5,
+        }
         metrics |= {"num_forwarded": 20 * (number == 3), "weights": "none"}
         if backbone == OWN:
             metrics["weights"] = OWN.partition("@")[2]

@@ -35,6 +35,12 @@ def test_a_winner_comes_back_to_the_bit(tmp_path: Path) -> None:
     assert found.best == winner.members[0]
 
 
+def test_a_record_of_before_licences_were_kept_is_read(tmp_path: Path) -> None:
+    text = edited(lambda content: content["weights"].pop("licences"))
+    (tmp_path / "winner.json").write_text(text)
+    assert read_winner(tmp_path).weights.licences == {}
+
+
 def edited(change: Callable[[dict[str, Any]], object]) -> str:
     content = json.loads(team().model_dump_json())
     change(content)

@@ -65,7 +65,7 @@ class Backbone:
         layout: Shape of the output of every stage.
         own: How the images were normalized that the weights were learned from.
         size: Edge of these images in pixels.
-        licence: Licence of the weights, as far as their library says it.
+        licence: Licence of the weights that their library publishes, as far as it says it.
     """
 
     name: str
@@ -82,6 +82,11 @@ class Backbone:
     def channels(self) -> int:
         """Channels of the images that the network takes in."""
         return len(self.own.mean)
+
+    @property
+    def file_licence(self) -> str:
+        """Licence of weights in a file of the user's, as far as it is known."""
+        return "not known: weights in a file"
 
     @property
     def heads(self) -> tuple[str, ...]:

@@ -183,6 +183,18 @@ def find_timm(network: str) -> TimmBackbone:
     )
 
 
+def published_by_timm() -> Iterator[tuple[str, int, str]]:
+    """Each network of timm with weights: its name, the edge of their images, and their licence.
+
+    Raises:
+        ValueError: If timm is not installed.
+    """
+    timm = _timm()
+    for name in timm.list_models(pretrained=True):
+        config = timm.get_pretrained_cfg(name)
+        yield f"{TIMM}{name}", config.input_size[-1], config.license or "unknown"
+
+
 def _timm() -> Any:
     try:
         import timm  # an extra, and slow to import

@@ -49,6 +49,14 @@ class Weights:
         """Where the weights of an encoder come from, as `kind` says it."""
         return own_start(name) or self.kind
 
+    def licence_of(self, name: str) -> str:
+        """Licence of the weights of an encoder, as far as it is known."""
+        start = self.start_of(name)
+        if start == NONE:
+            return "none needed: random weights"
+        backbone = find_backbone(name)
+        return backbone.licence if start == IMAGENET else backbone.file_licence
+
     def build(self, name: str, cut: str | None = None) -> nn.Module:
         """The whole torchvision network with these weights in a body until `cut`.
 

@@ -22,6 +22,7 @@ def show(
     head: Annotated[str, Parameter(metavar="KIND")] = "fastai",
     head_layers: Annotated[str, Parameter(metavar="UNITS,...")] = "512",
     image_size: Annotated[int, Parameter(metavar="PIXELS")] = 320,
+    list_all: Annotated[bool, Parameter(name="--list", negative="")] = False,
 ) -> None:
     """List the backbones with their cut points, or show one network layer by layer.
 
@@ -32,23 +33,28 @@ def show(
         head: Kind of the head: fastai, plain or logistic.
         head_layers: Units of the hidden layers of the head, such as 512 or 256,64, or none.
         image_size: Edge of the square images, in pixels.
+        list_all: List the encoders of all sources, or those with BACKBONE in their names, and the
+            licence of their published weights.
     """
     if image_size < MIN_IMAGE_SIZE:
         raise InputError(f"--image-size must be at least {MIN_IMAGE_SIZE} (got {image_size})")
     # PyTorch takes seconds to import: not before the command line is known to be right
+    from trainable.model import summary
     from trainable.model.network import count_parameters
-    from trainable.model.summary import backbone_table, chosen_network, describe_wants, layer_table
 
-    if backbone is None:
-        print(backbone_table().to_string(index=False))
+    if list_all:
+        print(*summary.encoder_lines(backbone or ""), sep="\n")
         return
-    network = chosen_network(backbone, cut, unfreeze, head, head_layers)
-    print(layer_table(network, image_size).to_string(index=False))
+    if backbone is None:
+        print(summary.backbone_table().to_string(index=False))
+        return
+    network = summary.chosen_network(backbone, cut, unfreeze, head, head_layers)
+    print(summary.layer_table(network, image_size).to_string(index=False))
     count = count_parameters(network)
     print(f"\ntotal parameters  {count.total:>12,}")
     print(f"trainable         {count.trainable:>12,}")
     print(f"frozen            {count.frozen:>12,}")
-    print(f"\n{describe_wants(backbone)}")
+    print(f"\n{summary.describe_wants(backbone)}")
 
 
 def main() -> None:

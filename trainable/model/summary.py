@@ -1,5 +1,6 @@
 """Tables of the backbones with their cut points, and of one network layer by layer."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pandas as pd
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from trainable.backbones.find import find_backbone
 from trainable.backbones.table import BACKBONES
+from trainable.backbones.timm_networks import published_by_timm
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.model.network import ConcatPool, Network, build_network, count_parameters
@@ -53,6 +55,17 @@ def backbone_table() -> pd.DataFrame:
         }
         rows.append({"backbone": name, "body": total, **cuts})
     return pd.DataFrame(rows)
+
+
+def encoder_lines(part: str = "") -> Iterator[str]:
+    """Each encoder of every source with this part in its name, and what is known of its weights."""
+    found = [(name, one.size, one.licence) for name, one in BACKBONES.items()]
+    with contextlib.suppress(ValueError):  # timm is an extra
+        found += published_by_timm()
+    named = [one for one in found if part in one[0]]
+    width = max((len(name) for name, _, _ in named), default=0)
+    yield f"{'encoder':{width}}    px  licence of its published weights"
+    yield from (f"{name:{width}}  {size:4}  {licence}" for name, size, licence in named)
 
 
 def describe_wants(name: str) -> str:
