@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from search.report.run_result import RunResult
-from trainable.backbones.encoders import network_of, start_name
+from trainable.backbones.encoders import short_network, start_name
 from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
 from trainable.evaluation.intervals import f1_interval
 
@@ -24,7 +24,7 @@ def by_encoder(result: RunResult) -> pd.DataFrame:
     costs = result.trials.groupby("backbone")[["num_forwarded", "seconds"]].sum()
     costs = costs.loc[best["backbone"]]
     rows = {
-        "network": [network_of(encoder) for encoder in best["backbone"]],
+        "network": [short_network(encoder) for encoder in best["backbone"]],
         "weights": [start_name(start) for start in best["weights"]],
         **{name: list(best[name]) for name in ("trial", "F1", "95 % interval", "AUC", TIED)},
         PASSES: [f"{count:,.0f}" for count in costs["num_forwarded"]],

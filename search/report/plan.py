@@ -6,7 +6,7 @@ from search.options import PresetName, SearchOptions
 from search.prepare import SearchPlan, resolve
 from search.space.dimension import AUTO
 from search.space.presets import overrides, read_preset
-from trainable.backbones.encoders import IMAGENET, NONE, network_of
+from trainable.backbones.encoders import IMAGENET, NONE, short_network
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
@@ -48,7 +48,7 @@ def _weights_lines(weights: Weights) -> Iterator[str]:
     """The networks that start from the same weights, a line each."""
     by_start: dict[str, list[str]] = {}
     for name in weights.backbones:
-        by_start.setdefault(weights.start_of(name), []).append(network_of(name))
+        by_start.setdefault(weights.start_of(name), []).append(short_network(name))
     words = {IMAGENET: "ImageNet weights", NONE: "random weights"}
     for start, networks in by_start.items():
         yield f"backbones from {words.get(start, start)}: {', '.join(networks)}"

@@ -205,6 +205,6 @@ def test_everything_wrong_with_networks_of_timm_is_said_at_once(tmp_path: Path) 
 
 def test_a_machine_without_timm_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    timm_networks.find_timm.cache_clear()
+    timm_networks.cut_timm.cache_clear()
     with pytest.raises(InputError, match=re.escape("run `uv sync --extra timm`")):
         find_weights("none", ["timm/resnet10t"])

@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from trainable.backbones.layout import MAPS, Layout
 from trainable.errors import did_you_mean
 from trainable.images.normalization import IMAGENET_SCALE, Scale
+
+RGB = 3
+"""Channels of the images that networks of photographs take in."""
 
 FUSED = "fused"
 """The cut point whose features are those of all stages side by side, from one pass."""
@@ -52,11 +55,25 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How the file of a published encoder is read.
+
+    Attributes:
+        file: What the file is, for messages.
+        rename: Gives the weights in the file the names that the network has for them, and refuses
+            the file of another encoder.
+    """
+
+    file: str
+    rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
 class Backbone:
     """One classification network as a sequence of stages.
 
     Attributes:
-        name: Name of the network.
+        name: Name of the network, or of the published encoder that is this network.
         stages: in order of execution; each ends in a cut point.
         classifier: Child of the network after the stages, which the head replaces.
         further: the stages of bodies that end elsewhere, by the names of their cut points.
@@ -65,7 +82,9 @@ class Backbone:
         layout: Shape of the output of every stage.
         own: How the images were normalized that the weights were learned from.
         size: Edge of these images in pixels.
-        licence: Licence of the weights that their library publishes, as far as it says it.
+        licence: Licence of the weights that are published, as far as it is known.
+        model: Name of the network in its library; `name` if empty.
+        recipe: How a file is read; by the names that the library has for it if None.
     """
 
     name: str
@@ -77,6 +96,8 @@ class Backbone:
     own: Scale = IMAGENET_SCALE
     size: int = 224
     licence: str = "not stated by torchvision"
+    model: str = ""
+    recipe: Recipe | None = None
 
     @property
     def channels(self) -> int:
@@ -86,7 +107,14 @@ class Backbone:
     @property
     def file_licence(self) -> str:
         """Licence of weights in a file of the user's, as far as it is known."""
-        return "not known: weights in a file"
+        return self.licence if self.recipe else "not known: weights in a file"
+
+    @property
+    def file_kind(self) -> str:
+        """What a file of weights for this network must be."""
+        if self.recipe:
+            return f"the {self.recipe.file}"
+        return f"a {self.libraries[0]} state dict of {self.name}"
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -167,11 +195,24 @@ class Backbone:
         # slow to import, and needless to a trial that finds its features stored
         import torchvision
 
-        model: nn.Module = torchvision.models.get_model(self.name, weights=None)
+        model: nn.Module = torchvision.models.get_model(self.model or self.name, weights=None)
+        if self.channels != RGB:
+            path = self.stages[0].modules[0]
+            first = model.get_submodule(path)
+            assert isinstance(first, nn.Conv2d)
+            model.set_submodule(path, _of_channels(first, self.channels))
         return model
 
+    def renamed(self, state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+        """The weights in a file under the names that the network `model` has for them.
+
+        Raises:
+            ValueError: If the file is found to be of another network.
+        """
+        return self.recipe.rename(state) if self.recipe else self.converted(state, model)
+
     def converted(self, state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
-        """The weights in a file under the names that the network `model` has for them."""
+        """The weights in a file of the network's own library under the names of today."""
         return {_OLD_NAME.sub(r"\1\2", key): value for key, value in state.items()}
 
     def body(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
@@ -181,6 +222,13 @@ class Backbone:
     def pooled_modules(self, model: nn.Module, cut: str) -> list[nn.Sequential]:
         """The modules of `pooled_stages`, sharing the parameters of `model`."""
         return [stage.module(model) for stage in self.pooled_stages(cut)]
+
+
+def _of_channels(first: nn.Conv2d, channels: int) -> nn.Conv2d:
+    """The first convolution of a network for images of another number of channels, random."""
+    size, stride, padding = first.kernel_size, first.stride, first.padding
+    bias = first.bias is not None
+    return nn.Conv2d(channels, first.out_channels, size, stride, padding, bias=bias)  # type: ignore[arg-type]
 
 
 def _lies_in(cut: str, stage: Stage) -> bool:

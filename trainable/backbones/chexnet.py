@@ -6,7 +6,7 @@ from torch import Tensor
 
 from trainable.errors import listing
 
-BACKBONE = "densenet121"
+LICENCE = "not stated with the checkpoint"
 _PREFIX = "module.densenet121."
 _CLASSIFIER = {"classifier.0.weight": (14, 1024), "classifier.0.bias": (14,)}
 

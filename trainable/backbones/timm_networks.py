@@ -5,6 +5,7 @@ Swins and most others. Vision transformers of timm's two common kinds are cut af
 their blocks. Every other network is refused.
 """
 
+import contextlib
 import copy
 import functools
 import inspect
@@ -23,8 +24,6 @@ from torch import Tensor, nn
 from trainable.backbones.backbone import Backbone, Stage
 from trainable.backbones.encoders import TIMM
 from trainable.backbones.layout import Layout
-from trainable.backbones.table import BACKBONES
-from trainable.errors import did_you_mean
 from trainable.images.normalization import Scale
 
 _STEM = "stem"
@@ -58,7 +57,7 @@ class TimmBackbone(Backbone):
 
     def build(self) -> nn.Module:
         """The whole network, its weights random."""
-        return _build(self.name, dict(self.arguments))
+        return _build(self.model, dict(self.arguments))
 
     def converted(self, state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
         """The weights in a file under timm's names, by timm's own rules for this network.
@@ -143,23 +142,26 @@ class TurnedBlock(nn.Module):
         return turned
 
 
-@functools.cache
-def find_timm(network: str) -> TimmBackbone:
-    """The backbone of one of timm's networks, such as `timm/resnet18`.
+def find_timm(network: str) -> TimmBackbone | None:
+    """The backbone of one of timm's networks, such as `timm/resnet18`; None if it has none.
 
     Raises:
-        ValueError: If timm is not installed, has no such network, or it cannot be cut into stages.
+        ValueError: If timm is not installed, or the network cannot be cut into stages.
     """
-    timm, name = _timm(), network.removeprefix(TIMM)
-    if not timm.is_model(name):
-        known = [f"{TIMM}{one}" for one in timm.list_models()]
-        raise ValueError(
-            f"unknown backbone {network!r}; {did_you_mean(network, [*known, *BACKBONES])}"
-        )
+    return cut_timm(network) if _timm().is_model(network.removeprefix(TIMM)) else None
+
+
+@functools.cache
+def cut_timm(network: str, **settings: Any) -> TimmBackbone:
+    """A network of timm, which is built with these settings, as a backbone.
+
+    Raises:
+        ValueError: If timm is not installed, or the network cannot be cut into stages.
+    """
     try:
         with torch.device("meta"):  # neither time nor memory for the weights
-            model = _build(network, {})
-            arguments = _arguments(model)
+            model = _build(network, settings)
+            arguments = {**settings, **_arguments(model)}
             model = _build(network, arguments).eval()
             stages, layout = _stages(model)
     except RuntimeError as error:
@@ -177,10 +179,17 @@ def find_timm(network: str) -> TimmBackbone:
         own=Scale(tuple(config["mean"]), tuple(config["std"])),
         size=config["input_size"][-1],
         licence=str(config.get("license") or "unknown"),
+        model=network,
         arguments=tuple(arguments.items()),
         beside=beside,
         hub=(config["hf_hub_id"], file) if config.get("hf_hub_id") else None,
     )
+
+
+def timm_names() -> Iterator[str]:
+    """Names of timm's networks; none if it is not installed."""
+    with contextlib.suppress(ValueError):
+        yield from (f"{TIMM}{name}" for name in _timm().list_models())
 
 
 def published_by_timm() -> Iterator[tuple[str, int, str]]:
@@ -200,7 +209,8 @@ def _timm() -> Any:
         import timm  # an extra, and slow to import
     except ImportError as error:
         raise ValueError(
-            "backbones of timm need timm, which is not installed: run `uv sync --extra timm`"
+            "networks of timm, rad-dino and eva-x-small need timm, which is not installed: run "
+            "`uv sync --extra timm`"
         ) from error
     return timm
 

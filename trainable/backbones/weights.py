@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from trainable.backbones import chexnet
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.encoders import CHEXNET, IMAGENET, NONE, TIMM, network_of, own_start
+from trainable.backbones.encoders import (
+    CHEXNET,
+    CHEXNET_NETWORK,
+    IMAGENET,
+    NONE,
+    TIMM,
+    network_of,
+    own_start,
+)
 from trainable.backbones.find import find_backbone
 from trainable.backbones.state_files import SUFFIXES, StateFile, find_state, load_file_content
 from trainable.backbones.table import BACKBONES
@@ -54,6 +62,8 @@ class Weights:
         start = self.start_of(name)
         if start == NONE:
             return "none needed: random weights"
+        if start.startswith(CHEXNET):
+            return chexnet.LICENCE
         backbone = find_backbone(name)
         return backbone.licence if start == IMAGENET else backbone.file_licence
 
@@ -140,6 +150,10 @@ def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
 def _find_pretrained(names: Sequence[str], whole: Sequence[str]) -> Weights:
     """The weights that a network's library publishes for it."""
     problems = Problems()
+    for name in names:
+        if find_backbone(name).recipe:
+            problems.add(f"{name} has no weights that are downloaded: give the file as {name}@FILE")
+    problems.raise_if_any()
     of_timm = [name for name in names if name.startswith(TIMM)]
     others = [name for name in names if name not in of_timm]
     parts = [
@@ -199,16 +213,16 @@ def torchvision_weights(name: str) -> Any:
 
 def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
     problems = Problems()
-    others = [name for name in wanted if network_of(name) != chexnet.BACKBONE]
+    others = [name for name in wanted if network_of(name) != CHEXNET_NETWORK]
     if others:
         problems.add(
-            f"--weights chexnet:FILE has weights of {chexnet.BACKBONE} alone; leave out "
+            f"--weights chexnet:FILE has weights of {CHEXNET_NETWORK} alone; leave out "
             f"{listing(others)}"
         )
     if not file.is_file():
         problems.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
     problems.raise_if_any()
-    files = dict.fromkeys(wanted or [chexnet.BACKBONE], file)
+    files = dict.fromkeys(wanted or [CHEXNET_NETWORK], file)
     return _checked(f"{CHEXNET}{file}", files, (), problems)
 
 
@@ -223,7 +237,7 @@ def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> W
     found: dict[str, Path] = {}
     for name in wanted or BACKBONES:
         # the name must end there: resnet18 is not in resnet180.pth
-        network = network_of(name).removeprefix(TIMM)
+        network = network_of(name).rpartition("/")[2]
         fits = [p for p in files if re.match(rf"{re.escape(network)}(?![A-Za-z0-9_])", p.name)]
         if len(fits) > 1:
             problems.add(
@@ -273,7 +287,7 @@ def _load_body(
     expected = model.state_dict()
     given, remarks = _read_state(path, kind, expected)
     try:
-        given = backbone.converted(given, model)
+        given = backbone.renamed(given, model)
     except ValueError as error:
         raise ValueError(f"{path} {error}") from error
     if not whole:
@@ -286,9 +300,8 @@ def _load_body(
     shapes = [k for k in given.keys() & expected.keys() if given[k].shape != expected[k].shape]
     if missing or unknown or shapes:
         kept = f" with its {backbone.classifier} of 1000 classes, which the cut keeps"
-        library = backbone.libraries[0]
         raise ValueError(
-            f"{path} must be a {library} state dict of {backbone.name}{kept if whole else ''}; "
+            f"{path} must be {backbone.file_kind}{kept if whole else ''}; "
             f"missing: {listing(sorted(missing), 4) or 'none'}; "
             f"unknown: {listing(sorted(unknown), 4) or 'none'}; "
             f"of another shape: {listing(sorted(shapes), 4) or 'none'}"

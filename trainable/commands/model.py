@@ -39,6 +39,7 @@ def show(
     if image_size < MIN_IMAGE_SIZE:
         raise InputError(f"--image-size must be at least {MIN_IMAGE_SIZE} (got {image_size})")
     # PyTorch takes seconds to import: not before the command line is known to be right
+    from trainable.backbones.find import find_backbone
     from trainable.model import summary
     from trainable.model.network import count_parameters
 
@@ -49,7 +50,8 @@ def show(
         print(summary.backbone_table().to_string(index=False))
         return
     network = summary.chosen_network(backbone, cut, unfreeze, head, head_layers)
-    print(summary.layer_table(network, image_size).to_string(index=False))
+    channels = find_backbone(backbone).channels
+    print(summary.layer_table(network, image_size, channels).to_string(index=False))
     count = count_parameters(network)
     print(f"\ntotal parameters  {count.total:>12,}")
     print(f"trainable         {count.trainable:>12,}")

@@ -7,7 +7,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from trainable.backbones import chexnet
+from trainable.backbones.backbone import RGB
+from trainable.backbones.encoders import CHEXNET_NETWORK
 from trainable.backbones.find import find_backbone
+from trainable.backbones.recipes import RECIPES
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import published_by_timm
 from trainable.config import TrialConfig
@@ -39,7 +43,7 @@ def chosen_network(
         )
     num_trained = count_trained(int(unfreeze) if unfreeze.isdecimal() else unfreeze, len(stages))
     settings = {"cut": cut or stages[-1].cut, "unfreeze": num_trained, "head": head}
-    settings |= {"backbone": name, "head_layers": head_layers}
+    settings |= {"backbone": name, "head_layers": head_layers, "normalization": "own"}
     return build_network(backbone.build(), TrialConfig.model_validate(settings))
 
 
@@ -60,7 +64,12 @@ def backbone_table() -> pd.DataFrame:
 def encoder_lines(part: str = "") -> Iterator[str]:
     """Each encoder of every source with this part in its name, and what is known of its weights."""
     found = [(name, one.size, one.licence) for name, one in BACKBONES.items()]
-    with contextlib.suppress(ValueError):  # timm is an extra
+    found.append(("chexnet@FILE", BACKBONES[CHEXNET_NETWORK].size, chexnet.LICENCE))
+    for name in RECIPES:
+        with contextlib.suppress(ValueError):  # timm is an extra
+            recipe = find_backbone(name)
+            found.append((f"{name}@FILE", recipe.size, recipe.licence))
+    with contextlib.suppress(ValueError):
         found += published_by_timm()
     named = [one for one in found if part in one[0]]
     width = max((len(name) for name, _, _ in named), default=0)
@@ -73,12 +82,13 @@ def describe_wants(name: str) -> str:
     backbone = find_backbone(name)
     mean, std = (", ".join(f"{value:.3g}" for value in values) for values in backbone.own)
     return (
-        f"published weights: images of {backbone.size} px, mean {mean}, deviation {std}; "
+        f"published weights: images of {backbone.size} px and {backbone.channels} "
+        f"channel{'s' * (backbone.channels > 1)}, mean {mean}, deviation {std}; "
         f"licence {backbone.licence}"
     )
 
 
-def layer_table(network: Network, image_size: int) -> pd.DataFrame:
+def layer_table(network: Network, image_size: int, channels: int = RGB) -> pd.DataFrame:
     """One row per layer, in order of execution: kind, output shape for one image, parameters."""
     rows: list[dict[str, str]] = []
     handles = []
@@ -98,7 +108,7 @@ def layer_table(network: Network, image_size: int) -> pd.DataFrame:
 
         handles.append(module.register_forward_hook(note))
     with torch.inference_mode():
-        network.eval()(torch.zeros(1, 3, image_size, image_size))
+        network.eval()(torch.zeros(1, channels, image_size, image_size))
     for handle in handles:
         handle.remove()
     return pd.DataFrame(rows)

@@ -1,0 +1,162 @@
+"""Published encoders of chest X-rays, whose files a user has: network, normalization, names.
+
+Each recipe is one explicit map from the names in the published file to those of a network. It is
+for that file alone: names that it does not know stay as they are, and the file is then refused.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainable.backbones.backbone import Backbone, Recipe
+from trainable.backbones.encoders import TIMM, XRV
+from trainable.backbones.table import BACKBONES
+from trainable.backbones.timm_networks import cut_timm
+from trainable.errors import listing
+from trainable.images.normalization import Scale
+
+_XRV_SCALE = Scale((0.5,), (1 / 2048,))
+"""Black becomes -1024 and white 1024, as torchxrayvision's networks take them in."""
+_XRV_LICENCE = "apache-2.0; the data sets have terms of their own"
+_XRV_DENSENETS = ("all", "nih", "pc", "chex", "rsna", "mimic_nb", "mimic_ch")
+_XRV_RESNET = f"{XRV}resnet50-res512-all"
+
+_RAD_DINO = "rad-dino"
+_RAD_DINO_SCALE = Scale((0.5307,) * 3, (0.2583,) * 3)
+_RAD_DINO_NAMES = {
+    "embeddings.cls_token": "cls_token",
+    "embeddings.position_embeddings": "pos_embed",
+    "embeddings.patch_embeddings.projection.weight": "patch_embed.proj.weight",
+    "embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
+    "layernorm.weight": "norm.weight",
+    "layernorm.bias": "norm.bias",
+}
+_RAD_DINO_LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
+_RAD_DINO_IN_LAYER = {
+    "norm1.": "norm1.",
+    "norm2.": "norm2.",
+    "attention.output.dense.": "attn.proj.",
+    "attention.o_proj.": "attn.proj.",
+    "layer_scale1.lambda1": "ls1.gamma",
+    "layer_scale2.lambda1": "ls2.gamma",
+    "mlp.fc1.": "mlp.fc1.",
+    "mlp.fc2.": "mlp.fc2.",
+}
+# before and since version 5 of transformers, whose files have kept the first names
+_RAD_DINO_PART = re.compile(r"attention\.(?:attention\.)?([qkv])(?:uery|ey|alue|_proj)\.(.+)")
+
+_EVA_X = "eva-x-small"
+_EVA_X_SCALE = Scale((0.49185243,) * 3, (0.28509309,) * 3)
+_EVA_X_NETWORK: Mapping[str, Any] = {"patch_size": 16, "ref_feat_shape": (14, 14)}
+_EVA_X_OF_PRETRAINING = ("mask_token", "lm_head.", "norm.")
+"""What the authors' own code leaves out too: their networks have no norm after the last block."""
+_EVA_X_IN_BLOCK = {"mlp.w12.": "mlp.fc1.", "mlp.w3.": "mlp.fc2."}
+
+RECIPES = (
+    *(f"{XRV}densenet121-res224-{one}" for one in _XRV_DENSENETS),
+    *(_XRV_RESNET, _RAD_DINO, _EVA_X),
+)
+"""Names of the encoders."""
+
+
+@functools.cache
+def find_recipe(name: str) -> Backbone:
+    """The network of a published encoder, with the map for its file.
+
+    Raises:
+        ValueError: If it is a network of timm, which is not installed.
+    """
+    if name == _RAD_DINO:
+        return _rad_dino()
+    if name == _EVA_X:
+        return _eva_x()
+    network = "resnet50" if name == _XRV_RESNET else "densenet121"
+    return replace(
+        BACKBONES[network],
+        name=name,
+        model=network,
+        own=_XRV_SCALE,
+        size=512 if name == _XRV_RESNET else 224,
+        licence=_XRV_LICENCE,
+        recipe=Recipe(f"state dict of torchxrayvision's {name.removeprefix(XRV)}", _of_xrv),
+    )
+
+
+def _of_xrv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Torchxrayvision's networks are torchvision's; a ResNet is in `model`."""
+    return {
+        name.removeprefix("model."): value
+        for name, value in state.items()
+        if name != "op_threshs"  # thresholds of its findings, some NaN
+    }
+
+
+def _rad_dino() -> Backbone:
+    return replace(
+        cut_timm(f"{TIMM}vit_base_patch14_dinov2"),
+        name=_RAD_DINO,
+        own=_RAD_DINO_SCALE,
+        size=518,
+        licence="mit since 2025, before that Microsoft's research licence",
+        recipe=Recipe("model.safetensors of RAD-DINO, in the layout of Hugging Face", of_rad_dino),
+    )
+
+
+def of_rad_dino(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Hugging Face's names of a DINOv2 become timm's, which keeps query, key and value together.
+
+    Raises:
+        ValueError: If a block lacks one of these.
+    """
+    found: dict[str, Tensor] = {}
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        layer = _RAD_DINO_LAYER.fullmatch(name)
+        if layer is None:
+            if name != "embeddings.mask_token":  # of the pretraining alone
+                found[_RAD_DINO_NAMES.get(name, name)] = value
+            continue
+        block, rest = f"blocks.{layer[1]}.", layer[2]
+        part = _RAD_DINO_PART.fullmatch(rest)
+        if part:
+            parts.setdefault(f"{block}attn.qkv.{part[2]}", {})[part[1]] = value
+        else:
+            found[block + _replaced(rest, _RAD_DINO_IN_LAYER)] = value
+    for name, three in parts.items():
+        if three.keys() != set("qkv"):
+            raise ValueError(f"must have query, key and value for {name} (got {listing(three)})")
+        found[name] = torch.cat([three[part] for part in "qkv"])
+    return found
+
+
+def _eva_x() -> Backbone:
+    return replace(
+        cut_timm(f"{TIMM}eva02_small_patch14_224", **_EVA_X_NETWORK),
+        name=_EVA_X,
+        own=_EVA_X_SCALE,
+        size=224,
+        licence="mit",
+        recipe=Recipe("eva_x_small_patch16_merged520k_mim.pt of EVA-X", of_eva_x),
+    )
+
+
+def of_eva_x(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """EVA-X's names become timm's; the places of tokens are computed and not learned."""
+    return {
+        _replaced(name, _EVA_X_IN_BLOCK): value
+        for name, value in state.items()
+        if not name.startswith(_EVA_X_OF_PRETRAINING) and "rope." not in name
+    }
+
+
+def _replaced(name: str, names: Mapping[str, str]) -> str:
+    """A name in which the first part that the map knows has become what it says."""
+    for old, new in names.items():
+        if old in name:
+            return name.replace(old, new, 1)
+    return name
