@@ -11,7 +11,7 @@ from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from analysis.shared_stages import image_look
 from trainable.backbones.find import find_backbone
-from trainable.device import autocast, default_num_gpus, pick_device, place
+from trainable.device import default_num_gpus, pick_device, place
 from trainable.images.batches import Batch, by_examination, load_images
 from trainable.store.arrays import ArrayStore
 
@@ -36,21 +36,20 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
         own = find_backbone(config.backbone).own
         take = images.normalized(config.normalization, device, own)
-        takes[image_look(config)] = by_examination(take, new.exam_images, device)
+        takes[image_look(config)] = by_examination(take, new.exam_images)
         for network in model.networks:
             place(network, device).eval()
     scores = []
     for rows in torch.arange(len(new.table)).split(_BATCH):
         batches = {look: take(rows) for look, take in takes.items()}
-        with autocast(device):
-            by_model = [_mean_score(model, batches[image_look(model.config)]) for model in models]
+        by_model = [_mean_score(model, batches[image_look(model.config)]) for model in models]
         scores.append(torch.stack(by_model).mean(dim=0).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
 
 
 def _mean_score(model: FinalModel, images: Batch) -> torch.Tensor:
-    logits = [network(images).float() for network in model.networks]
+    logits = [network(images) for network in model.networks]
     return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
 
 

@@ -102,7 +102,7 @@ def assemble(
         config,
         rows,
         labels=torch.tensor(rows.labels, device=device),
-        inputs=by_examination(of_images, rows.images, device),
+        inputs=by_examination(of_images, rows.images),
         source=source,
         body=body,
     )

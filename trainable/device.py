@@ -9,12 +9,17 @@ from torch import nn
 
 Module = TypeVar("Module", bound=nn.Module)
 
+_AMPERE = (8, 0)
+_SHARE_OF_PART = 0.95  # the rest is for what CUDA itself needs for each process
+_SHARE_OF_KEPT = 0.4  # the rest is for weights, activations and gradients
+
 
 def pick_device(num_gpus: float) -> torch.device:
     """The device for a trial that was given this many GPUs (a fraction counts as one).
 
     Ray shows a trial the GPUs that it was given and no others, so the first is the right one; a
-    trial given none must stay on the CPU, although on such a host it may see every GPU.
+    trial given none must stay on the CPU, although on such a host it may see every GPU. Of a GPU
+    that it shares, a process is held to its part of the memory.
 
     Raises:
         RuntimeError: if GPUs were given and PyTorch sees none.
@@ -26,12 +31,27 @@ def pick_device(num_gpus: float) -> torch.device:
             f"the trial was given {num_gpus:g} GPUs, but PyTorch {torch.__version__} sees none; "
             "install a build of PyTorch for this GPU, or search with --gpus-per-trial 0"
         )
+    if num_gpus < 1:
+        torch.cuda.set_per_process_memory_fraction(num_gpus * _SHARE_OF_PART)
+    torch.backends.cudnn.benchmark = True  # all batches have one shape but the last ones
     return torch.device("cuda")
 
 
+def room_on(device: torch.device) -> int:
+    """Bytes that this process may still keep on a GPU for a whole trial, such as pixels."""
+    total = torch.cuda.get_device_properties(device).total_memory
+    part = torch.cuda.get_per_process_memory_fraction(device) * total
+    return int(_SHARE_OF_KEPT * part) - torch.cuda.memory_allocated(device)
+
+
 def precision(device: torch.device) -> torch.dtype:
-    """Arithmetic of a forward pass: bfloat16 where it is fast and safe (GPUs), else float32."""
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
+    """Arithmetic of a body's forward pass: bfloat16 where a GPU computes in it, else float32.
+
+    Cards before Ampere (compute capability 8.0) only emulate bfloat16, and PyTorch does not warn.
+    Their float16 could overflow in a body that was trained in float32, so they compute in float32.
+    """
+    has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE
+    return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:

@@ -54,7 +54,7 @@ def test_features_stand_side_by_side_in_the_order_of_the_views() -> None:
         asked.extend(numbers.tolist())
         return table[numbers]
 
-    batch = by_examination(features, EXAMS, CPU)(ROWS)
+    batch = by_examination(features, EXAMS)(ROWS)
     assert asked == [2, 5, 1, 3, 2], "a missing view is no image"
     zeros = [0.0, 0.0]
     expected = [[4.0, 5.0, *zeros], [10.0, 11.0, 2.0, 3.0], [*zeros, 6.0, 7.0], [4.0, 5.0, *zeros]]
@@ -63,7 +63,7 @@ def test_features_stand_side_by_side_in_the_order_of_the_views() -> None:
 
 def test_examinations_of_one_view_are_their_images() -> None:
     table = torch.arange(12.0).reshape(6, 2)
-    batch = by_examination(lambda numbers: table[numbers], EXAMS[[0, 3], :1], CPU)
+    batch = by_examination(lambda numbers: table[numbers], EXAMS[[0, 3], :1])
     found = batch(torch.tensor([1, 0]))
     assert isinstance(found, torch.Tensor)
     assert torch.equal(found, table[[5, 0]])
@@ -82,11 +82,11 @@ def test_each_view_goes_through_the_shared_body(tmp_path: Path, unfreeze: int, h
         for row in ROWS
     ]
     expected = network.head(torch.stack(pairs))
-    whole = network(by_examination(normalized, EXAMS, CPU)(ROWS))
+    whole = network(by_examination(normalized, EXAMS)(ROWS))
     torch.testing.assert_close(whole, expected, rtol=1e-3, atol=1e-3)
     for cache_bytes in (2**30, 0):
         stored, _ = frozen_inputs(body, ArrayStore(tmp_path, cache_bytes))
-        found = network.suffix(by_examination(stored, EXAMS, CPU)(ROWS))
+        found = network.suffix(by_examination(stored, EXAMS)(ROWS))
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from trainable.files import replacing
 from trainable.store.arrays import ArrayStore
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -134,6 +135,19 @@ def test_a_grown_file_is_noticed(store: ArrayStore) -> None:
         assert fresh.get("features-table") is None
 
 
+def test_parts_that_take_no_time_are_computed_several_at_once(store: ArrayStore) -> None:
+    asked: list[int] = []
+
+    def compute(rows: slice) -> NDArray[Any]:
+        asked.append(rows.stop - rows.start)
+        return np.zeros((rows.stop - rows.start, 3), np.float32)
+
+    store.get_or_compute("features-table", (3200, 3), np.float32, compute)
+    assert asked[0] == 32, "the first part shows how long one takes"
+    assert len(asked) < 100
+    assert sum(asked) == 3200
+
+
 def test_an_error_while_computing_leaves_the_table_absent(store: ArrayStore) -> None:
     with pytest.raises(RuntimeError, match="never to be computed"):
         store.get_or_compute("features-table", TABLE.shape, TABLE.dtype, fail)
@@ -144,7 +158,7 @@ def test_an_error_while_computing_leaves_the_table_absent(store: ArrayStore) -> 
 def compute_slowly(folder: Path, start: Barrier) -> None:
     def compute(rows: slice) -> NDArray[Any]:
         with (folder / f"computed-by-{os.getpid()}").open("a") as file:
-            file.write(f"{rows.start}\n")
+            file.writelines(f"{row}\n" for row in range(rows.start, rows.stop))
         time.sleep(0.05)
         return TABLE[rows]
 
@@ -155,8 +169,9 @@ def compute_slowly(folder: Path, start: Barrier) -> None:
 
 def compute_until_row(folder: Path, row: int) -> None:
     def compute(rows: slice) -> NDArray[Any]:
-        if rows.start >= row:
-            (folder / "reached").touch()
+        if rows.stop > row:
+            with replacing(folder / "reached") as partial:
+                partial.write_text(str(rows.start))
             time.sleep(600)
         return TABLE[rows]
 
@@ -174,7 +189,7 @@ def test_several_processes_share_the_work(tmp_path: Path) -> None:
     assert [process.exitcode for process in others] == [0, 0, 0]
     shares = [path.read_text().split() for path in tmp_path.glob("computed-by-*")]
     assert len(shares) == 3
-    assert sorted(int(row) for share in shares for row in share) == list(range(0, 300, 32))
+    assert sorted(int(row) for share in shares for row in share) == list(range(300))
     assert sorted(path.name for path in tmp_path.glob("features*")) == ["features-table.npy"]
 
 
@@ -191,7 +206,7 @@ def test_a_killed_process_leaves_no_lock_and_what_it_had_finished(tmp_path: Path
     asked: list[int] = []
 
     def compute(rows: slice) -> NDArray[Any]:
-        asked.append(rows.start)
+        asked.extend(range(rows.start, rows.stop))
         return TABLE[rows]
 
     with warnings.catch_warnings(action="error"):
@@ -199,4 +214,6 @@ def test_a_killed_process_leaves_no_lock_and_what_it_had_finished(tmp_path: Path
         assert store.get("features-table") is None
         found = store.get_or_compute("features-table", TABLE.shape, TABLE.dtype, compute)
     np.testing.assert_array_equal(found, TABLE)
-    assert asked == list(range(row, 300, 32))
+    begun = int((tmp_path / "reached").read_text())
+    assert begun <= row
+    assert asked == list(range(begun, 300))

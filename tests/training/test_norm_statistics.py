@@ -69,7 +69,7 @@ def test_trained_stages_have_the_statistics_of_the_images_and_frozen_ones_keep_t
     network = new_network(config, stages[: 2 - unfreeze], stages[2 - unfreeze :], 0, CPU)
     frozen = snapshot(network.frozen)
     images = noise(16, 32) / 5 + 1
-    set_exact_statistics(network, lambda r: network.prefix(images[r]), [torch.arange(16)], CPU)
+    set_exact_statistics(network, lambda r: network.prefix(images[r]), [torch.arange(16)])
     assert same_state(network.frozen, frozen)
     assert not any(module.training for module in network.modules())
     for norm in norms(nn.ModuleList([network.trained, network.head])):
@@ -84,7 +84,7 @@ def test_small_batches_average_to_the_statistics_of_the_images() -> None:
     stages = find_backbone("resnet18").body(RANDOM.build("resnet18"), "layer1")
     network = new_network(config, [], stages, 0, CPU)
     images = noise(64, 32) / 5 + 1
-    set_exact_statistics(network, images.__getitem__, list(torch.randperm(64).split(8)), CPU)
+    set_exact_statistics(network, images.__getitem__, list(torch.randperm(64).split(8)))
     first = norms(network.trained)[0]
     seen = seen_by(network, images, first).transpose(0, 1).flatten(1)
     torch.testing.assert_close(first.running_mean, seen.mean(dim=1), rtol=1e-4, atol=1e-4)

@@ -1,5 +1,6 @@
 """The body of one trial's network: frozen stages that are run on images, and trained ones."""
 
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 
@@ -15,7 +16,7 @@ from trainable.images.batches import Images, Inputs
 from trainable.model.network import ConcatPool, pool_each, split_body
 
 _CPU_BATCH = 4  # a larger one leaves the processor's caches and has new memory mapped each time
-_GPU_BATCH = 64
+_GPU_BATCH = 128
 
 
 class Body:
@@ -37,6 +38,7 @@ class Body:
         self.weights = weights
         self.device = device
         self.num_forwarded = 0
+        self._batch = _GPU_BATCH if device.type == "cuda" else _CPU_BATCH
 
     @property
     def frozen(self) -> list[nn.Sequential]:
@@ -75,10 +77,26 @@ class Body:
 
     @torch.no_grad()
     def _in_batches(self, rows: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
-        size = _GPU_BATCH if self.device.type == "cuda" else _CPU_BATCH
-        self.num_forwarded += len(rows)
+        """Run the images in batches, in smaller ones from when a GPU has no memory for more."""
+        found, start = [], 0
         with autocast(self.device):
-            return torch.cat([forward(self._take(part)) for part in rows.split(size)])
+            while start < len(rows):
+                batch = rows[start : start + self._batch]
+                try:
+                    found.append(forward(self._take(batch)))
+                except torch.OutOfMemoryError:
+                    if len(batch) == 1:
+                        raise
+                    self._batch = len(batch) // 2
+                    warnings.warn(
+                        f"the GPU has no memory for {len(batch)} images of {self.config.backbone} "
+                        f"at once; {self._batch} are run at once from here on",
+                        stacklevel=2,
+                    )
+                else:
+                    start += len(batch)
+        self.num_forwarded += len(rows)
+        return torch.cat(found)
 
     @cached_property
     def _take(self) -> Inputs:

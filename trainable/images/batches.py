@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainable.device import room_on
 from trainable.images.decoding import Resize
 from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale, normalize
 from trainable.images.pixels import PixelStatistics, load_pixels, pixels_key
@@ -17,7 +18,9 @@ from trainable.store.arrays import ArrayStore
 from trainable.store.lazy import LazyTable, Table
 
 Inputs = Callable[[Tensor], Tensor]
-"""Maps numbers of images, int64 (batch,), to what a network or its trained part takes in."""
+"""Maps numbers of images, int64 (batch,), to what a network or its trained part takes in.
+
+The numbers are on the CPU, so that nobody has to wait for a GPU to learn what to read next."""
 
 
 class Views(NamedTuple):
@@ -25,7 +28,7 @@ class Views(NamedTuple):
 
     Attributes:
         images: (num_present, ...), of each view that is there, examination by examination.
-        present: bool (batch, views).
+        present: bool (batch, views), on the CPU.
     """
 
     images: Tensor
@@ -36,9 +39,7 @@ Batch = Tensor | Views
 """Examinations of one view, (batch, ...), or of several views."""
 
 Batches = Callable[[Tensor], Batch]
-"""Maps rows of a trial, int64 (batch,), to what a network or its trained part takes in."""
-
-_SHARE_OF_GPU = 0.25
+"""Maps rows of a trial, int64 (batch,) on the CPU, to what a network or its part takes in."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,24 @@ def load_images(
 
 
 def table_rows(table: Table, device: torch.device) -> Inputs:
-    """Rows of a table: from a GPU's own memory if they take little of it, else from the table.
+    """Rows of a table: from a GPU's own memory if there is room for them, else from the table.
 
     Args:
         table: any array, such as one mapped from a file; it is never written to.
         device: Device to copy the rows to.
     """
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        if table.nbytes <= _SHARE_OF_GPU * free:
-            resident = torch.from_numpy(np.array(table)).to(device)
-            return lambda rows: resident[rows.to(device)]
-    # the index makes a copy, which PyTorch may have
-    return lambda rows: torch.from_numpy(table[rows.cpu().numpy()]).to(device)
+    on_gpu = device.type == "cuda"
+    if on_gpu and table.nbytes <= room_on(device):
+        resident = torch.from_numpy(np.array(table)).to(device)
+        return lambda rows: resident[rows.to(device)]
+
+    def take(rows: Tensor) -> Tensor:
+        # the index makes a copy, which PyTorch may have
+        taken = torch.from_numpy(table[rows.numpy()])
+        # from pinned memory a GPU copies them while it computes
+        return taken.pin_memory().to(device, non_blocking=True) if on_gpu else taken
+
+    return take
 
 
 def joined_rows(tables: Sequence[Table], device: torch.device) -> Inputs:
@@ -117,7 +123,6 @@ def joined_rows(tables: Sequence[Table], device: torch.device) -> Inputs:
     ends = torch.tensor([*accumulate(len(table) for table in tables)])
 
     def take(rows: Tensor) -> Tensor:
-        rows = rows.cpu()
         which = torch.bucketize(rows, ends, right=True)
         parts = [
             one(rows[which == number] - (ends[number] - len(table)))
@@ -129,15 +134,14 @@ def joined_rows(tables: Sequence[Table], device: torch.device) -> Inputs:
     return take
 
 
-def by_examination(inputs: Inputs, exam_images: NDArray[np.int64], device: torch.device) -> Batches:
+def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:
     """Batches of examinations from inputs of images; of a missing view nothing is taken in.
 
     Args:
         inputs: Inputs of single images.
         exam_images: (num_rows, views), numbers of images, -1 where a view is missing.
-        device: Device of the batches.
     """
-    numbers = torch.from_numpy(exam_images).to(device)
+    numbers = torch.from_numpy(exam_images)
     if exam_images.shape[1] == 1:
         return lambda rows: inputs(numbers[rows, 0])
 
@@ -161,6 +165,6 @@ def side_by_side(features: Batch) -> Tensor:
     if not isinstance(features, Views):
         return features
     images, present = features
-    table = images.new_zeros(*present.shape, images.shape[1])
-    table[present] = images
-    return table.flatten(1)
+    table = images.new_zeros(present.numel(), images.shape[1])
+    places = present.flatten().nonzero()[:, 0].to(images.device)
+    return table.index_copy(0, places, images).view(len(present), -1)

@@ -1,5 +1,6 @@
 """The normalizations that a trial can sample: grey bytes in, three channels out."""
 
+import functools
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -57,8 +58,13 @@ def normalize(
     channels = grey.expand(-1, len(own.mean), -1, -1)
     if name in ("imagenet", "own"):
         scale = own if name == "own" else IMAGENET_SCALE
-        shape = (1, len(scale.mean), 1, 1)
-        mean = torch.tensor(scale.mean, device=grey.device).view(shape)
-        std = torch.tensor(scale.std, device=grey.device).view(shape)
+        mean, std = _on_device(scale, grey.device)
         return (channels - mean) / std
     return channels.contiguous()
+
+
+@functools.cache
+def _on_device(scale: Scale, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation, each (1, channels, 1, 1); copied once, since a copy stops a GPU."""
+    mean, std = (torch.tensor(one, device=device).view(1, -1, 1, 1) for one in scale)
+    return mean, std

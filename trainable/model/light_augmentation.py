@@ -24,18 +24,16 @@ class LightAugmentation(nn.Module):
         """Turn by up to 10 degrees, shift by up to 5 %, change the contrast by up to 20 %."""
         if not self.training:
             return images
-        # in half precision a coordinate would be wrong by a pixel
-        with torch.autocast(images.device.type, enabled=False):
-            draws = torch.rand(4, len(images), device=images.device, dtype=images.dtype) * 2 - 1
-            angles = _MOST_RADIANS * draws[0]
-            across, down = 2 * _MOST_SHIFT * draws[1:3]  # the edge has a length of 2 in the grid
-            cos, sin = angles.cos(), angles.sin()
-            rows = (torch.stack([cos, -sin, across], dim=1), torch.stack([sin, cos, down], dim=1))
-            grid = functional.affine_grid(
-                torch.stack(rows, dim=1), list(images.shape), align_corners=False
-            )
-            moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-            means = moved.mean(dim=(2, 3), keepdim=True)
-            factors = (1 + _MOST_CONTRAST * draws[3])[:, None, None, None]
-            changed: Tensor = means + factors * (moved - means)
-            return changed.contiguous(memory_format=torch.channels_last)
+        draws = torch.rand(4, len(images), device=images.device, dtype=images.dtype) * 2 - 1
+        angles = _MOST_RADIANS * draws[0]
+        across, down = 2 * _MOST_SHIFT * draws[1:3]  # the edge has a length of 2 in the grid
+        cos, sin = angles.cos(), angles.sin()
+        rows = (torch.stack([cos, -sin, across], dim=1), torch.stack([sin, cos, down], dim=1))
+        grid = functional.affine_grid(
+            torch.stack(rows, dim=1), list(images.shape), align_corners=False
+        )
+        moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        means = moved.mean(dim=(2, 3), keepdim=True)
+        factors = (1 + _MOST_CONTRAST * draws[3])[:, None, None, None]
+        changed: Tensor = means + factors * (moved - means)
+        return changed.contiguous(memory_format=torch.channels_last)

@@ -12,6 +12,7 @@ from trainable.backbones.backbone import FUSED
 from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import MAPS, STATISTICS, Layout, Pool
 from trainable.config import TrialConfig
+from trainable.device import autocast
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
 from trainable.model.light_augmentation import LightAugmentation
 
@@ -41,11 +42,11 @@ class ConcatPool(nn.Module):
 
 
 def pool_each(stages: Iterable[nn.Module], images: Tensor, pool: ConcatPool) -> Tensor:
-    """Pooled features of each stage side by side, float32 (batch, sum of those of each stage)."""
+    """Pooled features of each stage side by side, (batch, sum of those of each stage)."""
     maps, pooled = images, []
     for stage in stages:
         maps = stage(maps)
-        pooled.append(pool(maps.float()))
+        pooled.append(pool(_exact(maps)))
     return torch.cat(pooled, dim=1)
 
 
@@ -134,6 +135,9 @@ class Network(nn.Module):
     `prefix` computes it, `suffix` goes on from it, and calling the network does both. The frozen
     part stays in evaluation mode, so that its batch-norm statistics never move (fastai freezes the
     weights, but lets the statistics drift).
+
+    The stages compute in the precision of their device, pool and head in float32: scores of eight
+    bits would be alike for many patients.
     """
 
     def __init__(
@@ -168,18 +172,25 @@ class Network(nn.Module):
         Pooled features (batch, statistics * channels) if the whole body is frozen, of each stage in
         turn if the stages are fused; else activations at the freeze boundary.
         """
-        if self.fused:
-            return pool_each(self.frozen, images, self.pool)
-        maps: Tensor = self.frozen(images)
-        return maps if len(self.trained) else self.pool(maps)
+        with autocast(images.device):
+            if self.fused:
+                return pool_each(self.frozen, images, self.pool)
+            maps: Tensor = self.frozen(images)
+        return maps if len(self.trained) else self.pool(_exact(maps))
 
     def pooled(self, inputs: Batch) -> Tensor:
         """Inputs of the head, from the output of `prefix`."""
         if self.augment:
             inputs = map_images(inputs, self.augment)
         if len(self.trained):
-            inputs = map_images(inputs, lambda maps: self.pool(self.trained(maps)))
+            inputs = map_images(inputs, self._pooled_maps)
         return side_by_side(inputs)
+
+    def _pooled_maps(self, inputs: Tensor) -> Tensor:
+        with autocast(inputs.device):
+            maps = self.trained(inputs)
+        pooled: Tensor = self.pool(_exact(maps))
+        return pooled
 
     @property
     def trained_stages(self) -> list[nn.Module]:
@@ -198,6 +209,11 @@ class Network(nn.Module):
     def forward(self, images: Batch) -> Tensor:
         """Logits (batch, 2) of normalized images (..., channels, size, size)."""
         return self.suffix(map_images(images, self.prefix))
+
+
+def _exact(maps: Tensor) -> Tensor:
+    """The same numbers in float32, or in float64 if they are in it."""
+    return maps.to(torch.promote_types(maps.dtype, torch.float32))
 
 
 def split_body(

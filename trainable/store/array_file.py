@@ -81,13 +81,18 @@ class ArrayFile:
         flags = os.pread(self._number, self._footer_at - self._flags_at, self._flags_at)
         return flags == _DONE * len(self.parts)
 
-    def write_part(self, number: int, rows: Array) -> None:
-        """Write the rows of a part; after a crash of the machine it is whole or absent."""
+    def write_parts(self, first: int, end: int, rows: Array) -> None:
+        """Write the rows of consecutive parts; after a crash each is whole or absent."""
         content = np.ascontiguousarray(rows, self.dtype)
-        at = self.offset + self.parts[number].start * self._row_bytes
+        at = self.offset + self.parts[first].start * self._row_bytes
         write_at(self._number, content.reshape(-1).view(np.uint8).data, at)
         os.fsync(self._number)
-        write_at(self._number, _DONE, self._flags_at + number)
+        write_at(self._number, _DONE * (end - first), self._flags_at + first)
+
+    @property
+    def part_bytes(self) -> int:
+        """Bytes of a part, of which the last one may have fewer."""
+        return _PART_ROWS * self._row_bytes
 
     def finish(self) -> None:
         """Write the checksum of all that is before it."""

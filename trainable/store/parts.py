@@ -1,8 +1,9 @@
 """An array in the making, by several processes at once; what a killed one had done is kept."""
 
+import contextlib
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from trainable.files import replacing
 from trainable.store.array_file import Array, ArrayFile, file_bytes
 from trainable.store.locks import is_at, lock
 from trainable.store.room import DATA, OPTION, PARTS, Room
+
+_SECONDS_AT_ONCE = 1.0
+_BYTES_AT_ONCE = 64 << 20
+_FASTER = 4
 
 Compute = Callable[[slice], Array]
 """Computes some consecutive rows of a table."""
@@ -27,25 +32,47 @@ class Parts:
         self._array = array
         self._room = room
         self._num_parts = len(array.parts)
+        self._at_once = 1
 
     def fill(self, compute: Compute) -> None:
         """Compute what is missing: first what nobody else is at, then what others have not done."""
         for wait in (False, True):
-            for number in range(self._num_parts):
-                self._fill(number, compute, wait=wait)
+            number = 0
+            while number < self._num_parts:
+                number = self._fill(number, compute, wait=wait)
 
-    def _fill(self, number: int, compute: Compute, *, wait: bool) -> None:
+    def _fill(self, first: int, compute: Compute, *, wait: bool) -> int:
+        """Compute the parts from this one on that nobody is at; the number of the next one."""
+        end = first
+        with contextlib.ExitStack() as locks:
+            while end < min(first + self._at_once, self._num_parts):
+                if not self._claim(end, locks, wait=wait and end == first):
+                    break
+                end += 1
+            if end > first:
+                began, parts = time.monotonic(), self._array.parts
+                rows = compute(slice(parts[first].start, parts[end - 1].stop))
+                with self._writing():
+                    self._array.write_parts(first, end, rows)
+                self._adapt(end - first, time.monotonic() - began)
+        return max(end, first + 1)
+
+    def _claim(self, number: int, locks: contextlib.ExitStack, *, wait: bool) -> bool:
+        """Lock a part that is to be computed; false if it is done, or somebody is at it."""
         if self._array.is_done(number):
-            return
+            return False
         with self._writing():
             held = lock(self._folder / f"{number}.lock", exclusive=True, wait=wait, create=True)
         if held is None:  # somebody is at it, or has just finished the whole
-            return
-        with held:
-            if not self._array.is_done(number):
-                rows = compute(self._array.parts[number])
-                with self._writing():
-                    self._array.write_part(number, rows)
+            return False
+        locks.enter_context(held)
+        return not self._array.is_done(number)
+
+    def _adapt(self, num_done: int, seconds: float) -> None:
+        """Take about as many parts at once as a second allows: each time is a flush of the disk."""
+        most = max(1, _BYTES_AT_ONCE // self._array.part_bytes)
+        wanted = int(num_done * _SECONDS_AT_ONCE / max(seconds, 1e-3))
+        self._at_once = max(1, min(wanted, _FASTER * self._at_once, most))
 
     def finish(self) -> None:
         """Put the file in its place, if all is done and nobody else did."""
@@ -66,7 +93,7 @@ class Parts:
         return writing(self._room.folder, OPTION)
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_parts(
     path: Path,
     shape: tuple[int, ...],

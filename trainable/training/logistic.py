@@ -58,7 +58,7 @@ def fit_logistic(
     *before, linear = network.head
     assert isinstance(linear, nn.Linear)
     with torch.inference_mode():
-        pooled = network.pooled(inputs(torch.from_numpy(train).to(device)))
+        pooled = network.pooled(inputs(torch.from_numpy(train)))
         features = nn.Sequential(*before)(pooled).double().cpu().numpy()
     targets = labels[torch.from_numpy(train).to(device)].cpu().numpy()
     if not np.isfinite(features).all():

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainable.config import TrialConfig
-from trainable.device import autocast
 from trainable.images.batches import Batches
 from trainable.model.network import Network
 from trainable.training.norm_statistics import set_exact_statistics
@@ -91,9 +90,9 @@ def fit(
         start = time.perf_counter()
         network.train()
         total, num_right = torch.zeros((), device=device), torch.zeros((), device=device)
-        for batch in epoch_batches(train, config.batch_size):
-            rows = batch.to(device)
-            logits, targets = _logits(network, inputs, rows), labels[rows]
+        for rows in epoch_batches(train, config.batch_size):
+            logits = network.logits(inputs, rows).float()
+            targets = labels[rows.to(device)]
             loss = functional.cross_entropy(logits, targets, weight=class_weights)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -109,7 +108,7 @@ def fit(
             raise _diverged(f"training loss is {train_loss}", epoch, done, config)
         if epoch == config.epochs and config.norm_statistics == "exact":
             batches = epoch_batches(train, config.batch_size)
-            set_exact_statistics(network, inputs, batches, device)
+            set_exact_statistics(network, inputs, batches)
         scored = valid if epoch == config.epochs else valid[:0]
         logits = predict_logits(network, inputs, scored, config.batch_size, device)
         targets = labels[torch.from_numpy(scored).to(device)]
@@ -135,11 +134,6 @@ def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> Div
     )
 
 
-def _logits(network: Network, inputs: Batches, rows: Tensor) -> Tensor:
-    with autocast(rows.device):
-        return network.logits(inputs, rows).float()
-
-
 def _num_right(logits: Tensor, targets: Tensor) -> Tensor:
     """How many images are called right where a score of at least 0.5 is called positive."""
     return ((logits[:, 1] >= logits[:, 0]) == targets).sum()
@@ -157,8 +151,8 @@ def predict_logits(
     network.eval()
     logits = [torch.empty((0, 2), device=device)]
     for start in range(0, len(rows), batch_size):
-        batch = torch.from_numpy(rows[start : start + batch_size]).to(device)
-        logits.append(_logits(network, inputs, batch))
+        batch = torch.from_numpy(rows[start : start + batch_size])
+        logits.append(network.logits(inputs, batch).float())
     return torch.cat(logits)
 
 

@@ -13,15 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trainable.device import autocast
 from trainable.images.batches import Batches
 from trainable.model.network import Network
 
 
 @torch.no_grad()
-def set_exact_statistics(
-    network: Network, inputs: Batches, batches: Sequence[Tensor], device: torch.device
-) -> None:
+def set_exact_statistics(network: Network, inputs: Batches, batches: Sequence[Tensor]) -> None:
     """Give each batch norm behind the frozen part the statistics of the training rows.
 
     One pass serves all norms of the trained stages. Each norm hands on what it makes with the
@@ -35,22 +32,20 @@ def set_exact_statistics(
         network: on its device; left in evaluation mode.
         inputs: gives what the trained part takes in, for rows of the trial.
         batches: numbers of all training rows, int64, at least 2 a batch.
-        device: Device of the network.
     """
     network.eval()
 
     def pooled() -> Tensor:
-        return torch.cat([network.pooled(inputs(batch.to(device))) for batch in batches])
+        return torch.cat([network.pooled(inputs(batch)) for batch in batches])
 
-    with autocast(device):
-        if _norms(network.trained):
-            with _averaging(_norms(network.trained)):
-                pooled()
-        if norms := _norms(network.head):
-            hooks = [norm.register_forward_pre_hook(_take_statistics) for norm in norms]
-            network.head(pooled())
-            for hook in hooks:
-                hook.remove()
+    if _norms(network.trained):
+        with _averaging(_norms(network.trained)):
+            pooled()
+    if norms := _norms(network.head):
+        hooks = [norm.register_forward_pre_hook(_take_statistics) for norm in norms]
+        network.head(pooled())
+        for hook in hooks:
+            hook.remove()
 
 
 def _norms(module: nn.Module) -> list[_BatchNorm]:
