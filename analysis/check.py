@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evaluate import TrueLabels, read_true_labels
+from analysis.export.folder import is_export, read_export
 from analysis.leakage import leakage
+from analysis.model_file import FinalModel
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.places import find_images
 from trainable.disk import try_to_write
-from trainable.errors import InputError, Problems
+from trainable.errors import InputError, Problems, flag
 from trainable.images.looks import looks_of_files
 from trainable.images.pixels import load_pixels
 from trainable.store.arrays import ArrayStore
@@ -29,9 +31,10 @@ class Checked:
     """Everything that a prediction needs, found and checked.
 
     Attributes:
-        run: Run folder of the search.
+        run: Run folder of the search, or a folder that a team was exported to.
         winner: Winner of the search.
-        cohort: Cohort of the search.
+        cohort: Cohort of the search; without its images where the team was exported.
+        models: Models of an exported team; none where those of the run are to be found.
         new: Images to predict.
         truth: True labels, where they were given.
         shared: What the new images share with the training, a phrase each.
@@ -40,6 +43,7 @@ class Checked:
     run: Path
     winner: Winner
     cohort: Cohort
+    models: list[FinalModel]
     new: NewImages
     truth: TrueLabels | None
     shared: tuple[str, ...]
@@ -53,15 +57,11 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         DiskError: If a disk refuses what will be written.
     """
     problems = Problems()
-    for file in options.outputs:
-        if file.is_dir():
-            problems.add(f"--out must name a file; {file} is a folder")
-        elif file.exists() and not options.overwrite:
-            problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
-    found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
+    _check_outputs(options, problems)
+    found = problems.attempt(lambda: _read_team(run, options))
     if found is None:
         raise InputError(*problems.found)
-    winner, cohort = found
+    winner, cohort, models = found
     if options.labelled_images is not None:
         labelled = options.labelled_images.expanduser()
         option = "--labelled-images"
@@ -71,7 +71,8 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     if new is None:
         raise InputError(*problems.found)
     try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
-    try_to_write(run, "RUN, a copy of this one")
+    if not models:
+        try_to_write(run, "RUN, a copy of this one")
     looks = problems.attempt(lambda: _decode(new, winner, store))
     truth, labels = None, options.labels
     if labels is not None:
@@ -82,7 +83,35 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     if labels is not None:
         problems.found.extend(f"--labels must leave out {one}" for one in shared)
     problems.raise_if_any()
-    return Checked(run, winner, cohort, new, truth, tuple(shared))
+    return Checked(run, winner, cohort, models, new, truth, tuple(shared))
+
+
+def _check_outputs(options: PredictOptions, problems: Problems) -> None:
+    for file in options.outputs:
+        if file.is_dir():
+            problems.add(f"--out must name a file; {file} is a folder")
+        elif file.exists() and not options.overwrite:
+            problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
+
+
+def _read_team(run: Path, options: PredictOptions) -> tuple[Winner, Cohort, list[FinalModel]]:
+    """The winner and its cohort, and the models of an exported team.
+
+    Raises:
+        InputError: If a file is missing or damaged, or an option is of no use to such a team.
+    """
+    if not is_export(run):
+        return read_winner(run), Cohort.load(run), []
+    given = options.model_fields_set & {"seeds", "labelled_images"}
+    if given:
+        raise InputError(
+            *(
+                f"{flag(name)} needs the folder of a search; {run} is an exported team, whose "
+                "models are trained: drop the option"
+                for name in sorted(given)
+            )
+        )
+    return read_export(run)
 
 
 def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ def predict(
     """Predict new images with the winner of a search.
 
     Args:
-        run: Run folder of the search.
+        run: Run folder of the search, or folder of cxr-export.
         options: What to predict.
     """
     # PyTorch takes seconds to import: not before the command line is known to be right

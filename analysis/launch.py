@@ -12,22 +12,19 @@ from rich.console import Console
 
 from analysis.check import Checked, check
 from analysis.evaluate import TrueLabels, describe
-from analysis.model_file import FinalModel
+from analysis.members import team_models
 from analysis.options import PredictOptions
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.backbones.encoders import short_name
-from trainable.cohort.splits import rows_of, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.disk import writing
 from trainable.errors import InputError, listing
 from trainable.evaluation.intervals import Estimate, estimate_metrics
 from trainable.files import replacing
-from trainable.final import num_networks
 from trainable.store.arrays import ArrayStore
-from trainable.training.loop import EpochRecord
-from trainable.winner import Member, Winner
+from trainable.winner import Winner
 
 
 def launch(run: Path, options: PredictOptions, console: Console) -> None:
@@ -84,7 +81,7 @@ def _predict(
     unit = cohort.grouping.unit
     for line in _summary(winner, unit):
         console.print(line)
-    models = [_model(retraining, member, console, written) for member in winner.members]
+    models = checked.models or team_models(retraining, console, written)
     share_stages(models)
     console.print(describe_cost(models))
     for note in new.notes:
@@ -151,32 +148,6 @@ def _summary(winner: Winner, unit: str) -> Iterator[str]:
     if winner.test is not None:
         num_exams, f1 = winner.test.num_exams, winner.test.estimates["F1"]
         yield f"  on the {num_exams} test {unit}s of the search: F1 {f1}"
-
-
-def _model(
-    retraining: Retraining, member: Member, console: Console, written: list[Path]
-) -> FinalModel:
-    """The final model of one member, and what is reported while it is trained."""
-    folder, cohort = retraining.folder(member), retraining.cohort
-    is_there = folder.exists()
-    if is_there:
-        console.print(f"model found in {folder}")
-    else:
-        but = " except test rows" if len(rows_of(cohort, "test")) else ""
-        console.print(
-            f"retraining trial {member.trial} on all {len(seen_rows(cohort))} labelled "
-            f"{cohort.grouping.unit}s{but}"
-        )
-
-    def report(number: int, record: EpochRecord) -> None:
-        total = num_networks(member.config, retraining.num_seeds)
-        which = "fitted" if total < retraining.num_seeds else f"seed {number} of {total}"
-        console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
-
-    model = retraining.model(member, report)
-    if not is_there:
-        written.append(folder)
-    return model
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -42,8 +42,14 @@ class FinalModel:
     cohort_digest: str
 
 
-def save_model(model: FinalModel, folder: Path) -> None:
-    """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole."""
+def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of this one") -> None:
+    """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole.
+
+    Args:
+        model: What to write.
+        folder: Where to write it.
+        option: What names another folder, if the disk refuses this one.
+    """
     tensors: dict[str, Tensor] = {}
     for number, network in enumerate(model.networks):
         for name, tensor in network.state_dict().items():
@@ -57,14 +63,18 @@ def save_model(model: FinalModel, folder: Path) -> None:
         "classes": model.classes,
         "cohort_digest": model.cohort_digest,
     }
-    with writing(folder.parents[1], "RUN, a copy of this one"), replacing(folder) as partial:
+    with writing(folder.parents[1], option), replacing(folder) as partial:
         partial.mkdir()
         save_file(tensors, partial / TENSORS)
         (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
 
 
-def load_model(folder: Path) -> FinalModel:
+def load_model(folder: Path, advice: str = "remove the folder to retrain it") -> FinalModel:
     """Read what `save_model` wrote, on the CPU.
+
+    Args:
+        folder: Folder of the model.
+        advice: What to do if it cannot be read.
 
     Raises:
         InputError: If a file is damaged, or one does not fit the other.
@@ -78,9 +88,7 @@ def load_model(folder: Path) -> FinalModel:
         )
         negative, positive = about["classes"]
     except Exception as error:  # whatever a damaged file makes the readers raise
-        raise InputError(
-            f"the model in {folder} cannot be read ({error}); remove the folder to retrain it"
-        ) from error
+        raise InputError(f"the model in {folder} cannot be read ({error}); {advice}") from error
     for network in networks[1:]:
         network.frozen = networks[0].frozen
     statistics = TypeAdapter(PixelStatistics).validate_python(about["statistics"])

@@ -17,15 +17,9 @@ MODEL, IMAGES, OUTPUT = (
 _FILE = Parameter(metavar="FILE")
 
 
-class PredictOptions(BaseModel, frozen=True):
-    """What to predict, with which model, and where to write it."""
+class ModelOptions(BaseModel, frozen=True):
+    """How the models of a winner are found or made."""
 
-    images: Annotated[Path, Parameter(group=IMAGES)]
-    """Folder of the images to predict, or a CSV file that lists the images."""
-    template: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
-    """CSV file whose rows, order and columns the predictions follow."""
-    labels: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
-    """CSV file of the true labels; prints the metrics, and writes NAME_report.html."""
     labelled_images: Annotated[Path | None, Parameter(group=MODEL, metavar="FOLDER")] = None
     """Folder of the search's labelled images, if they have moved; found by their content."""
     seeds: Annotated[int, Parameter(group=MODEL)] = Field(NUM_SEEDS, ge=1)
@@ -34,6 +28,17 @@ class PredictOptions(BaseModel, frozen=True):
     """Folder of decoded images and features, shared with all searches."""
     cache_bytes: Annotated[Size, Parameter(group=MODEL)] = Field(ByteSize(CACHE_BYTES), ge=0)
     """Bytes that the files in the cache may take; the ones in use may exceed them."""
+
+
+class PredictOptions(ModelOptions, frozen=True):
+    """What to predict, with which model, and where to write it."""
+
+    images: Annotated[Path, Parameter(group=IMAGES)]
+    """Folder of the images to predict, or a CSV file that lists the images."""
+    template: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
+    """CSV file whose rows, order and columns the predictions follow."""
+    labels: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
+    """CSV file of the true labels; prints the metrics, and writes NAME_report.html."""
     out: Annotated[Path, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
     """Predictions file to write; the scores go to NAME_scores.csv in the same folder."""
     overwrite: Annotated[bool, Parameter(group=OUTPUT)] = False

@@ -1,6 +1,6 @@
 """Score new images with the final model, and write one row for each, as a template asks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
-from analysis.shared_stages import image_look
+from analysis.shared_stages import ImageLook, image_look
 from trainable.backbones.find import find_backbone
 from trainable.device import default_num_gpus, pick_device, place
 from trainable.images.batches import Batch, by_examination, load_images
@@ -42,10 +42,20 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     scores = []
     for rows in torch.arange(len(new.table)).split(_BATCH):
         batches = {look: take(rows) for look, take in takes.items()}
-        by_model = [_mean_score(model, batches[image_look(model.config)]) for model in models]
-        scores.append(torch.stack(by_model).mean(dim=0).cpu())
+        scores.append(team_score(models, batches).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
+
+
+def team_score(models: Sequence[FinalModel], batches: Mapping[ImageLook, Batch]) -> torch.Tensor:
+    """Scores (batch,) of normalized images: the mean over the models.
+
+    Args:
+        models: The members of a team, on one device.
+        batches: The same examinations as each model takes them in.
+    """
+    by_model = [_mean_score(model, batches[image_look(model.config)]) for model in models]
+    return torch.stack(by_model).mean(dim=0)
 
 
 def _mean_score(model: FinalModel, images: Batch) -> torch.Tensor:

@@ -35,14 +35,12 @@ def write_evaluation(
         operating_point: Specificity at which sensitivity is reported, and the reverse.
     """
     winner, cohort = checked.winner, checked.cohort
-    before = _out_of_fold(checked, operating_point)
     table = pd.DataFrame(
-        {
-            "metric": list(estimates),
-            "new images": [str(estimate) for estimate in estimates.values()],
-            "out of fold, in the search": [str(before[name]) for name in estimates],
-        }
+        {"metric": list(estimates), "new images": [str(one) for one in estimates.values()]}
     )
+    if not checked.models:  # an exported team leaves the scores of the search behind
+        before = _out_of_fold(checked, operating_point)
+        table["out of fold, in the search"] = [str(before[name]) for name in estimates]
     low, high = winner.corrected.interval
     num_patients = len(np.unique(truth.patients))
     sections = [

@@ -8,8 +8,12 @@ from torch import Tensor, nn
 from analysis.model_file import FinalModel
 from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
-from trainable.images.normalization import Scale
+from trainable.images.decoding import Resize
+from trainable.images.normalization import NormalizationName, Scale
 from trainable.model.network import Network
+
+ImageLook = tuple[int, Resize, NormalizationName, Scale | None]
+"""The size, the resizing and the normalization of the images of a network."""
 
 
 class SharedStage(nn.Module):
@@ -18,14 +22,14 @@ class SharedStage(nn.Module):
     def __init__(self, stage: nn.Module) -> None:
         super().__init__()
         self.stage = stage
-        self._taken: Tensor | None = None
-        self._given: Tensor | None = None
+        # in a list of its own, since a module that is exported must not be assigned tensors
+        self._last: list[Tensor] = []
 
     def forward(self, maps: Tensor) -> Tensor:
         """Run the stage, unless its last input was this very tensor."""
-        if self._given is None or maps is not self._taken:
-            self._taken, self._given = maps, self.stage(maps)
-        return self._given
+        if not self._last or maps is not self._last[0]:
+            self._last[:] = maps, self.stage(maps)
+        return self._last[1]
 
 
 def share_stages(models: Iterable[FinalModel]) -> None:
@@ -39,7 +43,7 @@ def share_stages(models: Iterable[FinalModel]) -> None:
         network.frozen = nn.Sequential(*stages)
 
 
-def image_look(config: TrialConfig) -> tuple[int, str, str, Scale | None]:
+def image_look(config: TrialConfig) -> ImageLook:
     """The size, the resizing and the normalization of the images of a network."""
     own = find_backbone(config.backbone).own if config.normalization == "own" else None
     return *config.square, config.normalization, own

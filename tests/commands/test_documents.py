@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-OF_OTHER_PROGRAMS = {"--extra", "--generate", "--logdir", "--node-ip-address"}
+OF_OTHER_PROGRAMS = {"--extra", "--generate", "--logdir", "--no-deps", "--node-ip-address"}
 """Options of uv, Ray and TensorBoard."""
 
 

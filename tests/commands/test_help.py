@@ -12,6 +12,7 @@ from rich.console import Console
 
 from analysis.command import app as predict
 from analysis.compare import app as compare
+from analysis.export.command import app as export
 from search.command import app as search
 from search.report.command import app as report
 from trainable.commands.cache import app as cache
@@ -19,10 +20,11 @@ from trainable.commands.door import run
 from trainable.commands.model import app as model
 from trainable.commands.sort import app as sort
 
-APPS = (search, predict, report, model, sort, compare, cache)
+APPS = (search, predict, report, export, model, sort, compare, cache)
 MODULES = {
     "cxr-search": "search.command",
     "cxr-predict": "analysis.command",
+    "cxr-export": "analysis.export.command",
     "cxr-model": "trainable.commands.model",
     "cxr-sort": "trainable.commands.sort",
     "cxr-compare": "analysis.compare",

@@ -10,7 +10,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from trainable.errors import InputError, UnreadableImageError
 from trainable.images.dicom import TOO_LARGE, is_dicom, read_dicom
-from trainable.images.intensity import Limits, common_limits, is_whole, to_grey, value_range
+from trainable.images.intensity import (
+    Limits,
+    common_limits,
+    is_whole,
+    to_bytes,
+    to_grey,
+    value_range,
+)
 
 DECODE_RULE = (
     "luminance, exif-transposed, stretched to a square, bilinear with antialiasing, deep values by "
@@ -112,23 +119,58 @@ def decode(
         UnreadableImageError: If the file is no image, is truncated, or has several pages.
     """
     try:
-        if is_dicom(data):
-            picture = read_dicom(data)
-            own = Limits(*picture.limits) if picture.limits else limits
-            return _deep_square(picture.values, size, own, resize, is_inverted=picture.is_inverted)
-        with Image.open(io.BytesIO(data)) as image:
-            _require_one_page(image)
-            # JPEG can be decoded at a fraction of its size; twice the target keeps the
-            # last, antialiased step to us. It does nothing to other formats.
-            image.draft("L", (2 * size, 2 * size))
-            upright = _turned(image)
-            if image.mode in _DEEP_MODES:
-                inverted = _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
-                values = np.asarray(upright)
-                return _deep_square(values, size, limits, resize, is_inverted=inverted)
-            return _padded(np.asarray(_resized(_to_grey(upright), size, resize), np.uint8), size)
+        return _square(_picture(data, size, limits), size, resize)
     except Exception as error:  # a foreign file can make a decoder raise anything
         raise UnreadableImageError(_reason(error, data)) from error
+
+
+def grey_values(data: bytes, size: int, limits: Limits | None = None) -> NDArray[np.float32]:
+    """The grey values of an image file that `decode` makes a square of this size from.
+
+    Args:
+        data: The bytes of an image file.
+        size: Edge of the square; a JPEG much larger is decoded at a fraction of its size.
+        limits: Black and white of deep values; None to take them from the image itself.
+
+    Returns:
+        Array of shape (height, width), 0 black to 255 white. Deep values may lie outside.
+
+    Raises:
+        UnreadableImageError: As `decode` does.
+    """
+    try:
+        picture = _picture(data, size, limits)
+        values = np.asarray(picture.image, np.float32)
+        if picture.limits is None:
+            return values
+        return to_grey(values, picture.limits, is_inverted=picture.is_inverted)
+    except Exception as error:  # a foreign file can make a decoder raise anything
+        raise UnreadableImageError(_reason(error, data)) from error
+
+
+class _Picture(NamedTuple):
+    """An image before it is resized; where `limits` are None, its values are grey bytes."""
+
+    image: Image.Image
+    limits: Limits | None = None
+    is_inverted: bool = False
+
+
+def _picture(data: bytes, size: int, limits: Limits | None) -> _Picture:
+    if is_dicom(data):
+        dicom = read_dicom(data)
+        own = Limits(*dicom.limits) if dicom.limits else limits
+        return _deep_picture(dicom.values, own, is_inverted=dicom.is_inverted)
+    with Image.open(io.BytesIO(data)) as image:
+        _require_one_page(image)
+        # JPEG can be decoded at a fraction of its size; twice the target keeps the
+        # last, antialiased step to us. It does nothing to other formats.
+        image.draft("L", (2 * size, 2 * size))
+        upright = _turned(image)
+        if image.mode in _DEEP_MODES:
+            inverted = _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
+            return _deep_picture(np.asarray(upright), limits, is_inverted=inverted)
+        return _Picture(_to_grey(upright))
 
 
 def _reason(error: Exception, data: bytes) -> str:
@@ -166,16 +208,21 @@ def _turned(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _deep_square(
-    values: NDArray[Any], size: int, limits: Limits | None, resize: Resize, *, is_inverted: bool
-) -> NDArray[np.uint8]:
+def _deep_picture(values: NDArray[Any], limits: Limits | None, *, is_inverted: bool) -> _Picture:
     if limits is None:
         limits = common_limits(np.array([value_range(values)]), whole=is_whole(values))
     is_small = np.issubdtype(values.dtype, np.unsignedinteger) and values.itemsize <= 2
-    # resized before they are scaled: the large array is never copied into wider numbers
     plane = Image.fromarray(values.astype(np.uint16 if is_small else np.float32, copy=False))
-    resized = np.asarray(_resized(plane, size, resize), np.float32)
-    return _padded(to_grey(resized, limits, is_inverted=is_inverted), size)
+    return _Picture(plane, limits, is_inverted)
+
+
+def _square(picture: _Picture, size: int, resize: Resize) -> NDArray[np.uint8]:
+    resized = np.asarray(_resized(picture.image, size, resize))
+    if picture.limits is not None:
+        # scaled once it is small: the large array is never copied into wider numbers
+        values = resized.astype(np.float32)
+        resized = to_bytes(to_grey(values, picture.limits, is_inverted=picture.is_inverted))
+    return _padded(resized, size)
 
 
 def _resized(image: Image.Image, size: int, resize: Resize) -> Image.Image:

@@ -78,10 +78,15 @@ def common_limits(ranges: NDArray[np.float64], *, whole: bool) -> Limits:
     return Limits(low, high if high > low else low + 1)
 
 
-def to_grey(values: NDArray[np.float32], limits: Limits, *, is_inverted: bool) -> NDArray[np.uint8]:
-    """Grey bytes of deep values, 0 black to 255 white; what lies outside is black or white."""
+def to_grey(
+    values: NDArray[np.float32], limits: Limits, *, is_inverted: bool
+) -> NDArray[np.float32]:
+    """Grey values of deep values, 0 black to 255 white; some may lie outside."""
     black, white = limits
     grey = (values - np.float32(black)) * np.float32(255.0 / (white - black))
-    if is_inverted:
-        grey = 255 - grey
+    return 255 - grey if is_inverted else grey
+
+
+def to_bytes(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Grey values as bytes; what lies outside is black or white."""
     return np.asarray(np.clip(grey, 0, 255).round(), np.uint8)

@@ -1,0 +1,1 @@
+"""Take the team of a run away: one folder that predicts without the run."""

@@ -1,0 +1,115 @@
+"""The model card of an exported team, and the packages that it needs."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.export.folder import Export
+from analysis.export.graph import largest_size
+from analysis.model_file import FinalModel
+from trainable.backbones.encoders import TIMM, short_name
+from trainable.cohort.cohort import Cohort
+from trainable.images.dicom import DICOM_SUFFIXES
+from trainable.images.normalization import Scale
+from trainable.winner import Winner
+
+CARD, REQUIREMENTS = "README.md", "requirements.txt"
+
+_NEEDED = (
+    *("torch", "torchvision", "numpy", "pandas", "scipy", "scikit-learn", "pillow", "imagehash"),
+    *("pydantic", "safetensors", "filelock", "cyclopts", "rich"),
+    *("matplotlib", "jinja2"),  # for the page of --labels
+)
+_DIGITS = 12  # of a fingerprint
+_OF_DICOM = ("pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle")
+
+
+def requirements(winner: Winner, cohort: Cohort, *, has_graph: bool) -> str:
+    """A line for each package that predicting needs, in the version that is installed here."""
+    packages = [*_NEEDED]
+    if any(member.config.backbone.startswith(TIMM) for member in winner.members):
+        packages.append("timm")
+    if any(Path(path).suffix.lower() in DICOM_SUFFIXES for path in cohort.manifest["path"]):
+        packages += _OF_DICOM
+    if has_graph:
+        packages.append("onnxruntime")
+    # a local version, as in 2.11.0+cpu, is in no registry
+    return "".join(f"{name}=={version(name).partition('+')[0]}\n" for name in packages)
+
+
+def write_card(
+    folder: Path, export: Export, winner: Winner, cohort: Cohort, models: Sequence[FinalModel]
+) -> None:
+    """Write `README.md`."""
+    environment = Environment(
+        loader=PackageLoader("analysis.export", "."),
+        autoescape=False,  # Markdown
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    trained_on = cohort.exams[cohort.exams["split"] != "test"]
+    text = environment.get_template("card.md").render(
+        title=f"Predictions from chest X-rays: {_positives(cohort)}",
+        folder=folder.name,
+        requirements=f"{folder.name}/{REQUIREMENTS}",
+        winner=winner,
+        found=winner.out_of_fold,
+        export=export,
+        unit=cohort.grouping.unit,
+        negative=cohort.classes[0],
+        positive=_positives(cohort),
+        num_images=len(export.trained_on),
+        num_patients=trained_on["patient"].nunique(),
+        num_exams=len(trained_on),
+        num_positive=int(trained_on["label"].sum()),
+        members=_members(winner, models),
+        size=largest_size(models),
+        several_sizes=len({one.image_size for one in export.preprocessing}) > 1,
+        depth=_depth(winner),
+        number=lambda value: "not known" if value is None else f"{value:.3f}",
+        channels=_channels,
+        versions=", ".join(f"{name} {number}" for name, number in export.versions.items()),
+    )
+    (folder / CARD).write_text(text)
+
+
+def _positives(cohort: Cohort) -> str:
+    """The positive class, with its column where its name says little."""
+    column, positive = cohort.found_by.get("label"), cohort.classes[1]
+    return f"{column} = {positive}" if column else positive
+
+
+def _members(winner: Winner, models: Sequence[FinalModel]) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial": member.trial,
+            "backbone": short_name(member.config.backbone),
+            "cut": member.config.cut,
+            "head": member.config.head,
+            "num_networks": len(model.networks),
+            "weights": winner.weights.fingerprints[member.config.backbone][:_DIGITS],
+            "licence": winner.weights.licences.get(member.config.backbone, "not known"),
+        }
+        for member, model in zip(winner.members, models, strict=True)
+    ]
+
+
+def _depth(winner: Winner) -> str:
+    limits = winner.statistics.limits
+    if limits is None:
+        return "All images of the cohort had 8 bits per pixel. A deep image is shown by its range."
+    return (
+        f"Of images with more than 8 bits per pixel, {limits.black:g} is black and "
+        f"{limits.white:g} is white, unless a DICOM file has a window of its own."
+    )
+
+
+def _channels(scale: Scale | None, which: int) -> str:
+    if scale is None:
+        return ("mean of the image", "deviation of the image")[which]
+    return ", ".join(f"{value:.4g}" for value in scale[which])

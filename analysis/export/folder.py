@@ -1,0 +1,158 @@
+"""The folder of an exported team: what is written, and how it is read on another machine."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from analysis.model_file import FinalModel, load_model, save_model
+from trainable.backbones.find import find_backbone
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.exams import Grouping
+from trainable.config import TrialConfig
+from trainable.errors import InputError, explain
+from trainable.images.decoding import Resize
+from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale
+from trainable.images.pixels import PixelStatistics
+from trainable.places import trial_name
+from trainable.winner import Winner, read_winner, save_winner
+
+ABOUT = "export.json"
+GRAPH = "model.onnx"
+_MODELS = "models"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class Preprocessing(_Record):
+    """What is done to an image before the networks of a trial see it.
+
+    Attributes:
+        trial: Number of the trial in the search.
+        image_size: Edge of the square images, in pixels.
+        resize: How an image becomes a square.
+        normalization: Name of the normalization.
+        scale: What is subtracted from each channel's grey values (0 to 1), and what they are
+            divided by; None where both are those of each image.
+    """
+
+    trial: int
+    image_size: int
+    resize: Resize
+    normalization: NormalizationName
+    scale: Scale | None
+
+    @classmethod
+    def of(cls, trial: int, config: TrialConfig, statistics: PixelStatistics) -> "Preprocessing":
+        """The preprocessing of a configuration, in numbers."""
+        own = find_backbone(config.backbone).own
+        channels = len(own.mean)
+        scales: Mapping[NormalizationName, Scale | None] = {
+            "none": Scale((0.0,) * channels, (1.0,) * channels),
+            "imagenet": IMAGENET_SCALE,
+            "cohort": Scale((statistics.mean,) * channels, (statistics.std,) * channels),
+            "image": None,
+            "own": own,
+        }
+        scale = scales[config.normalization]
+        return cls(
+            trial=trial,
+            image_size=config.image_size,
+            resize=config.resize,
+            normalization=config.normalization,
+            scale=scale,
+        )
+
+
+class GraphCheck(_Record):
+    """What `model.onnx` was compared with.
+
+    Attributes:
+        num_images: Number of images that were scored by both.
+        largest_difference: Largest difference between two scores of an image.
+    """
+
+    num_images: int
+    largest_difference: float
+
+
+class Export(_Record):
+    """What an exported team needs beside `winner.json` and its models.
+
+    Attributes:
+        format: Version of the file.
+        classes: What the user calls the negative and the positive class.
+        grouping: Grouping of images into examinations.
+        found_by: Columns of the user's tables by what they hold.
+        preprocessing: What is done to images for each member.
+        trained_on: SHA-256 of each image file that the models were trained on.
+        graph: The check of `model.onnx`; None without one.
+        versions: Versions of the libraries that a score depends on.
+    """
+
+    format: Literal[1] = 1
+    classes: tuple[str, str]
+    grouping: Grouping
+    found_by: dict[str, str]
+    preprocessing: Annotated[tuple[Preprocessing, ...], Field(min_length=1)]
+    trained_on: tuple[str, ...]
+    graph: GraphCheck | None
+    versions: dict[str, str]
+
+
+def write_models(folder: Path, winner: Winner, models: Sequence[FinalModel]) -> None:
+    """Write the winner and its models into a folder."""
+    save_winner(winner, folder)
+    for member, model in zip(winner.members, models, strict=True):
+        save_model(model, _model_folder(folder, member.trial), "--out")
+
+
+def write_about(folder: Path, export: Export) -> None:
+    """Write the rest, which makes the folder one that `is_export`."""
+    (folder / ABOUT).write_text(export.model_dump_json(indent=2) + "\n")
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a team was exported to this folder."""
+    return (folder / ABOUT).is_file()
+
+
+def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
+    """The winner, what is known of its cohort, and its models.
+
+    Raises:
+        InputError: If a file is missing, damaged, or of another version of cxr.
+    """
+    file = folder / ABOUT
+    try:
+        found = json.loads(file.read_bytes())
+        if isinstance(found, dict) and found.get("format") != 1:
+            raise InputError(
+                f"another version of cxr wrote {file}: predict with that version, or export again"
+            )
+        export = Export.model_validate(found)
+    except (ValidationError, ValueError, OSError) as error:
+        why = explain(error)[0] if isinstance(error, ValidationError) else error
+        raise InputError(f"{file} cannot be read ({why}): export the team again") from error
+    try:
+        winner = read_winner(folder)
+    except InputError as error:
+        raise InputError(
+            f"winner.json in {folder} is missing or damaged: export the team again"
+        ) from error
+    models = [
+        load_model(_model_folder(folder, member.trial), "export the team again")
+        for member in winner.members
+    ]
+    images = pd.DataFrame({"sha256": export.trained_on, "split": ""}, dtype=str)
+    cohort = Cohort(images, export.classes, grouping=export.grouping, found_by=export.found_by)
+    return winner, cohort, models
+
+
+def _model_folder(folder: Path, trial: int) -> Path:
+    return folder / _MODELS / trial_name(trial)

@@ -1,0 +1,157 @@
+"""One export from command line to folder: check, retrain if needed, write, compare the graph."""
+
+import contextlib
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from analysis.export.card import REQUIREMENTS, requirements, write_card
+from analysis.export.folder import (
+    GRAPH,
+    Export,
+    GraphCheck,
+    Preprocessing,
+    is_export,
+    write_about,
+    write_models,
+)
+from analysis.export.graph import (
+    TOLERANCE,
+    largest_difference,
+    require_libraries,
+    write_graph,
+)
+from analysis.export.options import ExportOptions
+from analysis.members import team_models
+from analysis.model_file import FinalModel
+from analysis.retrain import Retraining
+from analysis.shared_stages import share_stages
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.places import find_images
+from trainable.cohort.readers import require_unchanged
+from trainable.commands.stop import stop_signals
+from trainable.device import place
+from trainable.disk import try_to_write, writing
+from trainable.errors import InputError, Problems
+from trainable.files import replacing
+from trainable.store.arrays import ArrayStore
+from trainable.winner import Winner, read_winner
+
+
+def launch(run: Path, options: ExportOptions, console: Console) -> None:
+    """Write the folder.
+
+    Raises:
+        InputError: Before anything is trained, naming every problem found; or if the graph does not
+            give our scores.
+        KeyboardInterrupt: After a stop signal; nothing is left in `--out`.
+    """
+    run, out = run.expanduser().resolve(), options.out.expanduser().resolve()
+    store = ArrayStore(options.cache.expanduser().resolve(), options.cache_bytes)
+    try:
+        with stop_signals.held():
+            with stop_signals.released():
+                winner, cohort = _check(run, out, options)
+            has_graph = not options.without_onnx and cohort.grouping.views == 1
+            if not has_graph and not options.without_onnx:
+                console.print(
+                    "note: no model.onnx, which takes one image; the examinations of this search "
+                    "have several"
+                )
+            retraining = Retraining(run, winner, cohort, options.seeds, store)
+            models = team_models(retraining, console, [])
+            with writing(out.parent, "--out"), replacing(out) as partial, stop_signals.released():
+                _write(partial, winner, cohort, models, console, has_graph=has_graph)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(
+            f"Stopped by {stop_signals.name}. {out} was not written."
+        ) from interrupt
+    console.print(f"exported: {out}")
+    console.print(f"predict with: cxr-predict {out} --images FOLDER")
+
+
+def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort]:
+    problems = Problems()
+    if out.exists():
+        problems.add(f"{out} exists already; name another folder with --out")
+    if not options.without_onnx:
+        problems.attempt(require_libraries)
+    if is_export(run):
+        problems.add(f"RUN must be the folder of a search; {run} is an exported team already")
+        raise InputError(*problems.found)
+    found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
+    if found is None:
+        raise InputError(*problems.found)
+    winner, cohort = found
+    if options.labelled_images is not None:
+        folder, option = options.labelled_images.expanduser(), "--labelled-images"
+        cohort = problems.attempt(functools.partial(find_images, cohort, folder, option)) or cohort
+    elif not options.without_onnx:  # the graph is compared on them
+        problems.attempt(lambda: require_unchanged(cohort, "--labelled-images"))
+    problems.raise_if_any()
+    try_to_write(out.parent, "--out")
+    return winner, cohort
+
+
+def _write(
+    folder: Path,
+    winner: Winner,
+    cohort: Cohort,
+    models: Sequence[FinalModel],
+    console: Console,
+    *,
+    has_graph: bool,
+) -> None:
+    folder.mkdir()
+    for network in (network for model in models for network in model.networks):
+        place(network, torch.device("cpu")).eval()
+    trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
+    export = Export(
+        classes=cohort.classes,
+        grouping=cohort.grouping,
+        found_by=dict(cohort.found_by),
+        preprocessing=tuple(
+            Preprocessing.of(member.trial, member.config, winner.statistics)
+            for member in winner.members
+        ),
+        trained_on=tuple(trained_on["sha256"]),
+        graph=None,
+        versions=winner.versions,
+    )
+    write_models(folder, winner, models)  # before equal stages are made one
+    if has_graph:
+        share_stages(models)
+        check = _write_graph(folder / GRAPH, winner, cohort, models, console)
+        export = export.model_copy(update={"graph": check})
+    write_about(folder, export)
+    (folder / REQUIREMENTS).write_text(requirements(winner, cohort, has_graph=has_graph))
+    write_card(folder, export, winner, cohort, models)
+
+
+def _write_graph(
+    path: Path,
+    winner: Winner,
+    cohort: Cohort,
+    models: Sequence[FinalModel],
+    console: Console,
+) -> GraphCheck:
+    negative, positive = cohort.classes
+    about = {"threshold": repr(winner.threshold), "negative": negative, "positive": positive}
+    images = tuple(cohort.manifest["path"])
+    status = console.status("writing model.onnx, and comparing it on every labelled image")
+    with status if console.is_terminal else contextlib.nullcontext():
+        write_graph(models, about, path)
+        difference, image = largest_difference(models, path, images)
+    if difference > TOLERANCE:
+        raise InputError(
+            f"model.onnx must give the scores of the team to {TOLERANCE:g} (got a difference of "
+            f"{difference:.2g} at {image}): leave it out with --without-onnx"
+        )
+    console.print(
+        f"model.onnx gives the same scores on all {len(images)} labelled images: the largest "
+        f"difference is {difference:.1g}"
+    )
+    return GraphCheck(num_images=len(images), largest_difference=difference)

@@ -1,0 +1,100 @@
+"""How pillow resizes an image, as operations on tensors that a graph can hold.
+
+Pillow makes each row and then each column, or the reverse, a weighted mean of those below it, with
+whole-numbered weights (`Resample.c`, BILINEAR). The same sums in double precision are exact.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trainable.images.decoding import Resize
+
+_BITS = 22
+"""Binary places of pillow's weights for grey bytes."""
+_TALL = 2
+"""Height must shrink by more than this times what the width does for columns to come first."""
+
+
+class _Axis(NamedTuple):
+    """How one side of an image becomes one side of a square, all float64 scalars.
+
+    Attributes:
+        first: Where in the image the part begins that is used.
+        edge: Its length.
+        start: Where in the square it begins.
+        inner: Its length there.
+    """
+
+    first: Tensor
+    edge: Tensor
+    start: Tensor
+    inner: Tensor
+
+
+class PillowSquare(nn.Module):
+    """Makes squares of grey values: bytes (batch, size, size) of (batch, height, width)."""
+
+    def __init__(self, size: int, resize: Resize) -> None:
+        super().__init__()
+        self.size = size
+        self.resize = resize
+
+    def forward(self, grey: Tensor) -> Tensor:
+        """Resize as `trainable.images.decoding.decode` does.
+
+        Args:
+            grey: float32, 0 black to 255 white. An image of whole numbers is taken for bytes, whose
+                sums pillow rounds in between.
+
+        Returns:
+            uint8 of shape (batch, size, size).
+        """
+        rows, columns = _places(grey.shape[1]), _places(grey.shape[2])
+        height, width = rows[-1] + 1, columns[-1] + 1
+        vertical, horizontal = self._axis(height, width), self._axis(width, height)
+        down = self._weights(rows, vertical)
+        across = self._weights(columns, horizontal).T
+        values = grey.double()
+        is_bytes = (values == values.floor()).flatten(1).all(dim=1)[:, None, None]
+
+        def rounded(sums: Tensor) -> Tensor:
+            means = sums / 2**_BITS
+            return torch.where(is_bytes, (means + 0.5).floor().clamp(0, 255), means)
+
+        shrunk = height - vertical.inner
+        is_tall = (shrunk > 0) & (shrunk > _TALL * (width - horizontal.inner))
+        squares = torch.where(
+            is_tall,
+            rounded(rounded(down @ values) @ across),
+            rounded(down @ rounded(values @ across)),
+        )
+        return squares.clamp(0, 255).round().to(torch.uint8)
+
+    def _axis(self, length: Tensor, other: Tensor) -> _Axis:
+        nothing, size = torch.zeros_like(length), torch.full_like(length, self.size)
+        if self.resize == "pad":
+            scale = self.size / torch.maximum(length, other)
+            inner = (length * scale).round().clamp(min=1)
+            return _Axis(nothing, length, ((size - inner) / 2).floor(), inner)
+        if self.resize == "crop":
+            edge = torch.minimum(length, other)
+            return _Axis((length - edge) / 2, edge, nothing, size)
+        return _Axis(nothing, length, nothing, size)
+
+    def _weights(self, places: Tensor, axis: _Axis) -> Tensor:
+        """Weights (size, length) of the places of one side for those of the square."""
+        scale = axis.edge / axis.inner
+        own = _places(self.size) - axis.start
+        centres = axis.first + (own + 0.5) * scale
+        away = (places[None, :] - centres[:, None] + 0.5) / scale.clamp(min=1)
+        triangle = (1 - away.abs()).clamp(min=0)
+        shares = triangle / triangle.sum(dim=1, keepdim=True).clamp(min=torch.finfo().tiny)
+        is_inside = (own >= 0) & (own < axis.inner)
+        weights: Tensor = (shares * 2**_BITS + 0.5).floor() * is_inside[:, None]
+        return weights
+
+
+def _places(length: int) -> Tensor:
+    return torch.arange(length, dtype=torch.float64)

@@ -1,0 +1,43 @@
+"""The models of a team, found in the run folder or retrained, and what a person sees meanwhile."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.model_file import FinalModel
+from analysis.retrain import Retraining
+from trainable.cohort.splits import rows_of, seen_rows
+from trainable.final import num_networks
+from trainable.training.loop import EpochRecord
+from trainable.winner import Member
+
+
+def team_models(retraining: Retraining, console: Console, written: list[Path]) -> list[FinalModel]:
+    """The model of each member; the folder of one that is retrained goes into `written`."""
+    return [_model(retraining, member, console, written) for member in retraining.winner.members]
+
+
+def _model(
+    retraining: Retraining, member: Member, console: Console, written: list[Path]
+) -> FinalModel:
+    """The final model of one member, and what is reported while it is trained."""
+    folder, cohort = retraining.folder(member), retraining.cohort
+    is_there = folder.exists()
+    if is_there:
+        console.print(f"model found in {folder}")
+    else:
+        but = " except test rows" if len(rows_of(cohort, "test")) else ""
+        console.print(
+            f"retraining trial {member.trial} on all {len(seen_rows(cohort))} labelled "
+            f"{cohort.grouping.unit}s{but}"
+        )
+
+    def report(number: int, record: EpochRecord) -> None:
+        total = num_networks(member.config, retraining.num_seeds)
+        which = "fitted" if total < retraining.num_seeds else f"seed {number} of {total}"
+        console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
+
+    model = retraining.model(member, report)
+    if not is_there:
+        written.append(folder)
+    return model

@@ -1,0 +1,177 @@
+"""An exported team predicts what its run predicts, without the run and all that a search needs."""
+
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+from fixtures.commands import ROOT, environment
+from fixtures.networks import random_pixels, tiny_config
+from fixtures.winners import make_winner
+from PIL import Image
+from rich.console import Console
+
+from analysis import launch as prediction
+from analysis.export import graph
+from analysis.export.folder import read_export
+from analysis.export.launch import launch
+from analysis.export.options import ExportOptions
+from analysis.options import PredictOptions
+from analysis.shared_stages import share_stages
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.image_files import hash_files
+from trainable.errors import InputError
+from trainable.winner import Member, save_winner
+
+ABSENT = ("ray", "optuna", "sqlalchemy", "yaml")
+CONFIGS = (
+    tiny_config(cut="features.2", normalization="cohort"),
+    tiny_config(cut="features", normalization="image", head="logistic", resize="pad"),
+)
+
+
+def write_run(run: Path) -> None:
+    paths = [run / "xrays" / f"{number}.png" for number in range(12)]
+    (run / "xrays").mkdir(parents=True)
+    for path, pixels in zip(paths, random_pixels(12), strict=True):
+        Image.fromarray(pixels).save(path)
+    names = [str(path) for path in paths]
+    columns = {"image": names, "path": names, "patient": names, "sha256": hash_files(names)}
+    manifest = pd.DataFrame(columns).assign(label=np.arange(12) % 2, split="")
+    Cohort(manifest, ("alive", "dead"), found_by={"label": "died"}).save(run)
+    members = [
+        Member(trial=number, config=config, num_steps=8, threshold=0.5)
+        for number, config in enumerate(CONFIGS)
+    ]
+    save_winner(make_winner(CONFIGS[0], members=tuple(members)), run)
+
+
+def scores(run: Path, home: Path, name: str, **options: object) -> list[float]:
+    out, given = home / f"{name}.csv", {"images": home / "new", "cache": home / "cache", **options}
+    prediction.launch(run, PredictOptions(out=out, **given), Console(file=io.StringIO()))
+    found: list[float] = pd.read_csv(home / f"{name}_scores.csv")["score"].tolist()
+    return found
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run, its exported team, new images of several shapes, and their scores."""
+    home = tmp_path_factory.mktemp("home")
+    write_run(home / "run")
+    (home / "new").mkdir()
+    rng = np.random.default_rng(0)
+    for number, shape in enumerate([(90, 40), (33, 70), (64, 64)]):
+        pixels = rng.integers(0, 256, shape).astype(np.uint8)
+        Image.fromarray(pixels).save(home / "new" / f"{number}.png")
+    options = ExportOptions(out=home / "team", seeds=2, cache=home / "cache")
+    launch(home / "run", options, Console(file=io.StringIO()))
+    pd.Series(scores(home / "run", home, "of_run", seeds=2)).to_csv(home / "expected.csv")
+    return home
+
+
+def expected(home: Path) -> list[float]:
+    found: list[float] = pd.read_csv(home / "expected.csv", index_col=0)["0"].tolist()
+    return found
+
+
+def test_an_exported_team_predicts_where_nothing_of_a_search_is_left(
+    home: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(home / "team", tmp_path / "moved")
+    shutil.copytree(home / "new", tmp_path / "new")
+    program = f"""
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT!r}:
+            raise ImportError(name + " is not installed")
+sys.meta_path.insert(0, Absent())
+sys.argv = ["cxr-predict", "moved", "--images", "new", "--cache", "cache"]
+from analysis.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path, env={**environment(), "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert "3 images, " in done.stdout
+    found = pd.read_csv(tmp_path / "predictions_scores.csv")["score"]
+    np.testing.assert_allclose(found, expected(home), atol=1e-6)
+
+
+def test_the_graph_scores_grey_pixels_of_any_size(home: Path) -> None:
+    session = onnxruntime.InferenceSession(home / "team" / "model.onnx")
+    [given] = session.get_inputs()
+    assert (given.name, given.shape) == ("pixels", ["batch", "height", "width"])
+    found: list[float] = []
+    for path in sorted((home / "new").iterdir()):
+        with Image.open(path) as image:
+            pixels = np.asarray(image, np.float32)
+        found += np.asarray(session.run(None, {"pixels": pixels[None]})[0]).tolist()
+    np.testing.assert_allclose(found, expected(home), atol=graph.TOLERANCE)
+    assert session.get_modelmeta().custom_metadata_map["positive"] == "dead"
+
+
+def test_the_card_says_what_is_in_the_folder_and_who_was_seen(home: Path) -> None:
+    card = (home / "team" / "README.md").read_text()
+    assert "died = dead" in card
+    assert "12 images of 12 patients; 12 images, 6 positive" in card
+    assert "On all 12 labelled images" in card
+    packages = (home / "team" / "requirements.txt").read_text()
+    assert "torch==" in packages
+    assert "ray" not in packages
+
+
+def test_an_exported_team_is_not_judged_on_what_it_was_trained_on(home: Path) -> None:
+    seen = home / "run" / "xrays"
+    labels = home / "labels.csv"
+    names = [path.name for path in sorted(seen.iterdir())]
+    pd.DataFrame({"image": names, "died": ["alive", "dead"] * 6}).to_csv(labels, index=False)
+    with pytest.raises(InputError, match="images that the model was trained on"):
+        scores(home / "team", home, "no", images=seen, labels=labels)
+
+
+def test_options_of_the_training_need_the_run(home: Path) -> None:
+    with pytest.raises(InputError) as refusal:
+        scores(home / "team", home, "no", seeds=2, labelled_images=home)
+    assert [one.split()[0] for one in refusal.value.problems] == ["--labelled-images", "--seeds"]
+
+
+def test_a_damaged_team_is_refused_in_a_sentence(home: Path, tmp_path: Path) -> None:
+    for file in ("export.json", "winner.json", "models/trial_00000/model.safetensors"):
+        team = tmp_path / file.replace("/", "-")
+        shutil.copytree(home / "team", team)
+        (team / file).write_bytes((team / file).read_bytes()[:20])
+        with pytest.raises(InputError, match="export the team again"):
+            scores(team, home, "no")
+
+
+def test_a_graph_that_scores_otherwise_is_found(home: Path) -> None:
+    _, _, models = read_export(home / "team")
+    share_stages(models)
+    paths = [str(path) for path in sorted((home / "new").iterdir())]
+    onnx = home / "team" / "model.onnx"
+    assert graph.largest_difference(models, onnx, paths)[0] < graph.TOLERANCE
+    with torch.no_grad():
+        next(models[1].networks[0].head.parameters()).mul_(2)
+    assert graph.largest_difference(models, onnx, paths)[0] > graph.TOLERANCE
+
+
+def test_all_that_stands_in_the_way_is_named_at_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "_LIBRARIES", ("a_library_that_is_not_there",))
+    with pytest.raises(InputError) as refusal:
+        launch(home / "team", ExportOptions(out=home / "new"), Console(file=io.StringIO()))
+    exists, extra, again = refusal.value.problems
+    assert "exists already; name another folder with --out" in exists
+    assert "a_library_that_is_not_there: install the extra `export`" in extra
+    assert "is an exported team already" in again
