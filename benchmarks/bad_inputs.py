@@ -31,7 +31,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 
 import search.launch
 import search.tune.cluster
@@ -41,6 +40,7 @@ from benchmarks.bad_table_cases import table_inputs
 from benchmarks.forked import Ended, run_forked
 from search.command import app as search_app
 from search.prepare import SearchPlan
+from search.report.voice import Voice
 from search.run_folder import RunFolder
 from search.winner.winner import write_winner
 from trainable.commands.door import run
@@ -118,7 +118,7 @@ class Harness:
             return lambda: _search(arguments, self._keep_last)
         return lambda: run(sort_app if case.command == "sort" else predict_app, arguments)
 
-    def _keep_last(self, run: RunFolder, plan: SearchPlan, console: Console) -> None:
+    def _keep_last(self, run: RunFolder, plan: SearchPlan, voice: Voice) -> None:
         """In place of the trials: keep the pixels of the odd image, which is the last one."""
         np.save(self._seen, plan.pixels[max(plan.pixels)][-1])
         sys.stdout.flush()
@@ -171,7 +171,7 @@ def _search(arguments: list[str], trials: Callable[..., object]) -> None:
         run(search_app, arguments)
 
 
-def _one_trial(run: RunFolder, plan: SearchPlan, console: Console) -> None:
+def _one_trial(run: RunFolder, plan: SearchPlan, voice: Voice) -> None:
     """One trial as a worker runs it, and the winner."""
     config = TrialConfig(
         backbone="squeezenet1_1", cut="features", head="logistic", C=0.01, image_size=_SIZE

@@ -1,13 +1,14 @@
 """`cxr-search`: find the configuration with the best F1, and keep everything in a run folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from search.options import RUN, SPACE, SearchOptions
+from search.options import OUTPUT, RUN, SPACE, SearchOptions
 from trainable.commands.door import new_app, sentences
+from trainable.errors import InputError
 
 app = new_app("cxr-search")
 console = Console()
@@ -20,6 +21,9 @@ def search(
     out: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
     resume: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
     print_space: Annotated[bool, Parameter(group=SPACE)] = False,
+    quiet: Annotated[bool, Parameter(group=OUTPUT)] = False,
+    verbose: Annotated[bool, Parameter(group=OUTPUT)] = False,
+    json: Annotated[bool, Parameter(group=OUTPUT)] = False,
 ) -> int:
     """Find the configuration with the best F1 on labelled chest X-rays.
 
@@ -28,12 +32,17 @@ def search(
         out: Run folder to make; runs/NAME, after the data, if not given.
         resume: Run folder to continue; --trials and --time-budget may be larger.
         print_space: Print the default search space and exit; --space reads such a file.
+        quiet: Print the winner alone, and what went wrong.
+        verbose: Print every metric and setting of each trial when it ends.
+        json: End with one line of JSON: the run folder, why it ended, the winner.
     """
     if print_space:
         from search.space.files import default_text
 
         console.out(default_text(), end="", highlight=False)
         return 0
+    if quiet and verbose:
+        raise InputError("--quiet and --verbose exclude each other: drop one of them")
     asked = options or SearchOptions()
     # Ray and PyTorch take seconds to import: not before the command line is known to be right
     from search.tune.cluster import cluster
@@ -41,5 +50,10 @@ def search(
     where = asked.compute
     with cluster(where.address, where.without_token) as wait_for_cluster, sentences():
         from search.launch import launch
+        from search.report.voice import Voice
 
-        return launch(asked, out, resume, console, wait_for_cluster)
+        amount: Literal["quiet", "verbose", "normal"] = (
+            "quiet" if quiet else "verbose" if verbose else "normal"
+        )
+        voice = Voice(console, amount, as_json=json)
+        return launch(asked, out, resume, voice, wait_for_cluster)

@@ -1,12 +1,9 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-
-from rich.console import Console
 
 from search import demo
 from search.begin import begin
@@ -20,6 +17,8 @@ from search.report.experiments import describe_experiments
 from search.report.failures import describe_failures, mostly_failed
 from search.report.plan import plan_lines
 from search.report.run_result import RunResult
+from search.report.summary import summarize
+from search.report.voice import Voice
 from search.report.winner import describe_test, describe_winner
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
@@ -40,7 +39,7 @@ def launch(
     asked: SearchOptions,
     out: Path | None,
     resume: Path | None,
-    console: Console,
+    voice: Voice,
     wait_for_cluster: Callable[[], None],
 ) -> int:
     """Run or resume a search on the cluster that is being started or joined.
@@ -55,25 +54,27 @@ def launch(
         KeyboardInterrupt: At a stop signal before the run folder is written or opened.
     """
     with stop_signals.held():
-        with console.status("reading images and weights, starting Ray"):
+        with voice.console.status("reading images and weights, starting Ray"):
             if resume is None:
                 run, plan = begin(asked, out, wait_for_cluster)
             else:
                 run, plan = resume_run(asked, out, resume, wait_for_cluster)
         for line in (*plan_lines(plan), f"run folder: {run.path}"):
-            console.print(line, highlight=False, soft_wrap=True)
+            voice.say(line)
         try:
             with writing(run.path, "--out"):
-                why_ended = _run(run, plan, console)
-                is_sound = _conclude(run, plan, why_ended, console)
+                why_ended = _run(run, plan, voice)
+                is_sound = _conclude(run, plan, why_ended, voice)
         except DiskError as error:
             raise DiskError(f"{error}. Then go on with: cxr-search --resume {run.path}") from error
+    status = int(not is_sound or why_ended in ("error", "machine"))
     if stop_signals.received:
-        return stop_signals.status
-    return int(not is_sound or why_ended in ("error", "machine"))
+        status = stop_signals.status
+    voice.conclude(summarize(run.path, run.log.table(), why_ended, status))
+    return status
 
 
-def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
+def _run(run: RunFolder, plan: SearchPlan, voice: Voice) -> Ended:
     """Run the trials that are missing, and return why they ended."""
     compute, budget = plan.options.compute, plan.options.run.time_budget
     resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
@@ -83,13 +84,13 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
     reconcile(run, study)
     if not has_gpu:
         stages = space.describe("unfreeze")
-        console.print(f"no GPU: trials run on CPUs; stages trained: {stages}", highlight=False)
+        voice.say(f"no GPU: trials run on CPUs; stages trained: {stages}")
     elif resources.gpus > 1 and "none" in space.values("unfreeze"):
-        console.print(
+        voice.say(
             f"note: trials that train no stage use one of their {resources.gpus:g} GPUs; "
-            "leave them out with --unfreeze one,two,all", highlight=False,
-        )  # fmt: skip
-    console.print()
+            "leave them out with --unfreeze one,two,all"
+        )
+    voice.say()
     capacity = Capacity(resources, plan.options.advanced.max_concurrent)
     shipment: Shipment | None = None
     began, before = time.monotonic(), -1
@@ -101,7 +102,8 @@ def _run(run: RunFolder, plan: SearchPlan, console: Console) -> Ended:
         search = StudySearch(space, run, plan.task.seed, capacity)
         if compute.address and shipment is None:
             shipment = ship(plan.task, plan.pixels)
-        display = Progress(SearchDisplay(run, plan.num_trials, console))
+        ends_at = None if left is None else time.monotonic() + left.total_seconds()
+        display = Progress(SearchDisplay(run, plan, voice, ends_at))
         missing = plan.num_trials - before
         timeout = plan.options.run.trial_timeout
         why_ended = run_trials(
@@ -127,40 +129,43 @@ def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterato
         yield f"  cxr-search --resume {run.path}"
 
 
-def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, console: Console) -> bool:
+def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) -> bool:
     """Choose the winner and report it; whether there is one, and most trials worked."""
     winner = write_winner(run, plan)
     trials = run.log.table()
     ended = run.log.num_ended()
-    say = functools.partial(console.print, highlight=False, soft_wrap=True, markup=False)
     for line in _describe_end(run, plan, why_ended):
-        say(line)
+        voice.announce(line)
     if winner is None:
-        say("no trial completed, so there is no winner")
+        voice.announce("no trial completed, so there is no winner")
         return False
-    say()
+    voice.say()
     rows = plan.space.experiments.rows
     if rows:
         for line in describe_experiments(run, plan):
-            say(line)
+            voice.say(line)
     else:
-        console.print(best_table(trials))
+        voice.show(best_table(trials))
         encoders = by_encoder(RunResult(run, plan.options, plan.cohort, winner, trials))
         if len(encoders) > 1:
-            say("\nbest trial of each encoder (tied: with the best); costs of all its trials:")
-            console.print(encoder_table(encoders))
-    say()
-    for line in describe_winner(winner, trials, is_sampled=not rows):
-        say(line)
+            voice.say()
+            voice.say("best trial of each encoder (tied: with the best); costs of all its trials:")
+            voice.show(encoder_table(encoders))
+    voice.say()
+    first, *others = describe_winner(winner, trials, is_sampled=not rows)
+    voice.announce(first)
+    for line in others:
+        voice.say(line)
     # test rows are looked at once, when there is no more to choose
     if ended >= plan.num_trials and len(rows_of(plan.cohort, "test")):
         for line in _evaluate(run, plan, winner):
-            say(line)
+            voice.say(line)
     if plan.options.data.data == DEMO:
-        say(demo.describe_best_possible(run.path))
+        voice.say(demo.describe_best_possible(run.path))
     new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
-    say(f"\npredict with: cxr-predict {run.path} --images {new}")
-    say(f"all results in one page: cxr-report {run.path}")
+    voice.say()
+    voice.say(f"predict with: cxr-predict {run.path} --images {new}")
+    voice.say(f"all results in one page: cxr-report {run.path}")
     return not mostly_failed(trials)
 
 

@@ -28,9 +28,11 @@ PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
 
 DEMO = Path("demo")
 
-IMAGES, SPACE, SCORING, COMPUTE, RUN, ADVANCED = (
+IMAGES, SPACE, SCORING, COMPUTE, RUN, OUTPUT, ADVANCED = (
     Group(title, sort_key=place)
-    for place, title in enumerate(("Images", "Space", "Scoring", "Compute", "Run", "Advanced"))
+    for place, title in enumerate(
+        ("Images", "Space", "Scoring", "Compute", "Run", "Output", "Advanced")
+    )
 )
 """Panels of the help screen, in their order."""
 

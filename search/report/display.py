@@ -1,19 +1,23 @@
-"""What a person sees while a search runs: a bar, the best so far, and a short table."""
+"""What a person sees while a search runs: how far it is, the best so far, and a short table."""
 
 import time
 from typing import Any
 
 import pandas as pd
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from search.prepare import SearchPlan
 from search.report.best_trials import PASSES, SECONDS, TIED
+from search.report.live import BestSoFar, Pace, describe_states
+from search.report.voice import Voice
 from search.run_folder import RunFolder
 from search.trial_log import complete_best_first
 from trainable.backbones.encoders import short_name
+from trainable.config import TrialConfig
 from trainable.places import trial_name
 
 _ROWS = 5
@@ -24,11 +28,15 @@ _REFRESH_SHARE = 0.1  # of the time: reading a ledger of thousands of rows takes
 class SearchDisplay:
     """A live view on a terminal; elsewhere a line for each trial as it ends."""
 
-    def __init__(self, run: RunFolder, num_trials: int, console: Console) -> None:
-        """Show progress towards `num_trials` ended trials of `run`."""
+    def __init__(
+        self, run: RunFolder, plan: SearchPlan, voice: Voice, ends_at: float | None
+    ) -> None:
+        """Show progress towards the trials of `plan`, whose time is over at `ends_at`."""
         self._log = run.log
-        self._num_trials = num_trials
-        self._console = console
+        self._num_trials = plan.num_trials
+        self._voice = voice
+        self._best = BestSoFar(plan, run.log)
+        self._pace = Pace(run.log.num_ended(), plan.num_trials, ends_at)
         self._live: Live | None = None
         self._progress: Progress | None = None
         self._num_shown = 0
@@ -37,14 +45,15 @@ class SearchDisplay:
     def begin(self) -> None:
         """Begin the view."""
         self._num_shown = len(self._log.table())
-        if not self._console.is_terminal:
+        console = self._voice.console
+        if not console.is_terminal:
             return
         self._progress = Progress(
-            TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=self._console,
+            TextColumn("trials"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"), console=console,
         )  # fmt: skip
-        self._progress.add_task("trials", total=self._num_trials)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._progress.add_task("trials", total=self._num_trials, left="")
+        self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
         self._refresh(0)
 
@@ -58,7 +67,7 @@ class SearchDisplay:
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._voice.say(line)
 
     def end(self) -> None:
         """Show the last trials and end the view."""
@@ -68,15 +77,18 @@ class SearchDisplay:
 
     def _refresh(self, num_running: int) -> None:
         trials = self._log.table()
-        if self._live and self._progress:
-            self._progress.update(self._progress.task_ids[0], completed=self._log.num_ended())
-            running = Text(f"{num_running} running", style="dim")
-            parts: list[RenderableType] = [self._progress, running, best_table(trials)]
-            self._live.update(Group(*parts), refresh=True)
-            return
-        for row in trials.iloc[self._num_shown :].itertuples():
-            self.say(trial_line(row))
+        if not self._live or self._voice.is_verbose:
+            for row in trials.iloc[self._num_shown :].itertuples():
+                self.say(trial_line(row, verbose=self._voice.is_verbose))
         self._num_shown = len(trials)
+        if self._live and self._progress:
+            num_ended = self._log.num_ended()
+            [task] = self._progress.task_ids
+            self._progress.update(task, completed=num_ended, left=self._pace.describe(num_ended))
+            states = Text(describe_states(trials, num_running), style="dim")
+            best = Text(self._best.describe(trials))
+            parts: list[RenderableType] = [self._progress, states, best, best_table(trials)]
+            self._live.update(Group(*parts), refresh=True)
 
 
 def describe(row: Any) -> str:
@@ -87,12 +99,27 @@ def describe(row: Any) -> str:
     return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}"
 
 
-def trial_line(row: Any) -> str:
+def trial_line(row: Any, *, verbose: bool = False) -> str:
     """One ended trial in a line."""
     if row.state == "complete":
-        return f"trial {row.number:3d}  F1 {row.f1:.3f}  {row.seconds:6.1f} s  {describe(row)}"
+        more = f"; {_all_of(row)}" if verbose else ""
+        return (
+            f"trial {row.number:3d}  F1 {row.f1:.3f}  {row.seconds:6.1f} s  {describe(row)}{more}"
+        )
     trace = f" (see errors/{trial_name(row.number)}.txt)" if row.state == "failed" else ""
     return f"trial {row.number:3d}  {row.state}: {row.error}{trace}"
+
+
+def _all_of(row: Any) -> str:
+    """Every metric and setting that the short line leaves out."""
+    found = row._asdict()
+    counts = " ".join(f"{name.upper()} {found[name]:.0f}" for name in ("tp", "fn", "fp", "tn"))
+    metrics = {"AUC": row.auc, "average precision": row.average_precision}
+    metrics["threshold"] = row.threshold
+    numbers = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+    shown = {"backbone", "cut", "unfreeze", "normalization"}
+    settings = (name for name in TrialConfig.model_fields if name not in shown)
+    return f"{counts}; {numbers}; {', '.join(f'{name} {found[name]}' for name in settings)}"
 
 
 def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
@@ -100,7 +127,7 @@ def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for name in ("trial", "F1", "TP", "FN", "FP", "TN"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
-    table.add_column("configuration", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("configuration", overflow="fold", ratio=1)
     row: Any
     for row in complete_best_first(trials).head(num_rows).itertuples():
         counts = [f"{count:.0f}" for count in (row.tp, row.fn, row.fp, row.tn)]
