@@ -1,11 +1,13 @@
 """Begin a search in a new run folder, or resume the one of an earlier search."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from search import demo
+from search.cost import estimate
 from search.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
 from search.prepare import SearchPlan, asked_space, prepare, prepare_again
 from search.remote import as_url, download_inputs
@@ -52,6 +54,9 @@ def begin(
                 plan = prepare(asked, demo.images(run.path))
             else:
                 plan = prepare(asked, download_inputs(data, cache))
+            # while the cluster starts
+            cost = estimate(plan.passes, plan.num_passes, plan.task)
+            plan = dataclasses.replace(plan, cost=cost)
             wait_for_cluster()
         run.write_space(dump_space(plan.space))
         run.create(plan.options, plan.cohort)

@@ -110,6 +110,8 @@ class RunOptions(_Options):
     """Number of trials to finish; 50 if not given, or every row of a fixed list."""
     time_budget: Duration = timedelta(minutes=30)
     """Longest running time, such as 90s, 30m or 1h30m; none for no limit."""
+    max_passes: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
+    """Most passes of all images through frozen networks; a space that can need more is refused."""
     trial_timeout: TrialTimeout = None
     """Longest time without a report before a trial ends; auto is 10 times the longest so far."""
 
@@ -191,7 +193,15 @@ SPACE_SETTINGS = {
 
 RESUMABLE = frozenset(
     {
-        *("trials", "time_budget", "trial_timeout", "gpus_per_trial", "cpus_per_trial", "address"),
+        *(
+            "trials",
+            "time_budget",
+            "trial_timeout",
+            "max_passes",
+            "gpus_per_trial",
+            "cpus_per_trial",
+            "address",
+        ),
         *("without_token", "max_concurrent", "cache", "cache_bytes", "prefer_simple", "team"),
         "images",
     }

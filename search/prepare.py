@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from search.cost import Cost, missing_passes, require_few_passes
 from search.earlier_run import best_configurations
 from search.options import DEMO, SearchOptions
 from search.space.files import read_space
@@ -31,6 +32,7 @@ from trainable.cohort.splits import make_folds, rows_of, split_by_shares
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems, flag
 from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.features.passes import FrozenPass
 from trainable.images.decoding import Resize
 from trainable.images.intensity import Limits
 from trainable.images.looks import looks_of_files
@@ -60,6 +62,9 @@ class SearchPlan:
         num_trials: Number of trials to finish.
         odd_images: Notes on images that stand out in the cohort, a sentence each.
         warm_start: Configurations of an earlier search to try first, the best one first.
+        passes: Forward passes through frozen networks that the space can need, and that are not
+            stored.
+        cost: What they can cost; None where nobody was to be told.
     """
 
     options: SearchOptions
@@ -70,6 +75,13 @@ class SearchPlan:
     num_trials: int
     odd_images: tuple[str, ...] = ()
     warm_start: tuple[TrialConfig, ...] = ()
+    passes: frozenset[FrozenPass] = frozenset()
+    cost: Cost | None = None
+
+    @property
+    def num_passes(self) -> int:
+        """Most passes that the search can need: no trial needs two."""
+        return min(len(self.passes), self.num_trials)
 
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
         """The part of the space that these weights allow, with a GPU or without."""
@@ -176,7 +188,15 @@ def _plan(
         objective=scoring.objective,
     )
     num_trials = options.run.trials or len(space.experiments.rows) or _NUM_TRIALS
-    return SearchPlan(options, cohort, space, pixels, task, num_trials, (*odd_images, *look_alikes))
+    # with a GPU, more stages are trained
+    largest = space.restricted_to(weights.backbones, has_gpu=True)
+    notes = (*odd_images, *look_alikes)
+    plan = SearchPlan(
+        options, cohort, space, pixels, task, num_trials, notes,
+        passes=missing_passes(largest, task),
+    )  # fmt: skip
+    require_few_passes(plan.num_passes, options, largest)
+    return plan
 
 
 def _squares(space: SearchSpace) -> list[tuple[int, Resize]]:

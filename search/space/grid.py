@@ -8,6 +8,7 @@ import optuna
 
 from search.space.experiments import Experiments
 from trainable.backbones.find import find_backbone
+from trainable.features.passes import FrozenPass
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ class Grid:
         configs = [row.config for row in self.experiments.rows]
         keep = [c.backbone for c in configs if c.cut == find_backbone(c.backbone).classifier]
         return tuple(dict.fromkeys(keep))
+
+    @property
+    def passes(self) -> frozenset[FrozenPass]:
+        """The passes through frozen stages that the rows need."""
+        configs = [row.config for row in self.experiments.rows]
+        found = (
+            FrozenPass.of((one.backbone, one.cut, one.unfreeze), one.normalization, one.square)
+            for one in configs
+        )
+        return frozenset(one for one in found if one)
 
     def values(self, setting: str) -> tuple[Any, ...]:
         """Values of a setting over all rows, each once."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 import optuna
 
 from search.space.experiments import Experiments
+from trainable.features.passes import FrozenPass
 
 
 class SearchSpace(Protocol):
@@ -29,6 +30,10 @@ class SearchSpace(Protocol):
 
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """One configuration for Optuna: `number` of the trial, and `trial`, its `TrialConfig`."""
+
+    @property
+    def passes(self) -> frozenset[FrozenPass]:
+        """The passes through frozen stages that the configurations need; `all` has no meaning."""
 
     def first_trials(self) -> list[dict[str, Any]]:
         """Optuna parameters of the trials that are queued before the first one."""

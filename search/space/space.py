@@ -1,9 +1,10 @@
 """The search space: one dimension for each setting of a trial, sampled by Optuna as it runs."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import optuna
 
@@ -16,7 +17,8 @@ from trainable.backbones.find import find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
-from trainable.images.normalization import IMAGENET_SCALE
+from trainable.features.passes import FrozenPass
+from trainable.images.normalization import IMAGENET_SCALE, NormalizationName
 from trainable.unfreeze import UNFREEZE, count_trained
 
 FROZEN, TRAINED = "frozen", "trained"
@@ -152,6 +154,27 @@ class Space:
     def backbones(self) -> tuple[str, ...]:
         """Backbones that the space names; none for all that have weights."""
         return _unless_all(ALL, self.values("backbone"))
+
+    @property
+    def passes(self) -> frozenset[FrozenPass]:
+        """The passes through frozen stages that the configurations of a restricted space need."""
+        squares = tuple(itertools.product(self.values("image_size"), self.values("resize")))
+        found = (
+            FrozenPass.of(body, cast("NormalizationName", normalization), square)
+            for body in self._bodies()
+            for normalization in _choices(self.dimensions["normalization"].of(body[0]))
+            for square in squares
+        )
+        return frozenset(one for one in found if one)
+
+    def _bodies(self) -> Iterator[tuple[str, str, int]]:
+        """Encoder, cut and number of trained stages, for all that may be sampled."""
+        words = self.values("unfreeze")
+        for encoder in self.values("backbone"):
+            for cut in map(str, _choices(self.dimensions["cut"].of(encoder))):
+                stages = len(find_backbone(encoder).stages_until(cut))
+                counts = {0} if cut == FUSED else {count_trained(word, stages) for word in words}
+                yield from ((encoder, cut, count) for count in counts)
 
     @property
     def whole_bodies(self) -> tuple[str, ...]:

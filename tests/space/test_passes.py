@@ -1,0 +1,128 @@
+"""The forward passes that a space can need: what its trials share is counted once."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from fixtures.networks import CPU, tiny_config
+
+from search.begin import begin
+from search.cost import estimate
+from search.options import SearchOptions
+from search.report.plan import plan_lines
+from search.space.files import Layer, make_space
+from search.space.grid import Grid
+from search.space.presets import preset_grid
+from search.space.space import Space
+from trainable.errors import InputError
+from trainable.features.passes import FrozenPass, time_encoder
+from trainable.store.arrays import ArrayStore
+from trainable.trial import cross_validate
+
+NAMES = ("resnet18", "densenet121")
+
+
+def space(**settings: object) -> Space:
+    found = make_space(Layer("a test's {}", {"backbone": list(NAMES), **settings}))
+    return found.restricted_to(NAMES, has_gpu=False)
+
+
+def test_frozen_bodies_need_a_pass_for_each_encoder_normalization_and_size() -> None:
+    found = space(unfreeze="none", normalization=["none", "image"], image_size=[64, 96]).passes
+    expected = itertools.product(NAMES, ("none", "image"), (64, 96))
+    assert {one[:3] for one in found} == set(expected)
+    assert len(found) == 8
+    assert all(one.pooled for one in found)
+
+
+def test_trained_stages_need_one_for_each_place_where_they_begin() -> None:
+    found = space(unfreeze=["one", "two"], normalization="none", backbone="resnet18").passes
+    assert {(one.until, one.pooled) for one in found} == {
+        *(("layer1", False), ("layer2", False), ("layer3", False)),
+    }
+    assert not space(unfreeze="all", normalization="none").passes
+
+
+def test_no_sampled_trial_needs_a_pass_that_was_not_counted() -> None:
+    searched = space(normalization=["none", "image"])
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    needed = set()
+    for _ in range(60):
+        config = searched.sample(study.ask())
+        body = (config.backbone, config.cut, config.unfreeze)
+        needed.add(FrozenPass.of(body, config.normalization, config.square))
+    assert needed - {None} <= searched.passes
+
+
+def test_rows_that_share_a_pass_need_it_once() -> None:
+    grid = preset_grid("assignment", SearchOptions.of(backbones="squeezenet1_0", weights="none"))
+    assert isinstance(grid, Grid)
+    rows = [row.config for row in grid.experiments.rows]
+    assert 0 < len(grid.passes) < len(rows)
+
+
+def test_an_image_takes_longer_the_deeper_and_larger() -> None:
+    small, large = (time_encoder("squeezenet1_1", size) for size in (192, 384))
+    times = [small[cut, True].seconds for cut in ("features.2", "features.7", "features")]
+    assert times == sorted(times)
+    assert large["features.7", False].num_bytes == 4 * small["features.7", False].num_bytes
+    assert large["features", True].num_bytes == small["features", True].num_bytes == 4 * 2 * 960
+
+
+@pytest.fixture
+def asked(xray_csv: Path, tmp_path: Path) -> Callable[..., SearchOptions]:
+    """A search of 24 images in three normalizations."""
+
+    def make(**more: object) -> SearchOptions:
+        return SearchOptions.of(
+            data=xray_csv, weights="none", backbones="squeezenet1_1", image_size=32, folds=2,
+            repeats=1, cache=tmp_path / "cache", unfreeze="none", trials=9,
+            normalizations="none,image,cohort", **more,
+        )  # fmt: skip
+
+    return make
+
+
+def ready() -> None:
+    """No cluster is waited for."""
+
+
+def test_a_space_that_needs_more_passes_than_allowed_is_refused_and_leaves_no_folder(
+    asked: Callable[..., SearchOptions], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"at most 2 passes .* \(got 3\); list fewer --backbones"):
+        begin(asked(max_passes=2), tmp_path / "run", ready)
+    assert not (tmp_path / "run").exists()
+    run, plan = begin(asked(max_passes=3), tmp_path / "run", ready)
+    run.release()
+    (line,) = [line for line in plan_lines(plan) if "passes" in line]
+    assert line.startswith("frozen networks: at most 3 passes of all 24 images, about 1 s on")
+
+
+def test_stored_features_cost_nothing_again(
+    asked: Callable[..., SearchOptions], tmp_path: Path
+) -> None:
+    run, plan = begin(asked(), tmp_path / "run", ready)
+    run.release()
+    store = ArrayStore(plan.task.cache, plan.task.cache_bytes)
+    config = tiny_config(backbone="squeezenet1_1", cut="features.7", normalization="image")
+    list(cross_validate(config.model_copy(update={"image_size": 32}), plan.task, CPU, store))
+    run, again = begin(asked(), tmp_path / "again", ready)
+    run.release()
+    assert plan.passes - again.passes == {
+        FrozenPass("squeezenet1_1", "image", 32, "stretch", "features", pooled=True)
+    }
+    assert len(again.passes) == 2
+
+
+def test_fewer_trials_than_passes_cost_their_share(
+    asked: Callable[..., SearchOptions], tmp_path: Path
+) -> None:
+    run, plan = begin(asked(), tmp_path / "run", ready)
+    run.release()
+    whole = estimate(plan.passes, 3, plan.task)
+    third = estimate(plan.passes, 1, plan.task)
+    assert whole.num_bytes == 3 * third.num_bytes == 3 * 24 * 4 * 2 * 960
+    assert estimate(frozenset(), 0, plan.task).num_bytes == 0
