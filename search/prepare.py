@@ -17,7 +17,8 @@ from search.space.files import read_space
 from search.space.presets import preset_grid, read_preset
 from search.space.protocol import SearchSpace
 from trainable.assembly import TrainingData
-from trainable.backbones.encoders import NONE
+from trainable.backbones.encoders import NONE, short_name
+from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.look_alikes import (
@@ -261,8 +262,26 @@ def _with_weights(space: SearchSpace, options: SearchOptions) -> tuple[SearchSpa
     """The space, and the weights of all that it names."""
     space.experiments.check(options.run.trials)
     weights = find_weights(options.space.weights, space.backbones, space.whole_bodies)
-    space.restricted_to(weights.backbones, has_gpu=False)
+    restricted = space.restricted_to(weights.backbones, has_gpu=False)
+    _require_sizes(weights.backbones, sorted(set(restricted.values("image_size"))))
     return space, weights
+
+
+def _require_sizes(encoders: Sequence[str], sizes: Sequence[int]) -> None:
+    """Refuse images that a network does not take in.
+
+    Raises:
+        InputError: Naming every encoder and size.
+    """
+    problems = Problems()
+    for encoder, size in itertools.product(encoders, sizes):
+        backbone = find_backbone(encoder)
+        if not backbone.takes_in(size):
+            problems.add(
+                f"{short_name(encoder)} does not take in images of {size} px; use --image-size "
+                f"{backbone.size}, the size of its own images, or leave it out of --backbones"
+            )
+    problems.raise_if_any()
 
 
 def _split(cohort: Cohort, options: SearchOptions) -> Cohort:

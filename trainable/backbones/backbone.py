@@ -203,6 +203,10 @@ class Backbone:
             model.set_submodule(path, _of_channels(first, self.channels))
         return model
 
+    def takes_in(self, size: int) -> bool:
+        """Whether the network takes in square images of this edge; torchvision's take in any."""
+        return size > 0
+
     def renamed(self, state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
         """The weights in a file under the names that the network `model` has for them.
 

@@ -10,6 +10,7 @@ import copy
 import functools
 import inspect
 import itertools
+import json
 import math
 import sys
 from collections import OrderedDict
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from trainable.backbones.backbone import Backbone, Stage
-from trainable.backbones.encoders import TIMM
+from trainable.backbones.encoders import LOCAL, TIMM
 from trainable.backbones.layout import Layout
 from trainable.images.normalization import Scale
 
@@ -58,6 +59,19 @@ class TimmBackbone(Backbone):
     def build(self) -> nn.Module:
         """The whole network, its weights random."""
         return _build(self.model, dict(self.arguments))
+
+    def takes_in(self, size: int) -> bool:
+        """Whether the network takes in square images of this edge, found without computing."""
+        with torch.device("meta"):
+            maps = torch.zeros(1, self.channels, size, size)
+            model = self.build().eval()
+        try:
+            with torch.no_grad():
+                for stage in self.stages:
+                    maps = stage.module(model)(maps)
+        except (AssertionError, RuntimeError, ValueError):  # by which networks refuse a size
+            return False
+        return True
 
     def converted(self, state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
         """The weights in a file under timm's names, by timm's own rules for this network.
@@ -146,9 +160,24 @@ def find_timm(network: str) -> TimmBackbone | None:
     """The backbone of one of timm's networks, such as `timm/resnet18`; None if it has none.
 
     Raises:
-        ValueError: If timm is not installed, or the network cannot be cut into stages.
+        ValueError: If timm is not installed, a folder holds no network, or it cannot be cut into
+            stages.
     """
-    return cut_timm(network) if _timm().is_model(network.removeprefix(TIMM)) else None
+    timm, name = _timm(), network.removeprefix(TIMM)
+    if not name.startswith(LOCAL):
+        return cut_timm(network) if timm.is_model(name) else None
+    file = Path(name.removeprefix(LOCAL), "config.json")
+    if not file.is_file():
+        raise ValueError(
+            f"{TIMM}{LOCAL} must name a folder with config.json and weights, as timm saves a "
+            f"network; not found: {file}"
+        )
+    try:
+        return cut_timm(network)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{file} must describe a network as timm writes it (timm: {error!r})"
+        ) from error
 
 
 @functools.cache
@@ -167,6 +196,7 @@ def cut_timm(network: str, **settings: Any) -> TimmBackbone:
     except RuntimeError as error:
         raise ValueError(f"{network} cannot be built or cut into stages ({error})") from error
     config: Mapping[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
+    channels, *_, size = config["input_size"]
     used = {path.partition(".")[0] for stage in stages for path in stage.modules}
     used |= set(_OF_STEM) if _STEM in stages[0].modules else set()
     beside = tuple(child for child, _ in model.named_children() if child not in used)
@@ -176,8 +206,8 @@ def cut_timm(network: str, **settings: Any) -> TimmBackbone:
         stages,
         beside[-1] if beside else "",
         layout=layout,
-        own=Scale(tuple(config["mean"]), tuple(config["std"])),
-        size=config["input_size"][-1],
+        own=Scale(tuple(config["mean"])[:channels], tuple(config["std"])[:channels]),
+        size=size,
         licence=str(config.get("license") or "unknown"),
         model=network,
         arguments=tuple(arguments.items()),

@@ -17,6 +17,7 @@ from trainable.backbones.encoders import (
     CHEXNET,
     CHEXNET_NETWORK,
     IMAGENET,
+    LOCAL,
     NONE,
     TIMM,
     network_of,
@@ -30,6 +31,7 @@ from trainable.errors import InputError, Problems, listing
 from trainable.files import hash_file
 
 _RANDOM_SEED = 20201
+_TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 _TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
 
 
@@ -65,7 +67,8 @@ class Weights:
         if start.startswith(CHEXNET):
             return chexnet.LICENCE
         backbone = find_backbone(name)
-        return backbone.licence if start == IMAGENET else backbone.file_licence
+        is_published = start == IMAGENET or start.startswith(LOCAL)
+        return backbone.licence if is_published else backbone.file_licence
 
     def build(self, name: str, cut: str | None = None) -> nn.Module:
         """The whole torchvision network with these weights in a body until `cut`.
@@ -134,6 +137,8 @@ def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
         return Weights(NONE, names, fingerprints=dict.fromkeys(names, random))
     if start.startswith(CHEXNET):
         return _find_chexnet(Path(start.removeprefix(CHEXNET)).expanduser().resolve(), wanted)
+    if start.startswith(LOCAL):
+        return _find_local(start, wanted, whole)
     path = Path(start).expanduser().resolve()
     if all(own_start(name) is None for name in wanted) or path.is_dir():
         return _find_folder(path, wanted, whole)
@@ -253,6 +258,22 @@ def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> W
             f"name them for example squeezenet1_0.pth. The names: {', '.join(BACKBONES)}"
         )
     return _checked(str(folder), found, whole, problems)
+
+
+def _find_local(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
+    """The weights beside the config.json of a network that timm has saved."""
+    folder, problems = Path(start.removeprefix(LOCAL)).expanduser().resolve(), Problems()
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
+    # timm writes the same weights as both
+    named = [path for path in files if path.name in _TIMM_FILES]
+    found = named[:1] or files
+    if len(found) != 1:
+        problems.add(
+            f"{TIMM}{LOCAL} must name a folder with model.safetensors, or one other file of "
+            f"weights; {folder} has {listing(found) or 'none'}"
+        )
+    problems.raise_if_any()
+    return _checked(start, dict.fromkeys(wanted, found[0]), whole, problems)
 
 
 def _checked(

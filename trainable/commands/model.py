@@ -50,8 +50,12 @@ def show(
         print(summary.backbone_table().to_string(index=False))
         return
     network = summary.chosen_network(backbone, cut, unfreeze, head, head_layers)
-    channels = find_backbone(backbone).channels
-    print(summary.layer_table(network, image_size, channels).to_string(index=False))
+    found = find_backbone(backbone)
+    if not found.takes_in(image_size):
+        raise InputError(
+            f"{backbone} does not take in images of {image_size} px; use --image-size {found.size}"
+        )
+    print(summary.layer_table(network, image_size, found.channels).to_string(index=False))
     count = count_parameters(network)
     print(f"\ntotal parameters  {count.total:>12,}")
     print(f"trainable         {count.trainable:>12,}")
