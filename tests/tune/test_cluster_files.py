@@ -1,7 +1,10 @@
 """The files that launch a search on a cluster say what Ray, KubeRay, Slurm and cxr-search take."""
 
+import json
+import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +97,36 @@ def test_the_ray_job_has_the_fields_that_kuberay_documents() -> None:
         [container] = group["template"]["spec"]["containers"]
         claimed = {volume["name"] for volume in group["template"]["spec"].get("volumes", ())}
         assert {mount["name"] for mount in container.get("volumeMounts", ())} == claimed
-    installed = (DOCS / "Dockerfile").read_text()
+    installed = (ROOT / "Dockerfile").read_text()
     assert f'"ray=={cluster["rayVersion"]}"' in installed
 
 
+def test_the_image_has_what_the_package_is_made_of_and_its_commands() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert copied == ["pyproject.toml", "README.md", "search", "trainable", "analysis"]
+    assert set(packages) <= set(copied)
+    kept = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"
+    }
+    assert kept == set(copied)
+    [extras] = re.findall(r"\.\[([a-z,]+)\]", "\n".join(lines))
+    assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
+    default = next(line for line in lines if line.startswith("CMD "))
+    assert json.loads(default.removeprefix("CMD "))[0] in project["project"]["scripts"]
+
+
+@pytest.mark.parametrize(
+    ("given", "begins"),
+    [
+        ({}, ["uv", "run", "--no-sync"]),
+        ({"CXR": "apptainer exec cxr.sif"}, ["apptainer", "exec", "cxr.sif"]),
+    ],
+)
 def test_the_slurm_script_starts_ray_on_every_node_and_the_search_on_the_first(
-    tmp_path: Path,
+    tmp_path: Path, given: dict[str, str], begins: list[str]
 ) -> None:
     stand_ins = {
         "scontrol": 'test "$3" = "node[1-4]" && printf "node1\\nnode2\\nnode3\\nnode4\\n"',
@@ -112,13 +139,14 @@ def test_the_slurm_script_starts_ray_on_every_node_and_the_search_on_the_first(
     done = subprocess.run(
         ["bash", DOCS / "slurm.sh"],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_CPUS_PER_TASK": "32", **slurm}
-        | {"SLURM_GPUS_ON_NODE": "4", "HOME": "/home/me"},
+        | {"SLURM_GPUS_ON_NODE": "4", "HOME": "/home/me"}
+        | given,
         capture_output=True,
         text=True,
         check=True,
     )
     *command, token_length, mode = done.stdout.split("\n")[:-1]
-    assert command[:5] == ["uv", "run", "--no-sync", "ray", "symmetric-run"]
+    assert command[:5] == [*begins, "ray", "symmetric-run"]
     assert (token_length, mode) == ("64", "token")
     split = command.index("--")
     options = command[5:split]
