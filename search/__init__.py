@@ -1,6 +1,15 @@
-"""Find the best trial: Optuna proposes, Ray Tune runs, and a run folder keeps all of it."""
+"""Find the best trial: Optuna proposes, Ray Tune runs, and a run folder keeps all of it.
+
+From Python: `run_search` runs a search, `read_run` reads one, both give a `SearchResult`.
+"""
 
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.api import SearchResult, read_run, run_search
+
+__all__ = ["SearchResult", "read_run", "run_search"]
 
 # Ray reads some of these when it is imported, so they are set before; what a user has set stays.
 ENVIRONMENT = {
@@ -32,3 +41,12 @@ ENVIRONMENT = {
 }
 for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what Python users want once they ask for it: a command must not wait for it."""
+    if name in __all__:
+        from search import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

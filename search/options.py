@@ -155,6 +155,11 @@ class SearchOptions(_Options):
             groups[_GROUP_OF[name]][name] = value
         return cls.model_validate({name: group for name, group in groups.items() if group})
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The name of every option."""
+        return tuple(_GROUP_OF)
+
     @property
     def given(self) -> dict[str, Any]:
         """Value of each option that was given, by its name."""

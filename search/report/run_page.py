@@ -2,20 +2,17 @@
 
 import shlex
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 
-from search.option_types import duration_text
-from search.options import SearchOptions
+from search.command_line import command_line
 from search.report.best_trials import by_body, by_encoder
 from search.report.checklist_facts import checklist_facts
 from search.report.checklists import checklist_markdown
 from search.report.run_result import RunResult
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
-from trainable.errors import flag
 from trainable.report.covariates import covariates_section
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
@@ -65,7 +62,7 @@ def _sections(result: RunResult) -> Iterator[Section]:
         "To repeat this search",
         ["One trial at a time (--max-concurrent 1) gives the same search again."],
         tables=[_environment(result)],
-        listing=command(result.options),
+        listing=shlex.join(command_line(result.options)),
     )
     yield Section(
         "For the paper",
@@ -168,22 +165,3 @@ def _environment(result: RunResult) -> Table:
         "cohort (SHA-256)": result.cohort.digest,
     }
     return Table(pd.DataFrame({"what": list(facts), "value": [str(one) for one in facts.values()]}))
-
-
-def command(options: SearchOptions) -> str:
-    """The command line that asks for the same search."""
-    words, unchanged = ["cxr-search"], SearchOptions()
-    for name, value in options.given.items():
-        if value == unchanged.value(name):
-            continue
-        if value is True:
-            words.append(flag(name))
-        else:
-            words += [flag(name), _value_text(value)]
-    return shlex.join(words)
-
-
-def _value_text(value: object) -> str:
-    if isinstance(value, timedelta):
-        return duration_text(value)
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,7 +1,6 @@
 """The page of a run: what it counts, what it escapes, and the command that it names."""
 
 import re
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +9,9 @@ import pandas as pd
 import pytest
 from cyclopts import Parameter
 
+from search.command_line import command_line
 from search.options import SearchOptions
 from search.report import checklists
-from search.report.run_page import command
 from trainable.commands.door import new_app
 from trainable.evaluation.metrics import evaluate
 from trainable.report.page import Figure, Section, Slider, Table, write_page
@@ -67,7 +66,7 @@ def test_the_command_of_a_run_asks_for_the_same_search() -> None:
     def search(*, options: Annotated[SearchOptions | None, Parameter(name="*")] = None) -> None:
         found.append(options or SearchOptions())
 
-    app(shlex.split(command(options))[1:], result_action="return_value")
+    app(command_line(options)[1:], result_action="return_value")
     given = found[0].given
     assert {name: given[name] for name in options.given} == options.given
 

@@ -1,0 +1,77 @@
+"""Score images from Python or a notebook: `from analysis import load_model`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.export.folder import is_export, read_export
+from analysis.model_file import FinalModel
+from analysis.new_images import find_new_images
+from analysis.predict import score, write_predictions_table
+from analysis.retrain import Retraining
+from analysis.shared_stages import share_stages
+from trainable.cohort.cohort import Cohort
+from trainable.defaults import CACHE, CACHE_BYTES, NUM_SEEDS
+from trainable.store.arrays import ArrayStore
+from trainable.winner import Winner, read_winner
+
+
+@dataclass(frozen=True)
+class Team:
+    """The trained team of a search.
+
+    Attributes:
+        winner: What the search chose, and what it is worth.
+        classes: What the user calls the negative and the positive class.
+        models: The members; the score is the mean of theirs.
+    """
+
+    winner: Winner
+    classes: tuple[str, str]
+    models: tuple[FinalModel, ...]
+    _cohort: Cohort
+    _store: ArrayStore
+
+    @property
+    def threshold(self) -> float:
+        """A score of at least this is predicted positive."""
+        return self.winner.threshold
+
+    def predict(self, images: Path | str) -> pd.DataFrame:
+        """Score the images of a folder, or those that a table lists.
+
+        Returns:
+            A row per image: `image` (or `exam`), `score` (0 to 1) and `prediction`, one of
+            `classes`.
+
+        Raises:
+            InputError: Naming every image that is missing or cannot be read.
+        """
+        new = find_new_images(Path(images).expanduser(), None, self._cohort)
+        scores = score(self.models, new, self._store)
+        return write_predictions_table(new, scores, self.threshold, self.classes)[1]
+
+
+def load_model(folder: Path | str, *, seeds: int = NUM_SEEDS, cache: Path | str = CACHE) -> Team:
+    """Read the team of a run folder, or of a folder of `cxr-export`.
+
+    Args:
+        folder: The folder. The team of a run is trained now, if `cxr-predict` or `cxr-export` has
+            not done so.
+        seeds: Number of networks per member; an exported team has its own.
+        cache: Folder of decoded images.
+
+    Raises:
+        InputError: If the folder holds no team, or the labelled images to train it are missing.
+    """
+    path = Path(folder).expanduser().resolve()
+    store = ArrayStore(Path(cache).expanduser().resolve(), CACHE_BYTES)
+    if is_export(path):
+        winner, cohort, models = read_export(path)
+    else:
+        winner, cohort = read_winner(path), Cohort.load(path)
+        retraining = Retraining(path, winner, cohort, seeds, store)
+        models = [retraining.model(member, lambda *_: None) for member in winner.members]
+    share_stages(models)
+    return Team(winner, cohort.classes, tuple(models), cohort, store)
