@@ -1,0 +1,30 @@
+"""`benchmarks.gpu` runs small on a CPU, so that it is whole when a GPU is at hand."""
+
+import json
+import sys
+
+import pytest
+
+from benchmarks.gpu import main
+from benchmarks.gpu_checks import Line
+
+
+@pytest.mark.timeout(240)
+def test_all_parts_run_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks.gpu", "--device", "cpu"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    *_, last = capsys.readouterr().out.splitlines()
+    summary = json.loads(last)
+    assert summary["wrong"] == []
+    assert ended.value.code == 0
+    parts = {line["part"] for line in summary["lines"]}
+    assert parts == {"peak", "features", "head", "precision", "training", "sharing"}
+
+
+def test_a_figure_keeps_its_limits() -> None:
+    assert Line("part", "what", 0.9, "of all", most=1).holds
+    assert not Line("part", "what", 1.1, "of all", most=1).holds
+    assert not Line("part", "what", 0.9, "of all", least=0.95).holds
