@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from search.report.run_result import RunResult
-from trainable.backbones.encoders import short_network, start_name
+from trainable.backbones.encoders import short_name, short_network, start_name
 from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
 from trainable.evaluation.intervals import f1_interval
 
-TIED = "tied with the best"
-PASSES = "images passed"
-SECONDS = "CPU seconds"
+TIED = "tied"
+PASSES = "passed"
+SECONDS = "CPU s"
 
 
 def by_encoder(result: RunResult) -> pd.DataFrame:
@@ -37,7 +37,8 @@ def by_encoder(result: RunResult) -> pd.DataFrame:
 
 def by_body(result: RunResult) -> pd.DataFrame:
     """One row per encoder and cut with a complete trial, the best first."""
-    return best_of_each(result, ["backbone", "cut"]).drop(columns="weights")
+    best = best_of_each(result, ["backbone", "cut"]).drop(columns="weights")
+    return best.assign(backbone=best["backbone"].map(short_name))
 
 
 def best_of_each(result: RunResult, settings: Sequence[str]) -> pd.DataFrame:

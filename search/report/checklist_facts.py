@@ -1,13 +1,16 @@
 """What a run knows of the items of reporting guidelines."""
 
 from search.report.run_result import RunResult
+from trainable.backbones.encoders import short_name
 
 
 def checklist_facts(result: RunResult) -> dict[str, object]:
     """Values of the names in braces of `checklists.yaml`."""
     winner, cohort, found = result.winner, result.cohort, result.winner.out_of_fold
     scoring = result.options.scoring
-    bodies = dict.fromkeys(f"{one.config.backbone} to {one.config.cut}" for one in winner.members)
+    bodies = dict.fromkeys(
+        f"{short_name(one.config.backbone)} to {one.config.cut}" for one in winner.members
+    )
     sizes = sorted({member.config.image_size for member in winner.members})
     partition = (
         f"{scoring.folds} folds, stratified, drawn {scoring.repeats} times (seed {winner.seed})."

@@ -13,6 +13,7 @@ from search.report.checklists import checklist_markdown
 from search.report.run_result import RunResult
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
+from trainable.backbones.encoders import short_name
 from trainable.report.covariates import covariates_section
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
@@ -83,22 +84,23 @@ def _team(result: RunResult) -> Table:
     """The trials whose mean score predicts."""
     members = [member.trial for member in result.winner.members]
     trials = result.trials.set_index("number").loc[members].reset_index()
+    trials["backbone"] = trials["backbone"].map(short_name)
     shown = trials[["number", "backbone", "cut", "head", "normalization", "f1", "auc"]]
     names = {"number": "trial", "f1": "F1 alone", "auc": "AUC alone"}
     return Table(shown.rename(columns=names), "The trials whose mean score predicts.")
 
 
 _CHOSEN = (
-    "These F1s are of chosen trials, so they are too high; the corrected F1 of the winner is at "
-    "the top of the page."
+    "Tied: statistically, with the best trial. These F1s are of chosen trials, so they are too "
+    "high; the corrected F1 of the winner is at the top of the page."
 )
 
 
 def _by_encoder(result: RunResult) -> Table:
     caption = (
         f"The best trial of each encoder, out of fold. {_CHOSEN} The last two columns are of all "
-        "trials of the encoder: images that went through its frozen body, where they were not "
-        "stored, and time of the trials times CPUs per trial."
+        "trials of the encoder: images that passed through its frozen body, as far as they were "
+        "not stored, and time of the trials times CPUs per trial."
     )
     return Table(by_encoder(result), caption)
 
@@ -124,6 +126,7 @@ def _unfinished(result: RunResult) -> Iterator[Table]:
     rows = result.trials[~result.trials["state"].isin(["complete", "interrupted"])]
     if len(rows):
         shown = rows[["number", "state", "backbone", "cut", "error"]].fillna("")
+        shown["backbone"] = shown["backbone"].map(short_name)
         yield Table(shown, "Trials that were stopped early, or failed.")
 
 

@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 
 from search.run_folder import RunFolder
+from search.space.space import BY_ENCODER
 from search.tune.study import importances
+from trainable.backbones.encoders import short_name
 from trainable.report.figures import MODEL, OTHER, as_svg, new_figure
 from trainable.report.page import Figure
 
 _ENOUGH = 8  # complete trials, for an importance that means anything
 _MOST_SETTINGS = 8
+_WIDEST = 28
 
 
 def study_figures(run: RunFolder, trials: pd.DataFrame) -> list[Figure]:
@@ -34,10 +37,23 @@ def _best_so_far(complete: pd.DataFrame) -> Figure:
     return Figure("Best so far", as_svg(figure, "Best so far"), caption)
 
 
+def _label(name: str) -> str:
+    """A parameter's name as a figure has room for it; some are of one encoder.
+
+    >>> _label("cut_resnet18@/weights/mine.pth").split(), _label("pool")
+    (['cut', 'of', 'resnet18@mine.pth'], 'pool')
+    """
+    setting, _, encoder = name.partition("_")
+    if not encoder or setting not in ("cut", *BY_ENCODER):
+        return name
+    shown = short_name(encoder)
+    return f"{setting} of\n{shown if len(shown) <= _WIDEST else '…' + shown[1 - _WIDEST :]}"
+
+
 def _importances(shares: dict[str, float]) -> Figure:
     figure, axes = new_figure("share of the differences between trials", "")
     names = list(shares)[:_MOST_SETTINGS][::-1]
-    bars = axes.barh(names, [shares[n] for n in names])
+    bars = axes.barh([_label(name) for name in names], [shares[name] for name in names])
     for bar in bars:
         bar.set_color(MODEL)
     axes.bar_label(bars, fmt="%.2f", padding=3)

@@ -27,7 +27,7 @@ FIRST = "first_trials"
 LOGISTIC = "logistic"
 BY_TRAINING = ("head", "learning_rate", "epochs")
 """Settings that may differ between a frozen body and one with trained stages."""
-_BY_ENCODER = ("normalization", "pool")
+BY_ENCODER = ("normalization", "pool")
 """Settings that may differ for an encoder that does not take in or give what most do."""
 _IMAGENET, _OWN = "imagenet", "own"
 _CPU_UNFREEZE = UNFREEZE[:2]
@@ -138,7 +138,7 @@ class Space:
             case, name = None, setting
             if setting == "cut":
                 case, name = chosen["backbone"], f"cut_{chosen['backbone']}"
-            elif setting in _BY_ENCODER and chosen["backbone"] in cases.named:
+            elif setting in BY_ENCODER and chosen["backbone"] in cases.named:
                 case = chosen["backbone"]
                 name = f"{setting}_{case}"
             elif setting in BY_TRAINING:
@@ -250,7 +250,7 @@ class Space:
                 ]
             )  # fmt: skip
         changed["cut"] = Cases(named=cuts)
-        changed |= {setting: self._by_encoder(setting, tuple(cuts)) for setting in _BY_ENCODER}
+        changed |= {setting: self._by_encoder(setting, tuple(cuts)) for setting in BY_ENCODER}
         changed["head"] = self._heads(changed["unfreeze"])
         return dataclasses.replace(self, dimensions=changed)
 
