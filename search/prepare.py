@@ -155,7 +155,7 @@ def _plan(
     # each node of a cluster has a home of its own
     cache = cache if cache.parts[:1] == ("~",) else cache.resolve()
     cache_bytes = options.advanced.cache_bytes
-    found = problems.attempt(lambda: _with_weights(read_space(), options))
+    found = problems.attempt(lambda: _with_weights(read_space, options))
     read = problems.attempt(read_cohort)
     if read is None:
         raise InputError(*problems.found)
@@ -258,13 +258,33 @@ def asked_space(options: SearchOptions) -> SearchSpace:
     return preset_grid(options.space.preset, options)
 
 
-def _with_weights(space: SearchSpace, options: SearchOptions) -> tuple[SearchSpace, Weights]:
-    """The space, and the weights of all that it names."""
+def _with_weights(
+    read_space: Callable[[], SearchSpace], options: SearchOptions
+) -> tuple[SearchSpace, Weights]:
+    """The space, and the weights of all that it names.
+
+    Raises:
+        InputError: Naming every problem of either.
+    """
+    problems = Problems()
+    space = problems.attempt(read_space)
+    if space is None:
+        named = [name for name in options.space.backbones if _is_known(name)]
+        problems.attempt(lambda: find_weights(options.space.weights, named) if named else None)
+        raise InputError(*problems.found)
     space.experiments.check(options.run.trials)
     weights = find_weights(options.space.weights, space.backbones, space.whole_bodies)
     restricted = space.restricted_to(weights.backbones, has_gpu=False)
     _require_sizes(weights.backbones, sorted(set(restricted.values("image_size"))))
     return space, weights
+
+
+def _is_known(encoder: str) -> bool:
+    try:
+        find_backbone(encoder)
+    except ValueError:
+        return False
+    return True
 
 
 def _require_sizes(encoders: Sequence[str], sizes: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 from trainable.backbones.encoders import full_name
 from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
-from trainable.errors import did_you_mean, explain, explain_detail
+from trainable.errors import Problems, did_you_mean, explain, explain_detail
 from trainable.unfreeze import UNFREEZE
 
 Scalar = str | int | float | bool
@@ -101,7 +101,7 @@ def read_dimension(name: str, raw: object) -> Dimension:
         raw: Value, list, or mapping with `low` and `high`.
 
     Raises:
-        ValueError: Naming the rule that is broken.
+        ValueError: Naming the rule that is broken; an InputError names several.
     """
     if isinstance(raw, Mapping):
         return _range(name, raw)
@@ -109,13 +109,25 @@ def read_dimension(name: str, raw: object) -> Dimension:
         return Choices((_value(name, raw),), fixed=True)
     if not raw:
         raise ValueError("a list must name at least one value")
-    values = tuple(_value(name, one) for one in raw)
+    values = _values(name, raw)
     word = AUTO if name in ("unfreeze", "epochs") else ALL
     if len(values) > 1 and word in values and name in ("backbone", "cut", "unfreeze", "epochs"):
         raise ValueError(f"{word!r} must stand alone (got {list(values)})")
     if len(set(values)) < len(values):
         raise ValueError(f"a list must name a value once (got {list(values)})")
     return Choices(values)
+
+
+def _values(name: str, raw: Sequence[object]) -> tuple[Scalar, ...]:
+    """The values of a list; what is wrong with each of them is said at once."""
+    values, problems = [], Problems()
+    for one in raw:
+        try:
+            values.append(_value(name, one))
+        except ValueError as error:
+            problems.add(str(error))
+    problems.raise_if_any()
+    return tuple(values)
 
 
 def _range(name: str, raw: Mapping[Any, Any]) -> Range:

@@ -204,6 +204,8 @@ def _case_name(setting: str, case: str) -> str:
 def _read_dimension(setting: str, raw: Any, where: str) -> Dimension:
     try:
         return read_dimension(setting, raw)
+    except InputError as error:
+        raise InputError(*(f"{where}: {problem}" for problem in error.problems)) from None
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
 

@@ -206,8 +206,9 @@ def test_the_resnet_of_torchxrayvision_lies_in_its_model() -> None:
 
 
 def test_files_of_other_encoders_are_refused_together(
-    tmp_path: Path, xrv_state: dict[str, Tensor]
+    tmp_path: Path, xrv_state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     pytest.importorskip("timm")
     grey = save_state(tmp_path, "xrv.pth", xrv_state)
     broken = {**xrv_state, "features.conv0.weight": xrv_state["features.conv0.weight"] * torch.nan}
@@ -221,6 +222,7 @@ def test_files_of_other_encoders_are_refused_together(
         f"chexnet@{grey}": "must hold a checkpoint with a state_dict",
         "rad-dino": "give the file as rad-dino@FILE",
         f"{XRV}@{tmp_path / 'nowhere.pth'}": "not found",
+        "timm/resnet10t.c3_in1k": "which could not be downloaded",
     }
     with pytest.raises(InputError) as caught:
         find_weights("imagenet", list(wanted))

@@ -132,3 +132,16 @@ def test_the_plan_names_a_column_that_predicts_the_label(xray_csv: Path, tmp_pat
     assert len(said) == 1
     assert said[0].startswith("note: view alone has an AUC of 1.00")
     assert list(Cohort.load(folder.path).covariates) == ["sex", "view"]
+
+
+def test_unknown_names_and_wrong_files_are_told_at_once(xray_csv: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("no weights")
+    names = ["resnet81", "raddino", f"resnet18@{tmp_path / 'text.pth'}", "xrv/resnet50-res512-all"]
+    asked = SearchOptions.of(data=xray_csv, backbones=names, folds=4, cache=tmp_path / "cache")
+    with pytest.raises(InputError) as caught:
+        begin(asked, tmp_path / "run", ready)
+    found = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == len(names)
+    for words in ("'resnet18'?", "'rad-dino'?", "text.pth cannot be read", "-all@FILE"):
+        assert words in found
+    assert not (tmp_path / "run").exists()

@@ -155,12 +155,12 @@ def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
 def _find_pretrained(names: Sequence[str], whole: Sequence[str]) -> Weights:
     """The weights that a network's library publishes for it."""
     problems = Problems()
+    published = [name for name in names if not find_backbone(name).recipe]
     for name in names:
-        if find_backbone(name).recipe:
+        if name not in published:
             problems.add(f"{name} has no weights that are downloaded: give the file as {name}@FILE")
-    problems.raise_if_any()
-    of_timm = [name for name in names if name.startswith(TIMM)]
-    others = [name for name in names if name not in of_timm]
+    of_timm = [name for name in published if name.startswith(TIMM)]
+    others = [name for name in published if name not in of_timm]
     parts = [
         problems.attempt(lambda: _find_hub(of_timm, whole)) if of_timm else None,
         problems.attempt(lambda: _find_imagenet(others)) if others else None,
