@@ -2,7 +2,7 @@
 
 Four ways of choosing among the trials of a search, each with the threshold that it finds best:
 
-- team: the mean score of the 1, 5 or 10 trials with the best objectives over all out-of-fold
+- team: the mean score of the 1, 5, 10 or 20 trials with the best objectives over all out-of-fold
   scores, corrected (`search/winner/selection.py`);
 - single: the same with the best trial alone (`--team 1`);
 - holdout: the best F1 on one hold-out, a fifth of the patients, as most tools choose;

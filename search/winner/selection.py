@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.winner.teams import Candidates, TeamChoice, best_first
+from search.winner.teams import Candidates, TeamChoice, best_first, varied_first
 from trainable.evaluation.bootstrap import LEVEL, NUM_RESAMPLES, resample_patients
 from trainable.evaluation.intervals import f1_interval
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
 from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy
 
-TEAM_SIZES = (1, 5, 10)
+TEAM_SIZES = (1, 5, 10, 20)
 """Sizes of a team to choose among."""
+
+_PER_KIND = 2
+"""Trials of one kind that a team takes before those of other kinds (docs/selection.md)."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,17 @@ def select(
     average: F1Average,
     sizes: Sequence[int] = TEAM_SIZES,
     complexity: Sequence[Any] | None = None,
+    kinds: NDArray[np.int64] | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
     objective: Objective = "f1",
 ) -> Selection:
     """Take the team of the best trials, or the simplest trial that is tied with the best one.
 
-    A team holds the trials with the best objectives. Of the sizes that are statistically tied with
-    the best size, the largest is taken: the mean of several trials hangs less on luck.
+    A team holds the trials with the best objectives, but first at most two of each kind: trials of
+    one kind are lucky on the same patients, so that a search on few patients is led to the luckiest
+    kind. Of the sizes that are statistically tied with the best size, the largest is taken: the
+    mean of several trials hangs less on luck.
 
     The corrected F1 is that of bootstrap bias corrected cross-validation (BBC-CV: Tsamardinos,
     Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
@@ -93,6 +99,8 @@ def select(
         sizes: Sizes of a team to choose among, each at least 1; of fewer trials, all are taken.
         complexity: For each trial something that sorts, the simplest first, to take the simplest
             trial that is tied with the best one, alone; None for a team.
+        kinds: (num_trials,), trials of one kind, such as a backbone and its cut, share a number;
+            None if all are different.
         num_resamples: Number of resamples.
         seed: Seed of the resamples.
         objective: What trials and teams are compared by; the reported F1s are F1s all the same.
@@ -107,7 +115,10 @@ def select(
 
     if complexity is None:
         counts = sorted({min(size, len(scores)) for size in sizes}, reverse=True)
-        ways = [(ranked[0][:, :count], ranked[1][:, :count]) for count in counts]
+        varied = (
+            ranked if kinds is None else [varied_first(one, kinds, _PER_KIND) for one in ranked]
+        )
+        ways = [(varied[0][:, :count], varied[1][:, :count]) for count in counts]
     else:
         simplest = np.array(sorted(range(len(scores)), key=lambda trial: complexity[trial]))
         alone = [_take(each.objectives, margins, simplest)[:, None] for each in (tried, drawn)]

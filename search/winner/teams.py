@@ -83,3 +83,21 @@ class Candidates:
 def best_first(objectives: NDArray[np.float64]) -> NDArray[np.int64]:
     """Trials (num_weightings, num_trials) by their objectives (num_trials, num_weightings)."""
     return np.argsort(-objectives, axis=0, kind="stable").T
+
+
+def varied_first(
+    ranked: NDArray[np.int64], kinds: NDArray[np.int64], most: int
+) -> NDArray[np.int64]:
+    """Trials in their order, but those of each kind after its first `most` come last.
+
+    Args:
+        ranked: (num_weightings, num_trials), trials in an order.
+        kinds: (num_trials,), trials of one kind share a number.
+        most: Trials of one kind that come first.
+    """
+    of_rank = kinds[ranked]
+    is_late = np.zeros(ranked.shape, bool)
+    for kind in np.unique(kinds):
+        is_kind = of_rank == kind
+        is_late |= is_kind & (is_kind.cumsum(axis=1) > most)
+    return np.take_along_axis(ranked, is_late.argsort(axis=1, kind="stable"), axis=1)

@@ -1,11 +1,12 @@
 """Choose the winner of a run, and write to `winner.json` what it is and what it is worth."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from search.prepare import SearchPlan
@@ -52,6 +53,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         task.f1_average,
         TEAM_SIZES if scoring.team is None else (scoring.team,),
         [complexity(config) for config in configs] if scoring.prefer_simple else None,
+        _kinds(configs),
         seed=task.seed,
         objective=task.objective,
     )
@@ -81,6 +83,12 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
     )
     save_winner(winner, run.path)
     return winner
+
+
+def _kinds(configs: Sequence[TrialConfig]) -> NDArray[np.int64]:
+    """Trials of one backbone and cut share a number."""
+    names = [f"{config.backbone} to {config.cut}" for config in configs]
+    return np.asarray(np.unique(names, return_inverse=True)[1], np.int64)
 
 
 def _member(row: Mapping[Any, Any], config: TrialConfig, threshold: float) -> Member:

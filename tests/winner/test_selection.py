@@ -64,7 +64,7 @@ def test_a_team_is_the_best_trials_and_takes_its_own_threshold() -> None:
 
 
 def test_a_tie_goes_to_the_larger_team_and_a_clear_lead_does_not() -> None:
-    assert len(choose(noisy([1.2] * 12), sizes=TEAM_SIZES).members) == 10
+    assert len(choose(noisy([1.2] * 24), sizes=TEAM_SIZES).members) == 20
     assert choose(noisy([4.0] + [0.0] * 11), sizes=TEAM_SIZES).members == (0,)
 
 
@@ -79,6 +79,21 @@ def test_a_team_is_better_than_its_best_trial_and_is_said_to_be() -> None:
     single, team = (search.truth.f1(one.members, one.threshold) for one in both)
     assert team > single
     assert both[1].corrected_f1 > both[0].corrected_f1
+
+
+def test_a_team_takes_two_of_each_kind_before_it_takes_more() -> None:
+    scores = noisy([2.5] * 8 + [1.0] * 4)
+    kinds = np.array([0] * 8 + [1, 1, 2, 2])
+    teams = {
+        size: select(LABELS, PATIENTS, scores, BEST, "binary", (size,), kinds=kinds,
+                     num_resamples=50).members
+        for size in (1, 6, 12)
+    }  # fmt: skip
+    assert kinds[list(teams[1])].tolist() == [0]
+    assert np.bincount(kinds[list(teams[6])]).tolist() == [2, 2, 2]
+    assert sorted(teams[12]) == list(range(12)), "of a size beyond that, more of a kind"
+    same = select(LABELS, PATIENTS, scores, BEST, "binary", (6,), num_resamples=50).members
+    assert max(same) < 8, "without kinds, the best"
 
 
 def test_of_fewer_trials_all_are_the_team() -> None:
