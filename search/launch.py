@@ -23,6 +23,7 @@ from search.report.winner import describe_test, describe_winner
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.ending import Ended
+from search.tune.loggers import check_tools
 from search.tune.progress import Progress
 from search.tune.study import StudySearch, open_study, reconcile
 from search.tune.tuner import run_trials
@@ -55,10 +56,12 @@ def launch(
     """
     with stop_signals.held():
         with voice.console.status("reading images and weights, starting Ray"):
+            check_tools(asked.tools)
             if resume is None:
                 run, plan = begin(asked, out, wait_for_cluster)
             else:
                 run, plan = resume_run(asked, out, resume, wait_for_cluster)
+                check_tools(plan.options.tools)
         for line in (*plan_lines(plan), f"run folder: {run.path}"):
             voice.say(line)
         try:
@@ -107,7 +110,16 @@ def _run(run: RunFolder, plan: SearchPlan, voice: Voice) -> Ended:
         missing = plan.num_trials - before
         timeout = plan.options.run.trial_timeout
         why_ended = run_trials(
-            run, search, plan.task, shipment, resources, missing, left, display, timeout
+            run,
+            search,
+            plan.task,
+            shipment,
+            resources,
+            missing,
+            left,
+            display,
+            timeout,
+            plan.options.tools,
         )
         reconcile(run, study)
     return why_ended
@@ -117,6 +129,9 @@ def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterato
     """What did not complete, and how to go on, a line each."""
     ended = run.log.num_ended()
     yield from describe_failures(run.log.table(), run.log.errors)
+    lost = run.log.errors / "mlflow.txt"
+    if lost.exists():
+        yield f"MLflow no longer took what it was sent, and lacks some trials; see {lost}"
     if ended < plan.num_trials:
         why = {
             "interrupt": stop_signals.name,

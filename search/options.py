@@ -116,6 +116,15 @@ class RunOptions(_Options):
     """Longest time without a report before a trial ends; auto is 10 times the longest so far."""
 
 
+class ToolOptions(_Options):
+    """Other tools that see the trials too."""
+
+    mlflow: Annotated[str | None, Parameter(metavar="URI")] = None
+    """MLflow to log the trials to, such as http://HOST:5000 or sqlite:///mlflow.db."""
+    wandb: bool = False
+    """Log the trials for Weights & Biases into the run folder, without a connection."""
+
+
 class AdvancedOptions(_Options):
     """What is rarely changed."""
 
@@ -141,6 +150,7 @@ class SearchOptions(_Options):
     scoring: Annotated[ScoringOptions, Parameter(name="*", group=SCORING)] = ScoringOptions()
     compute: Annotated[ComputeOptions, Parameter(name="*", group=COMPUTE)] = ComputeOptions()
     run: Annotated[RunOptions, Parameter(name="*", group=RUN)] = RunOptions()
+    tools: Annotated[ToolOptions, Parameter(name="*", group=OUTPUT)] = ToolOptions()
     advanced: Annotated[AdvancedOptions, Parameter(name="*", group=ADVANCED)] = AdvancedOptions()
 
     @classmethod
@@ -208,7 +218,7 @@ RESUMABLE = frozenset(
             "address",
         ),
         *("without_token", "max_concurrent", "cache", "cache_bytes", "prefer_simple", "team"),
-        "images",
+        *("images", "mlflow", "wandb"),
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""

@@ -18,7 +18,9 @@ from ray._private.state import state
 if TYPE_CHECKING:  # Optuna is slow to import, and Ray starts meanwhile
     from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
+    from optuna.trial import Trial as OptunaTrial
     from ray.tune.experiment import Trial
+    from ray.tune.search.optuna import OptunaSearch
 
 TESTED = {"ray": "2.60.0", "optuna": "5.0.0"}
 
@@ -72,6 +74,12 @@ def synced_trials(storage: "JournalStorage") -> "Mapping[int, FrozenTrial]":
 def running_actor(trial: "Trial") -> Any:
     """The Ray actor that a trial runs in; None if it runs in none."""
     return trial.temporary_state.ray_actor
+
+
+def trial_under_way(search: "OptunaSearch", trial_id: str) -> "OptunaTrial | None":
+    """Optuna's trial behind one of Ray's; None once it has ended."""
+    found: OptunaTrial | None = search._ot_trials.get(trial_id)
+    return found
 
 
 def queued_parameters(trial: "FrozenTrial") -> Mapping[str, Any]:

@@ -12,13 +12,18 @@ from ray.tune.search.optuna import OptunaSearch
 from search.run_folder import RunFolder
 from search.space.protocol import SearchSpace
 from search.space.space import Space
-from search.tune.private import queued_parameters
+from search.tune.private import queued_parameters, trial_under_way
 from search.tune.recent_trials import RecentTrials
 from search.tune.storage import open_storage
 from trainable.config import TrialConfig
 
 STUDY_NAME = "cxr"
 METRIC = "objective"
+ATTRIBUTES = {
+    **{"f1": "F1", "auc": "AUC", "average_precision": "average precision"},
+    **{count: count.upper() for count in ("tp", "fn", "fp", "tn")},
+}
+"""Metrics that the study keeps beside the objective, and what they are called there."""
 _REPEATS = "repeats"
 """Attribute of a trial that runs the parameters of another one again: the number of that one."""
 
@@ -162,4 +167,15 @@ class StudySearch(OptunaSearch):
             return
         state = self._log.states().get(number)
         told = result if state == "complete" else None
+        if told is not None:
+            self._annotate(trial_id, told)
         super().on_trial_complete(trial_id, told, state not in ("complete", "stopped"))
+
+    def _annotate(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        """Keep in the study what a person looks for beside the objective."""
+        trial = trial_under_way(self, trial_id)
+        if trial is None:
+            return
+        # undefined metrics are not in a report
+        for name in (name for name in ATTRIBUTES if name in result):
+            trial.set_user_attr(ATTRIBUTES[name], result[name])

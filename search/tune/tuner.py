@@ -4,13 +4,14 @@ import traceback
 from datetime import timedelta
 
 from ray import tune
-from ray.tune.logger import TBXLoggerCallback
 
+from search.options import ToolOptions
 from search.run_folder import RunFolder
 from search.trial_log import ENDED
 from search.tune.capacity import Resources
 from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ended, Ending
+from search.tune.loggers import loggers
 from search.tune.recorder import Recorder
 from search.tune.study import StudySearch
 from search.tune.watch import Watch
@@ -21,6 +22,7 @@ from trainable.trial import Task
 
 # how often a trial may lose its worker or node before it is held to be the cause
 _MAX_LOSSES = 3
+_NO_TOOLS = ToolOptions()
 
 
 def run_trials(
@@ -33,6 +35,7 @@ def run_trials(
     time_budget: timedelta | None,
     display: tune.Callback,
     trial_timeout: timedelta | None = None,
+    tools: ToolOptions = _NO_TOOLS,
 ) -> Ended:
     """Run `num_trials` more trials, or as many as the time budget or a stop signal leaves.
 
@@ -48,6 +51,7 @@ def run_trials(
         time_budget: Longest time for all of them.
         display: What a person sees meanwhile.
         trial_timeout: Longest time without a report; None for ten times the longest so far.
+        tools: Other tools that see the trials too.
 
     Returns:
         Why no more trials run.
@@ -73,6 +77,7 @@ def run_trials(
             scheduler=scheduler,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial_name(trial.config["number"]),
+            trial_name_creator=lambda trial: trial_name(trial.config["number"]),
         ),
         run_config=tune.RunConfig(
             name="tensorboard",
@@ -80,7 +85,7 @@ def run_trials(
             verbose=0,
             stop=ending,
             failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
-            callbacks=[watch, recorder, display, TBXLoggerCallback()],
+            callbacks=[watch, recorder, display, *loggers(tools, run)],
         ),
     )
     try:

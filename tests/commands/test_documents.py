@@ -12,7 +12,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 OF_OTHER_PROGRAMS = {"--extra", "--generate", "--logdir", "--no-deps", "--node-ip-address"}
-OF_OTHER_PROGRAMS |= {"--build-arg", "--gpus", "--nv", "--rm", "--shm-size", "--time", "--user"}
+OF_OTHER_PROGRAMS |= {
+    "--backend-store-uri",
+    "--build-arg",
+    "--gpus",
+    "--nv",
+    "--rm",
+    "--shm-size",
+    "--time",
+    "--user",
+}
 """Options of uv, Ray, TensorBoard, Docker and Apptainer."""
 
 

@@ -1,9 +1,11 @@
 """The commands as a user runs them, on real Ray: search, kill, resume, predict, evaluate."""
 
+import contextlib
 import json
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +48,8 @@ def search_options(home: Path, name: str) -> Sequence[object]:
 @pytest.fixture(scope="module")
 def finished(home: Path) -> Path:
     """A run folder of a search that ended by itself."""
-    done = run_command("search", *search_options(home, "finished"), "--trials", 6)
+    mlflow = ("--mlflow", f"sqlite:///{home / 'mlflow.db'}")
+    done = run_command("search", *search_options(home, "finished"), "--trials", 6, *mlflow)
     assert "winner: " in done.stdout
     assert not done.stderr
     return home / "finished"
@@ -68,6 +71,20 @@ def test_a_search_leaves_a_whole_run_folder(finished: Path) -> None:
     assert (first["backbone"], first["cut"], first["unfreeze"]) == ("squeezenet1_0", "features", 0)
     assert (first["learning_rate"], first["normalization"]) == (1e-3, "none")
     assert list(finished.glob("tensorboard/trial_00000/events.out.tfevents*"))
+
+
+def test_other_tools_see_the_metrics_of_each_trial(home: Path, finished: Path) -> None:
+    trials = pd.read_csv(finished / "trials.csv").set_index("number")
+    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as database:
+        names = dict(database.execute("SELECT run_uuid, name FROM runs").fetchall())
+        query = "SELECT run_uuid, value FROM latest_metrics WHERE key = 'f1'"
+        logged = {names[run]: value for run, value in database.execute(query).fetchall()}
+    assert logged == {f"trial_{number:05d}": f1 for number, f1 in trials["f1"].items()}
+    study = optuna.load_study(study_name=None, storage=open_storage(RunFolder(finished)))
+    for number, row in trials.iterrows():
+        kept = study.trials[int(str(number))].user_attrs
+        assert kept["F1"] == pytest.approx(row["f1"], abs=1e-4)
+        assert kept["TP"] == row["tp"]
 
 
 def test_the_scores_on_disk_are_those_that_the_metrics_are_of(finished: Path) -> None:

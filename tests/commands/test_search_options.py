@@ -64,7 +64,7 @@ def screen() -> str:
 
 def test_the_help_screen_has_its_panels_in_order_and_fits_80_columns(screen: str) -> None:
     titles = re.findall(r"^╭─ (\w+) ─", screen, re.MULTILINE)
-    assert titles[:6] == ["Images", "Space", "Scoring", "Compute", "Run", "Advanced"]
+    assert titles[:7] == ["Images", "Space", "Scoring", "Compute", "Run", "Output", "Advanced"]
     assert max(map(len, screen.splitlines())) <= 80
 
 

@@ -11,6 +11,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from ray._private import ray_constants, worker
 from ray._private.node import Node
 from ray._private.state import state
+from ray.tune.search.optuna import OptunaSearch
 
 from search.tune import private
 
@@ -42,6 +43,19 @@ def test_optuna_has_what_is_used_of_it(tmp_path: Path) -> None:
     assert list(trials) == [0, 1]
     assert private.queued_parameters(trials[0]) == {"x": 0.5}
     assert private.queued_parameters(trials[1]) == {}
+
+
+def test_ray_s_searcher_has_the_trials_of_optuna(tmp_path: Path) -> None:
+    search = OptunaSearch(_space, metric="x", mode="max")
+    search.suggest("a")
+    found = private.trial_under_way(search, "a")
+    assert found is not None
+    assert found.number == 0
+    assert private.trial_under_way(search, "b") is None
+
+
+def _space(trial: optuna.Trial) -> None:
+    trial.suggest_float("x", 0, 1)
 
 
 def test_a_lock_that_a_kill_left_is_where_optuna_looks_for_it(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""A tool that a search cannot log to is refused before anything is read."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+from search.options import ToolOptions
+from search.run_folder import RunFolder
+from search.tune.loggers import _Mlflow, check_tools
+from trainable.errors import InputError
+
+
+def test_an_address_that_is_no_mlflow_is_refused_in_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"--mlflow must be .* \(got nonsense://x: ") as refusal:
+        check_tools(ToolOptions(mlflow="nonsense://x"))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="Weights & Biases is installed")
+def test_a_tool_that_is_not_installed_is_named_with_its_extra() -> None:
+    with pytest.raises(InputError, match="install the extra wandb"):
+        check_tools(ToolOptions(wandb=True))
+
+
+def test_an_mlflow_that_fails_later_is_noted_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ConnectionError("the server has gone")
+
+    monkeypatch.setattr(MLflowLoggerCallback, "log_trial_result", fail)
+    run = RunFolder(tmp_path / "run")
+    run.log.create()
+    logger = _Mlflow("sqlite:///none.db", run)
+    logger.log_trial_result(1, None, {})  # type: ignore[arg-type]
+    assert "the server has gone" in (run.log.errors / "mlflow.txt").read_text()
