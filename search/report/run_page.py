@@ -14,6 +14,7 @@ from search.report.run_result import RunResult
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
 from trainable.backbones.encoders import short_name
+from trainable.evaluation.intervals import estimate_aucs
 from trainable.report.covariates import covariates_section
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
@@ -102,7 +103,10 @@ def _by_encoder(result: RunResult) -> Table:
         "trials of the encoder: images that passed through its frozen body, as far as they were "
         "not stored, and time of the trials times CPUs per trial."
     )
-    return Table(by_encoder(result), caption)
+    rows = by_encoder(result)
+    scores = {str(trial): result.run.log.scores(trial)[result.scored] for trial in rows["trial"]}
+    aucs, _ = estimate_aucs(result.labels, result.patients, scores)
+    return Table(rows.assign(AUC=[str(aucs[trial]) for trial in scores]), caption)
 
 
 def _by_body(result: RunResult) -> Table:
