@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from search import demo
+from search.asked_space import asked_space
 from search.cost import estimate
 from search.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
-from search.prepare import SearchPlan, asked_space, prepare, prepare_again
+from search.prepare import SearchPlan, prepare, prepare_again
 from search.remote import as_url, download_inputs
 from search.run_folder import RunFolder, new_run
 from search.space.files import dump_space, kept_space

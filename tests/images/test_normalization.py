@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision.transforms import functional
 
-from trainable.images.normalization import NORMALIZATIONS, NormalizationName, normalize
+from trainable.images.normalization import NORMALIZATIONS, NormalizationName, Scale, normalize
 from trainable.images.pixels import PixelStatistics, pixel_statistics
 
 HALF = PixelStatistics(mean=0.5, std=0.25)
@@ -87,3 +88,10 @@ def test_image_of_one_grey_stays_finite(name: NormalizationName, level: int) -> 
     assert normalized.isfinite().all()
     if name in ("cohort", "image"):
         torch.testing.assert_close(normalized, torch.zeros(2, 3, 8, 8), atol=1e-4, rtol=0)
+
+
+def test_what_a_graph_was_traced_with_is_not_met_again(pixels: Tensor) -> None:
+    own = Scale((0.31,), (0.17,))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        normalize(pixels, "own", HALF, own)
+    assert type(normalize(pixels, "own", HALF, own)) is Tensor

@@ -1,6 +1,5 @@
 """The normalizations that a trial can sample: grey bytes in, three channels out."""
 
-import functools
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -55,16 +54,9 @@ def normalize(
         mean = grey.mean(dim=(2, 3), keepdim=True)
         std = grey.std(dim=(2, 3), keepdim=True, correction=0).clamp_min(_LEAST_STD)
         grey = (grey - mean) / std
-    channels = grey.expand(-1, len(own.mean), -1, -1)
     if name in ("imagenet", "own"):
         scale = own if name == "own" else IMAGENET_SCALE
-        mean, std = _on_device(scale, grey.device)
-        return (channels - mean) / std
-    return channels.contiguous()
-
-
-@functools.cache
-def _on_device(scale: Scale, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation, each (1, channels, 1, 1); copied once, since a copy stops a GPU."""
-    mean, std = (torch.tensor(one, device=device).view(1, -1, 1, 1) for one in scale)
-    return mean, std
+        # by numbers, not by tensors: a copy to a GPU in each batch would keep it waiting
+        channels = [(grey - mean) / std for mean, std in zip(*scale, strict=True)]
+        return torch.cat(channels, dim=1)
+    return grey.expand(-1, len(own.mean), -1, -1).contiguous()
