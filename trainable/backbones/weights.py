@@ -2,17 +2,16 @@
 
 import pickle
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trainable.backbones import chexnet
-from trainable.backbones.backbone import Backbone
 from trainable.backbones.encoders import (
     CHEXNET,
     CHEXNET_NETWORK,
@@ -24,7 +23,8 @@ from trainable.backbones.encoders import (
     own_start,
 )
 from trainable.backbones.find import find_backbone
-from trainable.backbones.state_files import SUFFIXES, StateFile, find_state, load_file_content
+from trainable.backbones.load_body import load_body
+from trainable.backbones.state_files import SUFFIXES
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import TimmBackbone
 from trainable.errors import InputError, Problems, listing
@@ -88,7 +88,7 @@ class Weights:
                 torch.manual_seed(_RANDOM_SEED)
                 return backbone.build()
         model = backbone.build()
-        _load_body(model, backbone, self.files[name], cut == backbone.classifier, start)
+        load_body(model, backbone, self.files[name], cut == backbone.classifier, start)
         return model
 
 
@@ -285,80 +285,10 @@ def _checked(
     for name, path in files.items():
         backbone = find_backbone(name)
         try:
-            remarks = _load_body(backbone.build(), backbone, path, name in whole, kind)
+            remarks = load_body(backbone.build(), backbone, path, name in whole, kind)
             notes.extend(f"{path.name}: {remark}" for remark in remarks)
             fingerprints[name] = hash_file(path)
         except ValueError as error:
             problems.add(str(error))
     problems.raise_if_any()
     return Weights(kind, tuple(files), files, fingerprints, tuple(notes))
-
-
-def _load_body(
-    model: nn.Module, backbone: Backbone, path: Path, whole: bool, kind: str
-) -> list[str]:
-    """Load a state dict into `model`, its classifier only if it is `whole`.
-
-    Returns:
-        What was taken off to find the state dict, a phrase each.
-
-    Raises:
-        ValueError: if the file is no state dict of this backbone; nothing is skipped silently.
-    """
-    expected = model.state_dict()
-    given, remarks = _read_state(path, kind, expected)
-    try:
-        given = backbone.renamed(given, model)
-    except ValueError as error:
-        raise ValueError(f"{path} {error}") from error
-    if not whole:
-        heads = tuple(f"{head}." for head in backbone.heads)
-        given = {key: value for key, value in given.items() if not key.startswith(heads)}
-        expected = {key: value for key, value in expected.items() if not key.startswith(heads)}
-    # PyTorch added this counter later; nothing that is computed here depends on it
-    missing = [k for k in expected.keys() - given.keys() if not k.endswith("num_batches_tracked")]
-    unknown = given.keys() - expected.keys()
-    shapes = [k for k in given.keys() & expected.keys() if given[k].shape != expected[k].shape]
-    if missing or unknown or shapes:
-        kept = f" with its {backbone.classifier} of 1000 classes, which the cut keeps"
-        raise ValueError(
-            f"{path} must be {backbone.file_kind}{kept if whole else ''}; "
-            f"missing: {listing(sorted(missing), 4) or 'none'}; "
-            f"unknown: {listing(sorted(unknown), 4) or 'none'}; "
-            f"of another shape: {listing(sorted(shapes), 4) or 'none'}"
-            f"{_about_channels(given, expected, shapes)}"
-        )
-    broken = [key for key, value in given.items() if not torch.isfinite(value).all()]
-    if broken:
-        raise ValueError(
-            f"{path} must hold finite numbers; NaN or infinite: {listing(sorted(broken), 4)}"
-        )
-    model.load_state_dict(given, strict=False)
-    return remarks
-
-
-def _about_channels(
-    given: Mapping[str, Tensor], expected: Mapping[str, Tensor], names: Sequence[str]
-) -> str:
-    """A hint, if the first convolution of a file is for another number of channels."""
-    for name in names:
-        if given[name].ndim == expected[name].ndim == 4:
-            found, needed = given[name].shape[1], expected[name].shape[1]
-            if {found, needed} == {1, 3}:
-                return (
-                    f". The file is for images of {found} channel{'s' * (found > 1)}, and "
-                    f"the network takes in {needed}: choose a backbone of as many channels"
-                )
-    return ""
-
-
-def _read_state(path: Path, kind: str, expected: Collection[str]) -> StateFile:
-    content = load_file_content(path)
-    if kind.startswith(CHEXNET):
-        try:
-            found = StateFile(chexnet.body_state(content), [])
-        except ValueError as error:
-            raise ValueError(f"{path} {error}") from error
-    else:
-        found = find_state(content, path, expected)
-    return found
