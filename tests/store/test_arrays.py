@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from trainable.files import replacing
 from trainable.store.arrays import ArrayStore
+from trainable.store.parts import open_parts
+from trainable.store.room import Room
 
 SPAWN = multiprocessing.get_context("spawn")
 TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)
@@ -191,6 +193,26 @@ def test_several_processes_share_the_work(tmp_path: Path) -> None:
     assert len(shares) == 3
     assert sorted(int(row) for share in shares for row in share) == list(range(300))
     assert sorted(path.name for path in tmp_path.glob("features*")) == ["features-table.npy"]
+
+
+def test_a_lock_that_is_made_while_another_process_finishes_leaves_no_folder(
+    tmp_path: Path,
+) -> None:
+    path, room = ArrayStore(tmp_path).path("features-table"), Room(tmp_path)
+    with (
+        open_parts(path, TABLE.shape, TABLE.dtype, room, 10**6, must_fit=False) as first,
+        open_parts(path, TABLE.shape, TABLE.dtype, room, 10**6, must_fit=False) as second,
+    ):
+        assert first is not None
+        assert second is not None
+        first.fill(rows_of(TABLE))
+        first.finish()
+        folder = path.with_suffix(".parts")
+        folder.mkdir()
+        (folder / "9.lock").touch()
+        second.fill(fail)
+        second.finish()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "features-table.npy"]
 
 
 @pytest.mark.timeout(60)

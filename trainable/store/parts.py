@@ -81,13 +81,22 @@ class Parts:
         if held is None:
             return
         with held:
-            if not self._array.all_done or not is_at(self._array.file, self._folder / DATA):
+            if not is_at(self._array.file, self._folder / DATA):
+                self._remove_remains()
+                return
+            if not self._array.all_done:
                 return
             with self._writing():
                 self._array.finish()
                 with self._room.locked():
                     (self._folder / DATA).replace(self._path)
                     shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _remove_remains(self) -> None:
+        """Remove the folder of a finished array, which a lock made meanwhile has kept there."""
+        with self._writing(), self._room.locked():
+            if not (self._folder / DATA).exists():
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def _writing(self) -> Any:
         return writing(self._room.folder, OPTION)
