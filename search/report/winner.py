@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from trainable.backbones.encoders import short_name
+from trainable.errors import listing
 from trainable.winner import TestResult, Winner
 
 _NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
@@ -12,6 +13,7 @@ _BEYOND_F1 = (
     "F1 depends on one threshold and ignores true negatives; judge a model for patients also by "
     "its AUC, average precision and calibration (Van Calster 2025)"
 )
+_MOST_LISTED = 10
 _SHOWN = ("F1", "sensitivity", "specificity", "AUC")
 
 
@@ -72,14 +74,17 @@ def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[str]:
     size = len(winner.members)
     if size == 1:
         return
-    yield f"  the score is the mean of these {size} trials:"
+    yield f"  the score is the mean of {size} trials:"
     f1 = trials.set_index("number")["f1"]
-    for member in winner.members:
+    for member in winner.members[:_MOST_LISTED]:
         config = member.config
         yield (
             f"    trial {member.trial}: {short_name(config.backbone)} to {config.cut}, "
             f"{config.head} head, F1 {f1[member.trial]:.3f} alone"
         )
+    if size > _MOST_LISTED:
+        rest = listing((member.trial for member in winner.members[_MOST_LISTED:]), most=size)
+        yield f"    and trials {rest}"
 
 
 def describe_test(result: TestResult) -> Iterator[str]:
