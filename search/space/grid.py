@@ -8,6 +8,7 @@ import optuna
 
 from search.space.experiments import Experiments
 from trainable.backbones.find import find_backbone
+from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
 
 
@@ -30,8 +31,8 @@ class Grid:
         row = rows[trial.suggest_int("row", 0, len(rows) - 1)]
         return {"number": trial.number, "trial": row.config.model_dump()}
 
-    def first_trials(self) -> list[dict[str, Any]]:
-        """Parameters of every row."""
+    def first_trials(self, earlier: Sequence[TrialConfig] = ()) -> list[dict[str, Any]]:
+        """Parameters of every row, and of nothing else."""
         return [{"row": row} for row in range(len(self.experiments.rows))]
 
     @property

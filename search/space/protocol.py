@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 import optuna
 
 from search.space.experiments import Experiments
+from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
 
 
@@ -35,8 +36,13 @@ class SearchSpace(Protocol):
     def passes(self) -> frozenset[FrozenPass]:
         """The passes through frozen stages that the configurations need; `all` has no meaning."""
 
-    def first_trials(self) -> list[dict[str, Any]]:
-        """Optuna parameters of the trials that are queued before the first one."""
+    def first_trials(self, earlier: Sequence[TrialConfig] = ()) -> list[dict[str, Any]]:
+        """Optuna parameters of the trials that are queued before the first one.
+
+        Args:
+            earlier: Configurations of an earlier search to try next; a list of configurations
+                has no place for them.
+        """
 
     def values(self, setting: str) -> tuple[Any, ...]:
         """Values of a setting over all configurations, or the ends of its ranges."""

@@ -79,8 +79,8 @@ class Space:
         """Sample one configuration."""
         return self._choose(lambda _, name, dimension: dimension.suggest(trial, name))
 
-    def first_trials(self) -> list[dict[str, Any]]:
-        """Parameters of the baseline configuration, then of the portfolio for each backbone.
+    def first_trials(self, earlier: Sequence[TrialConfig] = ()) -> list[dict[str, Any]]:
+        """Parameters of the baseline configuration, the portfolio for each backbone, and `earlier`.
 
         What is not searched is replaced by the nearest that is; equal trials are queued once.
         """
@@ -95,9 +95,10 @@ class Space:
             parameters = self._nearest(wanted)
             if parameters not in found:
                 found.append(parameters)
-        return found[: 1 + _MOST_FIRST]
+        found = found[: 1 + _MOST_FIRST]
+        return found + [one for one in map(self._near, earlier) if one not in found]
 
-    def near(self, config: TrialConfig) -> dict[str, Any]:
+    def _near(self, config: TrialConfig) -> dict[str, Any]:
         """Parameters of a configuration, or of the nearest one that is searched."""
         stages = len(find_backbone(config.backbone).stages_until(config.cut))
         same = [

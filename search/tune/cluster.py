@@ -16,7 +16,7 @@ from pathlib import Path
 import ray
 
 import trainable
-from search import ENVIRONMENT
+from search.environment import ENVIRONMENT
 from search.tune.local_ray import local_ray
 from search.tune.private import hide_worker_logs, shut_down
 from trainable.commands.stop import stop_signals

@@ -11,7 +11,6 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search.run_folder import RunFolder
 from search.space.protocol import SearchSpace
-from search.space.space import Space
 from search.tune.private import queued_parameters, trial_under_way
 from search.tune.recent_trials import RecentTrials
 from search.tune.storage import open_storage
@@ -46,9 +45,7 @@ def open_study(
         load_if_exists=True,
     )
     # a kill may have left the queue incomplete; it is the first thing in a study
-    first = space.first_trials()
-    if isinstance(space, Space):
-        first += [one for one in map(space.near, warm_start) if one not in first]
+    first = space.first_trials(warm_start)
     for parameters in first[len(study.trials) :]:
         study.enqueue_trial(parameters)
     return study

@@ -121,7 +121,7 @@ def test_a_second_end_of_a_trial_changes_nothing(run: RunFolder) -> None:
 
 def test_a_list_whose_queue_was_cut_off_loses_no_row(run: RunFolder) -> None:
     class List:
-        def first_trials(self) -> list[dict[str, int]]:
+        def first_trials(self, _: object) -> list[dict[str, int]]:
             return [{"row": row} for row in range(6)]
 
     study = open_study(run, cast("Any", List()))
