@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -123,13 +124,18 @@ def run_search(
     command = [sys.executable, "-m", "search", *words, "--json"]
     # a kernel makes programs believe that its output is a terminal (FORCE_COLOR)
     plain = {**os.environ, "TTY_COMPATIBLE": "0"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=plain
-    ) as process:
+    # errors go to a file: a pipe that nobody reads meanwhile would stop the search once it is full
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=complaints, text=True, env=plain
+        ) as process,
+    ):
         assert process.stdout
-        assert process.stderr
         said = list(_followed(process, process.stdout, progress=progress))
-        errors = process.stderr.read().strip()
+        process.wait()
+        complaints.seek(0)
+        errors = complaints.read().strip()
     if process.returncode == _REFUSED:
         raise InputError(*_sentences(errors))
     if not said or not said[-1].startswith("{"):
