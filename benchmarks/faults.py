@@ -2,11 +2,13 @@
 
 A round starts a search, does one fault to it at a random moment, resumes until all trials have
 ended, kills a prediction at a random moment, and predicts again. Then it checks that nothing was
-lost, counted twice, or left behind. It prints a line per round, and a summary as JSON.
+lost, counted twice, or left behind. It prints a line per round, and a summary as JSON. What the
+commands printed in a round with a problem is kept in `faults-round-N.txt`.
 
     python -m benchmarks.faults --rounds 20 --seed 1 --json faults.json
 
-As root on Linux, a fault may also be a disk that is full from a random byte on.
+As root on Linux, a fault may also be a disk that is full from a random byte on. Where the
+command `faketime` is installed, it may also be a clock that is an hour wrong after a SIGKILL.
 """
 
 import argparse
@@ -64,12 +66,15 @@ def main() -> None:
         os.execvp("unshare", ["unshare", "-m", *words])
     rng = random.Random(args.seed)
     kinds = [*_SIGNALS, *_PROCESSES, "cache", *(("disk",) if os.geteuid() == 0 else ())]
+    kinds += ["clock"] if shutil.which("faketime") else []
     wrong: Counter[str] = Counter()
     for number in range(1, args.rounds + 1):
         kind, began = rng.choice(kinds), time.monotonic()
         with tempfile.TemporaryDirectory(prefix="cxr-faults-") as folder:
             one = _Round(Path(folder), kind, rng, args.seconds)
             found = one.run()
+            if found:
+                shutil.copy(one.said, f"faults-round-{number}.txt")
         wrong.update(found)
         seconds = time.monotonic() - began
         print(f"{number:4d}  {one.fault:32}  {seconds:5.0f} s  {'; '.join(found) or 'all there'}")
@@ -88,6 +93,8 @@ class _Round:
         self._folder, self._kind, self._rng, self._seconds = folder, kind, rng, seconds
         self._run = folder / "disk" / "run"
         self._cache = folder / "cache"
+        self._environment = dict(os.environ)
+        self.said = folder / "said.txt"
         self.fault = kind
 
     def run(self) -> list[str]:
@@ -127,9 +134,9 @@ class _Round:
         given = [str(word) for word in (*words, "--cache", self._cache)]
         if module == "search" and "--resume" not in given:
             given += ["--data", str(self._folder / "demo" / "train.csv")]
-        with (self._folder / "said.txt").open("ab") as said:
+        with self.said.open("ab") as said:
             return subprocess.Popen(
-                [sys.executable, "-m", module, *given],
+                [sys.executable, "-m", module, *given], env=self._environment,
                 stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
             )  # fmt: skip
 
@@ -150,6 +157,14 @@ class _Round:
         self.fault = f"{self._kind} at {moment:.1f} s"
         if self._kind in _SIGNALS:
             process.send_signal(signal.Signals[self._kind])
+        elif self._kind == "clock":
+            process.kill()
+            hours = self._rng.choice(("-1h", "+1h"))
+            self.fault += f", then {hours}"
+            # the command `faketime` waits for its child, and a kill would meet that one alone
+            asked = ["faketime", "-f", hours, "printenv", "LD_PRELOAD"]
+            library = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+            self._environment |= {"LD_PRELOAD": library.strip(), "FAKETIME": hours}
         elif self._kind == "cache":
             shutil.rmtree(self._cache, ignore_errors=True)
         else:
