@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from analysis.evaluate import TrueLabels, read_true_labels
 from analysis.export.folder import is_export, read_export
+from analysis.heat_maps import OPTION as HEAT_MAPS
+from analysis.heat_maps import check_heat_maps, room_for
 from analysis.leakage import leakage
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages, find_new_images
@@ -66,11 +68,16 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         labelled = options.labelled_images.expanduser()
         option = "--labelled-images"
         cohort = problems.attempt(partial(find_images, cohort, labelled, option)) or cohort
+    maps = options.heat_maps and options.heat_maps.expanduser()
+    if maps is not None:
+        check_heat_maps(maps, winner, problems)
     images = options.images.expanduser()
     new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
     if new is None:
         raise InputError(*problems.found)
     try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
+    if maps is not None:
+        try_to_write(maps.parent, HEAT_MAPS, room_for(winner, len(new.paths)))
     if not models:
         try_to_write(run, "RUN, a copy of this one")
     looks = problems.attempt(lambda: _decode(new, winner, store))

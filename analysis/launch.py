@@ -12,6 +12,7 @@ from rich.console import Console
 
 from analysis.check import Checked, check
 from analysis.evaluate import TrueLabels, describe
+from analysis.heat_maps import write_heat_maps
 from analysis.members import team_models
 from analysis.options import PredictOptions
 from analysis.predict import score, write_predictions_table
@@ -103,6 +104,12 @@ def _predict(
         f"more): {options.out}"
     )
     console.print(f"scores: {options.scores_out}")
+    if options.heat_maps is not None:
+        folder = options.heat_maps.expanduser()
+        with stop_signals.released():
+            about = write_heat_maps(folder, winner, models, new, retraining.store)
+        written.append(folder)
+        console.print(f"heat maps: {folder} ({about})")
     if checked.truth is not None:
         _evaluate(options, checked, checked.truth, scores, console, written)
 

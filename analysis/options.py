@@ -41,6 +41,8 @@ class PredictOptions(ModelOptions, frozen=True):
     """CSV file of the true labels; prints the metrics, and writes NAME_report.html."""
     out: Annotated[Path, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
     """Predictions file to write; the scores go to NAME_scores.csv in the same folder."""
+    heat_maps: Annotated[Path | None, Parameter(group=OUTPUT, metavar="FOLDER")] = None
+    """New folder for a picture of each image, whose colours say what the model looks at."""
     overwrite: Annotated[bool, Parameter(group=OUTPUT)] = False
     """Replace these files if they exist."""
     operating_point: Annotated[float, Parameter(group=OUTPUT)] = Field(0.9, gt=0, le=1)

@@ -7,6 +7,8 @@ import torch
 
 from search.options import SearchOptions
 from search.space.protocol import SearchSpace
+from trainable.assembly import TrainingData
+from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.features.body import Body
@@ -33,13 +35,26 @@ class Cost:
 def missing_passes(space: SearchSpace, task: Task) -> frozenset[FrozenPass]:
     """The passes that a restricted space can need, without those whose features are stored."""
     store = ArrayStore(task.cache.expanduser(), task.cache_bytes)
-    return frozenset(one for one in space.passes if not _is_stored(one, task, store))
+    data, weights, device = task.data, task.weights, torch.device("cpu")
+    return frozenset(
+        one for one in space.passes if not is_stored(one, data, weights, store, device)
+    )
 
 
-def _is_stored(one: FrozenPass, task: Task, store: ArrayStore) -> bool:
+def is_stored(
+    one: FrozenPass, data: TrainingData, weights: Weights, store: ArrayStore, device: torch.device
+) -> bool:
+    """Whether the pooled features of a pass are stored; activations count as not stored.
+
+    Args:
+        one: The pass.
+        data: Its images.
+        weights: Weights of its encoder.
+        store: Store of the features.
+        device: Device that computes them.
+    """
     if not one.pooled:  # what names them takes the whole network to find out
         return False
-    data = task.data
     config = TrialConfig(
         backbone=one.encoder, cut=one.until, normalization=one.normalization,
         image_size=one.image_size, resize=one.resize,
@@ -47,7 +62,7 @@ def _is_stored(one: FrozenPass, task: Task, store: ArrayStore) -> bool:
     images = load_images(
         data.paths, data.hashes, one.image_size, data.statistics, store, one.resize
     )
-    body = Body(images, config, task.weights, torch.device("cpu"))
+    body = Body(images, config, weights, device)
     # who uses a table checks it; to read all of them whole would delay the first trial
     return store.path(features_key(body, images)).exists()
 

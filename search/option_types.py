@@ -2,7 +2,7 @@
 
 import math
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 from cyclopts import Parameter
@@ -10,6 +10,9 @@ from pydantic import AfterValidator, BeforeValidator
 
 from trainable.evaluation.thresholds import ThresholdPolicy
 from trainable.unfreeze import Unfreeze
+
+HeatMaps = Literal["auto", "yes", "no"]
+"""Whether a page shows heat maps; auto: where that takes seconds."""
 
 
 def _names(value: object) -> object:

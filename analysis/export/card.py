@@ -22,6 +22,7 @@ _NEEDED = (
     *("torch", "torchvision", "numpy", "pandas", "scipy", "scikit-learn", "pillow", "imagehash"),
     *("pydantic", "safetensors", "filelock", "cyclopts", "rich"),
     *("matplotlib", "jinja2"),  # for the page of --labels
+    "captum",  # for --heat-maps
 )
 _DIGITS = 12  # of a fingerprint
 _OF_DICOM = ("pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle")

@@ -3,13 +3,16 @@
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from search.command_line import command_line
+from search.option_types import HeatMaps
 from search.report.best_trials import by_body, by_encoder
 from search.report.checklist_facts import checklist_facts
 from search.report.checklists import checklist_markdown
+from search.report.heat_maps import heat_map_section
 from search.report.run_result import RunResult
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
@@ -22,19 +25,39 @@ from trainable.report.scores import score_figures
 PAGE = "report.html"
 
 
-def write_report(path: Path, out: Path | None = None) -> Path:
-    """Write `report.html` of a run, and return where.
+class WrittenPage(NamedTuple):
+    """Where the page is, and how many X-rays it shows."""
+
+    path: Path
+    num_images: int
+
+
+def write_report(
+    path: Path,
+    out: Path | None = None,
+    heat_maps: HeatMaps = "auto",
+    labelled_images: Path | None = None,
+) -> WrittenPage:
+    """Write `report.html` of a run.
+
+    Args:
+        path: Run folder.
+        out: File to write, if not `report.html` in the run folder.
+        heat_maps: Whether to show what the model looks at.
+        labelled_images: Folder of the labelled images, if they have moved.
 
     Raises:
-        InputError: If the folder is no run of this version, or has no winner yet.
+        InputError: If the folder is no run of this version, or has no winner yet; or if heat maps
+            are asked for that cannot be made.
     """
     result = RunResult.read(path)
     page = out or result.run.path / PAGE
-    write_page(page, f"Search {result.run.path.name}", list(_sections(result)))
-    return page
+    seen = heat_map_section(result, heat_maps, labelled_images)
+    write_page(page, f"Search {result.run.path.name}", list(_sections(result, seen)))
+    return WrittenPage(page, len(seen.figures))
 
 
-def _sections(result: RunResult) -> Iterator[Section]:
+def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
     lines = describe_winner(result.winner, result.trials, is_sampled=not _is_fixed_list(result))
     sentences = [
         f"{_capital(line.strip())}."
@@ -54,6 +77,7 @@ def _sections(result: RunResult) -> Iterator[Section]:
         result.cohort, result.folds, winner.out_of_fold_scores(result.run.path), threshold,
         winner.f1_average,
     )  # fmt: skip
+    yield seen
     yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
     yield Section(
         "The search", list(_cost(result)), study_figures(result.run, result.trials),

@@ -139,6 +139,15 @@ def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
     assert (run / "winner.json").exists()
 
 
+def test_the_report_shows_heat_maps_unless_they_are_left_out(finished: Path) -> None:
+    done = run_command("search.report.command", finished)
+    num_shown = (finished / "report.html").read_text().count("data:image/jpeg")
+    assert num_shown >= 3
+    assert f"it shows {num_shown} X-rays of patients" in done.stdout
+    run_command("search.report.command", finished, "--heat-maps", "no")
+    assert "data:image/jpeg" not in (finished / "report.html").read_text()
+
+
 def test_a_resumed_search_keeps_what_its_scores_depend_on(finished: Path) -> None:
     done = run_command("search", "--resume", finished, "--seed", 5, "--folds", 4, code=2)
     assert "--seed 0" in done.stderr
@@ -157,8 +166,12 @@ def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished
     template.to_csv(home / "template.csv", index=False)
     options = ("--images", demo / "test", "--template", home / "template.csv", "--seeds", 2)
     labels = ("--labels", demo / "test_labels.csv", "--cache", home / "cache")
-    first = run_command("analysis", finished, *options, *labels, "--out", home / "106.csv")
+    maps = ("--heat-maps", home / "maps")
+    first = run_command("analysis", finished, *options, *labels, *maps, "--out", home / "106.csv")
     assert "predicted +" in first.stdout
+    assert {path.stem for path in (home / "maps").iterdir()} == {
+        Path(name).stem for name in template["image"]
+    }
     assert not first.stderr
     predictions = pd.read_csv(home / "106.csv")
     assert list(predictions.columns) == ["image", "died"]

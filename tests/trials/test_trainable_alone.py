@@ -58,6 +58,7 @@ def test_trainable_imports_only_what_training_needs(path: Path) -> None:
     # imported where they are needed
     also |= {
         "dicom.py": {"pydicom"},
+        "heat_map.py": {"captum"},
         "state_files.py": {"safetensors"},
         "looks.py": {"imagehash"},
         "timm_networks.py": {"timm", "huggingface_hub"},

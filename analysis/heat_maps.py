@@ -1,0 +1,104 @@
+"""What the model looks at in new images: one picture each, by one member of the team."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.model_file import FinalModel
+from analysis.new_images import NewImages
+from trainable.backbones.encoders import short_name
+from trainable.backbones.find import find_backbone
+from trainable.cohort.image_files import stem
+from trainable.disk import writing
+from trainable.errors import Problems
+from trainable.files import replacing
+from trainable.heat_maps.heat_map import has_heat_map, heat_maps, is_exact
+from trainable.heat_maps.picture import draw, strongest
+from trainable.images.batches import Images, load_images
+from trainable.store.arrays import ArrayStore
+from trainable.winner import Winner
+
+OPTION = "--heat-maps"
+_BATCH = 16
+
+
+def check_heat_maps(folder: Path, winner: Winner, problems: Problems) -> None:
+    """Add what keeps heat maps from being written: a folder in use, or a team without any."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        problems.add(f"{OPTION} must name a new folder; {folder} exists already: name another")
+    if not any(has_heat_map(member.config) for member in winner.members):
+        problems.add(
+            f"{OPTION} needs a trial that sees places of one image; those of this team see several "
+            "views, or a class token alone: drop the option"
+        )
+
+
+def room_for(winner: Winner, num_images: int) -> int:
+    """Bytes that the pictures may take."""
+    size = max(member.config.image_size for member in winner.members)
+    return num_images * 6 * size * (size + 8)  # two pictures, three channels
+
+
+def write_heat_maps(
+    folder: Path, winner: Winner, models: Sequence[FinalModel], new: NewImages, store: ArrayStore
+) -> str:
+    """Write a PNG per image: the image, and beside it the image under its heat map.
+
+    The map is of the first member that has one, the mean over its networks.
+
+    Args:
+        folder: Folder to write, as a whole.
+        winner: The team, at least one of whose members has heat maps.
+        models: Model of each member.
+        new: Images, one per examination.
+        store: Store of the decoded images.
+
+    Returns:
+        Whose maps they are, and what their colours say.
+    """
+    pairs = zip(winner.members, models, strict=True)
+    member, model = next(pair for pair in pairs if has_heat_map(pair[0].config))
+    size, resize = model.config.square
+    images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
+    maps = _heat_maps(model, images)
+    full = strongest(maps)
+    with writing(folder.parent, OPTION), replacing(folder) as partial:
+        partial.mkdir()
+        for row, name in enumerate(_file_names(new)):
+            draw(images.pixels[row], maps[row], full).save(partial / name)
+    negative, positive = model.classes
+    exact = ", exact" if is_exact(model.config) else ""
+    return (
+        f"trial {member.trial} alone, {short_name(model.config.backbone)} to {model.config.cut}"
+        f"{exact}; orange speaks for {positive!r}, blue for {negative!r}"
+    )
+
+
+def _heat_maps(model: FinalModel, images: Images) -> NDArray[np.float32]:
+    """Maps (num_images, edge, edge), the mean over the networks."""
+    device = next(model.networks[0].parameters()).device
+    config = model.config
+    take = images.normalized(config.normalization, device, find_backbone(config.backbone).own)
+    found = []
+    for rows in torch.arange(len(images.pixels)).split(_BATCH):
+        batch = take(rows)
+        maps = [heat_maps(network, batch) for network in model.networks]
+        found.append(torch.stack(maps).mean(dim=0).cpu())
+    result: NDArray[np.float32] = torch.cat(found).numpy()
+    return result
+
+
+def _file_names(new: NewImages) -> list[str]:
+    """NAME.png for each image; images of one name in several folders are numbered."""
+    names: dict[str, None] = {}  # in order, and fast to look into
+    for path in new.paths:
+        name = file = stem(Path(path).name)
+        number = 1
+        while file in names:
+            number += 1
+            file = f"{name}-{number}"
+        names[file] = None
+    return [f"{name}.png" for name in names]

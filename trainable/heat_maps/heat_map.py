@@ -1,0 +1,100 @@
+"""The log-odds of a score as a mean over the places of an image.
+
+Above the cut there are only the pool and the head. So the slope of the log-odds at each place,
+times the activation there, is what the place gives. Above a pool of averages this is Grad-CAM
+(Selvaraju and others 2017) with both signs; above a maximum it stays where the maximum is, as in
+HiResCAM (Draelos and Carin 2020). With a logistic head it is the head's own sum, place by place.
+"""
+
+from math import isqrt
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainable.backbones.layout import STATISTICS, Layout
+from trainable.config import TrialConfig
+from trainable.device import autocast
+from trainable.model.network import Network
+
+
+def has_heat_map(config: TrialConfig) -> bool:
+    """Whether the head sees places: not a class token alone, and one image."""
+    return STATISTICS[config.pool] != {"class"} and config.views == 1
+
+
+def is_exact(config: TrialConfig) -> bool:
+    """Whether the log-odds are a sum over the places, and not only nearly so around an image."""
+    return config.head == "logistic"
+
+
+def heat_maps(network: Network, images: Tensor) -> Tensor:
+    """What each place gives to the log-odds of the positive class.
+
+    The mean over the places of an image is its log-odds. What belongs to no place, such as the
+    intercept, is spread evenly.
+
+    Args:
+        network: In evaluation mode, of a configuration that `has_heat_map`.
+        images: Normalized images (batch, channels, size, size), on the network's device.
+
+    Returns:
+        float32 (batch, edge, edge), as fine as the activations at the cut; the finest of them where
+        the stages are fused.
+    """
+    # slow to import: it draws too
+    from captum.attr import LayerGradientXActivation
+
+    maps = tuple(one.requires_grad_() for one in _at_the_cut(network, images))
+    above = _AboveTheCut(network, len(maps))
+    products = LayerGradientXActivation(above, list(above.cuts)).attribute(maps)
+    with torch.no_grad():
+        log_odds = above(*maps)
+        grids = [_grid(one, network.pool.layout) for one in products]
+        edge = max(grid.shape[1] for grid in grids)
+        found = sum((_grown(grid, edge) for grid in grids), torch.zeros(()))
+        spread = log_odds - found.mean(dim=(1, 2))
+        summed: Tensor = found + spread[:, None, None]
+    return summed
+
+
+class _AboveTheCut(nn.Module):
+    """Pool and head: from the activations of each stage that is pooled to the log-odds (batch,)."""
+
+    def __init__(self, network: Network, num_stages: int) -> None:
+        super().__init__()
+        self.network = network
+        self.cuts = nn.ModuleList(nn.Identity() for _ in range(num_stages))
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        pooled = [self.network.pool(cut(one)) for cut, one in zip(self.cuts, maps, strict=True)]
+        logits: Tensor = self.network.head(torch.cat(pooled, dim=1))
+        return logits[:, 1] - logits[:, 0]
+
+
+@torch.no_grad()
+def _at_the_cut(network: Network, images: Tensor) -> list[Tensor]:
+    """Activations whose pooled features the head sees, float32: of all stages if fused."""
+    maps, found = images, []
+    with autocast(images.device):
+        for stage in (*network.frozen, *network.trained):
+            maps = stage(maps)
+            # a copy, since the next stage may begin with a ReLU in place
+            found.append(maps.float().clone())
+    return found if network.fused else found[-1:]
+
+
+def _grid(products: Tensor, layout: Layout) -> Tensor:
+    """Shares (batch, edge, edge) of the places, whose mean is that of all of them together."""
+    if products.ndim == 3:
+        places = products[:, layout.prefix_tokens :].sum(dim=2)
+        edge = isqrt(places.shape[1])
+        grid = places.view(-1, edge, edge)
+    else:
+        grid = products.sum(dim=3 if layout.channels_last else 1)
+    return grid * grid[0].numel()
+
+
+def _grown(grid: Tensor, edge: int) -> Tensor:
+    grown: Tensor = functional.interpolate(grid[:, None], (edge, edge), mode="bilinear")
+    return grown[:, 0]
