@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import optuna
+from matplotlib.axes import Axes
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
@@ -55,6 +56,23 @@ def importances(run: RunFolder) -> dict[str, float]:
     """The share of the differences between trials that each setting explains, largest first."""
     study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
     return optuna.importance.get_param_importances(study)
+
+
+def parallel_coordinates(run: RunFolder, settings: Sequence[str]) -> Axes:
+    """Optuna's plot of a line per complete trial through the values of some settings.
+
+    The axes are the first of a figure that pyplot has forgotten; the lines are their collection.
+    """
+    # pyplot takes a second to import
+    from matplotlib import pyplot
+    from optuna.visualization.matplotlib import plot_parallel_coordinate
+
+    study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        axes: Axes = plot_parallel_coordinate(study, list(settings), target_name=METRIC)
+    pyplot.close(axes.get_figure(root=True))
+    return axes
 
 
 def rows_run(run: RunFolder) -> dict[int, int]:

@@ -1,5 +1,6 @@
 """The page in a real browser, wide and narrow: it asks nobody, fits, and its slider counts."""
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,9 +27,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wide = Table(pd.DataFrame({f"a column of a long name {n}": ["x" * 30] for n in range(12)}), "T")
     listing = "cxr-search --data /" + "a-long-folder/" * 20
     file = tmp_path_factory.mktemp("page") / "report.html"
+    figures = score_figures(labels, np.arange(80), scores, 0.5)
+    figures.append(dataclasses.replace(figures[0], is_wide=True))
     sections = [
         Section(
-            "Scores", ["A sentence." * 30], score_figures(labels, np.arange(80), scores, 0.5),
+            "Scores", ["A sentence." * 30], figures,
             Slider.of(labels, scores, 0.5), [wide], listing,
         ),
     ]  # fmt: skip
@@ -58,6 +61,15 @@ def test_the_page_fits_asks_nobody_and_has_no_error(
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_a_narrow_screen_scrolls_a_wide_figure(browser: Chrome, page: Path) -> None:
+    size = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())
+    [wide] = browser.find_elements(By.CSS_SELECTOR, "figure.wide")
+    box, svg = (wide.find_element(By.CSS_SELECTOR, name) for name in (".scroll", "svg"))
+    assert box.rect["width"] <= 390 < svg.rect["width"]
 
 
 def test_the_slider_moves_the_confusion_matrix(browser: Chrome, page: Path) -> None:

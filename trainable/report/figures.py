@@ -20,7 +20,8 @@ MODEL, OTHER = "#2878b5", "#d1603d"
 INCHES = (4.6, 3.7)
 """Size of every figure."""
 _INK = "#010203"  # stands for the colour of the page's text
-_GREY = "#888888"
+WEAK = "#888888"
+"""Colour of what matters less."""
 _BINS = np.linspace(0, 1, 31)
 _MOST_RISK = 0.9
 
@@ -32,7 +33,7 @@ def roc_figure(labels: Labels, scores: Scores) -> str:
     """ROC curve, with the area under it."""
     figure, axes = new_figure("1 - specificity", "sensitivity")
     false, found, _ = sk.roc_curve(labels, scores)
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1)
+    axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1)
     axes.plot(false, found, color=MODEL, label=f"AUC {sk.auc(false, found):.3f}")
     axes.legend(loc="lower right")
     return as_svg(figure, "ROC curve")
@@ -43,7 +44,7 @@ def precision_recall_figure(labels: Labels, scores: Scores) -> str:
     figure, axes = new_figure("recall (sensitivity)", "precision")
     precision, recall, _ = sk.precision_recall_curve(labels, scores)
     average = sk.average_precision_score(labels, scores)
-    axes.axhline(float(labels.mean()), color=_GREY, linewidth=1, label="every image positive")
+    axes.axhline(float(labels.mean()), color=WEAK, linewidth=1, label="every image positive")
     axes.plot(
         recall, precision, color=MODEL, drawstyle="steps-post",
         label=f"average precision {average:.3f}",
@@ -57,7 +58,7 @@ def calibration_figure(labels: Labels, patients: Labels, scores: Scores) -> str:
     """Smoothed calibration curve with its 95 % interval, slope and intercept."""
     figure, axes = new_figure("predicted score", "share that is positive")
     found = calibration(labels, patients, scores)
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, label="perfect calibration")
+    axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1, label="perfect calibration")
     axes.fill_between(found.scores, found.low, found.high, color=MODEL, alpha=0.2, linewidth=0)
     label = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}"
     axes.plot(found.scores, found.shares, color=MODEL, label=label)
@@ -72,7 +73,7 @@ def decision_figure(labels: Labels, scores: Scores) -> str:
     risks = np.linspace(0.01, _MOST_RISK, 90)
     model = net_benefit(labels, scores, risks)
     everybody = net_benefit(labels, np.ones_like(scores), risks)
-    axes.axhline(0, color=_GREY, linewidth=1, label="act on nobody")
+    axes.axhline(0, color=WEAK, linewidth=1, label="act on nobody")
     axes.plot(risks, everybody, color=OTHER, linestyle="--", label="act on everybody")
     axes.plot(risks, model, color=MODEL, label="act by the score")
     top = max(float(labels.mean()), float(model.max()))

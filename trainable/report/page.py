@@ -27,11 +27,13 @@ class Figure:
         title: Its name.
         svg: The picture.
         caption: One or two sentences on how to read it.
+        is_wide: Whether it takes the width of the page; a narrow screen scrolls it.
     """
 
     title: str
     svg: str
     caption: str
+    is_wide: bool = False
 
     @property
     def picture(self) -> Markup:
