@@ -2,9 +2,8 @@
 
 Four ways of choosing among the trials of a search, each with the threshold that it finds best:
 
-- team: the mean score of the 1, 5, 10 or 20 trials with the best objectives over all out-of-fold
-  scores, corrected (`search/winner/selection.py`);
-- single: the same with the best trial alone (`--team 1`);
+- team: the mean score of 1, 5 or 10 trials, corrected (`search/winner/selection.py`);
+- single: the trial with the best objective, corrected in the same way (`--team 1`);
 - holdout: the best F1 on one hold-out, a fifth of the patients, as most tools choose;
 - fold_mean: the best mean of the F1s of five folds.
 

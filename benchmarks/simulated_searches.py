@@ -27,17 +27,34 @@ _LOG_POINTS, _BISECTIONS = 12, 40
 
 
 class NormalTruth:
-    """True F1 of trials whose scores are of normal numbers, a distance apart for the two classes.
+    """True F1 of trials whose scores come of normal numbers, a distance apart for the two classes.
+
+    The scores are the right probabilities at the share of positives of the training images, as
+    those of a network are that was trained on the log loss, more or less.
 
     The mean score of a team is not normal. But given the members' own noise it rises with the noise
     that they share, so the share above a threshold is a normal tail; its mean over the own noise is
     taken on quasi-random points.
     """
 
-    def __init__(self, distances: NDArray[np.float64], share: float) -> None:
-        """Take the distances (num_trials,), in deviations, and the share of positive images."""
+    def __init__(self, distances: NDArray[np.float64], share: float, trained_on: float) -> None:
+        """Take the distances (num_trials,), in deviations, and two shares of positive images.
+
+        Args:
+            distances: (num_trials,), more than 0.
+            share: Share among all patients.
+            trained_on: Share among those whom the trials learned from.
+        """
         self.distances = distances
         self.share = share
+        self._trained_on = trained_on
+
+    def scores(self, members: Sequence[int], numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores of normal numbers, whose last dimension is of the members."""
+        distances = self.distances[np.array(members)]
+        return np.asarray(
+            special.expit(distances * (numbers - distances / 2) + special.logit(self._trained_on))
+        )
 
     def f1(self, members: Sequence[int], threshold: float) -> float:
         """F1 of the trials' mean score at a threshold."""
@@ -45,34 +62,36 @@ class NormalTruth:
             return 0.0
         points = qmc.Sobol(len(members), seed=0).random_base2(_LOG_POINTS)
         own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * stats.norm.ppf(points)
-        found = _share_above(threshold, own + self.distances[np.array(members)])
-        return float(self._f1(found, _share_above(threshold, own)))
+        found = self._share_above(threshold, members, own + self.distances[np.array(members)])
+        return float(self._f1(found, self._share_above(threshold, members, own)))
 
     def best_f1(self) -> float:
         """F1 of the best trial at its best threshold."""
         grid = np.linspace(-5, 6, 2201)[:, None]
         return float(self._f1(stats.norm.sf(grid - self.distances), stats.norm.sf(grid)).max())
 
+    def _share_above(
+        self, threshold: float, members: Sequence[int], alone: NDArray[np.float64]
+    ) -> float:
+        """How often the members' mean score reaches a threshold.
+
+        Args:
+            threshold: In (0, 1).
+            members: Rows of the distances.
+            alone: (num_points, num_members), the normal numbers without the noise that is shared.
+        """
+        low, high = np.full((2, len(alone), 1), [[[-20.0]], [[20.0]]])
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            enough = self.scores(members, alone + middle).mean(axis=1, keepdims=True) >= threshold
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return float(stats.norm.sf(high / np.sqrt(SHARE_OF_NOISE_SHARED)).mean())
+
     def _f1(
         self, sensitivity: NDArray[np.float64] | float, false_share: NDArray[np.float64] | float
     ) -> NDArray[np.float64]:
         found, false = self.share * sensitivity, (1 - self.share) * false_share
         return np.asarray(2 * found / (self.share + found + false))
-
-
-def _share_above(threshold: float, alone: NDArray[np.float64]) -> float:
-    """How often the mean score reaches a threshold.
-
-    Args:
-        threshold: In (0, 1).
-        alone: (num_points, num_members), the normal numbers without the noise that is shared.
-    """
-    low, high = np.full((2, len(alone), 1), [[[-20.0]], [[20.0]]])
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        enough = special.expit(alone + middle).mean(axis=1, keepdims=True) >= threshold
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return float(stats.norm.sf(high / np.sqrt(SHARE_OF_NOISE_SHARED)).mean())
 
 
 def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSearch:
@@ -90,12 +109,12 @@ def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSear
     splitter = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
     for number, (_, valid) in enumerate(splitter.split(labels, labels, patients)):
         folds[valid] = number
-    scores = special.expit(deviations).astype(np.float32)
     # of which share of positives the patients may come, given those that the cohort has
     num_patients = len(np.unique(patients))
     num_positive_patients = int(positive.max()) + 1
     share = rng.beta(num_positive_patients, num_patients - num_positive_patients)
-    truth = NormalTruth(distances, share)
+    truth = NormalTruth(distances, share, num_positive / num_images)
+    scores = truth.scores(range(NUM_TRIALS), deviations.T).T.astype(np.float32)
     return JudgedSearch(labels, patients, folds, scores, scores, truth)
 
 

@@ -155,8 +155,9 @@ class Winner(_Record):
 
     def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
         """Mean out-of-fold score (num_exams,) of the members; NaN where never scored."""
-        scores = [np.load(scores_file(run, member.trial)) for member in self.members]
-        return np.asarray(np.mean(scores, axis=0))
+        return team_scores(
+            np.stack([np.load(scores_file(run, member.trial)) for member in self.members])
+        )
 
     def load_weights(self) -> Weights:
         """The weights that the members' bodies start from.
@@ -176,6 +177,15 @@ class Winner(_Record):
                 )
             )
         return weights
+
+
+def team_scores(by_member: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean score (num_images,) of a team's scores (num_members, num_images).
+
+    In double precision, since in single precision the order of the members would decide on which
+    side of the threshold an image is whose score is the threshold.
+    """
+    return np.asarray(by_member.mean(axis=0, dtype=np.float64), np.float32)
 
 
 def save_winner(winner: Winner, run: Path) -> None:

@@ -10,7 +10,7 @@ from trainable.device import default_num_gpus, pick_device
 from trainable.evaluation.intervals import estimate_metrics
 from trainable.final import fit_final
 from trainable.store.arrays import ArrayStore
-from trainable.winner import TestResult, Winner
+from trainable.winner import TestResult, Winner, team_scores
 
 _WANTED = 0.9
 """Specificity at which the sensitivity is reported, and the other way round."""
@@ -33,7 +33,7 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
         parts = assemble(member.config, task.data, task.weights, store, device)
         fit = fit_final(parts, member.num_steps, fold, NUM_SEEDS, lambda *_: None)
         by_member.append(fit.scores)
-    scores = np.asarray(np.mean(by_member, axis=0, dtype=np.float32))
+    scores = team_scores(np.stack(by_member))
     labels, patients = task.data.labels[fold.valid], cohort.patients[fold.valid]
     estimates = estimate_metrics(
         labels, patients, scores, winner.threshold, task.f1_average, _WANTED

@@ -14,7 +14,7 @@ from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_count
 from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy
 
-TEAM_SIZES = (1, 5, 10, 20)
+TEAM_SIZES = (1, 5, 10)
 """Sizes of a team to choose among."""
 
 _PER_KIND = 2
@@ -26,7 +26,7 @@ class Selection:
     """The team that was taken; trials are named by their row in the scores.
 
     Attributes:
-        members: Trials of the team, best objective first; its score is their mean score.
+        members: Trials of the team, the best objective first; its score is their mean score.
         threshold: Threshold of the team's score.
         own_thresholds: Threshold of each member alone.
         apparent_f1: F1 of the team on the scores that it was chosen by.
@@ -73,10 +73,13 @@ def select(
 ) -> Selection:
     """Take the team of the best trials, or the simplest trial that is tied with the best one.
 
-    A team holds the trials with the best objectives, but first at most two of each kind: trials of
-    one kind are lucky on the same patients, so that a search on few patients is led to the luckiest
-    kind. Of the sizes that are statistically tied with the best size, the largest is taken: the
-    mean of several trials hangs less on luck.
+    A team of one is the trial with the best objective. A larger team holds the trials with the
+    least log loss: it depends on the score of every image (Gneiting and Raftery 2007, "Strictly
+    proper scoring rules, prediction, and estimation"), where F1 depends on the few images near its
+    threshold. First come at most two trials of each kind: trials of one kind are lucky on the same
+    patients, so that a search on few patients is led to the luckiest kind. Of the sizes that are
+    statistically tied with the best size, the largest is taken: the mean of several trials depends
+    less on luck.
 
     The corrected F1 is that of bootstrap bias corrected cross-validation (BBC-CV: Tsamardinos,
     Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
@@ -115,10 +118,15 @@ def select(
 
     if complexity is None:
         counts = sorted({min(size, len(scores)) for size in sizes}, reverse=True)
-        varied = (
-            ranked if kinds is None else [varied_first(one, kinds, _PER_KIND) for one in ranked]
-        )
-        ways = [(varied[0][:, :count], varied[1][:, :count]) for count in counts]
+        if kinds is None:
+            kinds = np.arange(len(scores))
+        varied = [
+            varied_first(best_first(candidates.log_likelihoods(weights)), kinds, _PER_KIND)
+            for weights in (once, resamples)
+        ]
+        ways = [
+            tuple(one[:, :count] for one in (varied if count > 1 else ranked)) for count in counts
+        ]
     else:
         simplest = np.array(sorted(range(len(scores)), key=lambda trial: complexity[trial]))
         alone = [_take(each.objectives, margins, simplest)[:, None] for each in (tried, drawn)]
@@ -129,6 +137,7 @@ def select(
     ]
     team, corrected = _largest_of_the_tied(teams, average)
 
+    members = sorted(team.members, key=ranked[0][0].tolist().index)
     threshold = team.on_all.thresholds[0]
     positives = candidates.mean_scores(team.members) >= threshold
     apparent = float(f1_of_counts(weighted_counts(labels, positives, once), average)[0])
@@ -136,9 +145,9 @@ def select(
     low, high = f1_interval(labels, patients, positives, average, resamples)
     moved = corrected - apparent
     return Selection(
-        members=tuple(team.members.tolist()),
+        members=tuple(int(trial) for trial in members),
         threshold=float(threshold),
-        own_thresholds=tuple(tried.thresholds[team.members, 0].tolist()),
+        own_thresholds=tuple(tried.thresholds[members, 0].tolist()),
         apparent_f1=apparent,
         corrected_f1=corrected,
         interval=(max(0.0, low + moved), min(1.0, high + moved)),

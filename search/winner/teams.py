@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.evaluation.metrics import F1Average, weighted_counts
-from trainable.evaluation.objective import Objective
+from trainable.evaluation.objective import Objective, rank_objectives
 from trainable.evaluation.thresholds import ThresholdChoice, ThresholdPolicy, choose_thresholds
+from trainable.winner import team_scores
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class Candidates:
             np.stack([one.thresholds for one in each]), np.stack([one.objectives for one in each])
         )
 
+    def log_likelihoods(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Negative log loss (num_trials, num_weightings) of each trial alone."""
+        return np.stack(
+            [rank_objectives("log_loss", self.labels, one, weights) for one in self.scores]
+        )
+
     def teams(self, members: NDArray[np.int64], weights: NDArray[np.float32]) -> TeamChoice:
         """Score a team for each weighting.
 
@@ -72,7 +79,7 @@ class Candidates:
 
     def mean_scores(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score (num_images,) of a team: the mean probability, as one new patient can have it."""
-        return np.asarray(self.scores[members].mean(axis=0))
+        return team_scores(self.scores[members])
 
     def _choose(self, scores: NDArray[np.float32], weights: NDArray[np.float32]) -> ThresholdChoice:
         return choose_thresholds(
@@ -80,9 +87,9 @@ class Candidates:
         )
 
 
-def best_first(objectives: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Trials (num_weightings, num_trials) by their objectives (num_trials, num_weightings)."""
-    return np.argsort(-objectives, axis=0, kind="stable").T
+def best_first(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Trials (num_weightings, num_trials) by their values (num_trials, num_weightings)."""
+    return np.argsort(-values, axis=0, kind="stable").T
 
 
 def varied_first(

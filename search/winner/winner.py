@@ -26,6 +26,7 @@ from trainable.winner import (
     UsedWeights,
     Winner,
     save_winner,
+    team_scores,
 )
 
 
@@ -57,7 +58,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         seed=task.seed,
         objective=task.objective,
     )
-    mean_scores = scores[list(found.members)].mean(axis=0)
+    mean_scores = team_scores(scores[list(found.members)])
     winner = Winner(
         format=FORMAT,
         members=tuple(
