@@ -84,6 +84,7 @@ def main() -> None:
     add("--data", required=True, help="demo, or the labelled images as cxr-search takes them")
     add("--patient-pattern", help="regular expression that finds the patient in a file name")
     add("--weights", default="none", help="weights as cxr-search takes them (none)")
+    add("--backbones", help="encoders as cxr-search takes them (all that there are weights for)")
     add("--resplits", type=int, default=10, help="number of resplits (10)")
     add("--first", type=int, default=0, help="number of the first resplit, its seed (0)")
     add("--train-share", type=float, default=0.33, help="share of the patients to train on (0.33)")
@@ -105,7 +106,9 @@ def main() -> None:
             parts = resplits(
                 Path(folder), data, options.patient_pattern, numbers, options.train_share
             )
-        setup = Setup(options.weights, size, options.trials, cache, tuple(options.options.split()))
+        more = tuple(options.options.split())
+        encoders = tuple(filter(None, (options.backbones or "").split(",")))
+        setup = Setup(options.weights, size, options.trials, cache, more, encoders)
         rows = []
         for part in parts:
             for row in run_methods(part, setup):

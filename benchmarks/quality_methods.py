@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.quality_cohorts import Resplit
 from search import demo
+from trainable.backbones.encoders import network_of
 from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.image_files import hash_files
@@ -50,6 +51,7 @@ class Setup:
         trials: trials per search.
         cache: folder of decoded images and features.
         options: further options of `cxr-search`.
+        encoders: as `cxr-search --backbones` takes them; all that have weights if there are none.
     """
 
     weights: str
@@ -57,16 +59,19 @@ class Setup:
     trials: int
     cache: Path
     options: tuple[str, ...]
+    encoders: tuple[str, ...] = ()
 
     @property
     def backbones(self) -> tuple[str, ...]:
         """The backbones of every method: all that have weights; the demo's if these are random."""
-        return tuple(demo.SPACE["backbone"]) if self.weights == "none" else self.bodies.backbones
+        if self.weights == "none" and not self.encoders:
+            return tuple(demo.SPACE["backbone"])
+        return self.bodies.backbones
 
-    @property
+    @functools.cached_property
     def bodies(self) -> Weights:
         """The weights of all methods."""
-        return find_weights(self.weights)
+        return find_weights(self.weights, self.encoders)
 
 
 def run_methods(part: Resplit, setup: Setup) -> Iterator[Row]:
@@ -140,8 +145,9 @@ def _features(
     """
     backbone, store = find_backbone(name), ArrayStore(setup.cache)
     config = TrialConfig(
-        backbone=name, cut=backbone.cuts[-1], normalization="imagenet", image_size=setup.image_size
+        backbone=name, cut=backbone.cuts[-1], normalization="own", image_size=setup.image_size
     )
+    weights = f"{network_of(name)}-{setup.bodies.fingerprints[name]}".replace("/", "-")
     parts, seconds = [], 0.0
     for table in (part.train, part.test):
         paths = table["image"].tolist()
@@ -149,11 +155,11 @@ def _features(
         size = setup.image_size
         images = load_images(paths, hashes, size, _COHORT_IS_NOT_USED, store)
         body = Body(images, config, setup.bodies, torch.device("cpu"))
-        width = sum(2 * stage.width for stage in backbone.pooled_stages(config.cut))
+        width = backbone.pooled_width(config.cut)
         began = time.process_time()
         parts.append(
             store.get_or_compute(
-                f"features-quality-{name}-{images.key}",
+                f"features-quality-{weights}-{images.key}",
                 (len(paths), width),
                 np.float32,
                 functools.partial(_pooled, body),
