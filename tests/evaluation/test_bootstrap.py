@@ -4,6 +4,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from trainable.evaluation.bootstrap import interval_tail, percentile_interval, resample_patients
@@ -72,11 +73,14 @@ def test_intervals_of_few_patients_leave_out_less() -> None:
     assert percentile_interval(values, 0.025) == (0.025, 0.975)
 
 
-def test_metrics_under_weights_are_those_of_as_many_copies() -> None:
+@pytest.mark.parametrize("all_scores", [SCORES, SCORES.round(1)], ids=["different", "equals"])
+def test_metrics_under_weights_are_those_of_as_many_copies(
+    all_scores: NDArray[np.float32],
+) -> None:
     weights = resample_patients(LABELS, PATIENTS, 3, seed=0, stratified=False)
-    found = weighted_metrics(LABELS, SCORES, 0.5, "binary", 0.9, weights)
+    found = weighted_metrics(LABELS, all_scores, 0.5, "binary", 0.9, weights)
     for number, row in enumerate(weights.astype(int)):
-        labels, scores = np.repeat(LABELS, row), np.repeat(SCORES, row)
+        labels, scores = np.repeat(LABELS, row), np.repeat(all_scores, row)
         positives = scores >= 0.5
         expected = {
             "F1": sk.f1_score(labels, positives),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from trainable.evaluation import objective as module
+from trainable.evaluation import ranking as module
 from trainable.evaluation.objective import RankedBy, rank_objectives
 from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
 

@@ -1,5 +1,7 @@
 """The bootstrap by patient: a patient's images are alike, so patients are drawn, not images."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -7,6 +9,8 @@ from scipy import stats
 NUM_RESAMPLES = 1000
 LEVEL = 0.95
 """Confidence level of every interval."""
+
+_MOST_CELLS = 10_000_000  # patients times resamples drawn at a time, to bound the memory
 
 
 def resample_patients(
@@ -45,8 +49,9 @@ def resample_patients(
     while len(lacking):
         for stratum in strata:
             even = np.full(len(stratum), 1 / len(stratum))
-            counts = rng.multinomial(len(stratum), even, len(lacking))
-            drawn[np.ix_(stratum, lacking)] = counts.T
+            for some in np.array_split(lacking, math.ceil(drawn.size / _MOST_CELLS)):
+                counts = rng.multinomial(len(stratum), even, len(some))
+                drawn[np.ix_(stratum, some)] = counts.T
         has_class = [drawn[rows][:, lacking].any(axis=0) for rows in members]
         lacking = lacking[~np.all(has_class, axis=0)]
     return drawn[who].T

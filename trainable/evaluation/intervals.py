@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
 
 from trainable.evaluation.bootstrap import (
     NUM_RESAMPLES,
@@ -15,6 +14,7 @@ from trainable.evaluation.bootstrap import (
 )
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
 from trainable.evaluation.objective import rank_objectives
+from trainable.evaluation.ranking import rank
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def estimate_metrics(
     operating_point: float,
     num_resamples: int = NUM_RESAMPLES,
 ) -> dict[str, Estimate]:
-    """Metrics with intervals from a bootstrap by patient, some 3 ms a resample.
+    """Metrics with intervals from a bootstrap by patient.
 
     Args:
         labels: (num_images,), 1 positive, 0 negative; both occur.
@@ -127,31 +127,22 @@ def weighted_metrics(
     counts = weighted_counts(labels, scores >= threshold, weights)
     tp, fn, fp, tn = counts
     squares = (scores - labels) ** 2
-    ranking = np.array([_ranking(labels, scores, operating_point, row) for row in weights])
+    by_rank = np.concatenate(
+        [
+            np.stack(
+                [part.auc(), part.average_precision(), *part.operating_points(operating_point)]
+            )
+            for part in rank(labels, scores, weights)
+        ],
+        axis=1,
+    )
     return {
         "F1": f1_of_counts(counts, average),
         "sensitivity": tp / (tp + fn),
         "specificity": tn / (tn + fp),
-        "AUC": ranking[:, 0],
-        "average precision": ranking[:, 1],
+        "AUC": by_rank[0],
+        "average precision": by_rank[1],
         "Brier score": weights @ squares / weights.sum(axis=1),
-        f"sensitivity at a specificity of {operating_point:g}": ranking[:, 2],
-        f"specificity at a sensitivity of {operating_point:g}": ranking[:, 3],
+        f"sensitivity at a specificity of {operating_point:g}": by_rank[2],
+        f"specificity at a sensitivity of {operating_point:g}": by_rank[3],
     }
-
-
-def _ranking(
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    operating_point: float,
-    weights: NDArray[np.float32],
-) -> tuple[float, float, float, float]:
-    """Area under the ROC curve, average precision, and the two operating points."""
-    false, found, _ = sk.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
-    rounding = 1e-6
-    return (
-        float(sk.auc(false, found)),
-        float(sk.average_precision_score(labels, scores, sample_weight=weights)),
-        float(found[false <= 1 - operating_point + rounding].max()),
-        float(1 - false[found >= operating_point - rounding].min()),
-    )
