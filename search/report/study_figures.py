@@ -78,7 +78,7 @@ def _importances(shares: dict[str, float]) -> Figure:
     axes.margins(x=0.12)
     caption = (
         "How much of the differences between trials each setting explains, by Optuna "
-        "(the cut is one setting per backbone)."
+        "(the cut is one setting per backbone). With few trials the shares are rough."
     )
     return Figure("Which settings mattered", as_svg(figure, "Which settings mattered"), caption)
 

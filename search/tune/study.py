@@ -53,9 +53,15 @@ def open_study(
 
 
 def importances(run: RunFolder) -> dict[str, float]:
-    """The share of the differences between trials that each setting explains, largest first."""
+    """The share of the differences between trials that each setting explains, largest first.
+
+    The shares of a setting that few trials have are rough.
+    """
     study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
-    return optuna.importance.get_param_importances(study)
+    with warnings.catch_warnings():
+        # that a setting has few trials; the page says it of all
+        warnings.filterwarnings("ignore", "Some regimes", UserWarning)
+        return optuna.importance.get_param_importances(study)
 
 
 def parallel_coordinates(run: RunFolder, settings: Sequence[str]) -> Axes:
