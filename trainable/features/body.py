@@ -12,6 +12,7 @@ from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
+from trainable.features.folding import folded
 from trainable.images.batches import Images, Inputs
 from trainable.model.network import ConcatPool, pool_each, split_body
 
@@ -57,15 +58,14 @@ class Body:
             float32 of shape (len(rows), the backbone's `pooled_width`): for each stage in order,
             the statistics of its output channels.
         """
-        modules = self._backbone.pooled_modules(self._model, self.config.cut)
-        pool = ConcatPool(self._backbone.layout)
-        return self._in_batches(rows, lambda images: pool_each(modules, images, pool))
+        stages, pool = self._pooled_stages, ConcatPool(self._backbone.layout)
+        return self._in_batches(rows, lambda images: pool_each(stages, images, pool))
 
     def activations(self, rows: Tensor) -> Tensor:
         """Output of the frozen stages (len(rows), *boundary_shape), on the device."""
         if not self.frozen:
             return self._take(rows)
-        return self._in_batches(rows, nn.Sequential(*self.frozen))
+        return self._in_batches(rows, self._until_boundary)
 
     @torch.no_grad()
     def boundary_shape(self) -> tuple[int, ...]:
@@ -112,6 +112,15 @@ class Body:
     def _model(self) -> nn.Module:
         model = self.weights.build(self.config.backbone, self.config.cut)
         return place(model, self.device).eval()
+
+    @cached_property
+    def _pooled_stages(self) -> list[nn.Module]:
+        stages = self._backbone.pooled_modules(self._model, self.config.cut)
+        return [folded(stage) for stage in stages]
+
+    @cached_property
+    def _until_boundary(self) -> nn.Sequential:
+        return nn.Sequential(*(folded(stage) for stage in self.frozen))
 
     @cached_property
     def _split(self) -> tuple[list[nn.Sequential], list[nn.Sequential]]:
