@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import optuna
 import pytest
 from fixtures.cohorts import CONFIG, cohort
 
@@ -23,6 +24,7 @@ def figures(folder: Path, num_trials: int) -> list[Figure]:
     space = make_space(Layer("{}", {"unfreeze": ["none"], "first_trials": []}))
     space = space.restricted_to(("squeezenet1_0", OWN), has_gpu=False)
     study = open_study(run, space)
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
     for number in range(num_trials):
         trial = study.ask()
         config = space.sample(trial)
