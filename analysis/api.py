@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.export.folder import is_export, read_export
 from analysis.model_file import FinalModel
+from analysis.new_columns import seen_columns
 from analysis.new_images import find_new_images
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
@@ -48,7 +49,9 @@ class Team:
         Raises:
             InputError: Naming every image that is missing or cannot be read.
         """
-        new = find_new_images(Path(images).expanduser(), None, self._cohort)
+        new = find_new_images(
+            Path(images).expanduser(), None, self._cohort, seen_columns(self.winner, self._cohort)
+        )
         scores = score(self.models, new, self._store)
         return write_predictions_table(new, scores, self.threshold, self.classes)[1]
 

@@ -13,6 +13,7 @@ from analysis.heat_maps import OPTION as HEAT_MAPS
 from analysis.heat_maps import check_heat_maps, room_for
 from analysis.leakage import leakage
 from analysis.model_file import FinalModel
+from analysis.new_columns import seen_columns
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
 from trainable.cohort.cohort import Cohort
@@ -72,7 +73,9 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     if maps is not None:
         check_heat_maps(maps, winner, problems)
     images = options.images.expanduser()
-    new = problems.attempt(lambda: find_new_images(images, options.template, cohort))
+    new = problems.attempt(
+        lambda: find_new_images(images, options.template, cohort, seen_columns(winner, cohort))
+    )
     if new is None:
         raise InputError(*problems.found)
     try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))

@@ -32,7 +32,7 @@ def check_heat_maps(folder: Path, winner: Winner, problems: Problems) -> None:
     if not any(has_heat_map(member.config) for member in winner.members):
         problems.add(
             f"{OPTION} needs a trial that sees places of one image; those of this team see several "
-            "views, or a class token alone: drop the option"
+            "views, further columns, or a class token alone: drop the option"
         )
 
 

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainable.backbones.find import find_backbone
+from trainable.cohort.column_code import ColumnCode
 from trainable.config import TrialConfig
 from trainable.disk import writing
 from trainable.errors import InputError
@@ -41,6 +42,11 @@ class FinalModel:
     classes: tuple[str, str]
     cohort_digest: str
 
+    @property
+    def column_code(self) -> ColumnCode | None:
+        """What turns further columns into numbers, if the heads see some."""
+        return self.networks[0].column_code
+
 
 def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of this one") -> None:
     """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole.
@@ -57,6 +63,7 @@ def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of th
             tensors[key] = tensor.detach().cpu().contiguous()
     about = {
         "config": model.config.model_dump(),
+        "columns": model.column_code.model_dump() if model.column_code else None,
         "num_networks": len(model.networks),
         "threshold": model.threshold,
         "statistics": asdict(model.statistics),
@@ -83,8 +90,10 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
         about = json.loads((folder / ABOUT).read_text())
         tensors = load_file(folder / TENSORS)
         config = TrialConfig(**about["config"])
+        columns = about.get("columns")  # older models have none
+        code = ColumnCode.model_validate(columns) if columns else None
         networks = tuple(
-            _load_network(config, tensors, number) for number in range(about["num_networks"])
+            _load_network(config, code, tensors, number) for number in range(about["num_networks"])
         )
         negative, positive = about["classes"]
     except Exception as error:  # whatever a damaged file makes the readers raise
@@ -102,8 +111,12 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
     )
 
 
-def _load_network(config: TrialConfig, tensors: dict[str, Tensor], number: int) -> Network:
-    network = build_network(find_backbone(config.backbone).build(), config)
+def _load_network(
+    config: TrialConfig, code: ColumnCode | None, tensors: dict[str, Tensor], number: int
+) -> Network:
+    model = find_backbone(config.backbone).build()
+    network = build_network(model, config, code.width if code else 0)
+    network.column_code = code
     prefix = f"networks.{number}."
     own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
     shared = {key: t for key, t in tensors.items() if key.startswith(_FROZEN)}

@@ -1,5 +1,6 @@
 """The new images: which there are, whose they are, and the rows that a template asks for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.new_patients import known_patients, listed_patients
+from analysis.new_columns import check_columns, columns_rule
+from analysis.new_patients import known_patients, listed_values
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.columns import find_column
 from trainable.cohort.dicom_columns import with_dicom_columns
@@ -17,6 +19,8 @@ from trainable.cohort.names import ImageNames, locate
 from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
 from trainable.images.pixels import check_readable
+
+_SEEN = "seen:"  # a further column may be called as one of the list: view
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class NewImages:
             missing.
         patients: of each row, once for each way to know them: from the table of the images, from
             the template, by the pattern of the search, from DICOM files; "" where not known.
+        columns: further columns of each row that the team sees, text as in the table.
         notes: remarks on how the folder or table was understood.
         num_unlisted: images or examinations found that the template does not ask for.
     """
@@ -47,6 +52,7 @@ class NewImages:
     exam_images: NDArray[np.int64]
     patients: tuple[pd.Series, ...]
     num_unlisted: int
+    columns: pd.DataFrame
     notes: tuple[str, ...] = ()
 
     @property
@@ -75,13 +81,16 @@ class NewImages:
         return found.map(lambda one: one if isinstance(one, int) else (one or [-1])[0])
 
 
-def find_new_images(images: Path, template: Path | None, cohort: Cohort) -> NewImages:
+def find_new_images(
+    images: Path, template: Path | None, cohort: Cohort, columns: Sequence[str] = ()
+) -> NewImages:
     """List the images of a folder, or of a CSV, in the order of the template if there is one.
 
     Args:
         images: a folder, or a CSV, which examinations of several views need.
         template: a CSV with a row for each image or examination.
         cohort: of the search, whose columns are tried first.
+        columns: further columns that the team sees, which only a table has.
 
     Raises:
         InputError: naming every missing image, examination or column.
@@ -91,7 +100,7 @@ def find_new_images(images: Path, template: Path | None, cohort: Cohort) -> NewI
     notes: list[str] = []
     if not images.exists():
         raise InputError(f"--images must be a folder or a table; not found: {images}")
-    listed, folders = _list(images, cohort, problems)
+    listed, folders = _list(images, cohort, columns, problems)
     problems.raise_if_any()
     if listed.empty:
         kinds = list_folder(images).kinds()
@@ -125,11 +134,17 @@ def find_new_images(images: Path, template: Path | None, cohort: Cohort) -> NewI
         [paths[number] for number in firsts],
         folders, cohort, problems,
     )  # fmt: skip
+    once = listed.drop_duplicates(unit)
     column = find_column("patient", table, None, problems, before=cohort.found_by.get("patient"))
     if column is not None:
         patients.insert(0, table[column])
     if "patient" in listed:
-        patients.insert(0, listed_patients(asked, listed.drop_duplicates(unit), unit))
+        patients.insert(0, listed_values(asked, once, unit, "patient"))
+    seen = pd.DataFrame(
+        {name: listed_values(asked, once, unit, _SEEN + name) for name in columns},
+        index=range(len(asked)),
+    )
+    notes += check_columns(seen, cohort, problems)
     problems.raise_if_any()
     return NewImages(
         table,
@@ -141,13 +156,21 @@ def find_new_images(images: Path, template: Path | None, cohort: Cohort) -> NewI
         exam_images,
         tuple(patients),
         max(0, num_found - len(table)),
+        seen,
         tuple(notes),
     )
 
 
-def _list(images: Path, cohort: Cohort, problems: Problems) -> tuple[pd.DataFrame, list[Path]]:
-    """What there is: `image`, where a table says so `patient`, `exam` and `view`; the folders."""
+def _list(
+    images: Path, cohort: Cohort, columns: Sequence[str], problems: Problems
+) -> tuple[pd.DataFrame, list[Path]]:
+    """What there is: `image`, where a table says so `patient`, `exam` and `view`; the folders.
+
+    Beside them stand the further columns that the team sees.
+    """
     grouping = cohort.grouping
+    if columns and images.is_dir():
+        problems.add(columns_rule(columns, f"{images} is a folder"))
     if images.is_dir():
         if grouping.views > 1:
             problems.add(
@@ -161,7 +184,7 @@ def _list(images: Path, cohort: Cohort, problems: Problems) -> tuple[pd.DataFram
     column = find_column("image", raw, None, problems, before=before.get("image"), has_option=False)
     beside = [images.parent / images.stem, images.parent / "images", images.parent]
     folders = [folder for folder in beside if folder.is_dir()]
-    wanted = (grouping.exam_column, grouping.view_column)
+    wanted = (grouping.exam_column, grouping.view_column, *columns)
     raw = with_dicom_columns(raw, column, wanted, folders, problems)
     grouping = grouping.found_in(raw, problems)
     problems.raise_if_any()
@@ -169,6 +192,11 @@ def _list(images: Path, cohort: Cohort, problems: Problems) -> tuple[pd.DataFram
     patient_column = find_column("patient", raw, None, problems, before=before.get("patient"))
     if patient_column:
         listed["patient"] = raw[patient_column]
+    lacking = [name for name in columns if name not in raw]
+    if lacking:
+        problems.add(columns_rule(columns, f"{images} lacks {listing(lacking)}"))
+        problems.raise_if_any()
+    listed = listed.join(raw[list(columns)].add_prefix(_SEEN))
     return listed.join(grouping.read(raw, listed["image"], problems)), folders
 
 

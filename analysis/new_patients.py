@@ -40,11 +40,11 @@ def _inside(path: Path, folders: Sequence[Path]) -> str:
     return next(inside, Path(path.name)).as_posix()
 
 
-def listed_patients(asked: pd.Series, listed: pd.DataFrame, unit: str) -> pd.Series:
-    """The patient of each row to write, as the list of images or examinations has it."""
+def listed_values(asked: pd.Series, listed: pd.DataFrame, unit: str, column: str) -> pd.Series:
+    """A column of the list of images or examinations, for each row to write."""
     if unit == "exam":
-        return listed.set_index(unit)["patient"].reindex(asked).reset_index(drop=True)
+        return listed.set_index(unit)[column].reindex(asked).reset_index(drop=True)
     matcher = ImageNames(Path("/"), zip(listed["image"], listed["image"], strict=True))
-    patients = dict(zip(listed["image"], listed["patient"], strict=True))
+    values = dict(zip(listed["image"], listed[column], strict=True))
     found = [matcher.find(str(name)) for name in asked]
-    return pd.Series([patients.get(names[0], "") if names else "" for names in found])
+    return pd.Series([values.get(names[0], "") if names else "" for names in found])

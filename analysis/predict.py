@@ -12,7 +12,7 @@ from analysis.new_images import NewImages
 from analysis.shared_stages import ImageLook, image_look
 from trainable.backbones.find import find_backbone
 from trainable.device import default_num_gpus, pick_device, place
-from trainable.images.batches import Batch, by_examination, load_images
+from trainable.images.batches import Batch, WithColumns, by_examination, load_images
 from trainable.store.arrays import ArrayStore
 
 _BATCH = 16  # images; the activations of all shared stages are held for one batch
@@ -42,20 +42,39 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     scores = []
     for rows in torch.arange(len(new.table)).split(_BATCH):
         batches = {look: take(rows) for look, take in takes.items()}
-        scores.append(team_score(models, batches).cpu())
+        scores.append(team_score(models, batches, new.columns.iloc[rows.numpy()]).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
 
 
-def team_score(models: Sequence[FinalModel], batches: Mapping[ImageLook, Batch]) -> torch.Tensor:
+def team_score(
+    models: Sequence[FinalModel],
+    batches: Mapping[ImageLook, Batch],
+    columns: pd.DataFrame | None = None,
+) -> torch.Tensor:
     """Scores (batch,) of normalized images: the mean over the models.
 
     Args:
         models: The members of a team, on one device.
         batches: The same examinations as each model takes them in.
+        columns: Their further columns, text as in a table; only some models see them.
     """
-    by_model = [_mean_score(model, batches[image_look(model.config)]) for model in models]
+    by_model = [
+        _mean_score(model, _seen(model, batches[image_look(model.config)], columns))
+        for model in models
+    ]
     return torch.stack(by_model).mean(dim=0)
+
+
+def _seen(model: FinalModel, images: Batch, columns: pd.DataFrame | None) -> Batch:
+    """What the networks of a model take in: the images, and the columns that their heads see."""
+    code = model.column_code
+    if code is None:
+        return images
+    assert columns is not None
+    assert not isinstance(images, WithColumns)
+    numbers = torch.from_numpy(code.encode(code.read(columns)))
+    return WithColumns(images, numbers.to(next(model.networks[0].parameters()).device))
 
 
 def _mean_score(model: FinalModel, images: Batch) -> torch.Tensor:

@@ -67,6 +67,8 @@ class SpaceOptions(_Options):
     """Images per gradient step; 64 in the default space."""
     epochs: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
     """Passes over the training images; 5 in the default space, up to 20 for frozen bodies."""
+    use_covariates: bool = False
+    """Search also with heads that see the further columns (--covariates) beside the image."""
 
 
 class ScoringOptions(_Options):

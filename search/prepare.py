@@ -153,6 +153,11 @@ def _plan(
     if arranged is None:
         raise InputError(*problems.found)
     cohort, look_alikes = arranged
+    if found is not None and True in found[0].values("covariates") and cohort.covariates.empty:
+        problems.add(
+            "--use-covariates needs further columns of a table, such as age or sex, and none was "
+            "read: name them with --covariates, or drop the option"
+        )
     check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, problems)
     if problems.found or found is None or decoded is None:
         raise InputError(*problems.found)

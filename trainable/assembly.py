@@ -1,8 +1,9 @@
 """One training run put together: labelled images become what a network's trained part takes in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -29,6 +30,7 @@ class TrainingData:
             one view, each image is an examination.
         labels: int64 (num_exams,), 1 positive, 0 negative.
         statistics: Mean and deviation of the cohort's pixels.
+        covariates: Further columns of each examination, as `Cohort.covariates` has them.
     """
 
     paths: tuple[str, ...]
@@ -36,12 +38,14 @@ class TrainingData:
     exam_images: NDArray[np.int64]
     labels: NDArray[np.int64]
     statistics: PixelStatistics
+    covariates: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def of(cls, cohort: Cohort, statistics: PixelStatistics) -> "TrainingData":
         """The images of a cohort."""
         paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
-        return cls(paths, hashes, cohort.exam_images, cohort.labels, statistics)
+        images, labels = cohort.exam_images, cohort.labels
+        return cls(paths, hashes, images, labels, statistics, cohort.covariates)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class Assembly:
         config: The configuration.
         rows: The cohort's examinations, then their augmented copies.
         labels: int64 (num_rows,) on the device, 1 positive, 0 negative.
-        inputs: What the trained part of a network takes in, for rows.
+        inputs: What the trained part of a network takes in, for rows; without further columns,
+            whose numbers depend on the training rows.
+        covariates: Further columns of each row.
         source: What the inputs are made from.
         body: The frozen and the trained stages, as they start.
     """
@@ -61,6 +67,7 @@ class Assembly:
     rows: TrialRows
     labels: torch.Tensor
     inputs: Batches
+    covariates: pd.DataFrame
     source: Source
     body: Body
 
@@ -83,8 +90,11 @@ def assemble(
 
     Raises:
         InputError: If an image cannot be read.
-        ValueError: If the configuration is for another number of views.
+        ValueError: If the configuration is for another number of views, or for further columns that
+            the data lack.
     """
+    if config.covariates and data.covariates.empty:
+        raise ValueError("covariates needs images with further columns; these have none")
     if config.views != data.exam_images.shape[1]:
         raise ValueError(
             f"views must be {data.exam_images.shape[1]}, as in the examinations of the cohort "
@@ -103,6 +113,7 @@ def assemble(
         rows,
         labels=torch.tensor(rows.labels, device=device),
         inputs=by_examination(of_images, rows.images),
+        covariates=data.covariates,
         source=source,
         body=body,
     )

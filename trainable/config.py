@@ -78,6 +78,8 @@ class TrialConfig(BaseModel):
         positive_weight: weight of a positive image in the loss; a negative one weighs 1.
         positive_copies: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
+        covariates: Whether the head sees the further columns of the table, such as age and sex,
+            beside the features; it needs a frozen body.
         views: Number of images per examination. Each has its own features before the head.
         image_size: edge of the square images, in pixels.
         resize: How an image becomes a square: `stretch` it, `pad` it with black, or `crop` it to
@@ -109,6 +111,7 @@ class TrialConfig(BaseModel):
     augment: Literal["none", "light"] = "none"
     positive_weight: float = Field(1.0, gt=0)
     positive_copies: int = Field(1, ge=1)
+    covariates: bool = False
     views: int = Field(1, ge=1)
     image_size: int = Field(320, ge=32)
     resize: Resize = "stretch"
@@ -149,6 +152,11 @@ class TrialConfig(BaseModel):
             raise ValueError(
                 f"the logistic head needs a frozen body, unfreeze 0 (got {self.unfreeze}); to "
                 "train stages, choose the head fastai or plain"
+            )
+        if self.unfreeze and self.covariates:
+            raise ValueError(
+                f"covariates need a frozen body, unfreeze 0 (got {self.unfreeze}): their numbers "
+                "stand behind stored features"
             )
         if self.augment != "none" and self.unfreeze < len(stages):
             raise ValueError(

@@ -14,6 +14,7 @@ from trainable.assembly import Assembly, TrainingData, assemble
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
+from trainable.cohort.column_code import ColumnCode
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.device import place
@@ -21,7 +22,8 @@ from trainable.evaluation.metrics import Evaluation, F1Average, evaluate
 from trainable.evaluation.objective import Objective
 from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
 from trainable.features.tables import Source
-from trainable.model.network import Network, fresh_head
+from trainable.images.batches import with_columns
+from trainable.model.network import Network, fresh_head, num_image_features
 from trainable.store.arrays import ArrayStore
 from trainable.training.logistic import fit_logistic
 from trainable.training.loop import EpochRecord, fit
@@ -120,15 +122,18 @@ def train_network(
         seed: Seed of the head, the order of the images and dropout.
         frozen: Frozen stages, for a network that is to take in whole images later.
     """
-    config, device = parts.config, parts.labels.device
-    network = new_network(config, frozen, parts.body.trained, seed, device)
+    config, device, inputs = parts.config, parts.labels.device, parts.inputs
+    code = None
+    if config.covariates:
+        columns = parts.covariates
+        code = ColumnCode.fit(columns.iloc[fold.train], num_image_features(config))
+        inputs = with_columns(inputs, code.encode(columns)[parts.rows.origins], device)
+    network = new_network(config, frozen, parts.body.trained, seed, device, code)
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)
     if config.head == "logistic":
-        return network, fit_logistic(
-            network, parts.inputs, parts.labels, rows.train, rows.valid, config
-        )
-    *_, last = fit(network, parts.inputs, parts.labels, rows.train, rows.valid, config, seed)
+        return network, fit_logistic(network, inputs, parts.labels, rows.train, rows.valid, config)
+    *_, last = fit(network, inputs, parts.labels, rows.train, rows.valid, config, seed)
     return network, last
 
 
@@ -138,6 +143,7 @@ def new_network(
     trained: Sequence[nn.Module],
     seed: int,
     device: torch.device,
+    code: ColumnCode | None = None,
 ) -> Network:
     """A network with a fresh head, ready to train; the same seed gives the same head.
 
@@ -148,9 +154,10 @@ def new_network(
         trained: Stages that the network takes a copy of.
         seed: Seed of the head.
         device: Device of the network.
+        code: What turns further columns into numbers for the head.
     """
     torch.manual_seed(seed)
-    head = fresh_head(config)
+    head = fresh_head(config, code.width if code else 0)
     trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
     network = Network(
         frozen,
@@ -160,6 +167,7 @@ def new_network(
         fused=config.cut == FUSED,
         augmented=config.augment != "none",
     )
+    network.column_code = code
     return place(network, device)
 
 

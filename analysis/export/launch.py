@@ -86,6 +86,11 @@ def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort
     if found is None:
         raise InputError(*problems.found)
     winner, cohort = found
+    if any(member.config.covariates for member in winner.members):
+        problems.add(
+            "a team that sees further columns of the table cannot be exported yet: predict with "
+            "the run folder, or search without --use-covariates"
+        )
     if options.labelled_images is not None:
         folder, option = options.labelled_images.expanduser(), "--labelled-images"
         cohort = problems.attempt(functools.partial(find_images, cohort, folder, option)) or cohort

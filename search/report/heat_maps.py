@@ -56,7 +56,7 @@ def heat_map_section(
     member = next((one for one in result.winner.members if has_heat_map(one.config)), None)
     if member is None:
         return Section(
-            TITLE, ["Not shown: no trial of the team sees places of one image (docs/report.md)."]
+            TITLE, ["Not shown: no trial of the team sees places of one image, and nothing else."]
         )
     try:
         if labelled_images is not None:

@@ -80,7 +80,8 @@ def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[str]:
         config = member.config
         yield (
             f"    trial {member.trial}: {short_name(config.backbone)} to {config.cut}, "
-            f"{config.head} head, F1 {f1[member.trial]:.3f} alone"
+            f"{config.head} head{' with columns' * config.covariates}, "
+            f"F1 {f1[member.trial]:.3f} alone"
         )
     if size > _MOST_LISTED:
         rest = listing((member.trial for member in winner.members[_MOST_LISTED:]), most=size)

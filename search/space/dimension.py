@@ -133,7 +133,9 @@ def _values(name: str, raw: Sequence[object]) -> tuple[Scalar, ...]:
 def _range(name: str, raw: Mapping[Any, Any]) -> Range:
     if name == "image_size":
         raise ValueError("must be a value or a list, since images are decoded for each size")
-    if not isinstance(getattr(TrialConfig(), name), int | float) or name == "unfreeze":
+    default = getattr(TrialConfig(), name)
+    is_number = isinstance(default, int | float) and not isinstance(default, bool)
+    if not is_number or name == "unfreeze":
         raise ValueError(f"must be a value or a list of values (got {dict(raw)})")
     try:
         found = Range(

@@ -90,6 +90,8 @@ def read_space(options: SearchOptions) -> SearchSpace:
             return _listed(own)
         layers.append(own)
     layers += [Layer(flag(name), {SPACE_SETTINGS[name]: raw}) for name, raw in narrowed.items()]
+    if options.space.use_covariates:
+        layers.append(Layer("--use-covariates", {"covariates": [False, True]}))
     return make_space(*layers)
 
 

@@ -335,6 +335,8 @@ def _has_meaning(setting: str, chosen: Mapping[str, Any]) -> bool:
         return False
     if setting == "stage_decay":
         return bool(chosen["unfreeze"])
+    if setting == "covariates":
+        return not chosen["unfreeze"]
     if setting == "augment":
         stages = find_backbone(chosen["backbone"]).stages_until(chosen["cut"])
         return bool(chosen["unfreeze"] == len(stages))

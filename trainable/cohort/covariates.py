@@ -101,17 +101,22 @@ def without_useless(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table.drop(columns=[f"{_PREFIX}{name}" for name in left_out])
 
 
+def known_text(text: pd.Series) -> pd.Series:
+    """The cells without blanks around them, NaN where they say that nothing is known."""
+    stripped = text.str.strip()
+    return stripped.where(~stripped.str.casefold().isin(_MISSING))
+
+
 def _values(text: pd.Series) -> pd.Series:
-    plain = text.str.strip().str.casefold()
-    known = text.str.strip().where(~plain.isin(_MISSING))
-    numbers = pd.to_numeric(known.dropna().map(_number), errors="coerce")
+    plain, known = text.str.strip().str.casefold(), known_text(text)
+    numbers = pd.to_numeric(known.dropna().map(read_number), errors="coerce")
     if np.isfinite(numbers).all() and numbers.nunique() >= _FEWEST_NUMBERS:
         return numbers.reindex(text.index).astype("float64")
     first = known.groupby(plain).first()  # one spelling for M and m
     return plain.map(first).where(known.notna()).astype(object)
 
 
-def _number(value: str) -> str | float:
+def read_number(value: str) -> str | float:
     """A number as pandas reads it; an age as DICOM writes it, in years."""
     age = _DICOM_AGE.fullmatch(value)
     return int(age[1]) / _PER_YEAR[age[2]] if age else value.replace(",", ".")

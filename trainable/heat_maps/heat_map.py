@@ -19,8 +19,9 @@ from trainable.model.network import Network
 
 
 def has_heat_map(config: TrialConfig) -> bool:
-    """Whether the head sees places: not a class token alone, and one image."""
-    return STATISTICS[config.pool] != {"class"} and config.views == 1
+    """Whether the head sees places of one image: not a class token alone, nor further columns."""
+    sees_places = STATISTICS[config.pool] != {"class"}
+    return sees_places and config.views == 1 and not config.covariates
 
 
 def is_exact(config: TrialConfig) -> bool:

@@ -35,8 +35,20 @@ class Views(NamedTuple):
     present: Tensor
 
 
-Batch = Tensor | Views
-"""Examinations of one view, (batch, ...), or of several views."""
+class WithColumns(NamedTuple):
+    """A batch of examinations with their further columns, such as the age.
+
+    Attributes:
+        images: Examinations of one view, or of several.
+        columns: float32 (batch, num_columns), see `ColumnCode`.
+    """
+
+    images: Tensor | Views
+    columns: Tensor
+
+
+Batch = Tensor | Views | WithColumns
+"""Examinations of one view, (batch, ...), or of several views; with further columns or without."""
 
 Batches = Callable[[Tensor], Batch]
 """Maps rows of a trial, int64 (batch,) on the CPU, to what a network or its part takes in."""
@@ -153,15 +165,36 @@ def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:
     return take
 
 
+def with_columns(inputs: Batches, columns: NDArray[np.float32], device: torch.device) -> Batches:
+    """The same batches with the further columns of their rows, (num_rows, num_columns)."""
+    table = torch.from_numpy(columns).to(device)
+
+    def take(rows: Tensor) -> WithColumns:
+        images = inputs(rows)
+        assert not isinstance(images, WithColumns)
+        return WithColumns(images, table[rows.to(device)])
+
+    return take
+
+
 def map_images(batch: Batch, compute: Inputs) -> Batch:
     """The same batch with what is computed of its images."""
+    if isinstance(batch, WithColumns):
+        images = map_images(batch.images, compute)
+        assert not isinstance(images, WithColumns)
+        return batch._replace(images=images)
     if isinstance(batch, Views):
         return batch._replace(images=compute(batch.images))
     return compute(batch)
 
 
 def side_by_side(features: Batch) -> Tensor:
-    """Features (batch, views * width): the views in their order, zeros for a missing one."""
+    """Features (batch, views * width): the views in their order, zeros for a missing one.
+
+    Further columns stand behind them.
+    """
+    if isinstance(features, WithColumns):
+        return torch.cat([side_by_side(features.images), features.columns], dim=1)
     if not isinstance(features, Views):
         return features
     images, present = features

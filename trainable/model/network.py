@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import MAPS, STATISTICS, Layout, Pool
+from trainable.cohort.column_code import ColumnCode
 from trainable.config import TrialConfig
 from trainable.device import autocast
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
@@ -53,11 +54,17 @@ def pool_each(stages: Iterable[nn.Module], images: Tensor, pool: ConcatPool) -> 
 class KeptStatistics(nn.Module):
     """Some of the statistics that `ConcatPool` gives of each channel.
 
-    Maps (batch, views * statistics * sum of widths) to fewer columns.
+    Maps (batch, views * statistics * sum of widths) to fewer columns. What stands behind them is
+    kept.
     """
 
     def __init__(
-        self, pool: Pool, widths: Sequence[int], views: int, layout: Layout = MAPS
+        self,
+        pool: Pool,
+        widths: Sequence[int],
+        views: int,
+        layout: Layout = MAPS,
+        num_behind: int = 0,
     ) -> None:
         """Keep `pool` of stages with `widths` channels, whose features stand side by side."""
         super().__init__()
@@ -66,7 +73,8 @@ class KeptStatistics(nn.Module):
         is_kept = torch.tensor([one in STATISTICS[pool] for one in layout.statistics])
         repeats = torch.tensor(widths).repeat_interleave(len(is_kept))
         of_view = is_kept.repeat(len(widths)).repeat_interleave(repeats)
-        self.register_buffer("columns", of_view.repeat(views).nonzero()[:, 0], persistent=False)
+        kept = torch.cat([of_view.repeat(views), torch.ones(num_behind, dtype=torch.bool)])
+        self.register_buffer("columns", kept.nonzero()[:, 0], persistent=False)
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Keep some columns."""
@@ -129,7 +137,7 @@ class Network(nn.Module):
     all stages side by side.
 
     Of an examination of several views, each goes through both parts and the pool; the head sees
-    their features side by side.
+    their features side by side, and behind them the further columns of a batch that has some.
 
     What the frozen part computes for an image never changes, so it can be computed once and kept:
     `prefix` computes it, `suffix` goes on from it, and calling the network does both. The frozen
@@ -138,7 +146,12 @@ class Network(nn.Module):
 
     The stages compute in the precision of their device, pool and head in float32: scores of eight
     bits would be alike for many patients.
+
+    Attributes:
+        column_code: What turns further columns into the numbers that the head sees, if it does.
     """
+
+    column_code: ColumnCode | None = None
 
     def __init__(
         self,
@@ -234,14 +247,25 @@ def split_body(
     return frozen, trained
 
 
-def fresh_head(config: TrialConfig) -> nn.Sequential:
-    """The head of a configuration, newly initialised."""
+def num_image_features(config: TrialConfig) -> int:
+    """Number of the features that a head sees of the images of an examination."""
+    widths = find_backbone(config.backbone).widths(config.cut)
+    return sum(widths) * config.views * len(STATISTICS[config.pool])
+
+
+def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
+    """The head of a configuration, newly initialised.
+
+    Args:
+        config: The configuration.
+        num_columns: Numbers of further columns behind the features.
+    """
     backbone = find_backbone(config.backbone)
     widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
-    num_features = sum(widths) * config.views * len(kept)
+    num_features = num_image_features(config) + num_columns
     chosen: list[nn.Module] = []
     if kept != set(layout.statistics):
-        chosen = [KeptStatistics(config.pool, widths, config.views, layout)]
+        chosen = [KeptStatistics(config.pool, widths, config.views, layout, num_columns)]
     if config.head == "logistic":
         head = nn.Sequential(nn.Linear(num_features, 2))
     elif config.head == "plain":
@@ -251,15 +275,16 @@ def fresh_head(config: TrialConfig) -> nn.Sequential:
     return nn.Sequential(*chosen, *head)
 
 
-def build_network(model: nn.Module, config: TrialConfig) -> Network:
+def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -> Network:
     """Cut `model` and put a fresh head on it, as a configuration says.
 
     Args:
         model: The whole network of the config's backbone, with its weights; its parameters are
             taken, not copied.
         config: backbone, cut, trained stages and head.
+        num_columns: Numbers of further columns that the head sees.
     """
-    head = fresh_head(config)
+    head = fresh_head(config, num_columns)
     backbone = find_backbone(config.backbone)
     body = split_body(backbone.body(model, config.cut), config.unfreeze)
     return Network(*body, head, layout=backbone.layout, fused=config.cut == FUSED)

@@ -19,6 +19,10 @@ _IMAGE, _COLUMNS, _BOTH = "image", "all columns", "image and all columns"
 _PAIRS = ((_IMAGE, _COLUMNS), (_BOTH, _COLUMNS))
 _INTERVAL = "95 % interval"
 _CHANCE = 0.5
+_SEEN = (
+    "Trials of the winner see the columns too (--use-covariates). So what is called image here is "
+    "image and columns, and this part does not say what the image alone is worth."
+)
 
 
 def covariates_section(
@@ -27,6 +31,8 @@ def covariates_section(
     scores: NDArray[np.float32],
     threshold: float,
     f1_average: F1Average,
+    *,
+    sees_columns: bool = False,
 ) -> Section:
     """The further columns against the image, and the image within each value of them.
 
@@ -36,6 +42,7 @@ def covariates_section(
         scores: (num_exams,), out-of-fold scores of the image; NaN where never scored.
         threshold: A score of at least this is predicted positive.
         f1_average: Kind of average of the F1.
+        sees_columns: Whether the image's scores are of heads that see the columns too.
     """
     title, columns = "Does the image add anything?", cohort.covariates
     if columns.empty:
@@ -61,7 +68,10 @@ def covariates_section(
         ),
         table_one(columns, cohort.labels, cohort.classes, f"{cohort.grouping.unit}s"),
     ]
-    return Section(title, list(_sentences(aucs, differences)), tables=tables)
+    sentences = list(_sentences(aucs, differences))
+    if sees_columns:
+        sentences.insert(0, _SEEN)
+    return Section(title, sentences, tables=tables)
 
 
 def _all_scores(
