@@ -4,7 +4,6 @@ import math
 from datetime import timedelta
 from typing import Annotated, Literal
 
-import pandas as pd
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator
 
@@ -30,6 +29,9 @@ def _duration(value: object) -> object:
     text = value.strip()
     if text.lower() == "none":
         return None
+    # it takes a second to import, which a help screen need not wait for
+    import pandas as pd
+
     try:
         return pd.Timedelta(text + "s" if _is_number(text) else text).to_pytimedelta()
     except (ValueError, AttributeError) as error:  # "nat" is a duration to pandas

@@ -36,7 +36,7 @@ OF_PYTHON = (
     r"|\b(STR|INT|FLOAT|BOOL|TIMEDELTA|BYTESIZE|LITERAL|UNION)\b"
 )
 MANY = 10
-SLOW = ("torch", "ray", "sklearn", "scipy", "matplotlib", "optuna")
+SLOW = ("torch", "ray", "sklearn", "scipy", "matplotlib", "optuna", "pandas")
 
 every_command = pytest.mark.parametrize("app", APPS, ids=lambda app: app.name[0])
 

@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from trainable.cohort.options import DataOptions
-from trainable.cohort.readers import read_cohort
 from trainable.commands.door import new_app, run
 from trainable.errors import InputError
 
@@ -44,7 +43,8 @@ def sort(
     if options.views != 1:
         raise InputError(f"--views must be 1 to sort single images (got {options.views})")
     percentages = _percentages(shares)
-    # scikit-learn takes seconds to import: not before the command line is known to be right
+    # pandas and scikit-learn take seconds: not before the command line is known to be right
+    from trainable.cohort.readers import read_cohort
     from trainable.cohort.sort import sort_images
 
     cohort = read_cohort(options.model_copy(update={"split": options.split or "merge"}))
