@@ -1,9 +1,10 @@
 """Faults at random moments of a small search and its prediction: `python -m benchmarks.faults`.
 
-A round starts a search, does one fault to it at a random moment, resumes until all trials have
-ended, kills a prediction at a random moment, and predicts again. Then it checks that nothing was
-lost, counted twice, or left behind. It prints a line per round, and a summary as JSON. What the
-commands printed in a round with a problem is kept in `faults-round-N.txt`.
+A round does one fault to a search at a random moment, and the next round resumes that search. After
+some rounds the search is resumed until all trials have ended, a prediction is killed at a random
+moment, and the prediction is made again. Each time it is checked that nothing was lost, counted
+twice, or left behind. It prints a line per round, and a summary as JSON. What the commands of a
+search with a problem printed is kept in `faults-search-N.txt`.
 
     python -m benchmarks.faults --rounds 20 --seed 1 --json faults.json
 
@@ -37,7 +38,7 @@ from trainable.files import hash_file
 from trainable.places import scores_file
 from trainable.winner import read_winner
 
-_TRIALS = 6
+_TRIALS = 24
 _SEARCH = (
     *("--weights", "none", "--backbones", "squeezenet1_1", "--unfreeze", "none,one"),
     *("--image-size", "32", "--epochs", "1", "--folds", "3", "--repeats", "1"),
@@ -46,6 +47,7 @@ _SEARCH = (
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 _PROCESSES = ("ray::", "raylet", "gcs_server")
 _DISK_KB = (80, 400)
+_END = "resumed and predicted"
 _END_SECONDS = 60
 _KEPT = (".lock", ".validate_storage_marker")
 """Hidden files that a run folder may hold: our lock, and a file of Ray Tune."""
@@ -55,6 +57,7 @@ def main() -> None:
     """Run the rounds."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--faults", type=int, default=4, help="faults to one search")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60, help="latest moment of a fault")
     parser.add_argument("--json", type=Path, help="file of the summary")
@@ -65,20 +68,24 @@ def main() -> None:
         words = [sys.executable, "-m", "benchmarks.faults", *sys.argv[1:]]
         os.execvp("unshare", ["unshare", "-m", *words])
     rng = random.Random(args.seed)
-    kinds = [*_SIGNALS, *_PROCESSES, "cache", *(("disk",) if os.geteuid() == 0 else ())]
-    kinds += ["clock"] if shutil.which("faketime") else []
     wrong: Counter[str] = Counter()
-    for number in range(1, args.rounds + 1):
-        kind, began = rng.choice(kinds), time.monotonic()
+    number = 0
+    while number < args.rounds:
+        num_faults = min(args.faults, args.rounds - number)
         with tempfile.TemporaryDirectory(prefix="cxr-faults-") as folder:
-            one = _Round(Path(folder), kind, rng, args.seconds)
-            found = one.run()
-            if found:
-                shutil.copy(one.said, f"faults-round-{number}.txt")
-        wrong.update(found)
-        seconds = time.monotonic() - began
-        print(f"{number:4d}  {one.fault:32}  {seconds:5.0f} s  {'; '.join(found) or 'all there'}")
-        sys.stdout.flush()
+            search = _Search(Path(folder), rng, args.seconds)
+            began, of_search = time.monotonic(), 0
+            for what, found in search.run(num_faults):
+                seconds, began = time.monotonic() - began, time.monotonic()
+                is_fault = what != _END
+                number += is_fault
+                label = f"{number:4d}" if is_fault else "    "
+                print(f"{label}  {what:32}  {seconds:5.0f} s  {'; '.join(found) or 'all there'}")
+                sys.stdout.flush()
+                wrong.update(f"{what.split()[0]}: {problem}" for problem in found)
+                of_search += len(found)
+            if of_search:
+                shutil.copy(search.said, f"faults-search-{number}.txt")
     summary = {"rounds": args.rounds, "seed": args.seed, "wrong": dict(wrong)}
     print(json.dumps(summary))
     if args.json:
@@ -86,43 +93,47 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-class _Round:
-    """One search with one fault, and one prediction that is killed once."""
+class _Search:
+    """One search with some faults, and one prediction that is killed once."""
 
-    def __init__(self, folder: Path, kind: str, rng: random.Random, seconds: float) -> None:
-        self._folder, self._kind, self._rng, self._seconds = folder, kind, rng, seconds
+    def __init__(self, folder: Path, rng: random.Random, seconds: float) -> None:
+        self._folder, self._rng, self._seconds = folder, rng, seconds
         self._run = folder / "disk" / "run"
         self._cache = folder / "cache"
         self._environment = dict(os.environ)
         self.said = folder / "said.txt"
-        self.fault = kind
 
-    def run(self) -> list[str]:
-        """What is wrong after the round; nothing if all is there."""
+    def run(self, num_faults: int) -> Iterator[tuple[str, list[str]]]:
+        """Each fault, at last the end, and what is wrong after it; nothing if all is there."""
         self._run.parent.mkdir()
         write_demo(self._folder / "demo", num_patients=40, num_test_patients=4, size=48)
-        with self._small_disk():
-            new = self._start("search", *_SEARCH, "--out", self._run)
-            self._disturb(new)
-            self._wait(new)
-        for _ in range(4):
-            is_run = (self._run / "settings.json").exists()
-            how = ("--resume", self._run) if is_run else (*_SEARCH, "--out", self._run)
-            if self._wait(self._start("search", *how)) == 0:
+        kinds = [*_SIGNALS, *_PROCESSES, "cache", *(["clock"] if shutil.which("faketime") else [])]
+        for number in range(num_faults):
+            is_first_as_root = number == 0 and os.geteuid() == 0
+            kind = self._rng.choice([*kinds, "disk"] if is_first_as_root else kinds)
+            fault: str | None
+            if kind == "disk":
+                size = self._rng.randint(*_DISK_KB)
+                fault = f"disk of {size} kB"
+                with self._small_disk(size):
+                    self._wait(self._start_search())
+            else:
+                process = self._start_search()
+                fault = self._disturb(process, kind)
+                self._wait(process)
+            if not fault:
                 break
-        else:
-            return [f"{self._kind}: the search does not end well"]
-        return [f"{self._kind}: {problem}" for problem in (*self._of_search(), *self._of_models())]
+            yield fault, list(self._of_log())
+        for _ in range(4):
+            if self._wait(self._start_search()) == 0:
+                yield _END, [*self._of_search(), *self._of_models()]
+                return
+        yield _END, ["the search does not end well"]
 
     @contextlib.contextmanager
-    def _small_disk(self) -> Iterator[None]:
-        """For a full disk, put the run folder on a disk of few bytes, which is larger later."""
+    def _small_disk(self, size: int) -> Iterator[None]:
+        """Put the run folder on a disk of so many kB, which is larger later."""
         place = self._run.parent
-        if self._kind != "disk":
-            yield
-            return
-        size = self._rng.randint(*_DISK_KB)
-        self.fault = f"disk of {size} kB"
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", place], check=True)
         yield
         kept = self._folder / "kept"
@@ -130,10 +141,13 @@ class _Round:
         subprocess.run(["umount", place], check=True)
         shutil.copytree(kept, place, symlinks=True, dirs_exist_ok=True)
 
+    def _start_search(self) -> "subprocess.Popen[bytes]":
+        is_run = (self._run / "settings.json").exists()
+        new = (*_SEARCH, "--data", self._folder / "demo" / "train.csv", "--out", self._run)
+        return self._start("search", *(("--resume", self._run) if is_run else new))
+
     def _start(self, module: str, *words: object) -> "subprocess.Popen[bytes]":
         given = [str(word) for word in (*words, "--cache", self._cache)]
-        if module == "search" and "--resume" not in given:
-            given += ["--data", str(self._folder / "demo" / "train.csv")]
         with self.said.open("ab") as said:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *given], env=self._environment,
@@ -147,45 +161,53 @@ class _Round:
             process.kill()
             return process.wait()
 
-    def _disturb(self, process: "subprocess.Popen[bytes]") -> None:
+    def _disturb(self, process: "subprocess.Popen[bytes]", kind: str) -> str | None:
+        """Do something to a search at a random moment; what it was, None if it had ended before."""
         moment = self._rng.uniform(0, self._seconds)
         end = time.monotonic() + moment
-        while time.monotonic() < end and process.poll() is None:
+        pids: list[int] = []
+        while process.poll() is None and (time.monotonic() < end or not pids):
+            pids = [pid for pid, name in _below(process.pid) if kind in name]
+            pids = pids if kind in _PROCESSES else [process.pid]
             time.sleep(0.1)
-        if self._kind == "disk" or process.poll() is not None:
-            return
-        self.fault = f"{self._kind} at {moment:.1f} s"
-        if self._kind in _SIGNALS:
-            process.send_signal(signal.Signals[self._kind])
-        elif self._kind == "clock":
+        if process.poll() is not None:
+            return None
+        fault = f"{kind} at {max(moment, moment + time.monotonic() - end):.1f} s"
+        if kind in _SIGNALS:
+            process.send_signal(signal.Signals[kind])
+        elif kind == "clock":
             process.kill()
             hours = self._rng.choice(("-1h", "+1h"))
-            self.fault += f", then {hours}"
             # the command `faketime` waits for its child, and a kill would meet that one alone
             asked = ["faketime", "-f", hours, "printenv", "LD_PRELOAD"]
             library = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
             self._environment |= {"LD_PRELOAD": library.strip(), "FAKETIME": hours}
-        elif self._kind == "cache":
+            return f"{fault}, then {hours}"
+        elif kind == "cache":
             shutil.rmtree(self._cache, ignore_errors=True)
         else:
-            pids = [pid for pid, name in _below(process.pid) if self._kind in name]
-            if pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._rng.choice(pids), signal.SIGKILL)
-            else:
-                self.fault += " (missed)"
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._rng.choice(pids), signal.SIGKILL)
+        return fault
 
-    def _of_search(self) -> Iterator[str]:
+    def _of_log(self) -> Iterator[str]:
+        """What is wrong with the trials that have ended so far."""
+        if not (self._run / "trials.csv").exists():
+            return
         trials = pd.read_csv(self._run / "trials.csv")
         if not trials["number"].is_unique:
             yield "a number is there twice"
-        if trials["state"].isin(ENDED).sum() != _TRIALS:
-            yield f"{trials['state'].isin(ENDED).sum()} trials have ended, not {_TRIALS}"
         labels = Cohort.load(self._run).labels
         for row in trials[trials["state"] == "complete"].to_dict("records"):
             scores = np.load(scores_file(self._run, row["number"]))
             if abs(evaluate(labels, scores, row["threshold"], "binary")["f1"] - row["f1"]) > 1e-6:
                 yield "scores do not give the F1 of their row"
+
+    def _of_search(self) -> Iterator[str]:
+        yield from self._of_log()
+        trials = pd.read_csv(self._run / "trials.csv")
+        if trials["state"].isin(ENDED).sum() != _TRIALS:
+            yield f"{trials['state'].isin(ENDED).sum()} trials have ended, not {_TRIALS}"
         read_winner(self._run)
         if left := [path.name for path in self._run.rglob(".*") if path.name not in _KEPT]:
             yield f"left: {', '.join(sorted(left))}"
