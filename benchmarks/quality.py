@@ -31,6 +31,7 @@ from scipy import stats
 
 from benchmarks.quality_cohorts import Resplit, demo_resplits, resplits
 from benchmarks.quality_methods import METHODS, Setup, run_methods
+from trainable.backbones.encoders import full_name
 
 FIGURES = ("f1", "auc", "ap", "reported_minus_test", "cpu_s")
 PROBES = ("probe", "fused_probe")
@@ -107,7 +108,7 @@ def main() -> None:
                 Path(folder), data, options.patient_pattern, numbers, options.train_share
             )
         more = tuple(options.options.split())
-        encoders = tuple(filter(None, (options.backbones or "").split(",")))
+        encoders = tuple(map(full_name, filter(None, (options.backbones or "").split(","))))
         setup = Setup(options.weights, size, options.trials, cache, more, encoders)
         rows = []
         for part in parts:

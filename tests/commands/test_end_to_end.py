@@ -309,11 +309,15 @@ def test_a_demo_with_a_wrong_option_leaves_no_folder(home: Path) -> None:
 
 def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) -> None:
     done = run_command("search.report.command", finished)
-    assert done.stdout == f"report: {finished / 'report.html'}\n"
+    assert done.stdout.splitlines() == [
+        f"report: {finished / 'report.html'}",
+        "note: it shows 5 X-rays of patients; leave them out with --heat-maps no",
+    ]
     assert not done.stderr
     page = (finished / "report.html").read_text()
     for title in ("Result", "Calibration", "Encoders and cuts", "Cohort", "For the paper"):
         assert title in page
     assert "cxr-search --data" in page
     assert "src=" not in page
+    assert page.count("data:image/jpeg;base64") >= 5
     assert "@import" not in page

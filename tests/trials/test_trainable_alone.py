@@ -52,7 +52,7 @@ def test_there_are_modules_to_look_at() -> None:
 def test_trainable_imports_only_what_training_needs(path: Path) -> None:
     also = {"ray"} if path.name == RAY_FILE else set()
     if path.parent.name == COMMANDS:
-        also = {"cyclopts", "rich"}
+        also = {"cyclopts", "rich", "docstring_parser"}
     if path.parent.name == "report":
         also = {"matplotlib", "jinja2", "markupsafe"}  # Jinja itself depends on MarkupSafe
     # imported where they are needed
