@@ -137,7 +137,8 @@ def select(
     ]
     team, corrected = _largest_of_the_tied(teams, average)
 
-    members = sorted(team.members, key=ranked[0][0].tolist().index)
+    best = ranked[0][0]
+    members = best[np.isin(best, team.members)]
     threshold = team.on_all.thresholds[0]
     positives = candidates.mean_scores(team.members) >= threshold
     apparent = float(f1_of_counts(weighted_counts(labels, positives, once), average)[0])
@@ -145,13 +146,13 @@ def select(
     low, high = f1_interval(labels, patients, positives, average, resamples)
     moved = corrected - apparent
     return Selection(
-        members=tuple(int(trial) for trial in members),
+        members=tuple(members.tolist()),
         threshold=float(threshold),
         own_thresholds=tuple(tried.thresholds[members, 0].tolist()),
         apparent_f1=apparent,
         corrected_f1=corrected,
         interval=(max(0.0, low + moved), min(1.0, high + moved)),
-        tied=tuple(trial for trial in ranked[0][0].tolist() if is_tied[trial]),
+        tied=tuple(trial for trial in best.tolist() if is_tied[trial]),
     )
 
 

@@ -7,6 +7,7 @@ asks for 1,000 weightings of the same scores: these are sorted once here, in sci
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,26 +29,36 @@ class Ranking:
     positive: NDArray[np.float64]
     negative: NDArray[np.float64]
 
+    @cached_property
+    def _found(self) -> NDArray[np.float64]:
+        """Weight of the positive images that have at least each score."""
+        return self.positive.cumsum(axis=0)
+
+    @cached_property
+    def _false(self) -> NDArray[np.float64]:
+        """Weight of the negative images that have at least each score."""
+        return self.negative.cumsum(axis=0)
+
     def auc(self) -> NDArray[np.float64]:
         """Share of the pairs of a positive and a negative image in which the positive is higher.
 
         0 without one of the classes.
         """
-        above = self.positive.cumsum(axis=0) - self.positive / 2  # equals are half right
-        pairs = self.positive.sum(axis=0) * self.negative.sum(axis=0)
+        above = self._found - self.positive / 2  # equals are half right
+        pairs = self._found[-1] * self._false[-1]
         return np.asarray((self.negative * above).sum(axis=0) / np.maximum(pairs, _LEAST))
 
     def average_precision(self) -> NDArray[np.float64]:
         """Mean over the positive images of the precision at the score of each; 0 without any."""
-        found = self.positive.cumsum(axis=0)
-        precision = found / np.maximum(found + self.negative.cumsum(axis=0), _LEAST)
+        found = self._found
+        precision = found / np.maximum(found + self._false, _LEAST)
         return np.asarray((self.positive * precision).sum(axis=0) / np.maximum(found[-1], _LEAST))
 
     def operating_points(self, at: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Best sensitivity at a specificity of at least `at`, and the other way round."""
         found, false = (
-            np.pad(one.cumsum(axis=0) / np.maximum(one.sum(axis=0), _LEAST), ((1, 0), (0, 0)))
-            for one in (self.positive, self.negative)
+            np.pad(one / np.maximum(one[-1], _LEAST), ((1, 0), (0, 0)))
+            for one in (self._found, self._false)
         )
         columns = np.arange(found.shape[1])
         last = (false <= 1 - at + _ROUNDING).sum(axis=0) - 1
