@@ -49,9 +49,8 @@ class Team:
         Raises:
             InputError: Naming every image that is missing or cannot be read.
         """
-        new = find_new_images(
-            Path(images).expanduser(), None, self._cohort, seen_columns(self.winner, self._cohort)
-        )
+        columns = seen_columns(self.winner, self._cohort, self.models)
+        new = find_new_images(Path(images).expanduser(), None, self._cohort, columns)
         scores = score(self.models, new, self._store)
         return write_predictions_table(new, scores, self.threshold, self.classes)[1]
 

@@ -74,7 +74,9 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         check_heat_maps(maps, winner, problems)
     images = options.images.expanduser()
     new = problems.attempt(
-        lambda: find_new_images(images, options.template, cohort, seen_columns(winner, cohort))
+        lambda: find_new_images(
+            images, options.template, cohort, seen_columns(winner, cohort, models)
+        )
     )
     if new is None:
         raise InputError(*problems.found)

@@ -4,16 +4,29 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from analysis.model_file import FinalModel
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.covariates import known_text, read_number
+from trainable.cohort.column_code import ColumnCode
+from trainable.cohort.covariates import known_text
+from trainable.cohort.splits import seen_rows
 from trainable.errors import Problems, listing
 from trainable.winner import Winner
 
+NO_COLUMNS = ColumnCode(numbers=(), categories=())
 
-def seen_columns(winner: Winner, cohort: Cohort) -> tuple[str, ...]:
-    """The further columns of the table that some trial of the team sees."""
-    sees = any(member.config.covariates for member in winner.members)
-    return tuple(map(str, cohort.covariates)) if sees else ()
+
+def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = ()) -> ColumnCode:
+    """The further columns of the table that some trial of the team sees.
+
+    Args:
+        winner: The team.
+        cohort: Cohort of the search; an exported one has no columns.
+        models: The models of the team, if they are there already.
+    """
+    if not any(member.config.covariates for member in winner.members):
+        return NO_COLUMNS
+    known = (model.column_code for model in models if model.column_code)
+    return next(known, None) or ColumnCode.fit(cohort.covariates.iloc[seen_rows(cohort)])
 
 
 def columns_rule(columns: Sequence[str], found: str) -> str:
@@ -24,25 +37,27 @@ def columns_rule(columns: Sequence[str], found: str) -> str:
     )
 
 
-def check_columns(new: pd.DataFrame, cohort: Cohort, problems: Problems) -> Iterator[str]:
-    """A note on each column whose categories the search had not seen.
+def check_columns(new: pd.DataFrame, columns: ColumnCode, problems: Problems) -> Iterator[str]:
+    """A note on each column whose categories the models have not seen.
 
     Args:
-        new: The columns that the team sees, text; they are in the cohort.
-        cohort: Cohort of the search.
+        new: The columns that the team sees, text.
+        columns: What the models know of them.
         problems: Given each column of numbers with other cells.
     """
-    for name, before in cohort.covariates[list(new)].items():
-        known = known_text(new[str(name)]).dropna()
-        if before.dtype == object:
-            seen = set(before.dropna().str.casefold())
-            odd = known[~known.str.casefold().isin(seen)].unique()
-            if len(odd):
-                yield f"the search saw no {name} {listing(odd)}: such rows count as none of its own"
-        else:
-            odd = known[pd.to_numeric(known.map(read_number), errors="coerce").isna()].unique()
-            if len(odd):
-                problems.add(
-                    f"the column {name} must hold numbers, as in the search (got {listing(odd)}); "
-                    "leave a cell empty where it is not known"
-                )
+    read = columns.read(new)
+    for category in columns.categories:
+        found = read[category.name].dropna()
+        odd = found[~found.isin(category.categories)].unique()
+        if len(odd):
+            yield (
+                f"the search saw no {category.name} {listing(odd)}: such rows count as none of its "
+                "own"
+            )
+    for name in (number.name for number in columns.numbers):
+        odd = known_text(new[name])[read[name].isna()].dropna().unique()
+        if len(odd):
+            problems.add(
+                f"the column {name} must hold numbers, as in the search (got {listing(odd)}); "
+                "leave a cell empty where it is not known"
+            )

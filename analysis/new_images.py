@@ -1,6 +1,5 @@
 """The new images: which there are, whose they are, and the rows that a template asks for."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.new_columns import check_columns, columns_rule
+from analysis.new_columns import NO_COLUMNS, check_columns, columns_rule
 from analysis.new_patients import known_patients, listed_values
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.column_code import ColumnCode
 from trainable.cohort.columns import find_column
 from trainable.cohort.dicom_columns import with_dicom_columns
 from trainable.cohort.exams import Grouping, group_images
@@ -38,7 +38,7 @@ class NewImages:
             missing.
         patients: of each row, once for each way to know them: from the table of the images, from
             the template, by the pattern of the search, from DICOM files; "" where not known.
-        columns: further columns of each row that the team sees, text as in the table.
+        columns: further columns of each row that the team sees, `ColumnCode.values`.
         notes: remarks on how the folder or table was understood.
         num_unlisted: images or examinations found that the template does not ask for.
     """
@@ -52,7 +52,7 @@ class NewImages:
     exam_images: NDArray[np.int64]
     patients: tuple[pd.Series, ...]
     num_unlisted: int
-    columns: pd.DataFrame
+    columns: NDArray[np.float64]
     notes: tuple[str, ...] = ()
 
     @property
@@ -82,7 +82,7 @@ class NewImages:
 
 
 def find_new_images(
-    images: Path, template: Path | None, cohort: Cohort, columns: Sequence[str] = ()
+    images: Path, template: Path | None, cohort: Cohort, columns: ColumnCode = NO_COLUMNS
 ) -> NewImages:
     """List the images of a folder, or of a CSV, in the order of the template if there is one.
 
@@ -100,7 +100,7 @@ def find_new_images(
     notes: list[str] = []
     if not images.exists():
         raise InputError(f"--images must be a folder or a table; not found: {images}")
-    listed, folders = _list(images, cohort, columns, problems)
+    listed, folders = _list(images, cohort, columns.names, problems)
     problems.raise_if_any()
     if listed.empty:
         kinds = list_folder(images).kinds()
@@ -141,10 +141,10 @@ def find_new_images(
     if "patient" in listed:
         patients.insert(0, listed_values(asked, once, unit, "patient"))
     seen = pd.DataFrame(
-        {name: listed_values(asked, once, unit, _SEEN + name) for name in columns},
+        {name: listed_values(asked, once, unit, _SEEN + name) for name in columns.names},
         index=range(len(asked)),
     )
-    notes += check_columns(seen, cohort, problems)
+    notes += check_columns(seen, columns, problems)
     problems.raise_if_any()
     return NewImages(
         table,
@@ -156,13 +156,13 @@ def find_new_images(
         exam_images,
         tuple(patients),
         max(0, num_found - len(table)),
-        seen,
+        columns.values(columns.read(seen)),
         tuple(notes),
     )
 
 
 def _list(
-    images: Path, cohort: Cohort, columns: Sequence[str], problems: Problems
+    images: Path, cohort: Cohort, columns: tuple[str, ...], problems: Problems
 ) -> tuple[pd.DataFrame, list[Path]]:
     """What there is: `image`, where a table says so `patient`, `exam` and `view`; the folders.
 

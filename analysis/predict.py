@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
@@ -39,10 +40,11 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         takes[image_look(config)] = by_examination(take, new.exam_images)
         for network in model.networks:
             place(network, device).eval()
+    columns = torch.from_numpy(new.columns)
     scores = []
     for rows in torch.arange(len(new.table)).split(_BATCH):
         batches = {look: take(rows) for look, take in takes.items()}
-        scores.append(team_score(models, batches, new.columns.iloc[rows.numpy()]).cpu())
+        scores.append(team_score(models, batches, columns[rows]).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
 
@@ -50,14 +52,14 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
 def team_score(
     models: Sequence[FinalModel],
     batches: Mapping[ImageLook, Batch],
-    columns: pd.DataFrame | None = None,
-) -> torch.Tensor:
+    columns: Tensor | None = None,
+) -> Tensor:
     """Scores (batch,) of normalized images: the mean over the models.
 
     Args:
         models: The members of a team, on one device.
         batches: The same examinations as each model takes them in.
-        columns: Their further columns, text as in a table; only some models see them.
+        columns: Their further columns, `ColumnCode.values`; only some models see them.
     """
     by_model = [
         _mean_score(model, _seen(model, batches[image_look(model.config)], columns))
@@ -66,18 +68,18 @@ def team_score(
     return torch.stack(by_model).mean(dim=0)
 
 
-def _seen(model: FinalModel, images: Batch, columns: pd.DataFrame | None) -> Batch:
+def _seen(model: FinalModel, images: Batch, columns: Tensor | None) -> Batch:
     """What the networks of a model take in: the images, and the columns that their heads see."""
     code = model.column_code
     if code is None:
         return images
     assert columns is not None
     assert not isinstance(images, WithColumns)
-    numbers = torch.from_numpy(code.encode(code.read(columns)))
-    return WithColumns(images, numbers.to(next(model.networks[0].parameters()).device))
+    device = next(model.networks[0].parameters()).device
+    return WithColumns(images, code.encode(columns).to(device))
 
 
-def _mean_score(model: FinalModel, images: Batch) -> torch.Tensor:
+def _mean_score(model: FinalModel, images: Batch) -> Tensor:
     logits = [network(images) for network in model.networks]
     return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
 

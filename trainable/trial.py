@@ -127,7 +127,8 @@ def train_network(
     if config.covariates:
         columns = parts.covariates
         code = ColumnCode.fit(columns.iloc[fold.train], num_image_features(config))
-        inputs = with_columns(inputs, code.encode(columns)[parts.rows.origins], device)
+        values = torch.from_numpy(code.values(columns.iloc[parts.rows.origins]))
+        inputs = with_columns(inputs, code.encode(values), device)
     network = new_network(config, frozen, parts.body.trained, seed, device, code)
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)

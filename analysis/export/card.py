@@ -10,8 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis.export.folder import Export
 from analysis.export.graph import largest_size
 from analysis.model_file import FinalModel
+from analysis.new_columns import seen_columns
 from trainable.backbones.encoders import TIMM, short_name
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.column_code import ColumnCode
 from trainable.images.dicom import DICOM_SUFFIXES
 from trainable.images.normalization import Scale
 from trainable.winner import Winner
@@ -69,6 +71,7 @@ def write_card(
         num_exams=len(trained_on),
         num_positive=int(trained_on["label"].sum()),
         members=_members(winner, models),
+        columns=_columns(seen_columns(winner, cohort, models)),
         size=largest_size(models),
         several_sizes=len({one.image_size for one in export.preprocessing}) > 1,
         depth=_depth(winner),
@@ -98,6 +101,19 @@ def _members(winner: Winner, models: Sequence[FinalModel]) -> list[dict[str, Any
         }
         for member, model in zip(winner.members, models, strict=True)
     ]
+
+
+def _columns(columns: ColumnCode) -> list[tuple[str, str]]:
+    """Each further column, and what the number in its place says."""
+    numbers = [
+        (one.name, f"the number itself; the mean in the training was {one.mean:.4g}")
+        for one in columns.numbers
+    ]
+    categories = [
+        (one.name, ", ".join(f"{place}: {name}" for place, name in enumerate(one.known)))
+        for one in columns.categories
+    ]
+    return [*numbers, *categories]
 
 
 def _depth(winner: Winner) -> str:

@@ -16,34 +16,37 @@ from analysis.model_file import FinalModel
 from analysis.predict import team_score
 from analysis.shared_stages import ImageLook, image_look
 from trainable.backbones.find import find_backbone
+from trainable.cohort.column_code import ColumnCode
 from trainable.errors import InputError
-from trainable.images.decoding import Resize, decode, grey_values
+from trainable.images.decoding import Resize, grey_values
 from trainable.images.normalization import normalize
 
-TOLERANCE = 1e-4
-"""Largest difference between a score of the graph and ours."""
-
-INPUT, OUTPUT = "pixels", "score"
-_SIZES = {0: "batch", 1: "height", 2: "width"}
+PIXELS, COLUMNS, OUTPUT = "pixels", "columns", "score"
+_SIZES = ("batch", "height", "width")
 _LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
-_BATCH = 16
 _WITHOUT = "or leave model.onnx out with --without-onnx"
 
 
 class TeamGraph(nn.Module):
-    """Scores (batch,) of grey values (batch, height, width)."""
+    """Scores (batch,) of grey values (batch, height, width), and of further columns."""
 
     def __init__(self, models: Sequence[FinalModel]) -> None:
         """Take the networks of `models`, in which `share_stages` has shared what is equal."""
         super().__init__()
         self.models = models
         self.networks = nn.ModuleList(network for model in models for network in model.networks)
-        self.squares = {square: PillowSquare(*square) for square in _squares(models)}
+        self.squares = {square: PillowSquare(*square) for square in squares_of(models)}
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Resize, normalize and score, each once for all networks that need the same."""
+    def forward(self, pixels: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Resize, normalize and score, each once for all networks that need the same.
+
+        Args:
+            pixels: float32, 0 black to 255 white.
+            columns: float32 (batch, num_columns), `ColumnCode.values`, if a model sees some.
+        """
         squares = {square: resize(pixels) for square, resize in self.squares.items()}
-        return team_score(self.models, _looks(self.models, squares))
+        values = None if columns is None else columns.double()
+        return team_score(self.models, looks_of(self.models, squares), values)
 
 
 def require_libraries() -> None:
@@ -60,27 +63,32 @@ def require_libraries() -> None:
         )
 
 
-def write_graph(models: Sequence[FinalModel], about: dict[str, str], path: Path) -> None:
+def write_graph(
+    models: Sequence[FinalModel], columns: ColumnCode, about: dict[str, str], path: Path
+) -> None:
     """Write the graph of a team.
 
     Args:
         models: The team's members on the CPU, after `share_stages`.
+        columns: Further columns that the team sees; with some, they are a second input.
         about: What the file says of itself.
         path: File to write.
 
     Raises:
         InputError: If PyTorch cannot write a network as ONNX.
     """
-    pixels = torch.linspace(0, 255, 2 * 50 * 70).round().reshape(2, 50, 70)
+    given = {PIXELS: torch.linspace(0, 255, 2 * 50 * 70).round().reshape(2, 50, 70)}
+    if columns.names:
+        given[COLUMNS] = torch.zeros(2, len(columns.names))
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of PyTorch about itself
             program = torch.onnx.export(
                 TeamGraph(models).eval(),
-                (pixels,),
-                input_names=[INPUT],
+                tuple(given.values()),
+                input_names=[*given],
                 output_names=[OUTPUT],
-                dynamic_shapes=({axis: torch.export.Dim.DYNAMIC for axis in _SIZES},),
+                dynamic_shapes=tuple(_free_sizes(name) for name in given),
                 dynamo=True,
                 verbose=False,
             )
@@ -95,40 +103,18 @@ def write_graph(models: Sequence[FinalModel], about: dict[str, str], path: Path)
     program.save(path, external_data=False)
 
 
+def _free_sizes(name: str) -> dict[int, Any]:
+    axes = range(len(_SIZES) if name == PIXELS else 1)
+    return dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
+
+
 def _name_sizes(model: Any) -> None:
     """Names for the sizes that a caller may choose, in place of `s0`."""
     import onnx_ir
 
-    [given], [score] = model.graph.inputs, model.graph.outputs
-    given.shape = onnx_ir.Shape([*_SIZES.values()])
-    score.shape = onnx_ir.Shape([_SIZES[0]])
-
-
-def largest_difference(
-    models: Sequence[FinalModel], graph: Path, paths: Sequence[str]
-) -> tuple[float, str]:
-    """The largest difference between the scores of the graph and of the team, and its image.
-
-    Args:
-        models: The team's members on the CPU.
-        graph: The graph, which onnxruntime runs on each image as it is, whatever its size.
-        paths: Image files; all are compared.
-    """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    worst, where = 0.0, ""
-    for start in range(0, len(paths), _BATCH):
-        part = paths[start : start + _BATCH]
-        files = [Path(path).read_bytes() for path in part]
-        greys = (pixels_of(models, data) for data in files)
-        given = np.concatenate(
-            [np.asarray(session.run(None, {INPUT: one[None]})[0]) for one in greys]
-        )
-        apart = np.abs(_scores(models, files) - given)
-        if apart.max() >= worst:
-            worst, where = float(apart.max()), part[int(apart.argmax())]
-    return worst, where
+    for one in (*model.graph.inputs, *model.graph.outputs):
+        named = zip(one.shape, _SIZES, strict=False)
+        one.shape = onnx_ir.Shape([size if isinstance(size, int) else name for size, name in named])
 
 
 def pixels_of(models: Sequence[FinalModel], data: bytes) -> NDArray[np.float32]:
@@ -138,28 +124,15 @@ def pixels_of(models: Sequence[FinalModel], data: bytes) -> NDArray[np.float32]:
 
 def largest_size(models: Sequence[FinalModel]) -> int:
     """Edge of the largest square, in pixels."""
-    return max(size for size, _ in _squares(models))
+    return max(size for size, _ in squares_of(models))
 
 
-@torch.inference_mode()
-def _scores(models: Sequence[FinalModel], files: Sequence[bytes]) -> NDArray[np.float32]:
-    """Our own scores, from pillow's squares."""
-    limits = models[0].statistics.limits
-    squares = {
-        (size, resize): torch.from_numpy(
-            np.stack([decode(data, size, limits, resize) for data in files])
-        )
-        for size, resize in _squares(models)
-    }
-    scores: NDArray[np.float32] = team_score(models, _looks(models, squares)).numpy()
-    return scores
-
-
-def _squares(models: Sequence[FinalModel]) -> list[tuple[int, Resize]]:
+def squares_of(models: Sequence[FinalModel]) -> list[tuple[int, Resize]]:
+    """Size and resizing of the squares that the models take in, each once."""
     return list(dict.fromkeys(model.config.square for model in models))
 
 
-def _looks(
+def looks_of(
     models: Sequence[FinalModel], squares: dict[tuple[int, Resize], Tensor]
 ) -> dict[ImageLook, Tensor]:
     """Normalized images for each look that a model needs."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,15 +19,12 @@ from analysis.export.folder import (
     write_about,
     write_models,
 )
-from analysis.export.graph import (
-    TOLERANCE,
-    largest_difference,
-    require_libraries,
-    write_graph,
-)
+from analysis.export.graph import require_libraries, write_graph
+from analysis.export.graph_check import TOLERANCE, largest_difference
 from analysis.export.options import ExportOptions
 from analysis.members import team_models
 from analysis.model_file import FinalModel
+from analysis.new_columns import seen_columns
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
@@ -86,11 +84,6 @@ def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort
     if found is None:
         raise InputError(*problems.found)
     winner, cohort = found
-    if any(member.config.covariates for member in winner.members):
-        problems.add(
-            "a team that sees further columns of the table cannot be exported yet: predict with "
-            "the run folder, or search without --use-covariates"
-        )
     if options.labelled_images is not None:
         folder, option = options.labelled_images.expanduser(), "--labelled-images"
         cohort = problems.attempt(functools.partial(find_images, cohort, folder, option)) or cohort
@@ -145,11 +138,16 @@ def _write_graph(
 ) -> GraphCheck:
     negative, positive = cohort.classes
     about = {"threshold": repr(winner.threshold), "negative": negative, "positive": positive}
+    columns = seen_columns(winner, cohort, models)
+    if columns.names:
+        known = {one.name: one.known for one in columns.categories}
+        about["columns"] = json.dumps({name: known.get(name) for name in columns.names})
     images = tuple(cohort.manifest["path"])
     status = console.status("writing model.onnx, and comparing it on every labelled image")
     with status if console.is_terminal else contextlib.nullcontext():
-        write_graph(models, about, path)
-        difference, image = largest_difference(models, path, images)
+        write_graph(models, columns, about, path)
+        values = columns.values(cohort.covariates)
+        difference, image = largest_difference(models, path, images, values)
     if difference > TOLERANCE:
         raise InputError(
             f"model.onnx must give the scores of the team to {TOLERANCE:g} (got a difference of "

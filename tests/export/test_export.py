@@ -12,22 +12,18 @@ import pandas as pd
 import pytest
 import torch
 from fixtures.commands import ROOT, environment
-from fixtures.networks import random_pixels, tiny_config
-from fixtures.winners import make_winner
+from fixtures.networks import tiny_config
+from fixtures.small_runs import predicted, write_new_images, write_run
 from PIL import Image
 from rich.console import Console
 
-from analysis import launch as prediction
 from analysis.export import graph
 from analysis.export.folder import read_export
+from analysis.export.graph_check import TOLERANCE, largest_difference
 from analysis.export.launch import launch
 from analysis.export.options import ExportOptions
-from analysis.options import PredictOptions
 from analysis.shared_stages import share_stages
-from trainable.cohort.cohort import Cohort
-from trainable.cohort.image_files import hash_files
 from trainable.errors import InputError
-from trainable.winner import Member, save_winner
 
 ABSENT = ("ray", "optuna", "sqlalchemy", "yaml")
 CONFIGS = (
@@ -36,42 +32,15 @@ CONFIGS = (
 )
 
 
-def write_run(run: Path) -> None:
-    paths = [run / "xrays" / f"{number}.png" for number in range(12)]
-    (run / "xrays").mkdir(parents=True)
-    for path, pixels in zip(paths, random_pixels(12), strict=True):
-        Image.fromarray(pixels).save(path)
-    names = [str(path) for path in paths]
-    columns = {"image": names, "path": names, "patient": names, "sha256": hash_files(names)}
-    manifest = pd.DataFrame(columns).assign(label=np.arange(12) % 2, split="")
-    Cohort(manifest, ("alive", "dead"), found_by={"label": "died"}).save(run)
-    members = [
-        Member(trial=number, config=config, num_steps=8, threshold=0.5)
-        for number, config in enumerate(CONFIGS)
-    ]
-    save_winner(make_winner(CONFIGS[0], members=tuple(members)), run)
-
-
-def scores(run: Path, home: Path, name: str, **options: object) -> list[float]:
-    out, given = home / f"{name}.csv", {"images": home / "new", "cache": home / "cache", **options}
-    prediction.launch(run, PredictOptions(out=out, **given), Console(file=io.StringIO()))
-    found: list[float] = pd.read_csv(home / f"{name}_scores.csv")["score"].tolist()
-    return found
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run, its exported team, new images of several shapes, and their scores."""
     home = tmp_path_factory.mktemp("home")
-    write_run(home / "run")
-    (home / "new").mkdir()
-    rng = np.random.default_rng(0)
-    for number, shape in enumerate([(90, 40), (33, 70), (64, 64)]):
-        pixels = rng.integers(0, 256, shape).astype(np.uint8)
-        Image.fromarray(pixels).save(home / "new" / f"{number}.png")
+    write_run(home / "run", CONFIGS)
+    write_new_images(home / "new")
     options = ExportOptions(out=home / "team", seeds=2, cache=home / "cache")
     launch(home / "run", options, Console(file=io.StringIO()))
-    pd.Series(scores(home / "run", home, "of_run", seeds=2)).to_csv(home / "expected.csv")
+    pd.Series(predicted(home / "run", home, "of_run", seeds=2)).to_csv(home / "expected.csv")
     return home
 
 
@@ -116,7 +85,7 @@ def test_the_graph_scores_grey_pixels_of_any_size(home: Path) -> None:
         with Image.open(path) as image:
             pixels = np.asarray(image, np.float32)
         found += np.asarray(session.run(None, {"pixels": pixels[None]})[0]).tolist()
-    np.testing.assert_allclose(found, expected(home), atol=graph.TOLERANCE)
+    np.testing.assert_allclose(found, expected(home), atol=TOLERANCE)
     assert session.get_modelmeta().custom_metadata_map["positive"] == "dead"
 
 
@@ -136,12 +105,12 @@ def test_an_exported_team_is_not_judged_on_what_it_was_trained_on(home: Path) ->
     names = [path.name for path in sorted(seen.iterdir())]
     pd.DataFrame({"image": names, "died": ["alive", "dead"] * 6}).to_csv(labels, index=False)
     with pytest.raises(InputError, match="images that the model was trained on"):
-        scores(home / "team", home, "no", images=seen, labels=labels)
+        predicted(home / "team", home, "no", images=seen, labels=labels)
 
 
 def test_options_of_the_training_need_the_run(home: Path) -> None:
     with pytest.raises(InputError) as refusal:
-        scores(home / "team", home, "no", seeds=2, labelled_images=home)
+        predicted(home / "team", home, "no", seeds=2, labelled_images=home)
     assert [one.split()[0] for one in refusal.value.problems] == ["--labelled-images", "--seeds"]
 
 
@@ -151,18 +120,18 @@ def test_a_damaged_team_is_refused_in_a_sentence(home: Path, tmp_path: Path) -> 
         shutil.copytree(home / "team", team)
         (team / file).write_bytes((team / file).read_bytes()[:20])
         with pytest.raises(InputError, match="export the team again"):
-            scores(team, home, "no")
+            predicted(team, home, "no")
 
 
 def test_a_graph_that_scores_otherwise_is_found(home: Path) -> None:
     _, _, models = read_export(home / "team")
     share_stages(models)
     paths = [str(path) for path in sorted((home / "new").iterdir())]
-    onnx = home / "team" / "model.onnx"
-    assert graph.largest_difference(models, onnx, paths)[0] < graph.TOLERANCE
+    onnx, columns = home / "team" / "model.onnx", np.empty((len(paths), 0))
+    assert largest_difference(models, onnx, paths, columns)[0] < TOLERANCE
     with torch.no_grad():
         next(models[1].networks[0].head.parameters()).mul_(2)
-    assert graph.largest_difference(models, onnx, paths)[0] > graph.TOLERANCE
+    assert largest_difference(models, onnx, paths, columns)[0] > TOLERANCE
 
 
 def test_all_that_stands_in_the_way_is_named_at_once(

@@ -79,9 +79,10 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     model = load_model(tmp_path / "models" / "one")
     assert model.column_code == made.column_code
     take = parts.body.images.normalized(config.normalization, CPU)
-    text = COLUMNS[:10].astype(str)
+    assert model.column_code is not None
+    columns = torch.from_numpy(model.column_code.values(COLUMNS[:10]))
     with torch.inference_mode():
-        scores = team_score([model], {image_look(config): take(torch.arange(10))}, text)
+        scores = team_score([model], {image_look(config): take(torch.arange(10))}, columns)
     np.testing.assert_allclose(scores.numpy(), fit.scores, atol=1e-5)
 
 

@@ -9,7 +9,7 @@ from fixtures.networks import tiny_config
 from fixtures.winners import make_winner
 from PIL import Image
 
-from analysis.new_columns import seen_columns
+from analysis.new_columns import NO_COLUMNS, seen_columns
 from analysis.new_images import NewImages, find_new_images
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
@@ -22,23 +22,24 @@ MANIFEST = pd.DataFrame(
     }
 )
 COHORT = Cohort(MANIFEST, ("alive", "dead"), found_by={"image": "image"})
+SEEN = seen_columns(make_winner(tiny_config(covariates=True)), COHORT)
 
 
-def found(folder: Path, table: str, columns: tuple[str, ...] = ("age", "sex")) -> NewImages:
+def found(folder: Path, table: str) -> NewImages:
     for name in ("a", "b"):
         Image.new("L", (32, 32)).save(folder / f"{name}.png")
     (folder / "t.csv").write_text(table)
-    return find_new_images(folder / "t.csv", None, COHORT, columns)
+    return find_new_images(folder / "t.csv", None, COHORT, SEEN)
 
 
 def test_only_a_team_that_sees_columns_needs_them() -> None:
-    assert seen_columns(make_winner(tiny_config(covariates=True)), COHORT) == ("age", "sex")
-    assert seen_columns(make_winner(tiny_config()), COHORT) == ()
+    assert SEEN.names == ("age", "sex")
+    assert seen_columns(make_winner(tiny_config()), COHORT) == NO_COLUMNS
 
 
 def test_each_image_has_its_own_cells(tmp_path: Path) -> None:
     new = found(tmp_path, "image,sex,age\nb.png,f,70\na.png,M,\n")
-    assert new.columns.to_dict("list") == {"age": ["70", ""], "sex": ["f", "M"]}
+    np.testing.assert_array_equal(new.columns, [[70, 0], [np.nan, 1]])  # F, M
     assert new.notes == ()
 
 
@@ -47,7 +48,7 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"{rule} image; .* lacks sex"):
         found(tmp_path, "image,age\na.png,70\n")
     with pytest.raises(InputError, match=f"{rule} image; .* is a folder"):
-        find_new_images(tmp_path, None, COHORT, ("age", "sex"))
+        find_new_images(tmp_path, None, COHORT, SEEN)
 
 
 def test_a_number_must_be_one_and_an_unknown_category_is_told(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from trainable.cohort.covariates import known_text, read_number
 
@@ -45,11 +47,11 @@ class NumberCode(_Frozen):
         """Number of numbers."""
         return 1 + self.has_missing
 
-    def encode(self, values: pd.Series) -> NDArray[np.float32]:
+    def encode(self, values: Tensor) -> Tensor:
         """Shape (num_rows, width)."""
-        numbers = values.fillna(self.mean).to_numpy(np.float64)
-        columns = [(numbers - self.mean) * self.scale, values.isna().to_numpy()]
-        return np.stack(columns[: self.width], axis=1).astype(np.float32)
+        missing = values.isnan()
+        standardized = torch.where(missing, 0.0, (values - self.mean) * self.scale)
+        return torch.stack([standardized, missing.to(values.dtype)][: self.width], dim=1)
 
     def read(self, text: pd.Series) -> pd.Series:
         """The column of another table, from text; NaN where it is no number."""
@@ -80,14 +82,27 @@ class CategoryCode(_Frozen):
         """Number of numbers."""
         return len(self.categories)
 
-    def encode(self, values: pd.Series) -> NDArray[np.float32]:
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The categories without None."""
+        return tuple(one for one in self.categories if one is not None)
+
+    def encode(self, values: Tensor) -> Tensor:
         """Shape (num_rows, width)."""
-        found = [values.isna() if one is None else values == one for one in self.categories]
-        return np.stack(found, axis=1).astype(np.float32)
+        found = [
+            values.isnan() if one is None else values == place
+            for place, one in enumerate(self.categories)
+        ]
+        return torch.stack(found, dim=1).to(values.dtype)
+
+    def places(self, values: pd.Series) -> pd.Series:
+        """The place of each row's category, -1 for one of none of them; NaN where not known."""
+        known = {one: place for place, one in enumerate(self.known)}
+        return values.map(lambda one: known.get(one, -1), na_action="ignore")
 
     def read(self, text: pd.Series) -> pd.Series:
         """The column of another table, from text; spelled as the training rows, M for m."""
-        spelled = {one.casefold(): one for one in self.categories if one is not None}
+        spelled = {one.casefold(): one for one in self.known}
         known = known_text(text)
         return known.map(lambda one: spelled.get(one.casefold(), one), na_action="ignore")
 
@@ -131,15 +146,30 @@ class ColumnCode(_Frozen):
         return (*self.numbers, *self.categories)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, in the order of `values`."""
+        return tuple(code.name for code in self._codes)
+
+    @property
     def width(self) -> int:
         """Numbers that a head takes in for a row."""
         return self.copies * sum(code.width for code in self._codes)
 
-    def encode(self, columns: pd.DataFrame) -> NDArray[np.float32]:
-        """Numbers (num_rows, width) of rows, numbers as float and categories as text."""
-        nothing = np.empty((len(columns), 0), np.float32)
-        parts = [code.encode(columns[code.name]) for code in self._codes]
-        return np.tile(np.concatenate([nothing, *parts], axis=1), self.copies)
+    def values(self, columns: pd.DataFrame) -> NDArray[np.float64]:
+        """One number per row and column: itself, or the place of the category; NaN if not known.
+
+        Args:
+            columns: Columns of numbers as float64 and those of categories as text.
+        """
+        numbers = {one.name: columns[one.name] for one in self.numbers}
+        places = {one.name: one.places(columns[one.name]) for one in self.categories}
+        # a copy: pandas' own array may be read alone
+        return np.array(pd.DataFrame({**numbers, **places}, index=columns.index), np.float64)
+
+    def encode(self, values: Tensor) -> Tensor:
+        """What a head takes in, float32 (num_rows, width), for float64 `values` of rows."""
+        parts = [code.encode(values[:, place]) for place, code in enumerate(self._codes)]
+        return torch.cat([values[:, :0], *parts], dim=1).float().repeat(1, self.copies)
 
     def read(self, table: pd.DataFrame) -> pd.DataFrame:
         """The columns of another table, whose cells are text."""

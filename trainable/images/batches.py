@@ -165,9 +165,9 @@ def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:
     return take
 
 
-def with_columns(inputs: Batches, columns: NDArray[np.float32], device: torch.device) -> Batches:
+def with_columns(inputs: Batches, columns: Tensor, device: torch.device) -> Batches:
     """The same batches with the further columns of their rows, (num_rows, num_columns)."""
-    table = torch.from_numpy(columns).to(device)
+    table = columns.to(device)
 
     def take(rows: Tensor) -> WithColumns:
         images = inputs(rows)
