@@ -4,8 +4,13 @@ from search.report.run_result import RunResult
 from trainable.backbones.encoders import short_name
 
 
-def checklist_facts(result: RunResult) -> dict[str, object]:
-    """Values of the names in braces of `checklists.yaml`."""
+def checklist_facts(result: RunResult, explained: str) -> dict[str, object]:
+    """Values of the names in braces of `checklists.yaml`.
+
+    Args:
+        result: The run.
+        explained: What says what the model looks at; empty if nothing does.
+    """
     winner, cohort, found = result.winner, result.cohort, result.winner.out_of_fold
     scoring = result.options.scoring
     bodies = dict.fromkeys(
@@ -51,4 +56,5 @@ def checklist_facts(result: RunResult) -> dict[str, object]:
         "recall": f"{found['recall']:.3f}",
         "specificity": f"{found['specificity']:.3f}",
         "precision": f"{found['precision']:.3f}",
+        "explained": explained,
     }

@@ -20,12 +20,11 @@ def checklist_markdown(facts: Mapping[str, object]) -> str:
 
 def _lines(facts: Mapping[str, object]) -> Iterator[str]:
     for guideline, items in yaml.safe_load(_FILE.read_text()).items():
-        num_filled = sum("fill" in item for item in items)
+        texts = [item.get("fill", "").format(**facts) for item in items]
         yield f"### {guideline}"
         yield ""
-        yield f"{num_filled} of the {len(items)} items below are filled in."
+        yield f"{sum(map(bool, texts))} of the {len(items)} items below are filled in."
         yield ""
-        for item in items:
-            text = item["fill"].format(**facts) if "fill" in item else _OPEN
-            yield f"- {item['item']}. {item['topic']}: {text}"
+        for item, text in zip(items, texts, strict=True):
+            yield f"- {item['item']}. {item['topic']}: {text or _OPEN}"
         yield ""

@@ -53,7 +53,7 @@ def heat_map_section(
     """
     if asked == "no":
         return Section(TITLE, ["Left out, as --heat-maps no asks."])
-    member = next((one for one in result.winner.members if has_heat_map(one.config)), None)
+    member = _shown_member(result)
     if member is None:
         return Section(
             TITLE, ["Not shown: no trial of the team sees places of one image, and nothing else."]
@@ -70,6 +70,22 @@ def heat_map_section(
         if asked == "yes":
             raise
         return Section(TITLE, [f"Not shown: {'; '.join(error.problems)}."])
+
+
+def explanation(result: RunResult, section: Section) -> str:
+    """What the section says of the model, in a sentence for a paper; empty if it shows no map."""
+    member = _shown_member(result)
+    if member is None or not section.figures:
+        return ""
+    how = (
+        "the log-odds of its logistic head, place by place"
+        if is_exact(member.config)
+        else "Grad-CAM with both signs (the gradient of the log-odds times the activations, captum)"
+    )
+    return (
+        f"Heat maps of {len(section.figures)} X-rays, of a model of trial {member.trial} that "
+        f"never saw the patient: {how}."
+    )
 
 
 def examples(
@@ -98,6 +114,11 @@ def examples(
     return found if nearest in found.values() else found | {"Nearest to the threshold": nearest}
 
 
+def _shown_member(result: RunResult) -> Member | None:
+    """The best trial of the team that has heat maps."""
+    return next((one for one in result.winner.members if has_heat_map(one.config)), None)
+
+
 def _costly(result: RunResult, member: Member) -> str:
     why = (
         f"trial {member.trial} trains stages, and is trained again for them"
@@ -111,7 +132,10 @@ def _costly(result: RunResult, member: Member) -> str:
 def _sentences(result: RunResult, member: Member) -> Iterator[str]:
     negative, positive = result.cohort.classes
     config, num_members = member.config, len(result.winner.members)
-    yield "These are X-rays of patients: think of that before you send this page."
+    if result.is_demo:
+        yield "These are drawn phantoms of X-rays."
+    else:
+        yield "These are X-rays of patients: think of that before you send this page."
     yield (
         "Beside each X-ray, as the network sees it, are colours. Orange: the place speaks for "
         f"{positive!r} (positive). Blue: it speaks for {negative!r}. All pictures have one scale."

@@ -12,7 +12,7 @@ from search.option_types import HeatMaps
 from search.report.best_trials import by_body, by_encoder
 from search.report.checklist_facts import checklist_facts
 from search.report.checklists import checklist_markdown
-from search.report.heat_maps import heat_map_section
+from search.report.heat_maps import explanation, heat_map_section
 from search.report.run_result import RunResult
 from search.report.study_figures import study_figures
 from search.report.winner import describe_winner
@@ -23,10 +23,14 @@ from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
 
 PAGE = "report.html"
+_DEMO = (
+    "The data are the demo's: the X-rays are drawn phantoms, and what this page calls patients are "
+    "groups of them."
+)
 
 
 class WrittenPage(NamedTuple):
-    """Where the page is, and how many X-rays it shows."""
+    """Where the page is, and how many X-rays of patients it shows."""
 
     path: Path
     num_images: int
@@ -54,7 +58,7 @@ def write_report(
     page = out or result.run.path / PAGE
     seen = heat_map_section(result, heat_maps, labelled_images)
     write_page(page, f"Search {result.run.path.name}", list(_sections(result, seen)))
-    return WrittenPage(page, len(seen.figures))
+    return WrittenPage(page, 0 if result.is_demo else len(seen.figures))
 
 
 def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
@@ -64,6 +68,8 @@ def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
         for line in lines
         if not line.startswith("    ") and line[-1] != ":"
     ]
+    if result.is_demo:
+        sentences.append(_DEMO)
     yield Section("Result", sentences, tables=[_team(result)])
     threshold = result.winner.threshold
     yield Section(
@@ -94,7 +100,7 @@ def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
     yield Section(
         "For the paper",
         ["A first draft of two reporting guidelines, as Markdown. Check each sentence."],
-        listing=checklist_markdown(checklist_facts(result)),
+        listing=checklist_markdown(checklist_facts(result, explanation(result, seen))),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from search.options import SearchOptions
+from search.options import DEMO, SearchOptions
 from search.run_folder import RunFolder
 from search.trial_log import complete_best_first
 from trainable.cohort.cohort import Cohort
@@ -64,6 +64,11 @@ class RunResult:
     def scores(self) -> NDArray[np.float32]:
         """Out-of-fold scores of the winner: the mean over its members."""
         return self.winner.out_of_fold_scores(self.run.path)[self.scored]
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the images are the phantoms of the demo."""
+        return self.options.data.data == DEMO
 
     @property
     def complete(self) -> pd.DataFrame:

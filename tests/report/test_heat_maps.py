@@ -12,7 +12,7 @@ from fixtures.tasks import write_task
 from fixtures.winners import make_winner
 
 from search.options import SearchOptions
-from search.report.heat_maps import examples, heat_map_section
+from search.report.heat_maps import examples, explanation, heat_map_section
 from search.report.run_result import RunResult
 from search.run_folder import RunFolder
 from trainable.cohort.cohort import Cohort
@@ -56,7 +56,9 @@ def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
 def test_it_is_left_out_where_that_is_asked_and_where_it_would_take_long(
     result: RunResult,
 ) -> None:
-    assert heat_map_section(result, asked="no").paragraphs == ["Left out, as --heat-maps no asks."]
+    none = heat_map_section(result, asked="no")
+    assert none.paragraphs == ["Left out, as --heat-maps no asks."]
+    assert explanation(result, none) == ""
     [why] = heat_map_section(result, asked="auto").paragraphs
     assert why.startswith("Not shown, since the features of trial 3 are no longer stored")
     assert why.endswith("--heat-maps yes")
@@ -77,11 +79,14 @@ def test_a_map_is_of_a_model_that_never_saw_the_patient(
     run.log.create()
     metrics = {"f1": 0.5, "objective": last.objective, "threshold": 0.4}
     run.log.add(3, "complete", config.model_dump(), metrics, scores=last.scores)
-    options = SearchOptions.of(cache=task.cache, folds=3, repeats=1)
-    found = heat_map_section(
-        RunResult(run, options, cohort, winner, run.log.table()), asked="auto"
-    ).figures
+    options = SearchOptions.of(data="demo", cache=task.cache, folds=3, repeats=1)
+    of_run = RunResult(run, options, cohort, winner, run.log.table())
+    section = heat_map_section(of_run, asked="auto")
+    assert section.paragraphs[0] == "These are drawn phantoms of X-rays."
+    found = section.figures
     assert len(found) >= 3
+    method = "logistic head, place by place" if head == "logistic" else "Grad-CAM"
+    assert method in explanation(of_run, section)
     for figure in found:
         [number] = map(int, re.findall(r"image(\d+).png, truly", figure.caption))
         of_winner, _, of_map = map(float, re.findall(r"\d\.\d+", figure.caption))
