@@ -1,6 +1,8 @@
 """One image file becomes one grey square."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.errors import UnreadableImageError
-from trainable.images.decoding import decode
+from trainable.images.decoding import decode, survey
 
 SIZE = 40
 Grey = NDArray[np.uint8]
@@ -148,14 +150,29 @@ STORED_AS: dict[int, Callable[[Grey], Grey]] = {
 }
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", STORED_AS)
 def test_exif_orientation_is_undone(xray: Grey, orientation: int, file_format: str) -> None:
     stored = Image.fromarray(np.ascontiguousarray(STORED_AS[orientation](xray)))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = decode_image(stored, file_format, exif=exif, quality=95)
+    options = {"quality": 95} if file_format == "JPEG" else {}
+    decoded = decode_image(stored, file_format, exif=exif, **options)
     assert largest_difference(decoded, resized(xray)) <= 4
+
+
+@pytest.mark.parametrize(("channels", "colour"), [(2, 4), (3, 2), (4, 6)])
+def test_sixteen_bits_in_several_channels_are_refused(channels: int, colour: int) -> None:
+    """Pillow reads the upper eight of them: a detector of 12 bits would have 16 greys."""
+    row = b"\0" + np.full((SIZE, channels), 4095, ">u2").tobytes()
+    size = struct.pack(">IIBBBBB", SIZE, SIZE, 16, colour, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, part in ((b"IHDR", size), (b"IDAT", zlib.compress(row * SIZE)), (b"IEND", b"")):
+        data += struct.pack(">I", len(part)) + name + part
+        data += struct.pack(">I", zlib.crc32(name + part))
+    for read in (survey, lambda whole: decode(whole, SIZE)):
+        with pytest.raises(UnreadableImageError, match="save it in grey"):
+            read(data)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

@@ -6,6 +6,9 @@ import numpy as np
 import pydicom
 import pytest
 from fixtures.dicoms import RAMP, SIZE, dataset, written
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.pixels import convert_color_space
 from pydicom.uid import (
     JPEG2000Lossless,
     JPEGLSLossless,
@@ -51,6 +54,67 @@ def test_compressed_pixels_are_those_of_the_plain_file(syntax: pydicom.uid.UID) 
     except (RuntimeError, NotImplementedError) as error:
         pytest.skip(f"no encoder here: {error}")
     assert (decode(written(found), SIZE, Limits(0, 4095)) == plain).all()
+
+
+BYTES = np.linspace(0, 255, SIZE * SIZE).reshape(SIZE, SIZE).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(16, 0), (1, -1024), (-1, 255)])
+def test_eight_bits_are_shown_in_full_after_rescaling(slope: float, intercept: float) -> None:
+    found = decode(written(dataset(BYTES, RescaleSlope=slope, RescaleIntercept=intercept)), SIZE)
+    assert (found == (BYTES if slope > 0 else 255 - BYTES)).all()
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"WindowCenter": None, "WindowWidth": None},
+        {"WindowCenter": 2048},
+        {"RescaleSlope": None, "RescaleIntercept": None},
+        {"VOILUTSequence": pydicom.Sequence([])},
+        {"VOILUTSequence": pydicom.Sequence([pydicom.Dataset()])},
+        {"ModalityLUTSequence": pydicom.Sequence([])},
+    ],
+)
+def test_elements_without_values_are_as_if_absent(elements: dict[str, object]) -> None:
+    absent = dataset(BitsStored=16, HighBit=15)
+    empty = dataset(BitsStored=16, HighBit=15, **elements)
+    assert survey(written(empty)) == survey(written(absent))
+    limits = Limits(0, 4095)
+    assert (decode(written(empty), SIZE, limits) == decode(written(absent), SIZE, limits)).all()
+
+
+def colour_dataset(pixels: NDArray[np.uint8], colour: str) -> pydicom.Dataset:
+    found = dataset(BYTES, SamplesPerPixel=3, PlanarConfiguration=0)
+    found.PhotometricInterpretation, found.PixelData = colour, pixels.tobytes()
+    return found
+
+
+@pytest.mark.parametrize("colour", ["RGB", "YBR_FULL"])
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_colours_are_made_grey_as_those_of_a_png(colour: str, is_compressed: bool) -> None:
+    rgb = np.stack([BYTES, BYTES.T, 255 - BYTES], axis=-1)
+    stored = rgb if colour == "RGB" else convert_color_space(rgb, "RGB", colour)
+    found = colour_dataset(stored, colour)
+    if is_compressed:
+        found.compress(RLELossless)
+    grey = np.asarray(Image.fromarray(rgb).convert("L"), int)
+    np.testing.assert_allclose(decode(written(found), SIZE), grey, atol=2)
+
+
+def test_a_palette_says_which_grey_a_number_is() -> None:
+    found = dataset(BYTES // 16, PhotometricInterpretation="PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(found, f"{colour}PaletteColorLookupTableDescriptor", [16, 0, 16])
+        table = (np.linspace(255, 0, 16) * 257).astype(np.uint16)
+        setattr(found, f"{colour}PaletteColorLookupTableData", table.tobytes())
+    grey = decode(written(found), SIZE)
+    assert (grey[0, 0], grey[-1, -1]) == (255, 0)
+
+
+def test_bits_in_an_unusual_place_are_refused() -> None:
+    with pytest.raises(UnreadableImageError, match="12 bits below bit 15"):
+        decode(written(dataset(RAMP << 4, HighBit=15)), SIZE)
 
 
 def test_several_frames_and_files_without_a_picture_are_refused() -> None:

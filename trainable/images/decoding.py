@@ -21,7 +21,7 @@ from trainable.images.intensity import (
 
 DECODE_RULE = (
     "luminance, exif-transposed, stretched to a square, bilinear with antialiasing, deep values by "
-    "the limits of the cohort, v2"
+    "the limits of the cohort, v3"
 )
 """Part of the key of every stored array: change it whenever a pixel could change."""
 
@@ -85,6 +85,7 @@ def survey(data: bytes) -> Survey:
             return _deep_survey(picture.values)
         with Image.open(io.BytesIO(data)) as image:
             _require_one_page(image)
+            _require_few_bits(image)
             if image.mode not in _DEEP_MODES:
                 return Survey(*image.size)
             return _deep_survey(np.asarray(image))
@@ -163,6 +164,7 @@ def _picture(data: bytes, size: int, limits: Limits | None) -> _Picture:
         return _deep_picture(dicom.values, own, is_inverted=dicom.is_inverted)
     with Image.open(io.BytesIO(data)) as image:
         _require_one_page(image)
+        _require_few_bits(image)
         # JPEG can be decoded at a fraction of its size; twice the target keeps the
         # last, antialiased step to us. It does nothing to other formats.
         image.draft("L", (2 * size, 2 * size))
@@ -197,6 +199,14 @@ def _require_one_page(image: Image.Image) -> None:
         )
 
 
+def _require_few_bits(image: Image.Image) -> None:
+    """Refuse what Pillow would cut to its upper 8 bits: dark, where a detector has 12 of 16."""
+    if image.mode not in _DEEP_MODES and ";16" in str(image.tile):
+        raise UnreadableImageError(
+            "the file has 16 bits per pixel and several channels; save it in grey (one channel)"
+        )
+
+
 def _tag(image: Image.Image, number: int) -> Any:
     tags = getattr(image, "tag_v2", None)
     return None if tags is None else tags.get(number)
@@ -204,6 +214,7 @@ def _tag(image: Image.Image, number: int) -> Any:
 
 def _turned(image: Image.Image) -> Image.Image:
     """The image upright; the rest of its EXIF is not looked at, and may be damaged."""
+    image.load()  # which turns a TIFF, and no other image, and takes the tag away
     turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
 

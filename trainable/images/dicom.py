@@ -90,9 +90,10 @@ def read_dicom(data: bytes) -> DicomPicture:
     """
     pydicom = _pydicom()
     try:
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut
+        from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
         dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+        _drop_empty(dataset)
         if "PixelData" not in dataset:
             raise UnreadableImageError("the DICOM file has no picture")
         frames = int(dataset.get("NumberOfFrames") or 1)
@@ -102,41 +103,57 @@ def read_dicom(data: bytes) -> DicomPicture:
             )
         if int(dataset.Rows) * int(dataset.Columns) > _MOST_PIXELS:
             raise UnreadableImageError(TOO_LARGE)
-        pixels: NDArray[Any] = dataset.pixel_array
+        pixels: NDArray[Any] = dataset.pixel_array  # colour comes as RGB, whatever it is stored as
+        colour, bits = dataset.PhotometricInterpretation, int(dataset.BitsStored)
+        if colour == "PALETTE COLOR":
+            pixels = apply_color_lut(pixels, dataset)
+            bits = int(dataset.RedPaletteColorLookupTableDescriptor[2])
         if pixels.ndim == 3:
-            return DicomPicture(_luminance(dataset, pixels), (0.0, 255.0), False)
+            return DicomPicture(_luminance(pixels, bits), (0.0, 255.0), False)
+        if not colour.startswith("MONOCHROME"):
+            raise UnreadableImageError(f"a DICOM picture of {colour} is not read; save it as PNG")
+        if int(dataset.HighBit) + 1 != bits:
+            raise UnreadableImageError(
+                f"the DICOM file keeps {bits} bits below bit {int(dataset.HighBit)}, which is not "
+                "read; save it as PNG"
+            )
         values = np.asarray(apply_modality_lut(pixels, dataset))
         shown = np.asarray(apply_voi_lut(values, dataset), np.float32)
-        limits = _limits(dataset)
-        is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
-        return DicomPicture(shown, limits, is_inverted)
+        return DicomPicture(shown, _limits(dataset), colour == "MONOCHROME1")
     except UnreadableImageError:
         raise
     except Exception as error:  # a foreign file can make the reader raise anything
         raise ValueError(f"DICOM: {str(error).strip() or type(error).__name__}") from error
 
 
+def _drop_empty(dataset: Any) -> None:
+    """Remove lookup tables, windows and rescaling without values: anonymized files have them."""
+    for keyword in ("VOILUTSequence", "ModalityLUTSequence"):
+        if keyword in dataset and not any("LUTData" in item for item in dataset[keyword].value):
+            del dataset[keyword]
+    for pair in (("WindowCenter", "WindowWidth"), ("RescaleSlope", "RescaleIntercept")):
+        if any(dataset.get(keyword) is None for keyword in pair):
+            for keyword in pair:
+                dataset.pop(keyword, None)
+
+
 def _limits(dataset: Any) -> tuple[float, float] | None:
-    """Black and white of what a lookup table or a window gives: all values that it can have."""
+    """Black and white of what a lookup table, a window or 8 bits give: all values it can have."""
     if "VOILUTSequence" in dataset:
         return 0.0, float(2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
     bits, is_signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
-    if "WindowCenter" not in dataset:
-        return (0.0, float(2**bits - 1)) if bits <= 8 and not is_signed else None
+    is_windowed = "WindowCenter" in dataset
+    if not is_windowed and (bits > 8 or is_signed):
+        return None
     if "ModalityLUTSequence" in dataset:
         return 0.0, float(2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
-    # pydicom spreads a window over the range of the stored values, after rescaling
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
-    slope = float(dataset.get("RescaleSlope") or 1)
-    intercept = float(dataset.get("RescaleIntercept") or 0)
-    return low * slope + intercept, high * slope + intercept
+    slope, intercept = float(dataset.get("RescaleSlope", 1)), dataset.get("RescaleIntercept", 0)
+    ends = low * slope + float(intercept), high * slope + float(intercept)
+    # pydicom spreads a window from the first to the second, also where a slope turns them round
+    return ends if is_windowed else (min(ends), max(ends))
 
 
-def _luminance(dataset: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:
-    from pydicom.pixels import convert_color_space
-
-    colour = dataset.PhotometricInterpretation
-    rgb = convert_color_space(pixels, colour, "RGB") if colour.startswith("YBR") else pixels
-    scale = 255.0 / (2 ** int(dataset.BitsStored) - 1)
-    weights = np.array([0.299, 0.587, 0.114], np.float32) * np.float32(scale)
+def _luminance(rgb: NDArray[Any], bits: int) -> NDArray[np.float32]:
+    weights = np.array([0.299, 0.587, 0.114], np.float32) * np.float32(255.0 / (2**bits - 1))
     return np.asarray(rgb[..., :3].astype(np.float32) @ weights, np.float32)
