@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
 from analysis.new_images import NewImages
-from trainable.cohort.classes import REST, same_value
+from trainable.cohort.classes import REST, only_say_yes_or_no, same_value
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.columns import find_column
-from trainable.cohort.labels import UNKNOWN_WORDS
+from trainable.cohort.labels import UNKNOWN_WORDS, says_survival
 from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.intervals import Estimate
@@ -59,7 +59,10 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
         find_column("label", raw, None, problems, before=before.get("label"), has_option=False)
         or ""
     )
-    patient_column = find_column("patient", raw, None, problems, before=before.get("patient"))
+    patient_column = find_column(
+        "patient", raw, None, problems, before=before.get("patient"), has_option=False
+    )
+    _check_meaning(label_column, csv, cohort, problems)
     problems.raise_if_any()
     asked = new.rows_named(raw[name_column], problems)
     rows = raw.assign(row=asked, said=raw[label_column].map(same_value))[asked >= 0]
@@ -76,6 +79,17 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     names = rows[patient_column] if patient_column else None
     numbers = pd.factorize(new.groups if names is None else names)[0]
     return TrueLabels(said, np.asarray(numbers, dtype=np.int64), names)
+
+
+def _check_meaning(label_column: str, csv: Path, cohort: Cohort, problems: Problems) -> None:
+    """Refuse yes and no of a column that says who survived, after a search for who died."""
+    asked = cohort.found_by.get("label", "label")
+    is_opposite = says_survival(label_column) != says_survival(asked)
+    if label_column and is_opposite and only_say_yes_or_no(map(same_value, cohort.classes)):
+        problems.add(
+            f"labels must mean the same as in the search ({cohort.classes[1]} is positive); the "
+            f"column {label_column!r} of {csv} may say the opposite. Add a column {asked!r}"
+        )
 
 
 def _classes_of(

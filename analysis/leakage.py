@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.new_images import NewImages
+from trainable.cohort.classes import same_value
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import looks_of
 from trainable.errors import listing
@@ -54,6 +55,6 @@ def _alike(
 
 def _patients(new: NewImages, patients: pd.Series | None, trained_on: pd.DataFrame) -> list[str]:
     columns = [column for column in ("patient", "own_patient") if column in trained_on]
-    trained = {patient for column in columns for patient in trained_on[column]}
+    trained = {same_value(patient) for column in columns for patient in trained_on[column]}
     known = (*new.patients, *(() if patients is None else (patients,)))
-    return sorted({patient for one in known for patient in one if patient in trained})
+    return sorted({patient for one in known for patient in one if same_value(patient) in trained})

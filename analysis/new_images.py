@@ -135,7 +135,8 @@ def find_new_images(
         folders, cohort, problems,
     )  # fmt: skip
     once = listed.drop_duplicates(unit)
-    column = find_column("patient", table, None, problems, before=cohort.found_by.get("patient"))
+    before = cohort.found_by.get("patient")
+    column = find_column("patient", table, None, problems, before=before, has_option=False)
     if column is not None:
         patients.insert(0, table[column])
     if "patient" in listed:
@@ -189,7 +190,9 @@ def _list(
     grouping = grouping.found_in(raw, problems)
     problems.raise_if_any()
     listed = pd.DataFrame({"image": raw[column or ""]})
-    patient_column = find_column("patient", raw, None, problems, before=before.get("patient"))
+    patient_column = find_column(
+        "patient", raw, None, problems, before=before.get("patient"), has_option=False
+    )
     if patient_column:
         listed["patient"] = raw[patient_column]
     lacking = [name for name in columns if name not in raw]

@@ -43,7 +43,7 @@ def test_image_listed_twice_is_refused(make_cohort: MakeCohort) -> None:
     cohort = make_cohort([0, 1, 0, 1, 1], paths=[*"abcda"], contents=[*"vwxyv"])
     (problem,) = broken_rules(cohort)
     assert "listed once" in problem
-    assert problem.endswith("image4.png")
+    assert problem.endswith("listed again: image4.png. Keep one row")
 
 
 def test_same_content_under_two_labels_is_refused(make_cohort: MakeCohort) -> None:

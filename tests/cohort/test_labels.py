@@ -91,6 +91,19 @@ def test_rest_is_offered_where_there_are_three() -> None:
 
 def test_survival_is_the_opposite_of_the_outcome() -> None:
     assert read("Y N Y", name="survival")[0] == [0, 1, 0]
+    assert read("alive dead alive", name="survival")[0] == [
+        0,
+        1,
+        0,
+    ]  # these words say it themselves
+    assert read("died survived", name="Survived")[0] == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["survived_30d", "survival_status", "is alive"])
+def test_a_column_that_may_say_who_died_or_who_survived_is_asked_for(name: str) -> None:
+    assert "--positive" in refusal("1 0 1", name=name)
+    assert read("1 0 1", name=name, positive="0")[0] == [0, 1, 0]
+    assert read("dead alive", name=name)[0] == [1, 0]
 
 
 def test_one_value_and_rows_that_count_as_negative_are_two_classes() -> None:

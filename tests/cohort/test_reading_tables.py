@@ -55,6 +55,34 @@ def test_columns_are_found_by_sensible_names(
     assert f"positive is {label} = 1 (2), negative is 0 (1)" in cohort.notes[0]
 
 
+def test_two_columns_of_nearly_the_same_name_are_asked_for(csv: Path) -> None:
+    csv.write_text("filename,Died,died,Patient ID,patient_id\na.png,0,1,p,x\nb.png,1,0,q,x\n")
+    label, patient = problems_of(DataOptions(data=csv))
+    assert "Died, died; name it with --label-column" in label
+    assert "Patient ID, patient_id; name it with --patient-column" in patient
+
+
+def test_a_column_that_may_hold_the_labels_too_is_named(csv: Path) -> None:
+    csv.write_text("filename,died,outcome\na.png,0,1\nb.png,1,0\n")
+    assert any("'outcome' is not read" in note for note in read_cohort(DataOptions(data=csv)).notes)
+    named = read_cohort(DataOptions(data=csv, label_column="outcome"))
+    assert not any("is not read" in note for note in named.notes)
+
+
+@pytest.mark.parametrize("word", ["", "NA", "Unknown"])
+def test_patients_that_are_not_known_are_not_one_patient(csv: Path, word: str) -> None:
+    csv.write_text(f"filename,died,patient\na.png,0,{word}\nb.png,0,{word}\nc.png,1,p\n")
+    (problem,) = problems_of(DataOptions(data=csv))
+    assert "without (2): a.png, b.png" in problem
+    assert word in problem
+
+
+def test_patients_of_nearly_the_same_name_are_named(csv: Path) -> None:
+    csv.write_text("filename,died,patient\na.png,0,P1\nb.png,0,p1\nc.png,1,p2\n")
+    notes = read_cohort(DataOptions(data=csv)).notes
+    assert any("different ones (1): P1 and p1" in note for note in notes)
+
+
 def test_columns_that_are_named_win_over_columns_that_are_found(csv: Path) -> None:
     csv.write_text("filename,died,patient,x,y,z\nno,9,9,a.png,0,p\nno,9,9,b.png,1,p\n")
     source = DataOptions(data=csv, image_column="x", label_column="y", patient_column="z")

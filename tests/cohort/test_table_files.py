@@ -77,6 +77,8 @@ def test_excel_files(tmp_path: Path) -> None:
         (b"\n , \n", "empty"),
         (b"image,died\n", "no row"),
         (b"image,died\na.png,0\nb.png\nc.png,1,x\n", "3 (1), 4 (3)"),
+        (b"Our cohort\n\nimage,died\na.png,0\nb.png,1\n", "'Our cohort' alone"),
+        (b"Our cohort,,\nimage,died,age\na.png,0,\nb.png,1,5\n", "Remove the rows above"),
         (b"image,died,died\na.png,0,1\n", "named again: died"),
         (b'image,died\n"a.png,0\nb.png,1\n', "quotation mark"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "no text"),

@@ -9,6 +9,7 @@ import pytest
 from fixtures.dicoms import dataset, written
 from PIL import Image
 
+from analysis.evaluate import read_true_labels
 from analysis.leakage import leakage
 from analysis.new_images import NewImages, find_new_images
 from trainable.cohort.cohort import Cohort
@@ -78,6 +79,28 @@ def test_patients_of_every_table_are_known(folder: Path, cohort: Cohort) -> None
     (said,) = shared(folder.parent, new, cohort, pd.Series(["p3"]))
     assert said == "patients that the model was trained on: p1, p2, p3"
     assert new.groups.tolist() == ["p1"]
+
+
+def test_patients_that_are_written_otherwise_are_known(folder: Path, cohort: Cohort) -> None:
+    new = find_new_images(folder, None, cohort)
+    (said,) = shared(folder.parent, new, cohort, pd.Series([" P3"]))
+    assert said.endswith(":  P3")
+    numbered = cohort.manifest.assign(patient=["7", "8", "9"])
+    cohort = dataclasses.replace(cohort, manifest=numbered)
+    (said,) = shared(folder.parent, new, cohort, pd.Series(["007.0"]))
+    assert said.endswith(": 007.0")
+
+
+def test_labels_that_say_who_survived_are_refused_after_a_search_for_who_died(
+    folder: Path, cohort: Cohort
+) -> None:
+    new = find_new_images(folder, None, cohort)
+    table = folder.parent / "labels.csv"
+    table.write_text("image,survived\np9.png,1\n")
+    with pytest.raises(InputError, match=r"'survived' .* may say the opposite"):
+        read_true_labels(table, new, cohort)
+    table.write_text("image,survived,label\np9.png,1,0\n")
+    assert read_true_labels(table, new, cohort).labels.tolist() == [0]
 
 
 def test_patients_in_dicom_files_are_known(folder: Path, cohort: Cohort) -> None:

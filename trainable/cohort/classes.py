@@ -32,10 +32,15 @@ def same_value(value: str) -> str:
     return ("-" if number[1] == "-" and number[2] != "0" else "") + number[2]
 
 
+def only_say_yes_or_no(values: Iterable[str]) -> bool:
+    """Whether all values are words for yes and no, as `same_value` writes them."""
+    return set(values) <= _NO | _YES
+
+
 def yes_or_no(values: Iterable[str]) -> dict[str, str]:
     """For values that say yes and no in three words or more: what each of them says, 1 or 0."""
     found = set(values)
-    if len(found) < 3 or not found <= _NO | _YES or not (found & _NO and found & _YES):
+    if len(found) < 3 or not only_say_yes_or_no(found) or not (found & _NO and found & _YES):
         return {}
     return {value: "1" if value in _YES else "0" for value in found}
 

@@ -172,7 +172,9 @@ def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems:
     table = cohort.manifest
     repeated = table.loc[table["path"].duplicated(), "image"]
     if len(repeated):
-        problems.add(f"an image may be listed once; listed again: {listing(repeated)}")
+        problems.add(
+            f"an image may be listed once; listed again: {listing(repeated)}. Keep one row"
+        )
     _check_same_content(table, problems)
     by_patient = table.groupby("patient", sort=False)
     labels_of = by_patient["label"].agg(["min", "max"])

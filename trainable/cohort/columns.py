@@ -30,6 +30,18 @@ def plain_name(column: object) -> str:
     return re.sub(r"[^a-z0-9]", "", str(column).lower())
 
 
+def may_hold(kind: Kind, table: pd.DataFrame) -> list[str]:
+    """All columns with a usual name of this kind."""
+    return [str(name) for name in table.columns if plain_name(name) in COLUMN_NAMES[kind]]
+
+
+def _called(*names: str, of: pd.DataFrame) -> list[str]:
+    """The columns that have the first of these plain names that is there."""
+    plain = [(plain_name(column), str(column)) for column in of.columns]
+    found = ([column for one, column in plain if one == name] for name in names)
+    return next(filter(None, found), [])
+
+
 def find_column(
     kind: Kind,
     table: pd.DataFrame,
@@ -60,12 +72,15 @@ def find_column(
         return None
     if before is not None and before in table.columns:
         return before
-    plain = {plain_name(column): str(column) for column in table.columns}
-    if before is not None and plain_name(before) in plain:
-        return plain[plain_name(before)]
-    found = [plain[name] for name in COLUMN_NAMES[kind] if name in plain]
+    advice = f"name it with --{kind}-column" if has_option else "rename the other"
+    found = _called(
+        *([] if before is None else [plain_name(before)]), *COLUMN_NAMES[kind], of=table
+    )
+    if len(found) > 1:
+        problems.add(f"one column must hold the {kind}s; it may be {listing(found)}; {advice}")
+        return None
     if found:
-        return str(found[0])
+        return found[0]
     if kind in ("image", "label", "exam"):
         advice = (
             f"name it with --{kind}-column"

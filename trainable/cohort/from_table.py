@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainable.cohort.columns import find_column, plain_name
+from trainable.cohort.classes import same_value
+from trainable.cohort.columns import find_column, may_hold, plain_name
 from trainable.cohort.covariates import as_manifest, asked_covariates, find_covariates
 from trainable.cohort.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, find_grouping
-from trainable.cohort.labels import read_labels
+from trainable.cohort.labels import UNKNOWN_WORDS, read_labels
 from trainable.cohort.layouts import Layout, find_layout, with_images
 from trainable.cohort.names import locate
 from trainable.cohort.options import DataOptions
@@ -80,6 +81,12 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
     kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     notes.insert(0, f"columns: {read}; {labels.note}")
+    if not source.label_column and not (layout and layout.label):
+        others = [name for name in may_hold("label", raw) if name not in kinds.values()]
+        notes.extend(
+            f"the column {name!r} is not read; if it holds the labels, use --label-column"
+            for name in others
+        )
     pattern = layout.patient_pattern if layout else None
     return LabelledImages(table, labels.classes, notes, grouping, columns, pattern)
 
@@ -90,9 +97,14 @@ def _check_filled(table: pd.DataFrame, problems: Problems) -> None:
         numbers = listing(number + 1 for number in unnamed)
         problems.add(f"every row must name its image; rows without a name: {numbers}")
     if "patient" in table:
-        without = table.loc[table["patient"] == "", "image"]
-        if len(without):
-            problems.add(f"every image must have a patient; without: {listing(without)}")
+        is_unknown = table["patient"].map(same_value).isin(UNKNOWN_WORDS)
+        if is_unknown.any():
+            words = listing(sorted(set(table.loc[is_unknown, "patient"]) - {""}))
+            problems.add(
+                f"every image must have a patient{f' (got {words})' * bool(words)}; without "
+                f"({int(is_unknown.sum())}): {listing(table.loc[is_unknown, 'image'])}. Give each "
+                "such patient a name of its own, or drop the rows"
+            )
 
 
 def _find_columns(

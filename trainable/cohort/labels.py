@@ -1,11 +1,19 @@
 """The labels of a table: which rows are positive, negative, or of no use."""
 
+import re
 from collections import Counter
 from typing import NamedTuple
 
 import pandas as pd
 
-from trainable.cohort.classes import REST, opposite_of, same_value, two_classes, yes_or_no
+from trainable.cohort.classes import (
+    REST,
+    only_say_yes_or_no,
+    opposite_of,
+    same_value,
+    two_classes,
+    yes_or_no,
+)
 from trainable.cohort.options import DataOptions
 from trainable.errors import Problems, listing
 
@@ -24,7 +32,13 @@ UNKNOWN_WORDS = frozenset(
 
 _UNCERTAIN = "-1"
 _OPPOSITES = frozenset({"survival", "survived", "alive"})
+_OF_SURVIVAL = re.compile("surviv|alive")
 _BETWEEN_FINDINGS = "|"
+
+
+def says_survival(column: object) -> bool:
+    """Whether yes in this column means that a patient lives; other columns name the bad outcome."""
+    return str(column).strip().lower() in _OPPOSITES
 
 
 class Labels(NamedTuple):
@@ -98,6 +112,12 @@ def _decide(
     )
     is_finding = negative == REST and positive is not None and positive not in set(known)
     values = sorted(set().union(*parts) if is_finding else set(known))
+    if positive is None and negative is None and _may_be_either(raw.name, values):
+        problems.add(
+            f"the column {raw.name!r} may say who survived or who died: name the label of those "
+            f"who died with --positive (it has {listing(sorted(set(raw)))})"
+        )
+        return known.map(lambda _: -1).astype("int64"), ("", "")
     words = yes_or_no(values)
     names = {value: _spellings(raw, known).get(value, value) for value in values}
     if words:
@@ -116,12 +136,18 @@ def _decide(
         "labels",
         # a class may be among the rows whose use is open
         Problems() if is_lone and None in uses else problems,
-        inverted=str(raw.name).strip().lower() in _OPPOSITES,
+        inverted=says_survival(raw.name) and only_say_yes_or_no(values),
     )
     low, high = (same_value(name) for name in classes)
     if negative == REST:
         return parts.map(lambda found: int(high in found)), classes
     return known.map({low: 0, high: 1}).fillna(-1).astype("int64"), classes
+
+
+def _may_be_either(column: object, values: list[str]) -> bool:
+    """Whether yes may mean either: in survival_status, 1 is often a death."""
+    is_of_survival = _OF_SURVIVAL.search(str(column).casefold()) is not None
+    return is_of_survival and not says_survival(column) and only_say_yes_or_no(values)
 
 
 def _uses(is_missing: pd.Series, is_uncertain: pd.Series, options: DataOptions) -> set[str | None]:

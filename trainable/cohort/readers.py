@@ -2,10 +2,12 @@
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from trainable.cohort.classes import same_value
 from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
 from trainable.cohort.covariates import manifest_columns, without_useless
 from trainable.cohort.dicom_columns import PATIENT
@@ -44,6 +46,7 @@ def read_cohort(source: DataOptions) -> Cohort:
     table, classes, notes, grouping = read.table, read.classes, read.notes, read.grouping
     pattern = source.patient_pattern or read.patient_pattern
     table["patient"] = _patients(table, pattern, notes, problems)
+    notes.extend(_alike_patients(table["patient"].dropna()))
     columns = list(MANIFEST_COLUMNS)
     if grouping.views > 1:
         table["view"] = grouping.places(table, problems)
@@ -124,6 +127,17 @@ def _patients(
         )
     notes.append(f"patients from file names: {len(set(found))} for {len(found)} images")
     return pd.Series(found, index=table.index)
+
+
+def _alike_patients(patients: pd.Series) -> Iterator[str]:
+    """A sentence on patients that may be one: `P1` and `p1`, `7` and `007`."""
+    spellings = patients.drop_duplicates().groupby(patients.map(same_value))
+    alike = [" and ".join(same) for _, same in spellings if len(same) > 1]
+    if alike:
+        yield (
+            f"patients with nearly the same name count as different ones ({len(alike)}): "
+            f"{listing(alike)}; if they are the same, write their names alike"
+        )
 
 
 def _own_patients(table: pd.DataFrame, notes: list[str]) -> pd.Series:

@@ -194,6 +194,12 @@ def _checked(cells: Sequence[Sequence[str]]) -> pd.DataFrame:
     header, *rows = [row for row in cells if any(row)] or [[]]
     if not header:
         raise ValueError("the file is empty")
+    if sum(map(bool, header)) == 1 and 2 * sum(sum(map(bool, row)) > 1 for row in rows) > len(rows):
+        title = next(filter(None, header))
+        raise ValueError(
+            f"the first row must hold the names of the columns; it holds {title!r} alone. Remove "
+            "the rows above the names"
+        )
     width = len(header)
     while width and not header[width - 1] and not any("".join(row[width - 1 :]) for row in rows):
         width -= 1  # a separator at the end of every line
