@@ -1,6 +1,7 @@
 """DICOM files are read as a viewer shows them, or refused in a sentence; pydicom makes them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -76,7 +77,7 @@ def test_eight_bits_are_shown_in_full_after_rescaling(slope: float, intercept: f
         {"ModalityLUTSequence": pydicom.Sequence([])},
     ],
 )
-def test_elements_without_values_are_as_if_absent(elements: dict[str, object]) -> None:
+def test_elements_without_values_are_as_if_absent(elements: dict[str, Any]) -> None:
     absent = dataset(BitsStored=16, HighBit=15)
     empty = dataset(BitsStored=16, HighBit=15, **elements)
     assert survey(written(empty)) == survey(written(absent))

@@ -201,7 +201,7 @@ def _require_one_page(image: Image.Image) -> None:
 
 def _require_few_bits(image: Image.Image) -> None:
     """Refuse what Pillow would cut to its upper 8 bits: dark, where a detector has 12 of 16."""
-    if image.mode not in _DEEP_MODES and ";16" in str(image.tile):
+    if image.mode not in _DEEP_MODES and ";16" in str(getattr(image, "tile", "")):
         raise UnreadableImageError(
             "the file has 16 bits per pixel and several channels; save it in grey (one channel)"
         )
