@@ -1,5 +1,6 @@
 """Types of options: how a value is read from the command line, checked, and shown."""
 
+import contextlib
 import math
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -83,10 +84,10 @@ def _trial_timeout(value: object) -> object:
     """Read a duration, or auto for None."""
     if value is None or value == "auto":
         return None
-    found = _duration(value)
-    if found is None:
-        raise ValueError("must be auto, or a duration such as 30m, 1h30m or 90s")
-    return found
+    with contextlib.suppress(ValueError):
+        if (found := _duration(value)) is not None:
+            return found
+    raise ValueError("must be auto, or a duration such as 30m, 1h30m or 90s")
 
 
 def _timeout_text(value: timedelta | None) -> str:

@@ -87,7 +87,7 @@ class ScoringOptions(_Options):
     f1_average: F1Average = "binary"
     """Kind of F1; binary is the F1 of the positive class."""
     team: TeamSize = None
-    """Number of best trials whose mean score predicts; auto chooses 1, 5, 10 or 20."""
+    """Number of best trials whose mean score predicts; auto chooses 1, 5 or 10."""
     prefer_simple: bool = False
     """Choose the simplest trial that is statistically tied with the best, in place of a team."""
 

@@ -56,7 +56,7 @@ def test_positive_of_two_folders_can_be_chosen(tmp_path: Path, write_images: Wri
         ("other", None, "name both with --positive and --negative"),
         ("output_0", None, "name both with --positive and --negative"),
         (None, "other", "name both with --positive and --negative"),
-        ("other", "other", "name both with --positive and --negative"),
+        ("other", "other", "must be two class folders"),
         ("ouput_1", None, "--positive must be one of the class folders"),
         ("other", "ouput_1", "did you mean 'output_1'?"),
     ],
@@ -111,6 +111,27 @@ def test_what_becomes_of_a_split_must_be_said(tmp_path: Path, write_images: Writ
     (problem,) = problems_of(DataOptions(data=tmp_path))
     assert "--split merge" in problem
     assert "--split keep" in problem
+
+
+def test_options_that_would_do_nothing_are_refused(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    write_images(tmp_path, ["0/a.png", "1/b.png"])
+    table = tmp_path / "t.csv"
+    table.write_text("filename,label,patient\n0/a.png,0,p\n1/b.png,1,q\n")
+    keep = problems_of(DataOptions(data=tmp_path, split="keep", images=tmp_path))
+    assert any("--split keep needs train/ and val/" in problem for problem in keep)
+    assert any("--images is for the images of a table" in problem for problem in keep)
+    (problem,) = problems_of(DataOptions(data=table, split="keep"))
+    assert "t.csv is a table" in problem
+    both = DataOptions(data=table, patient_column="patient", patient_pattern=r"(\w)\.png")
+    assert problems_of(both) == (
+        "--patient-pattern and --patient-column both find the patients: drop one",
+    )
+    (problem,) = problems_of(DataOptions(data=table, images=tmp_path / "no"))
+    assert "the folder of the images is not found" in problem
+    (problem,) = problems_of(DataOptions(data=table, positive="1", negative="1.0"))
+    assert "must be two labels" in problem
 
 
 def test_test_folder_is_merged_or_kept_for_the_end(

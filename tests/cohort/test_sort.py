@@ -122,6 +122,8 @@ def test_a_manifest_that_lacks_an_image_is_refused(
         (["--data", "no.csv", "--shares", "a,b"], "--shares must be two or three"),
         (["--data", "no.csv", "--views", "0"], "--views must be at least 1 (got 0)"),
         (["--data", "no.csv", "--views", "2"], "--views must be 1"),
+        (["--data", "no.csv", "--seed", "-1"], "--seed must be at least 0 (got -1)"),
+        (["--data", "demo"], "--data demo is for cxr-search alone"),
         (["--data", "no.csv", "--sed", "2"], "Did you mean --seed?"),
     ],
 )

@@ -28,7 +28,12 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) 
 
     @app.default
     def command(
-        name: str, /, *, options: Annotated[Options, Parameter(name="*")] = DEFAULTS
+        name: str,
+        /,
+        *,
+        options: Annotated[Options, Parameter(name="*")] = DEFAULTS,
+        seed: int = 0,
+        dry: bool = False,
     ) -> None:
         if name == "several":
             raise InputError("--a must be b", "--c must be d")
@@ -56,6 +61,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) 
         (["x", "--trails", "3"], "Unknown option: --trails. Did you mean --trials?"),
         (["x", "--trials"], "--trials needs a value"),
         (["x", "--trials", "--share", "0.5"], "--trials needs a value"),
+        (["x", "--seed", "two"], "--seed must be a whole number (got two)"),
+        (["x", "--dry=maybe"], "--dry takes no value (got maybe)"),
         ([], "NAME is missing"),
         (["x", "y"], "Unexpected argument: y"),
         (["x"], "--trials must be at least 1 (got 0)"),

@@ -86,6 +86,7 @@ def test_the_assignments_network_is_shown_with_its_three_counts() -> None:
     [
         (["squeezenet10"], "unknown backbone 'squeezenet10'; did you mean 'squeezenet1_0'?"),
         (["resnet18", "--cut", "layer22"], "(got 'layer22'); did you mean 'layer2'?"),
+        (["--cut", "layer2"], "--cut layer2 needs the one BACKBONE that it is a cut of"),
     ],
 )
 def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint: str) -> None:
@@ -114,8 +115,9 @@ def test_a_wrong_name_is_refused_in_one_sentence(arguments: list[str], complaint
         (["--head-layers", "0"], "--head-layers must be at least 1 (got 0)"),
         (["--head-layers", "8,,8"], "--head-layers must be a whole number (got nothing)"),
         (["--cut", "classifier"], "cut must be a cut point of resnet18 (got 'classifier')"),
-        (["--image-size", "31"], "--image-size must be at least 32 (got 31)"),
-        (["--image-size", "-4"], "--image-size must be at least 32 (got -4)"),
+        (["--image-size", "31"], "--image-size must be 32 to 2048 (got 31)"),
+        (["--image-size", "100000"], "--image-size must be 32 to 2048 (got 100000)"),
+        (["--image-size", "-4"], "--image-size must be 32 to 2048 (got -4)"),
     ],
 )
 def test_a_wrong_number_is_refused_in_one_sentence(

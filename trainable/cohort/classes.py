@@ -80,7 +80,10 @@ def two_classes(
                 f"{did_you_mean(value, values)}"
             )
             return ("", "")
-    if positive is not None and negative is not None and negative != positive:
+    if positive is not None and negative == positive:
+        problems.add(f"--positive and --negative must be two {what} (got {positive} for both)")
+        return ("", "")
+    if positive is not None and negative is not None:
         return (negative, positive)
     if negative == REST:
         problems.add("--negative rest needs --positive, the one class that the rest is not")

@@ -72,6 +72,10 @@ def _check_table_options(folder: Path, source: DataOptions, problems: Problems) 
     given = {"image": source.image_column, "label": source.label_column}
     if not is_dicom_column(source.patient_column):
         given["patient"] = source.patient_column
+    if source.images:
+        problems.add(
+            f"--images is for the images of a table; {folder} is a folder: drop the option"
+        )
     named = [f"--{kind}-column {name}" for kind, name in given.items() if name]
     if named:
         problems.add(
@@ -118,6 +122,11 @@ def _check_split(
     folder: Path, sides: dict[str, Path], source: DataOptions, problems: Problems
 ) -> None:
     if not sides:
+        if source.split == "keep":
+            problems.add(
+                "--split keep needs train/ and val/ with the same class folders in both; they are "
+                f"not in {folder}. Drop the option, or make them with cxr-sort"
+            )
         return
     names = ", ".join(f"{path.name}/" for path in sides.values())
     if source.split is None:

@@ -56,8 +56,7 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
         grouping = find_grouping(
             raw, source.views, source.exam_column, source.view_column, problems
         )
-    elif source.exam_column or source.view_column:
-        problems.add("--exam-column and --view-column group images only with --views of 2 or more")
+    _check_options(file, source, problems)
     if "image" not in columns or "label" not in columns:
         problems.raise_if_any()
     table = pd.DataFrame({"image": raw[columns["image"]], "split": ""})
@@ -89,6 +88,17 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
         )
     pattern = layout.patient_pattern if layout else None
     return LabelledImages(table, labels.classes, notes, grouping, columns, pattern)
+
+
+def _check_options(file: Path, source: DataOptions, problems: Problems) -> None:
+    """Refuse options that would do nothing."""
+    if source.views == 1 and (source.exam_column or source.view_column):
+        problems.add("--exam-column and --view-column group images only with --views of 2 or more")
+    if source.split == "keep":
+        problems.add(
+            f"--split keep needs a folder with train/ and val/, and {file} is a table: make the "
+            "folders with cxr-sort, or drop the option"
+        )
 
 
 def _check_filled(table: pd.DataFrame, problems: Problems) -> None:

@@ -106,7 +106,7 @@ def locate(
     """
     wanted = list(names)
     best: tuple[int, Path, FolderListing, list[list[str]]] | None = None
-    for folder in folders:
+    for folder in filter(Path.is_dir, folders):
         listed = list_folder(folder)
         matcher = names_in(folder, listed)
         found = [matcher.find(name) for name in wanted]
@@ -114,7 +114,7 @@ def locate(
         if best is None or unclear < best[0]:
             best = unclear, folder, listed, found
     if best is None:
-        problems.add(f"the folder of the images is not found: {listing(folders)}")
+        problems.add(f"the folder of the images is not found: {listing(folders)}; check --images")
         return [""] * len(wanted)
     _, folder, listed, found = best
     notes.extend(listed.notes(folder))

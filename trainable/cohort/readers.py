@@ -30,6 +30,8 @@ def read_cohort(source: DataOptions) -> Cohort:
     problems = Problems()
     if source.data is None:
         raise InputError("name the labelled images with --data: a table, a folder, or demo")
+    if source.patient_pattern and source.patient_column:
+        problems.add("--patient-pattern and --patient-column both find the patients: drop one")
     data = source.data.expanduser()
     if data.is_dir():
         read = read_folders(data.resolve(), source, problems)

@@ -18,6 +18,7 @@ from typing import NoReturn
 import docstring_parser
 from cyclopts import (
     App,
+    CoercionError,
     CycloptsError,
     Group,
     MissingArgumentError,
@@ -42,6 +43,14 @@ _FAILED = 1
 
 _VALUES = {"STR": "TEXT", "INT": "N", "FLOAT": "NUMBER"}
 """What the help screen calls values that have no name of their own, by their types."""
+
+
+_RULES: dict[type, str] = {
+    int: "must be a whole number",
+    float: "must be a number",
+    bool: "takes no value",
+}
+"""What an option wants, by its type, where pydantic does not check it."""
 
 
 class _PlainHelp(DefaultFormatter):
@@ -141,6 +150,8 @@ def problems_in(error: InputError | CycloptsError | ValidationError) -> list[str
         return [f"{error.argument.name} {'needs a value' if named else 'is missing'}"]
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return [f"Unexpected argument: {listing(error.unused_tokens)}"]
+    if isinstance(error, CoercionError) and error.token and error.target_type in _RULES:
+        return [f"{error.token.keyword} {_RULES[error.target_type]} (got {error.token.value})"]
     return [str(error)]
 
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from trainable.commands.door import new_app, run
 from trainable.errors import InputError
 
-MIN_IMAGE_SIZE = 32
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 2048
 
 app = new_app("cxr-model")
 
@@ -36,8 +36,12 @@ def show(
         list_all: List the encoders of all sources, or those with BACKBONE in their names, and the
             licence of their published weights.
     """
-    if image_size < MIN_IMAGE_SIZE:
-        raise InputError(f"--image-size must be at least {MIN_IMAGE_SIZE} (got {image_size})")
+    if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
+        raise InputError(
+            f"--image-size must be {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} (got {image_size})"
+        )
+    if cut and (backbone is None or list_all):
+        raise InputError(f"--cut {cut} needs the one BACKBONE that it is a cut of: name it")
     # PyTorch takes seconds to import: not before the command line is known to be right
     from trainable.backbones.find import find_backbone
     from trainable.model import summary

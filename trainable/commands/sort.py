@@ -42,6 +42,10 @@ def sort(
         raise InputError("--data is missing; name a table or a folder of class folders")
     if options.views != 1:
         raise InputError(f"--views must be 1 to sort single images (got {options.views})")
+    if seed < 0:
+        raise InputError(f"--seed must be at least 0 (got {seed})")
+    if options.data == Path("demo") and not options.data.exists():
+        raise InputError("--data demo is for cxr-search alone: name a table or a folder")
     percentages = _percentages(shares)
     # pandas and scikit-learn take seconds: not before the command line is known to be right
     from trainable.cohort.readers import read_cohort

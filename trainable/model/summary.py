@@ -72,7 +72,10 @@ def encoder_lines(part: str = "") -> Iterator[str]:
     with contextlib.suppress(ValueError):
         found += published_by_timm()
     named = [one for one in found if part in one[0]]
-    width = max((len(name) for name, _, _ in named), default=0)
+    if not named:
+        yield f"no encoder has {part!r} in its name"
+        return
+    width = max(len(name) for name, _, _ in named)
     yield f"{'encoder':{width}}    px  licence of its published weights"
     yield from (f"{name:{width}}  {size:4}  {licence}" for name, size, licence in named)
 
