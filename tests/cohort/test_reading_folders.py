@@ -113,6 +113,25 @@ def test_what_becomes_of_a_split_must_be_said(tmp_path: Path, write_images: Writ
     assert "--split keep" in problem
 
 
+@pytest.mark.parametrize("names", [("a_0", "b_0", "c_1"), ("not alive", "dead")])
+def test_a_class_that_two_folders_may_be_or_none_is_never_guessed(
+    tmp_path: Path, write_images: WriteImages, names: tuple[str, ...]
+) -> None:
+    write_images(tmp_path, [f"{name}/{number}.png" for number, name in enumerate(names)])
+    (problem,) = problems_of(DataOptions(data=tmp_path))
+    assert "--positive" in problem
+
+
+def test_files_of_other_kinds_beside_images_are_named(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    write_images(tmp_path, ["0/a.png", "1/b.png"])
+    (tmp_path / "0" / "c.gif").write_bytes(b"GIF89a")
+    (tmp_path / "manifest.txt").write_text("beside the class folders")
+    notes = read_cohort(DataOptions(data=tmp_path)).notes
+    assert "files of other kinds are not read: .gif (1)" in notes
+
+
 def test_options_that_would_do_nothing_are_refused(
     tmp_path: Path, write_images: WriteImages
 ) -> None:

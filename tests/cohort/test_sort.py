@@ -1,5 +1,6 @@
 """cxr-sort copies every image into its class folder, and a search reads the folder back."""
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -57,6 +58,31 @@ def test_a_test_side_is_made_and_kept(xray_csv: Path, tmp_path: Path) -> None:
         sort_images(
             read_cohort(DataOptions(data=tmp_path / "one", split="keep")), tmp_path / "3", (80, 20)
         )
+
+
+def test_the_command_to_search_with_can_be_pasted(
+    tmp_path: Path, write_images: WriteImages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path, ["in/TB negative/a.png", "in/TB positive/b.png"])
+    assert sort("--data", tmp_path / "in", "--out", tmp_path / "my X-rays") in (0, None)
+    last = capsys.readouterr().out.splitlines()[-1]
+    words = shlex.split(last.removeprefix("search with: "))
+    assert words[2:] == [str(tmp_path / "my X-rays"), "--positive", "TB positive"]
+
+
+def test_a_split_is_merged_only_if_that_was_said(
+    tmp_path: Path, write_images: WriteImages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(
+        tmp_path,
+        [f"in/{side}/{label}/{side}{label}.png" for side in ("train", "val") for label in "01"],
+    )
+    assert sort("--data", tmp_path / "in", "--out", tmp_path / "out") == 2
+    assert "--split keep" in capsys.readouterr().err
+    assert sort("--data", tmp_path / "in", "--out", tmp_path / "out", "--split", "merge") in (
+        0,
+        None,
+    )
 
 
 def test_a_link_is_the_same_file_and_outlives_the_name_it_was_made_from(

@@ -16,6 +16,7 @@ _KNOWN_CLASSES = (
 )  # fmt: skip
 _NO = frozenset({"0", "false", "f", "no", "n", "neg", "negative"})
 _YES = frozenset({"1", "true", "t", "yes", "y", "pos", "positive"})
+_NOT = frozenset({"no", "non", "not", "without"})
 _NUMBER = re.compile(r"([+-]?)0*(\d+)(?:[.,]0*)?$")
 
 
@@ -91,7 +92,10 @@ def two_classes(
     if len(values) == 2 and (positive or negative):
         other = next(value for value in values if value not in (positive, negative))
         return (negative or other, positive or other)
-    ends = {re.split(r"[_\-. ]", value.lower())[-1]: value for value in values}
+    words = {value: re.split(r"[_\-. ]", value.lower()) for value in values}
+    # "not alive" does not say alive; of "a_0" and "b_0", either may be meant
+    said = [parts[-1] for parts in words.values() if not _NOT & set(parts[:-1])]
+    ends = {parts[-1]: value for value, parts in words.items() if said.count(parts[-1]) == 1}
     for low, high in _KNOWN_CLASSES:
         if low in ends and high in ends and (what == "class folders" or len(values) == 2):
             pair = (ends[high], ends[low]) if inverted else (ends[low], ends[high])

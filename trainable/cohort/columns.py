@@ -1,11 +1,13 @@
 """Which column of a user's table holds what."""
 
 import re
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from trainable.errors import Problems, did_you_mean, listing
+from trainable.images.decoding import SUFFIXES
 
 Kind = Literal["image", "label", "patient", "exam", "view", "age", "sex", "site"]
 
@@ -87,5 +89,7 @@ def find_column(
             if has_option
             else (f"rename it to {before or COLUMN_NAMES[kind][0]!r}")
         )
+        if any(Path(str(column)).suffix.lower() in SUFFIXES for column in table.columns):
+            advice = "the first row must hold the names of the columns"
         problems.add(f"no column of {kind}s found among {listing(table.columns)}; {advice}")
     return None

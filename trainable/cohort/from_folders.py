@@ -23,7 +23,8 @@ _SIDES = {
 
 def read_folders(folder: Path, source: DataOptions, problems: Problems) -> LabelledImages:
     """Read class folders, or `train/`, `val/` and `test/` of class folders each."""
-    notes = list_folder(folder).notes(folder)
+    listed = list_folder(folder)
+    notes = [*listed.notes(folder), *listed.other_notes(folder)]
     _check_table_options(folder, source, problems)
     require_no_covariates(source.covariates, folder, problems)
     if source.views > 1 or source.exam_column or source.view_column:
@@ -172,7 +173,10 @@ def _add_what_is_there(folder: Path, problems: Problems) -> None:
     """Where there are no class folders of images: what is there."""
     listed = list_folder(folder)
     if listed.others:
-        problems.add(f"images must be {READ}; {folder} holds other files: {listed.kinds()}")
+        problems.add(
+            f"images must be {READ}, and only DICOM files may lack the ending; {folder} holds "
+            f"other files: {listed.kinds()}"
+        )
     else:
         problems.add(
             f"--data must be a table, or a folder with a folder of images for each class; {folder} "

@@ -42,6 +42,12 @@ class FolderListing(NamedTuple):
         names = listing([path.relative_to(folder).as_posix() for path in alike], 3)
         return [f"{len(alike)} hidden files are passed over: {names}"]
 
+    def other_notes(self, folder: Path) -> list[str]:
+        """A sentence on files below `folder` that are not read, where there are any."""
+        others = [path for path in self.others if path.parent != folder]
+        kinds = self._replace(others=others).kinds()
+        return [f"files of other kinds are not read: {kinds}"] if others else []
+
     def kinds(self) -> str:
         """The endings of the files that are not read, with their counts."""
         endings = Counter("".join(path.suffixes[-2:]).lower() or path.name for path in self.others)

@@ -1,6 +1,7 @@
 """Copy or link labelled images into class folders, split or not, each patient on one side."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,8 +124,9 @@ def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> lis
     unlisted = len(list_images(Path(folder))) - len(table)
     if unlisted > 0:
         lines.append(f"{unlisted} other images in {folder} have no label and were not copied")
-    split = " --split keep" if table["split"].any() else ""
-    lines.append(f"search with: cxr-search --data {out}{split} --positive {cohort.classes[1]}")
+    split = ["--split", "keep"] if table["split"].any() else []
+    command = ["cxr-search", "--data", str(out), *split, "--positive", cohort.classes[1]]
+    lines.append(f"search with: {shlex.join(command)}")
     return lines
 
 

@@ -92,7 +92,9 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
                 return _read_excel(data)
             inner = [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX")]
             if len(inner) != 1:
-                raise ValueError(f"a zip of one table is read; this one holds {listing(inner)}")
+                raise ValueError(
+                    f"a zip of one table is read; this one holds {listing(inner, 3)}: unpack it"
+                )
             with archive.open(inner[0]) as packed:
                 data = _at_most(packed)
     if data.startswith(_OLD_EXCEL):

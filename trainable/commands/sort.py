@@ -51,7 +51,7 @@ def sort(
     from trainable.cohort.readers import read_cohort
     from trainable.cohort.sort import sort_images
 
-    cohort = read_cohort(options.model_copy(update={"split": options.split or "merge"}))
+    cohort = read_cohort(options)
     for line in sort_images(
         cohort, out, percentages, seed, mixed_patients=mixed_patients, link=link
     ):
