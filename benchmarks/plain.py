@@ -39,18 +39,23 @@ class XRays(Dataset[tuple[Tensor, int]]):
     """Images that are decoded when they are asked for."""
 
     def __init__(
-        self, paths: Sequence[str], labels: NDArray[np.int64], rows: NDArray[np.int64], size: int
+        self,
+        paths: Sequence[str],
+        labels: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        size: int,
+        normalized: bool = True,
     ) -> None:
         self.paths = [paths[row] for row in rows]
         self.labels = labels[rows]
-        self.transform = v2.Compose(
-            [
-                v2.PILToTensor(),
-                v2.Resize((size, size), antialias=True),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-            ]
-        )
+        steps: list[v2.Transform] = [
+            v2.PILToTensor(),
+            v2.Resize((size, size), antialias=True),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+        if normalized:
+            steps.append(v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+        self.transform = v2.Compose(steps)
 
     def __len__(self) -> int:
         return len(self.paths)

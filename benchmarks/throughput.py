@@ -1,4 +1,8 @@
-"""How fast a search is: against the plain Ray Tune script, and against its forward passes alone."""
+"""How fast a search is: against its forward passes alone, and against two scripts of Ray Tune.
+
+One script is plain, as in Ray's own example (`benchmarks.plain`). The other stores the features of
+one cut by hand, as a careful engineer does (`benchmarks.careful`).
+"""
 
 import argparse
 import dataclasses
@@ -22,6 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.careful import Key, time_careful_search
 from benchmarks.finetuning import CPU, images_of, time_finetuning
 from benchmarks.memory import PeakMemory
 from benchmarks.plain import time_plain_trials
@@ -40,10 +45,6 @@ BACKBONES = ("squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50
 NORMALIZATIONS: tuple[NormalizationName, ...] = ("none", "imagenet")
 FINETUNED = ("squeezenet1_0", "resnet18")
 PLAIN_BATCHES = (4, 16, 64)
-
-
-Key = tuple[str, NormalizationName]
-"""Backbone and normalization: what features are shared by."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,16 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     print(f"all {len(every)} forward passes: {floor_of_all:.1f} s", flush=True)
     warm = run_search(options, folder / "cache", folder / "warm", options.warm_trials)
     print(f"warm search: {warm}", flush=True)
+    careful = time_careful_search(
+        [
+            whole(name, normalization=normalization, image_size=options.image_size, batch_size=32)
+            for name, normalization in sorted(every)
+        ],
+        task,
+        folder / "careful",
+        options.trials,
+    )
+    print(f"careful search: {careful}", flush=True)
     batch = fairest_batch(task, options.image_size, folder)
     frozen = [whole(name, image_size=options.image_size, batch_size=batch) for name in BACKBONES]
     tuned = [
@@ -185,6 +196,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
         "frozen_trial_s": round(warm.per_trial, 3),
         "search_over_floor": round(cold.wall / floor, 2),
         "speedup_over_plain": round(plain_wall / 2 / (cold.wall / cold.num_trials), 1),
+        "search_over_careful": round(cold.wall / careful.wall, 2),
         "finetune_speedup": {name: round(one.speedup, 2) for name, one in finetuning.items()},
         "warm_forward_passes": warm.num_forwarded // len(task.data.labels),
         "warm_first_trial_s": round(warm.first_trial, 1),
@@ -199,6 +211,11 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
             "its forward passes alone",
             f"{floor:.0f} s",
             f"{len(cold.keys)}, on all cores; all {len(every)} take {floor_of_all:.0f} s",
+        ),
+        (
+            "search with features stored by hand",
+            f"{careful.wall:.0f} s",
+            f"one cut; {careful.features:.0f} s of this for {len(every)} passes in batches of 32",
         ),
         ("first trial, all stored", f"{warm.first_trial:.1f} s", "from the command"),
         ("further trials, all stored", f"{warm.per_trial:.2f} s", "each, two at a time"),
