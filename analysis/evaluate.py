@@ -74,7 +74,13 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     without = new.table.loc[rows[name_column].isna().to_numpy(), new.name_column]
     if len(without):
         problems.add(f"--labels must name every {grouping.unit}; not in {csv}: {listing(without)}")
-    said = _classes_of(rows, label_column, cohort, problems)
+    is_unknown = rows["said"].isin(UNKNOWN_WORDS - {same_value(name) for name in cohort.classes})
+    if is_unknown.any():
+        problems.add(
+            f"labels must be known; without in {label_column} of {csv} ({int(is_unknown.sum())}): "
+            f"{listing(rows.loc[is_unknown, name_column])}. Leave these out of --images"
+        )
+    said = _classes_of(rows[~is_unknown], label_column, cohort, problems)
     problems.raise_if_any()
     names = rows[patient_column] if patient_column else None
     numbers = pd.factorize(new.groups if names is None else names)[0]
@@ -100,9 +106,6 @@ def _classes_of(
     said = rows["said"].dropna()
     parts = said.str.split("|", regex=False)
     if negative == REST:
-        missing = said[said.isin(UNKNOWN_WORDS)]
-        if len(missing):
-            problems.add(f"labels must be known; {len(missing)} in {label_column} are not")
         is_positive = parts.map(lambda found: positive in map(same_value, found))
     else:
         unknown = rows.loc[said.index[~said.isin([negative, positive])], label_column]

@@ -106,6 +106,9 @@ def find_new_images(
         kinds = list_folder(images).kinds()
         also = f"; it holds files of other kinds: {kinds}" if kinds else ""
         raise InputError(f"--images must hold images; there are none in {images}{also}")
+    kinds = list_folder(images).kinds() if images.is_dir() else ""
+    if kinds:
+        notes.append(f"files of other kinds are not read: {kinds}")
     unit = grouping.column
     table = listed[[unit]] if unit == "image" else listed[[unit]].drop_duplicates(ignore_index=True)
     num_found = len(table)

@@ -110,7 +110,7 @@ print(sorted(set(sys.modules) & set({SLOW!r})), file=sys.stderr)
             ["run", "--images", "x", "--operating-point", "2"],
             "--operating-point must be at most 1 (got 2)",
         ),
-        (model, ["resnet18", "--image-size", "8"], "--image-size must be at least 32 (got 8)"),
+        (model, ["resnet18", "--image-size", "8"], "--image-size must be 32 to 2048 (got 8)"),
         (sort, ["--data", "x"], "--out is missing"),
         (compare, [], "FILE is missing"),
         (cache, ["--keep", "1"], "--keep needs the action clear (got list)"),

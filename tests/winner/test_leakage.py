@@ -91,6 +91,17 @@ def test_patients_that_are_written_otherwise_are_known(folder: Path, cohort: Coh
     assert said.endswith(": 007.0")
 
 
+def test_images_whose_label_is_not_known_are_named(folder: Path, cohort: Cohort) -> None:
+    draw(folder / "p8.png", 8)
+    (folder / "p7.gif").write_bytes(b"GIF89a")
+    new = find_new_images(folder, None, cohort)
+    assert "files of other kinds are not read: .gif (1)" in new.notes
+    table = folder.parent / "labels.csv"
+    table.write_text("image,label\np9.png,1\np8.png,NA\n")
+    with pytest.raises(InputError, match=r"labels must be known; .* \(1\): p8\.png"):
+        read_true_labels(table, new, cohort)
+
+
 def test_labels_that_say_who_survived_are_refused_after_a_search_for_who_died(
     folder: Path, cohort: Cohort
 ) -> None:
