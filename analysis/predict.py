@@ -13,10 +13,11 @@ from analysis.new_images import NewImages
 from analysis.shared_stages import ImageLook, image_look
 from trainable.backbones.find import find_backbone
 from trainable.device import default_num_gpus, pick_device, place
+from trainable.features.body import CPU_BATCH
 from trainable.images.batches import Batch, WithColumns, by_examination, load_images
 from trainable.store.arrays import ArrayStore
 
-_BATCH = 16  # images; the activations of all shared stages are held for one batch
+_GPU_BATCH = 16  # images; the activations of all shared stages are held for one batch
 
 
 @torch.inference_mode()
@@ -30,6 +31,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         InputError: naming every image that cannot be read.
     """
     device = pick_device(default_num_gpus())
+    batch = _GPU_BATCH if device.type == "cuda" else CPU_BATCH
     takes = {}
     for model in models:
         config = model.config
@@ -42,7 +44,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
             place(network, device).eval()
     columns = torch.from_numpy(new.columns)
     scores = []
-    for rows in torch.arange(len(new.table)).split(_BATCH):
+    for rows in torch.arange(len(new.table)).split(batch):
         batches = {look: take(rows) for look, take in takes.items()}
         scores.append(team_score(models, batches, columns[rows]).cpu())
     result: NDArray[np.float32] = torch.cat(scores).numpy()

@@ -1,4 +1,4 @@
-"""Frozen stages that several networks of a team have in common are run once per image."""
+"""Frozen stages are run as they are for features, and those that networks share once per image."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from analysis.model_file import FinalModel
 from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
+from trainable.features.folding import folded
 from trainable.images.decoding import Resize
 from trainable.images.normalization import NormalizationName, Scale
 from trainable.model.network import Network
@@ -17,7 +18,11 @@ ImageLook = tuple[int, Resize, NormalizationName, Scale | None]
 
 
 class SharedStage(nn.Module):
-    """A frozen stage that remembers its last output, for the next network with the same input."""
+    """A frozen stage that remembers its last output, for the next network with the same input.
+
+    Attributes:
+        stage: The stage, with batch norm folded into its convolutions.
+    """
 
     def __init__(self, stage: nn.Module) -> None:
         super().__init__()
@@ -38,8 +43,10 @@ def share_stages(models: Iterable[FinalModel]) -> None:
     for network in (network for model in models for network in model.networks):
         stages: list[SharedStage] = []
         for stage in network.frozen:
-            below = id(stages[-1]) if stages else 0
-            stages.append(known.setdefault((below, _content(stage)), SharedStage(stage)))
+            key = (id(stages[-1]) if stages else 0, _content(stage))
+            if key not in known:
+                known[key] = SharedStage(folded(stage))
+            stages.append(known[key])
         network.frozen = nn.Sequential(*stages)
 
 

@@ -16,7 +16,8 @@ from trainable.features.folding import folded
 from trainable.images.batches import Images, Inputs
 from trainable.model.network import ConcatPool, pool_each, split_body
 
-_CPU_BATCH = 4  # a larger one leaves the processor's caches and has new memory mapped each time
+CPU_BATCH = 4
+"""Images at once: more leave the processor's caches, and have new memory mapped each time."""
 _GPU_BATCH = 128
 
 
@@ -39,7 +40,7 @@ class Body:
         self.weights = weights
         self.device = device
         self.num_forwarded = 0
-        self._batch = _GPU_BATCH if device.type == "cuda" else _CPU_BATCH
+        self._batch = _GPU_BATCH if device.type == "cuda" else CPU_BATCH
 
     @property
     def frozen(self) -> list[nn.Sequential]:

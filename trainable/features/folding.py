@@ -4,7 +4,7 @@ from torch import fx, nn
 from torch.fx.experimental.optimization import fuse
 
 
-def folded(stage: nn.Sequential) -> nn.Module:
+def folded(stage: nn.Module) -> nn.Module:
     """A copy of a stage in evaluation mode that computes the same with fewer passes over the maps.
 
     In evaluation mode a batch norm is one factor and one addend for each channel, so they can go
