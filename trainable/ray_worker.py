@@ -201,11 +201,10 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
         records = cross_validate(config, task, device, store)
     weights = task.weights.start_of(config.backbone)
     for record in records:
-        metrics = {**as_metrics(record, len(task.folds)), "weights": weights}
         # the folds of a frozen trial take less time than their reports
         if record.fold < len(task.folds) and config.unfreeze:
-            tune.report(metrics)
-    return metrics
+            tune.report({**as_metrics(record, len(task.folds)), "weights": weights})
+    return {**as_metrics(record, len(task.folds)), "weights": weights}
 
 
 def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -59,26 +60,46 @@ class Task:
 
 @dataclass(frozen=True)
 class FoldRecord:
-    """The state of a trial after one more fold.
+    """The state of a trial after one more fold; it is judged when somebody asks.
 
     Attributes:
         fold: Number of folds done so far.
         scores: float32 (num_exams,), mean probability of the positive class by the models so far
             that did not train on the examination or its patient; NaN where there is none yet.
-        objective: Objective of the scores.
-        evaluation: Metrics of the scores at their threshold.
         last_epoch: Record of the last epoch of this fold.
         source: What the inputs of the networks are made from.
         num_forwarded: Images that the trial ran the frozen part on so far; 0 if all was stored.
+        task: What the trial shares with others; it says how scores are judged.
     """
 
     fold: int
     scores: NDArray[np.float32]
-    objective: float
-    evaluation: Evaluation
     last_epoch: EpochRecord
     source: Source
     num_forwarded: int
+    task: Task
+
+    @property
+    def objective(self) -> float:
+        """Objective of the scores."""
+        return self._threshold_and_objective[1]
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Metrics of the scores at their threshold."""
+        threshold, _ = self._threshold_and_objective
+        return evaluate(*self._scored, threshold, self.task.f1_average)
+
+    @cached_property
+    def _threshold_and_objective(self) -> tuple[float, float]:
+        task = self.task
+        return choose_threshold(*self._scored, task.threshold, task.f1_average, task.objective)
+
+    @property
+    def _scored(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Labels and scores of the examinations that have one."""
+        scored = ~np.isnan(self.scores)
+        return self.task.data.labels[scored], self.scores[scored]
 
 
 def cross_validate(
@@ -93,22 +114,16 @@ def cross_validate(
         ValueError: If the configuration is for another number of views.
     """
     parts = assemble(config, task.data, task.weights, store, device)
-    labels = task.data.labels
-    totals, counts = np.zeros(len(labels)), np.zeros(len(labels))
+    num_exams = len(task.data.labels)
+    totals, counts = np.zeros(num_exams), np.zeros(num_exams)
     for number, fold in enumerate(task.folds, start=1):
         _, record = train_network(parts, fold, fold_seed(task.seed, number, config.seed))
         totals[fold.valid] += record.scores
         counts[fold.valid] += 1
         scored = np.flatnonzero(counts)
-        scores = np.full(len(counts), np.nan, np.float32)
+        scores = np.full(num_exams, np.nan, np.float32)
         scores[scored] = totals[scored] / counts[scored]
-        of_scored = labels[scored], scores[scored]
-        threshold, objective = choose_threshold(
-            *of_scored, task.threshold, task.f1_average, task.objective
-        )
-        evaluation = evaluate(*of_scored, threshold, task.f1_average)
-        num_forwarded = parts.body.num_forwarded
-        yield FoldRecord(number, scores, objective, evaluation, record, parts.source, num_forwarded)
+        yield FoldRecord(number, scores, record, parts.source, parts.body.num_forwarded, task)
 
 
 def train_network(

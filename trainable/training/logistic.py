@@ -6,10 +6,12 @@ it predicts as well as a network, or better, and fits in a fraction of a second.
 
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
@@ -24,6 +26,9 @@ _MOST_ITERATIONS = 5000
 _TOLERANCE = 1e-6  # at scikit-learn's own 1e-4, scores are still off by 0.01
 _ROUNDING = 1e-5
 """Deviation of a feature, as a share of its size, that is no more than float32 rounding."""
+_RIDGE = 1e-11
+"""Added to the mean product of a row with itself: rows that depend on each other, as copies of an
+image do, are then no exception. It moves a score by less than the solver's tolerance."""
 
 
 def fit_logistic(
@@ -100,13 +105,15 @@ def _solve(
 ) -> tuple[NDArray[np.float64], float, int]:
     """Weights (num_features,) of standardized features, intercept and iterations.
 
-    The solution lies in the span of the rows. With fewer rows than features it is found there, by a
-    rotation that leaves the penalty as it is.
+    The solution lies in the span of the rows. With fewer rows than features it is found there: rows
+    with the same products have the same solution, under the same penalty.
     """
-    rotation = None
-    if len(features) < features.shape[1]:
-        rotation, triangle = np.linalg.qr(features.T)
-        features = triangle.T
+    num_rows, num_features = features.shape
+    seen: NDArray[Any] = features
+    if num_rows < num_features:
+        products = features @ features.T
+        products[np.diag_indices(num_rows)] += _RIDGE * num_features
+        seen = np.linalg.cholesky(products)  # a fifth of the time of a QR decomposition
     model = LogisticRegression(
         C=config.C,
         class_weight={0: 1.0, 1: config.positive_weight},
@@ -116,10 +123,12 @@ def _solve(
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            model.fit(features, targets)
+            model.fit(seen, targets)
         except ConvergenceWarning as error:
             raise DivergedError(
                 f"the logistic head did not converge with C {config.C:g}; use a smaller C"
             ) from error
-    found = model.coef_[0] if rotation is None else rotation @ model.coef_[0]
+    found = model.coef_[0]
+    if seen is not features:
+        found = features.T @ solve_triangular(seen, found, trans="T", lower=True)
     return found, float(model.intercept_[0]), int(model.n_iter_[0])
