@@ -24,7 +24,7 @@ from trainable.backbones.find import find_backbone
 from trainable.device import precision
 from trainable.features.body import Body
 from trainable.files import digest
-from trainable.images.batches import Images, Inputs, joined_rows, table_rows
+from trainable.images.batches import Images, Inputs, joined_rows
 from trainable.store.array_file import Array
 from trainable.store.arrays import ArrayStore
 from trainable.store.parts import Compute
@@ -67,8 +67,14 @@ def _stored_features(body: Body, store: ArrayStore) -> Inputs:
 
     columns = backbone.pooled_columns(cut)
     tables = _stored(body, features_key, (width,), np.float32, compute, store.get_or_compute)
-    of_cut = np.concatenate([table.take(columns, axis=1) for table in tables])
-    return table_rows(of_cut, body.device)
+    return joined_rows([_side_by_side(table, columns) for table in tables], body.device)
+
+
+def _side_by_side(table: Array, columns: NDArray[np.int64]) -> Array:
+    """Some columns of a table; of those of whole stages no process has a copy."""
+    first, last = columns[0], columns[-1]
+    is_range = np.array_equal(columns, np.arange(first, last + 1))
+    return table[:, first : last + 1] if is_range else table.take(columns, axis=1)
 
 
 def _stored_activations(body: Body, store: ArrayStore) -> Inputs | None:
