@@ -122,7 +122,7 @@ def select(
             kinds = np.arange(len(scores))
         varied = [
             varied_first(best_first(candidates.log_likelihoods(weights)), kinds, _PER_KIND)
-            for weights in (once, resamples)
+            for weights in ((once, resamples) if counts != [1] else ())
         ]
         ways = [
             tuple(one[:, :count] for one in (varied if count > 1 else ranked)) for count in counts
