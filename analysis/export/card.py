@@ -8,12 +8,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.export.folder import Export
-from analysis.export.graph import largest_size
+from analysis.export.graph import largest_size, pixel_inputs
 from analysis.model_file import FinalModel
 from analysis.new_columns import seen_columns
 from trainable.backbones.encoders import TIMM, short_name
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.column_code import ColumnCode
+from trainable.cohort.exams import Grouping
 from trainable.images.dicom import DICOM_SUFFIXES
 from trainable.images.normalization import Scale
 from trainable.winner import Winner
@@ -71,6 +72,7 @@ def write_card(
         num_exams=len(trained_on),
         num_positive=int(trained_on["label"].sum()),
         members=_members(winner, models),
+        views=_views(cohort.grouping),
         columns=_columns(seen_columns(winner, cohort, models)),
         size=largest_size(models),
         several_sizes=len({one.image_size for one in export.preprocessing}) > 1,
@@ -101,6 +103,11 @@ def _members(winner: Winner, models: Sequence[FinalModel]) -> list[dict[str, Any
         }
         for member, model in zip(winner.members, models, strict=True)
     ]
+
+
+def _views(grouping: Grouping) -> dict[str, str]:
+    """What each view is called, by its input of `model.onnx`."""
+    return {name: grouping.name(place) for place, name in enumerate(pixel_inputs(grouping.views))}
 
 
 def _columns(columns: ColumnCode) -> list[tuple[str, str]]:

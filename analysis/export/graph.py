@@ -1,7 +1,10 @@
-"""`model.onnx`: the whole team as one graph, from grey pixels of any size to the score."""
+"""`model.onnx`: the whole team as one graph, from grey pixels of any size to the score.
+
+Of an examination of several views, each is an input of its own.
+"""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from analysis.shared_stages import ImageLook, image_look
 from trainable.backbones.find import find_backbone
 from trainable.cohort.column_code import ColumnCode
 from trainable.errors import InputError
+from trainable.images.batches import Batch, Views
 from trainable.images.decoding import Resize, grey_values
 from trainable.images.normalization import normalize
 
@@ -28,7 +32,7 @@ _WITHOUT = "or leave model.onnx out with --without-onnx"
 
 
 class TeamGraph(nn.Module):
-    """Scores (batch,) of grey values (batch, height, width), and of further columns."""
+    """Scores (batch,) of grey values of each view, and of further columns."""
 
     def __init__(self, models: Sequence[FinalModel]) -> None:
         """Take the networks of `models`, in which `share_stages` has shared what is equal."""
@@ -37,16 +41,22 @@ class TeamGraph(nn.Module):
         self.networks = nn.ModuleList(network for model in models for network in model.networks)
         self.squares = {square: PillowSquare(*square) for square in squares_of(models)}
 
-    def forward(self, pixels: Tensor, columns: Tensor | None = None) -> Tensor:
+    def forward(self, pixels: Sequence[Tensor], columns: Tensor | None = None) -> Tensor:
         """Resize, normalize and score, each once for all networks that need the same.
 
         Args:
-            pixels: float32, 0 black to 255 white.
+            pixels: float32 (batch, height, width) of each view, 0 black to 255 white; of several
+                views, one that is missing is NaN.
             columns: float32 (batch, num_columns), `ColumnCode.values`, if a model sees some.
         """
-        squares = {square: resize(pixels) for square, resize in self.squares.items()}
+        present = torch.stack([~view.isnan().any(dim=2).any(dim=1) for view in pixels], dim=1)
+        known = [view.where(present[:, place, None, None], 0) for place, view in enumerate(pixels)]
+        squares = {
+            square: torch.stack([resize(view) for view in known], dim=1).flatten(0, 1)
+            for square, resize in self.squares.items()
+        }
         values = None if columns is None else columns.double()
-        return team_score(self.models, looks_of(self.models, squares), values)
+        return team_score(self.models, looks_of(self.models, squares, present), values)
 
 
 def require_libraries() -> None:
@@ -63,8 +73,13 @@ def require_libraries() -> None:
         )
 
 
+def pixel_inputs(views: int) -> list[str]:
+    """The input of each view."""
+    return [PIXELS] if views == 1 else [f"{PIXELS}_{place + 1}" for place in range(views)]
+
+
 def write_graph(
-    models: Sequence[FinalModel], columns: ColumnCode, about: dict[str, str], path: Path
+    models: Sequence[FinalModel], columns: ColumnCode, about: Mapping[str, str], path: Path
 ) -> None:
     """Write the graph of a team.
 
@@ -77,18 +92,24 @@ def write_graph(
     Raises:
         InputError: If PyTorch cannot write a network as ONNX.
     """
-    given = {PIXELS: torch.linspace(0, 255, 2 * 50 * 70).round().reshape(2, 50, 70)}
+    names = pixel_inputs(models[0].config.views)
+    pixels = torch.linspace(0, 255, 2 * 50 * 70).round().reshape(2, 50, 70)
+    # sizes of their own, lest those of two views be taken for one
+    given: list[Any] = [[pixels[:, place:, place:] for place in range(len(names))]]
+    free: list[Any] = [[_free(len(_SIZES)) for _ in names]]
     if columns.names:
-        given[COLUMNS] = torch.zeros(2, len(columns.names))
+        names.append(COLUMNS)
+        given.append(torch.zeros(2, len(columns.names)))
+        free.append(_free(1))
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of PyTorch about itself
             program = torch.onnx.export(
                 TeamGraph(models).eval(),
-                tuple(given.values()),
-                input_names=[*given],
+                tuple(given),
+                input_names=names,
                 output_names=[OUTPUT],
-                dynamic_shapes=tuple(_free_sizes(name) for name in given),
+                dynamic_shapes=tuple(free),
                 dynamo=True,
                 verbose=False,
             )
@@ -103,9 +124,8 @@ def write_graph(
     program.save(path, external_data=False)
 
 
-def _free_sizes(name: str) -> dict[int, Any]:
-    axes = range(len(_SIZES) if name == PIXELS else 1)
-    return dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
+def _free(num_axes: int) -> dict[int, Any]:
+    return dict.fromkeys(range(num_axes), torch.export.Dim.DYNAMIC)
 
 
 def _name_sizes(model: Any) -> None:
@@ -113,7 +133,9 @@ def _name_sizes(model: Any) -> None:
     import onnx_ir
 
     for one in (*model.graph.inputs, *model.graph.outputs):
-        named = zip(one.shape, _SIZES, strict=False)
+        view = one.name.partition(PIXELS)[2]
+        names = (_SIZES[0], *(f"{size}{view}" for size in _SIZES[1:]))
+        named = zip(one.shape, names, strict=False)
         one.shape = onnx_ir.Shape([size if isinstance(size, int) else name for size, name in named])
 
 
@@ -133,14 +155,20 @@ def squares_of(models: Sequence[FinalModel]) -> list[tuple[int, Resize]]:
 
 
 def looks_of(
-    models: Sequence[FinalModel], squares: dict[tuple[int, Resize], Tensor]
-) -> dict[ImageLook, Tensor]:
-    """Normalized images for each look that a model needs."""
-    looks: dict[ImageLook, Tensor] = {}
+    models: Sequence[FinalModel], squares: Mapping[tuple[int, Resize], Tensor], present: Tensor
+) -> dict[ImageLook, Batch]:
+    """Normalized examinations for each look that a model needs.
+
+    Args:
+        models: The team.
+        squares: uint8 (num_images, size, size) by size and resizing, examination by examination.
+        present: bool (num_exams, views), see `Views`.
+    """
+    looks: dict[ImageLook, Batch] = {}
     for model in models:
         config, look = model.config, image_look(model.config)
         if look not in looks:
             own = find_backbone(config.backbone).own
-            pixels = squares[config.square]
-            looks[look] = normalize(pixels, config.normalization, model.statistics, own)
+            images = normalize(squares[config.square], config.normalization, model.statistics, own)
+            looks[look] = images if config.views == 1 else Views(images, present)
     return looks

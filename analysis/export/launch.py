@@ -53,22 +53,18 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
         with stop_signals.held():
             with stop_signals.released():
                 winner, cohort = _check(run, out, options)
-            has_graph = not options.without_onnx and cohort.grouping.views == 1
-            if not has_graph and not options.without_onnx:
-                console.print(
-                    "note: no model.onnx, which takes one image; the examinations of this search "
-                    "have several"
-                )
             retraining = Retraining(run, winner, cohort, options.seeds, store)
             models = team_models(retraining, console, [])
             with writing(out.parent, "--out"), replacing(out) as partial, stop_signals.released():
-                _write(partial, winner, cohort, models, console, has_graph=has_graph)
+                _write(partial, winner, cohort, models, console, has_graph=not options.without_onnx)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"Stopped by {stop_signals.name}. {out} was not written."
         ) from interrupt
     console.print(f"exported: {out}")
-    console.print(f"predict with: cxr-predict {out} --images FOLDER")
+    needs_table = cohort.grouping.views > 1 or seen_columns(winner, cohort).names
+    kind = "TABLE" if needs_table else "FOLDER"
+    console.print(f"predict with: cxr-predict {out} --images {kind}")
 
 
 def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort]:
@@ -136,25 +132,23 @@ def _write_graph(
     models: Sequence[FinalModel],
     console: Console,
 ) -> GraphCheck:
-    negative, positive = cohort.classes
+    num_images, (negative, positive) = len(cohort.manifest), cohort.classes
     about = {"threshold": repr(winner.threshold), "negative": negative, "positive": positive}
     columns = seen_columns(winner, cohort, models)
     if columns.names:
         known = {one.name: one.known for one in columns.categories}
         about["columns"] = json.dumps({name: known.get(name) for name in columns.names})
-    images = tuple(cohort.manifest["path"])
     status = console.status("writing model.onnx, and comparing it on every labelled image")
     with status if console.is_terminal else contextlib.nullcontext():
         write_graph(models, columns, about, path)
-        values = columns.values(cohort.covariates)
-        difference, image = largest_difference(models, path, images, values)
+        difference, image = largest_difference(models, path, cohort, columns)
     if difference > TOLERANCE:
         raise InputError(
             f"model.onnx must give the scores of the team to {TOLERANCE:g} (got a difference of "
             f"{difference:.2g} at {image}): leave it out with --without-onnx"
         )
     console.print(
-        f"model.onnx gives the same scores on all {len(images)} labelled images: the largest "
+        f"model.onnx gives the same scores on all {num_images} labelled images: the largest "
         f"difference is {difference:.1g}"
     )
-    return GraphCheck(num_images=len(images), largest_difference=difference)
+    return GraphCheck(num_images=num_images, largest_difference=difference)

@@ -22,7 +22,9 @@ from analysis.export.folder import read_export
 from analysis.export.graph_check import TOLERANCE, largest_difference
 from analysis.export.launch import launch
 from analysis.export.options import ExportOptions
+from analysis.new_columns import NO_COLUMNS
 from analysis.shared_stages import share_stages
+from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 
 ABSENT = ("ray", "optuna", "sqlalchemy", "yaml")
@@ -126,12 +128,11 @@ def test_a_damaged_team_is_refused_in_a_sentence(home: Path, tmp_path: Path) -> 
 def test_a_graph_that_scores_otherwise_is_found(home: Path) -> None:
     _, _, models = read_export(home / "team")
     share_stages(models)
-    paths = [str(path) for path in sorted((home / "new").iterdir())]
-    onnx, columns = home / "team" / "model.onnx", np.empty((len(paths), 0))
-    assert largest_difference(models, onnx, paths, columns)[0] < TOLERANCE
+    cohort, onnx = Cohort.load(home / "run"), home / "team" / "model.onnx"
+    assert largest_difference(models, onnx, cohort, NO_COLUMNS)[0] < TOLERANCE
     with torch.no_grad():
         next(models[1].networks[0].head.parameters()).mul_(2)
-    assert largest_difference(models, onnx, paths, columns)[0] > TOLERANCE
+    assert largest_difference(models, onnx, cohort, NO_COLUMNS)[0] > TOLERANCE
 
 
 def test_all_that_stands_in_the_way_is_named_at_once(

@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     ages = ["", *(str(50 + 3 * number) for number in range(11))]
     columns = {"covariate:age": ages, "covariate:sex": ["M", "F", "F"] * 4}
-    write_run(home / "run", CONFIGS, **columns)
+    write_run(home / "run", CONFIGS, columns)
     write_new_images(home / "new")
     (home / "new.csv").write_text(TABLE)
     options = ExportOptions(out=home / "team", seeds=1, cache=home / "cache")
