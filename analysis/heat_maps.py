@@ -17,7 +17,7 @@ from trainable.errors import Problems
 from trainable.files import replacing
 from trainable.heat_maps.heat_map import has_heat_map, heat_maps, is_exact
 from trainable.heat_maps.picture import draw, strongest
-from trainable.images.batches import Images, load_images
+from trainable.images.batches import Images, WithColumns, by_examination, load_images
 from trainable.store.arrays import ArrayStore
 from trainable.winner import Winner
 
@@ -31,8 +31,8 @@ def check_heat_maps(folder: Path, winner: Winner, problems: Problems) -> None:
         problems.add(f"{OPTION} must name a new folder; {folder} exists already: name another")
     if not any(has_heat_map(member.config) for member in winner.members):
         problems.add(
-            f"{OPTION} needs a trial that sees places of one image; those of this team see several "
-            "views, further columns, or a class token alone: drop the option"
+            f"{OPTION} needs a trial that sees places of images, and nothing else; those of this "
+            "team see further columns, or a class token alone: drop the option"
         )
 
 
@@ -53,7 +53,7 @@ def write_heat_maps(
         folder: Folder to write, as a whole.
         winner: The team, at least one of whose members has heat maps.
         models: Model of each member.
-        new: Images, one per examination.
+        new: Images, and the examinations that they are of.
         store: Store of the decoded images.
 
     Returns:
@@ -63,7 +63,7 @@ def write_heat_maps(
     member, model = next(pair for pair in pairs if has_heat_map(pair[0].config))
     size, resize = model.config.square
     images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
-    maps = _heat_maps(model, images)
+    maps = _heat_maps(model, images, new.exam_images)
     full = strongest(maps)
     with writing(folder.parent, OPTION), replacing(folder) as partial:
         partial.mkdir()
@@ -77,17 +77,23 @@ def write_heat_maps(
     )
 
 
-def _heat_maps(model: FinalModel, images: Images) -> NDArray[np.float32]:
+def _heat_maps(
+    model: FinalModel, images: Images, exam_images: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Maps (num_images, edge, edge), the mean over the networks."""
     device = next(model.networks[0].parameters()).device
     config = model.config
-    take = images.normalized(config.normalization, device, find_backbone(config.backbone).own)
+    own = find_backbone(config.backbone).own
+    take = by_examination(images.normalized(config.normalization, device, own), exam_images)
     found = []
-    for rows in torch.arange(len(images.pixels)).split(_BATCH):
+    for rows in torch.arange(len(exam_images)).split(_BATCH):
         batch = take(rows)
+        assert not isinstance(batch, WithColumns)
         maps = [heat_maps(network, batch) for network in model.networks]
         found.append(torch.stack(maps).mean(dim=0).cpu())
-    result: NDArray[np.float32] = torch.cat(found).numpy()
+    # examination by examination, and back to the order of the images
+    order = exam_images[exam_images >= 0].argsort()
+    result: NDArray[np.float32] = torch.cat(found).numpy()[order]
     return result
 
 

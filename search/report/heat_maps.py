@@ -27,8 +27,8 @@ from trainable.device import default_num_gpus, pick_device
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
 from trainable.heat_maps.heat_map import has_heat_map, heat_maps, is_exact
-from trainable.heat_maps.picture import as_svg, draw, strongest
-from trainable.images.batches import Images, load_images
+from trainable.heat_maps.picture import as_svg, draw, stacked, strongest
+from trainable.images.batches import Images, WithColumns, by_examination, load_images
 from trainable.report.page import Figure, Section
 from trainable.store.arrays import ArrayStore
 from trainable.trial import fold_seed, train_network
@@ -56,7 +56,7 @@ def heat_map_section(
     member = _shown_member(result)
     if member is None:
         return Section(
-            TITLE, ["Not shown: no trial of the team sees places of one image, and nothing else."]
+            TITLE, ["Not shown: no trial of the team sees places of images, and nothing else."]
         )
     try:
         if labelled_images is not None:
@@ -83,8 +83,8 @@ def explanation(result: RunResult, section: Section) -> str:
         else "Grad-CAM with both signs (the gradient of the log-odds times the activations, captum)"
     )
     return (
-        f"Heat maps of {len(section.figures)} X-rays, of a model of trial {member.trial} that "
-        f"never saw the patient: {how}."
+        f"Heat maps of {len(section.figures)} {result.cohort.grouping.unit}s, of a model of trial "
+        f"{member.trial} that never saw the patient: {how}."
     )
 
 
@@ -146,8 +146,9 @@ def _sentences(result: RunResult, member: Member) -> Iterator[str]:
         f"{config.cut}, {config.head} head. It was trained without this patient."
         + (" The other trials may look elsewhere." if num_members > 1 else "")
     )
+    summed = ", summed over the views," if config.views > 1 else ""
     yield (
-        "The map is exact: the mean over all places is the log-odds of its model's score."
+        f"The map is exact: the mean over all places{summed} is the log-odds of its model's score."
         if is_exact(config)
         else "The map is the slope of the log-odds of its model's score times the activations, "
         "which holds near this X-ray alone (Grad-CAM, with both signs)."
@@ -164,7 +165,7 @@ class _Shown:
 
     Attributes:
         result: The run.
-        member: The trial; every examination is one image.
+        member: The trial.
     """
 
     result: RunResult
@@ -206,42 +207,48 @@ class _Shown:
         )
 
     def figures(self) -> list[Figure]:
-        """A picture of each example."""
-        rows = list(self.examples.values())
-        manifest = self.result.cohort.manifest
-        of_examples = dataclasses.replace(self.result.cohort, manifest=manifest.iloc[rows])
-        require_unchanged(of_examples if self.takes_seconds else self.result.cohort, _OPTION)
-        images = self._images(rows)
-        maps = self._heat_maps(rows, images)
+        """A picture of each example, its views one below the other."""
+        cohort, rows = self.result.cohort, list(self.examples.values())
+        views = cohort.exam_images[rows]
+        numbers = views[views >= 0]
+        of_examples = dataclasses.replace(cohort, manifest=cohort.manifest.iloc[numbers])
+        require_unchanged(of_examples if self.takes_seconds else cohort, _OPTION)
+        images, own = self._images(numbers), views.copy()
+        own[views >= 0] = np.arange(len(numbers))
+        maps = self._heat_maps(rows, images, own)
         full = strongest(maps)
-        return [
-            Figure(
-                kind,
-                as_svg(draw(images.pixels[place], maps[place], full), kind),
-                self._caption(row, maps[place]),
-            )
-            for place, (kind, row) in enumerate(self.examples.items())
-        ]
+        found = []
+        for (kind, row), places in zip(self.examples.items(), own, strict=True):
+            shown = places[places >= 0]
+            pictures = [draw(images.pixels[place], maps[place], full) for place in shown]
+            caption = self._caption(row, float(maps[shown].mean(axis=(1, 2)).sum()))
+            found.append(Figure(kind, as_svg(stacked(pictures), kind), caption))
+        return found
 
-    def _images(self, rows: list[int]) -> Images:
+    def _images(self, numbers: NDArray[np.int64]) -> Images:
         data, (size, resize) = self.data, self.member.config.square
-        paths, hashes = ([each[row] for row in rows] for each in (data.paths, data.hashes))
+        paths, hashes = ([each[one] for one in numbers] for each in (data.paths, data.hashes))
         return load_images(paths, hashes, size, data.statistics, self.store, resize)
 
-    def _heat_maps(self, rows: list[int], images: Images) -> NDArray[np.float32]:
-        """A map (edge, edge) of each row, by the model of the fold that leaves it out."""
+    def _heat_maps(
+        self, rows: list[int], images: Images, exam_images: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """A map (edge, edge) of each image, by the model of the fold that leaves its row out."""
         config = self.member.config
         found: dict[int, NDArray[np.float32]] = {}
         parts = assemble(config, self.data, self.weights, self.store, self.device)
-        take = images.normalized(
-            config.normalization, self.device, find_backbone(config.backbone).own
+        own = find_backbone(config.backbone).own
+        take = by_examination(
+            images.normalized(config.normalization, self.device, own), exam_images
         )
         for number, fold, places in self._folds(rows):
             seed = fold_seed(self.result.winner.seed, number, config.seed)
             network, _ = train_network(parts, fold, seed, parts.body.frozen)
-            maps = heat_maps(network.eval(), take(torch.tensor(places)))
-            found |= dict(zip(places, maps.cpu().numpy(), strict=True))
-        return np.stack([found[place] for place in range(len(rows))])
+            batch, seen = take(torch.tensor(places)), exam_images[places]
+            assert not isinstance(batch, WithColumns)
+            maps = heat_maps(network.eval(), batch).cpu().numpy()
+            found |= dict(zip(seen[seen >= 0].tolist(), maps, strict=True))
+        return np.stack([found[image] for image in range(len(images.pixels))])
 
     def _folds(self, rows: list[int]) -> Iterator[tuple[int, Fold, list[int]]]:
         """Number of each fold that is needed, the fold, and which of `rows` it is the first for."""
@@ -252,10 +259,14 @@ class _Shown:
                 left -= set(places)
                 yield number, fold, places
 
-    def _caption(self, row: int, heat_map: NDArray[np.float32]) -> str:
-        cohort, own = self.result.cohort, 1 / (1 + np.exp(-heat_map.mean()))
+    def _caption(self, row: int, log_odds: float) -> str:
+        cohort, own = self.result.cohort, 1 / (1 + np.exp(-log_odds))
+        name = cohort.exams[cohort.grouping.column].iloc[row]
+        if cohort.grouping.views > 1:
+            places = np.flatnonzero(cohort.exam_images[row] >= 0)
+            name += f" ({', '.join(cohort.grouping.name(int(place)) for place in places)})"
         return (
-            f"{cohort.manifest['image'].iloc[row]}, truly {cohort.classes[cohort.labels[row]]!r}. "
+            f"{name}, truly {cohort.classes[cohort.labels[row]]!r}. "
             f"Score of the winner {self.scores[row]:.3f} (threshold "
             f"{self.result.winner.threshold:.3f}), of the model of this map {own:.3f}."
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainable.backbones.layout import Layout
 from trainable.heat_maps.heat_map import has_heat_map, heat_maps
+from trainable.images.batches import Batch, Views
 from trainable.model.network import Network, build_network
 
 IMAGES = noise(3, 64) / 10
@@ -26,9 +27,9 @@ def network_of(**settings: Any) -> Network:
     return network
 
 
-def log_odds(network: Network) -> Tensor:
+def log_odds(network: Network, images: Batch = IMAGES) -> Tensor:
     with torch.no_grad():
-        logits: Tensor = network(IMAGES)
+        logits: Tensor = network(images)
     return logits[:, 1] - logits[:, 0]
 
 
@@ -97,6 +98,15 @@ def test_tokens_lie_where_they_are_in_the_image() -> None:
     torch.testing.assert_close(found, of_places + 3)
 
 
-def test_a_class_token_alone_and_several_views_have_no_places() -> None:
-    assert has_heat_map(tiny_config())
-    assert not has_heat_map(tiny_config(views=2))
+@pytest.mark.parametrize("cut", ["layer3", "fused"])
+def test_the_means_of_the_views_add_up_to_the_log_odds_of_an_examination(cut: str) -> None:
+    network = network_of(head="fastai", views=2, cut=cut)
+    exams = Views(IMAGES, torch.tensor([[True, True], [False, True]]))
+    found = heat_maps(network, exams).mean(dim=(1, 2))
+    expected = log_odds(network, exams)
+    torch.testing.assert_close(torch.stack([found[:2].sum(), found[2]]), expected)
+
+
+def test_further_columns_have_no_places() -> None:
+    assert has_heat_map(tiny_config(views=2))
+    assert not has_heat_map(tiny_config(covariates=True))

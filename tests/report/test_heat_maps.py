@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.networks import CPU, random_pixels, tiny_config
+from fixtures.networks import CPU, STATISTICS, random_pixels, tiny_config
 from fixtures.tasks import write_task
 from fixtures.winners import make_winner
 
@@ -15,7 +15,9 @@ from search.options import SearchOptions
 from search.report.heat_maps import examples, explanation, heat_map_section
 from search.report.run_result import RunResult
 from search.run_folder import RunFolder
+from trainable.assembly import TrainingData
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.exams import Grouping
 from trainable.cohort.splits import make_folds
 from trainable.errors import InputError
 from trainable.store.arrays import ArrayStore
@@ -64,16 +66,33 @@ def test_it_is_left_out_where_that_is_asked_and_where_it_would_take_long(
     assert why.endswith("--heat-maps yes")
 
 
-@pytest.mark.parametrize("head", ["logistic", "fastai"])
+def in_examinations(cohort: Cohort) -> Cohort:
+    """12 images as 8 examinations of two views, some of which are missing."""
+    exams = ["0", "1", "0", "1", "2", "3", "2", "3", "4", "5", "6", "7"]
+    views = [0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1, 0]
+    return dataclasses.replace(
+        cohort,
+        manifest=cohort.manifest.assign(exam=exams, patient=exams, view=views),
+        grouping=Grouping(2, "exam", "view", ("AP", "L")),
+    )
+
+
+@pytest.mark.parametrize(("head", "views"), [("logistic", 1), ("fastai", 1), ("logistic", 2)])
 def test_a_map_is_of_a_model_that_never_saw_the_patient(
-    tmp_path: Path, make_cohort: Callable[..., Cohort], head: str
+    tmp_path: Path, make_cohort: Callable[..., Cohort], head: str, views: int
 ) -> None:
     """It has the out-of-fold score of the search, where the folds were drawn once."""
-    labels, config = np.arange(12) % 2, tiny_config(head=head)
+    labels, config = np.arange(12) % 2, tiny_config(head=head, views=views)
     task = write_task(tmp_path, random_pixels(12), labels)
     cohort = make_cohort(labels, paths=task.data.paths, contents=task.data.hashes)
+    cohort = cohort if views == 1 else in_examinations(cohort)
     run, winner = RunFolder(tmp_path / "run"), make_winner(config)
-    task = dataclasses.replace(task, folds=make_folds(cohort, 3, winner.seed), seed=winner.seed)
+    task = dataclasses.replace(
+        task,
+        data=TrainingData.of(cohort, STATISTICS),
+        folds=make_folds(cohort, 3, winner.seed),
+        seed=winner.seed,
+    )
     *_, last = cross_validate(config, task, CPU, ArrayStore(task.cache))
     run.path.mkdir()
     run.log.create()
@@ -88,7 +107,7 @@ def test_a_map_is_of_a_model_that_never_saw_the_patient(
     method = "logistic head, place by place" if head == "logistic" else "Grad-CAM"
     assert method in explanation(of_run, section)
     for figure in found:
-        [number] = map(int, re.findall(r"image(\d+).png, truly", figure.caption))
+        [number] = map(int, re.findall(r"^\D*(\d+).*, truly", figure.caption))
         of_winner, _, of_map = map(float, re.findall(r"\d\.\d+", figure.caption))
         assert of_map == pytest.approx(last.scores[number], abs=6e-4)
         assert of_winner == of_map  # it has no other member
@@ -101,7 +120,7 @@ def test_missing_images_are_an_error_only_where_heat_maps_are_asked_for(
         heat_map_section(result, asked="yes")
 
 
-def test_a_team_that_sees_several_views_has_none(result: RunResult) -> None:
-    several = dataclasses.replace(result, winner=make_winner(tiny_config(views=2)))
-    [why] = heat_map_section(several, asked="yes").paragraphs
+def test_a_team_that_sees_further_columns_has_none(result: RunResult) -> None:
+    seeing = dataclasses.replace(result, winner=make_winner(tiny_config(covariates=True)))
+    [why] = heat_map_section(seeing, asked="yes").paragraphs
     assert why.startswith("Not shown: no trial of the team")

@@ -1,4 +1,4 @@
-"""The log-odds of a score as a mean over the places of an image.
+"""The log-odds of a score as a mean over the places of an image, or a sum of that over views.
 
 Above the cut there are only the pool and the head. So the slope of the log-odds at each place,
 times the activation there, is what the place gives. Above a pool of averages this is Grad-CAM
@@ -15,13 +15,13 @@ from torch.nn import functional
 from trainable.backbones.layout import STATISTICS, Layout
 from trainable.config import TrialConfig
 from trainable.device import autocast
+from trainable.images.batches import Views, side_by_side
 from trainable.model.network import Network
 
 
 def has_heat_map(config: TrialConfig) -> bool:
-    """Whether the head sees places of one image: not a class token alone, nor further columns."""
-    sees_places = STATISTICS[config.pool] != {"class"}
-    return sees_places and config.views == 1 and not config.covariates
+    """Whether the head sees places of images: not a class token alone, nor further columns."""
+    return STATISTICS[config.pool] != {"class"} and not config.covariates
 
 
 def is_exact(config: TrialConfig) -> bool:
@@ -29,47 +29,53 @@ def is_exact(config: TrialConfig) -> bool:
     return config.head == "logistic"
 
 
-def heat_maps(network: Network, images: Tensor) -> Tensor:
+def heat_maps(network: Network, images: Tensor | Views) -> Tensor:
     """What each place gives to the log-odds of the positive class.
 
-    The mean over the places of an image is its log-odds. What belongs to no place, such as the
-    intercept, is spread evenly.
+    The mean over the places of an image, summed over the views of an examination, is its log-odds.
+    What belongs to no place, such as the intercept, is spread evenly.
 
     Args:
         network: In evaluation mode, of a configuration that `has_heat_map`.
-        images: Normalized images (batch, channels, size, size), on the network's device.
+        images: Normalized images (num_images, channels, size, size), on the network's device.
 
     Returns:
-        float32 (batch, edge, edge), as fine as the activations at the cut; the finest of them where
-        the stages are fused.
+        float32 (num_images, edge, edge), as fine as the activations at the cut; the finest of them
+        where the stages are fused.
     """
     # slow to import: it draws too
     from captum.attr import LayerGradientXActivation
 
-    maps = tuple(one.requires_grad_() for one in _at_the_cut(network, images))
-    above = _AboveTheCut(network, len(maps))
+    if not isinstance(images, Views):
+        images = Views(images, torch.ones(len(images), 1, dtype=torch.bool))
+    maps = tuple(one.requires_grad_() for one in _at_the_cut(network, images.images))
+    above = _AboveTheCut(network, len(maps), images.present)
     products = LayerGradientXActivation(above, list(above.cuts)).attribute(maps)
     with torch.no_grad():
         log_odds = above(*maps)
         grids = [_grid(one, network.pool.layout) for one in products]
         edge = max(grid.shape[1] for grid in grids)
         found = sum((_grown(grid, edge) for grid in grids), torch.zeros(()))
-        spread = log_odds - found.mean(dim=(1, 2))
-        summed: Tensor = found + spread[:, None, None]
+        exams = images.present.nonzero()[:, 0].to(found.device)
+        given = torch.zeros_like(log_odds).index_add(0, exams, found.mean(dim=(1, 2)))
+        spread = (log_odds - given) / exams.bincount(minlength=len(given))
+        summed: Tensor = found + spread[exams, None, None]
     return summed
 
 
 class _AboveTheCut(nn.Module):
-    """Pool and head: from the activations of each stage that is pooled to the log-odds (batch,)."""
+    """Pool and head: from the activations of each stage that is pooled to the log-odds of exams."""
 
-    def __init__(self, network: Network, num_stages: int) -> None:
+    def __init__(self, network: Network, num_stages: int, present: Tensor) -> None:
         super().__init__()
         self.network = network
+        self.present = present
         self.cuts = nn.ModuleList(nn.Identity() for _ in range(num_stages))
 
     def forward(self, *maps: Tensor) -> Tensor:
         pooled = [self.network.pool(cut(one)) for cut, one in zip(self.cuts, maps, strict=True)]
-        logits: Tensor = self.network.head(torch.cat(pooled, dim=1))
+        features = side_by_side(Views(torch.cat(pooled, dim=1), self.present))
+        logits: Tensor = self.network.head(features)
         return logits[:, 1] - logits[:, 0]
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -47,6 +48,16 @@ def draw(pixels: NDArray[np.uint8], heat_map: NDArray[np.float32], full_heat: fl
     both.paste(Image.fromarray(grey), (0, 0))
     both.paste(Image.fromarray(coloured), (size + _GAP, 0))
     return both
+
+
+def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size, one below the other."""
+    width, height = pictures[0].size
+    step = height + _GAP
+    whole = Image.new("RGB", (width, step * len(pictures) - _GAP), "white")
+    for place, picture in enumerate(pictures):
+        whole.paste(picture, (0, place * step))
+    return whole
 
 
 def as_svg(picture: Image.Image, title: str) -> str:
