@@ -21,6 +21,7 @@ from trainable.cohort.places import find_images
 from trainable.commands.stop import stop_signals
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
+from trainable.files import as_typed
 
 _OF_SPACE = frozenset({"space", *SPACE_SETTINGS})
 
@@ -109,7 +110,8 @@ def resume(
             )
         )
     changes = {name: value for name, value in given.items() if name in RESUMABLE}
-    with _interruptible(f"{run.path} is as it was; go on with: cxr-search --resume {run.path}"):
+    resume = f"cxr-search --resume {as_typed(run.path)}"
+    with _interruptible(f"{run.path} is as it was; go on with: {resume}"):
         now = options.replaced(changes)
         found = _find_images(cohort, now, moved="images" in given)
         plan = prepare_again(now, found, space)

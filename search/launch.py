@@ -32,6 +32,7 @@ from search.winner.winner import write_winner
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
 from trainable.disk import DiskError, writing
+from trainable.files import as_typed
 from trainable.ray_worker import Shipment, ship
 from trainable.winner import Winner, save_winner
 
@@ -69,7 +70,8 @@ def launch(
                 why_ended = _run(run, plan, voice)
                 is_sound = _conclude(run, plan, why_ended, voice)
         except DiskError as error:
-            raise DiskError(f"{error}. Then go on with: cxr-search --resume {run.path}") from error
+            command = f"cxr-search --resume {as_typed(run.path)}"
+            raise DiskError(f"{error}. Then go on with: {command}") from error
     status = int(not is_sound or why_ended in ("error", "machine"))
     if stop_signals.received:
         status = stop_signals.status
@@ -141,7 +143,7 @@ def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterato
             "error": f"an error (see {run.log.errors}/search.txt)",
         }[why_ended]
         yield f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:"
-        yield f"  cxr-search --resume {run.path}"
+        yield f"  cxr-search --resume {as_typed(run.path)}"
 
 
 def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) -> bool:
@@ -179,8 +181,8 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) 
         voice.say(demo.describe_best_possible(run.path))
     new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
     voice.say()
-    voice.say(f"predict with: cxr-predict {run.path} --images {new}")
-    voice.say(f"all results in one page: cxr-report {run.path}")
+    voice.say(f"predict with: cxr-predict {as_typed(run.path)} --images {new}")
+    voice.say(f"all results in one page: cxr-report {as_typed(run.path)}")
     return not mostly_failed(trials)
 
 
@@ -191,7 +193,7 @@ def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[str]
             result = evaluate_on_test(plan, winner)
     except KeyboardInterrupt:
         yield f"{stop_signals.name} came before the winner was evaluated on test rows; go on with:"
-        yield f"  cxr-search --resume {run.path}"
+        yield f"  cxr-search --resume {as_typed(run.path)}"
         return
     save_winner(winner.model_copy(update={"test": result}), run.path)
     yield from describe_test(result)

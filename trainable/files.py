@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +35,11 @@ def replacing(path: Path) -> Iterator[Path]:
         (beside / path.name).replace(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def as_typed(path: Path) -> str:
+    """A path as it is typed in a command: in quotation marks where it has blanks."""
+    return shlex.quote(str(path))
 
 
 def remove_partial(folder: Path) -> None:

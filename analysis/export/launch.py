@@ -34,7 +34,7 @@ from trainable.commands.stop import stop_signals
 from trainable.device import place
 from trainable.disk import try_to_write, writing
 from trainable.errors import InputError, Problems
-from trainable.files import replacing
+from trainable.files import as_typed, replacing
 from trainable.store.arrays import ArrayStore
 from trainable.winner import Winner, read_winner
 
@@ -64,7 +64,7 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
     console.print(f"exported: {out}")
     needs_table = cohort.grouping.views > 1 or seen_columns(winner, cohort).names
     kind = "TABLE" if needs_table else "FOLDER"
-    console.print(f"predict with: cxr-predict {out} --images {kind}")
+    console.print(f"predict with: cxr-predict {as_typed(out)} --images {kind}")
 
 
 def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort]:

@@ -26,6 +26,7 @@ from trainable.cohort.splits import Fold
 from trainable.device import default_num_gpus, pick_device
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
+from trainable.files import as_typed
 from trainable.heat_maps.heat_map import has_heat_map, heat_maps, is_exact
 from trainable.heat_maps.picture import as_svg, draw, stacked, strongest
 from trainable.images.batches import Images, WithColumns, by_examination, load_images
@@ -126,7 +127,7 @@ def _costly(result: RunResult, member: Member) -> str:
         else f"the features of trial {member.trial} are no longer stored, and all "
         f"{len(result.cohort.manifest):,} images go through its network again"
     )
-    return f"Not shown, since {why}: cxr-report {result.run.path} --heat-maps yes"
+    return f"Not shown, since {why}: cxr-report {as_typed(result.run.path)} --heat-maps yes"
 
 
 def _sentences(result: RunResult, member: Member) -> Iterator[str]:

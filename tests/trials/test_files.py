@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainable.files import digest, hash_file, replacing
+from trainable.files import as_typed, digest, hash_file, replacing
 
 
 def write_folder(folder: Path) -> None:
@@ -23,6 +23,11 @@ def fail_half_way(partial: Path, error: type[BaseException]) -> None:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_path_is_typed_in_quotation_marks_where_it_has_blanks() -> None:
+    assert as_typed(Path("runs/demo")) == "runs/demo"
+    assert as_typed(Path("runs/COVID train")) == "'runs/COVID train'"
 
 
 def test_a_file_is_replaced_and_missing_folders_are_made(tmp_path: Path) -> None:

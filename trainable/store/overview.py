@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from trainable.disk import size_text
+from trainable.files import as_typed
 from trainable.store.array_file import is_whole
 from trainable.store.locks import is_at, lock
 from trainable.store.room import DOWNLOADS, KINDS, UNFINISHED, Entry, Room
@@ -21,7 +22,7 @@ def describe(room: Room) -> Iterator[str]:
     if room.folder.is_dir() and room.folder.stat().st_mode & 0o077:
         yield (
             "note: other users of this machine can read the folder, which holds images of "
-            f"patients; close it with: chmod 700 {room.folder}"
+            f"patients; close it with: chmod 700 {as_typed(room.folder)}"
         )
 
 
