@@ -1,16 +1,10 @@
 """Ray's own callbacks for MLflow and Weights & Biases, where a user asks for them."""
 
-import contextlib
 import logging
 import os
-import traceback
 import warnings
-from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
 
-from ray.air.integrations.mlflow import MLflowLoggerCallback
-from ray.tune.experiment import Trial
 from ray.tune.logger import LoggerCallback, TBXLoggerCallback
 
 from search.options import ToolOptions
@@ -63,7 +57,10 @@ def loggers(tools: ToolOptions, run: RunFolder) -> list[LoggerCallback]:
     """The callbacks that log trials: TensorBoard's always, and those that are asked for."""
     found: list[LoggerCallback] = [TBXLoggerCallback()]
     if tools.mlflow:
-        found.append(_Mlflow(tools.mlflow, run))
+        # importing MLflow takes seconds
+        from search.tune.mlflow_logger import MlflowLogger
+
+        found.append(MlflowLogger(tools.mlflow, run))
     if tools.wandb:
         # Ray's callback asks for a key unless this is set
         os.environ["WANDB_MODE"] = "offline"
@@ -78,40 +75,3 @@ def loggers(tools: ToolOptions, run: RunFolder) -> list[LoggerCallback]:
             )
         )  # fmt: skip
     return found
-
-
-class _Mlflow(MLflowLoggerCallback):
-    """Ray's callback, but an MLflow that fails later does not end the search.
-
-    It gets no more then, and the error is kept in `errors/mlflow.txt`.
-    """
-
-    def __init__(self, uri: str, run: RunFolder) -> None:
-        super().__init__(tracking_uri=uri, experiment_name=f"cxr {run.path.name}")
-        self._log = run.log
-        self._is_lost = False
-
-    def log_trial_start(self, trial: Trial) -> None:
-        """Begin a run of MLflow."""
-        with self._kept():
-            super().log_trial_start(trial)
-
-    def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
-        """Log the metrics of a report."""
-        with self._kept():
-            super().log_trial_result(iteration, trial, result)
-
-    def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
-        """End the run."""
-        with self._kept():
-            super().log_trial_end(trial, failed)
-
-    @contextlib.contextmanager
-    def _kept(self) -> Iterator[None]:
-        """Keep the first error."""
-        try:
-            yield
-        except Exception:
-            if not self._is_lost:
-                self._log.keep_account("mlflow", traceback.format_exc())
-            self._is_lost = True

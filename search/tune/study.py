@@ -2,10 +2,9 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import optuna
-from matplotlib.axes import Axes
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
@@ -16,6 +15,9 @@ from search.tune.private import queued_parameters, trial_under_way
 from search.tune.recent_trials import RecentTrials
 from search.tune.storage import open_storage
 from trainable.config import TrialConfig
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # slow to import
 
 STUDY_NAME = "cxr"
 METRIC = "objective"
@@ -64,7 +66,7 @@ def importances(run: RunFolder) -> dict[str, float]:
         return optuna.importance.get_param_importances(study)
 
 
-def parallel_coordinates(run: RunFolder, settings: Sequence[str]) -> Axes:
+def parallel_coordinates(run: RunFolder, settings: Sequence[str]) -> "Axes":
     """Optuna's plot of a line per complete trial through the values of some settings.
 
     The axes are the first of a figure that pyplot has forgotten; the lines are their collection.

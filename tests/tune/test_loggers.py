@@ -1,5 +1,7 @@
 """A tool that a search cannot log to is refused before anything is read."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 
 from search.options import ToolOptions
 from search.run_folder import RunFolder
-from search.tune.loggers import _Mlflow, check_tools
+from search.tune.loggers import check_tools
+from search.tune.mlflow_logger import MlflowLogger
 from trainable.errors import InputError
 
 
@@ -34,6 +37,14 @@ def test_an_mlflow_that_fails_later_is_noted_and_ends_nothing(
     monkeypatch.setattr(MLflowLoggerCallback, "log_trial_result", fail)
     run = RunFolder(tmp_path / "run")
     run.log.create()
-    logger = _Mlflow("sqlite:///none.db", run)
+    logger = MlflowLogger("sqlite:///none.db", run)
     logger.log_trial_result(1, None, {})  # type: ignore[arg-type]
     assert "the server has gone" in (run.log.errors / "mlflow.txt").read_text()
+
+
+def test_no_search_waits_for_the_import_of_what_it_may_not_need() -> None:
+    program = "import sys, search.launch; print({'mlflow', 'matplotlib'} & sys.modules.keys())"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "set()"
