@@ -20,7 +20,7 @@ from trainable.backbones.encoders import NONE
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.options import DataOptions
 from trainable.cohort.readers import read_cohort, require_unchanged
-from trainable.cohort.splits import make_folds, rows_of
+from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems
 from trainable.evaluation.thresholds import ThresholdPolicy
@@ -163,9 +163,8 @@ def _plan(
         raise InputError(*problems.found)
     pixels, limits, odd_images = decoded.pixels, decoded.limits, decoded.odd_images
     space, weights = found[0].with_views(cohort.grouping.views), found[1]
-    shown = pixels[max(pixels)]
-    if len(rows_of(cohort, "test")):
-        shown = shown[cohort.manifest["split"] != "test"]
+    largest = pixels[max(pixels)]
+    shown = (largest[row] for row in np.flatnonzero(cohort.manifest["split"] != "test"))
     task = Task(
         data=TrainingData.of(cohort, pixel_statistics(shown, limits)),
         folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),

@@ -38,6 +38,19 @@ def num_networks(config: TrialConfig, num_seeds: int) -> int:
     return 1 if config.head == "logistic" else num_seeds
 
 
+def for_as_many_steps(config: TrialConfig, num_steps: int, num_rows: int) -> TrialConfig:
+    """The configuration with about as many gradient steps, and its rate falling at the same ones.
+
+    Args:
+        config: Configuration of the scored models.
+        num_steps: Gradient steps that each of them took.
+        num_rows: Examinations to train on now.
+    """
+    epochs = epochs_for(num_steps, num_rows, config.batch_size)
+    step_epochs = max(1, round(config.step_epochs * epochs / config.epochs))
+    return config.model_copy(update={"epochs": epochs, "step_epochs": step_epochs})
+
+
 def fit_final(
     parts: Assembly, num_steps: int, fold: Fold, num_seeds: int, report: Report
 ) -> FinalFit:
@@ -52,8 +65,7 @@ def fit_final(
     """
     config = parts.config
     num_rows = len(parts.rows.fold(fold).train)
-    epochs = epochs_for(num_steps, num_rows, config.batch_size)
-    as_long = dataclasses.replace(parts, config=config.model_copy(update={"epochs": epochs}))
+    as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
     networks, scores = [], []
     for number in range(1, num_networks(config, num_seeds) + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)

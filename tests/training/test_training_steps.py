@@ -5,6 +5,7 @@ import pytest
 import torch
 from fixtures.networks import head_only, tiny_config
 
+from trainable.final import for_as_many_steps
 from trainable.training.loop import epoch_batches, few_steps_note, fit, num_steps
 
 
@@ -42,3 +43,12 @@ def test_too_few_steps_are_said_to_be_too_few() -> None:
     assert few_steps_note(118, 16, 5) is None
     assert few_steps_note(60, 2, 1) is None
     assert few_steps_note(58, 2, 1) is not None
+
+
+def test_a_model_of_all_images_lowers_its_rate_at_the_same_steps() -> None:
+    config = tiny_config(epochs=20, step_epochs=7, batch_size=10)
+    longer = for_as_many_steps(config, num_steps(400, 10, config.epochs), 500)
+    of_scored, of_final = num_steps(400, 10, 1), num_steps(500, 10, 1)
+    assert longer.epochs * of_final == pytest.approx(config.epochs * of_scored, abs=of_final / 2)
+    lowered, before = longer.step_epochs * of_final, config.step_epochs * of_scored
+    assert lowered == pytest.approx(before, abs=of_final / 2)

@@ -118,7 +118,8 @@ def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> lis
     done = "linked" if link else "copied"
     lines = [f"note: {note}" for note in cohort.notes]
     lines.append(f"{len(table)} images of {table['patient'].nunique()} patients {done} to {out}")
-    for name, rows in table.groupby(table["image"].map(lambda image: _class_folder(image, table))):
+    depth = 2 if table["split"].any() else 1
+    for name, rows in table.groupby(table["image"].str.split("/").str[:depth].str.join("/")):
         lines.append(f"  {name}/  {len(rows)} images of {rows['patient'].nunique()} patients")
     folder = os.path.commonpath([Path(source).parent for source in table["source"]])
     unlisted = len(list_images(Path(folder))) - len(table)
@@ -128,7 +129,3 @@ def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> lis
     command = ["cxr-search", "--data", str(out), *split, "--positive", cohort.classes[1]]
     lines.append(f"search with: {shlex.join(command)}")
     return lines
-
-
-def _class_folder(image: str, table: pd.DataFrame) -> str:
-    return "/".join(image.split("/")[: 2 if table["split"].any() else 1])

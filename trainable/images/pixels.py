@@ -1,7 +1,7 @@
 """The cohort's pixels: each image decoded once, into one array that trials map, not copy."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,9 +138,11 @@ def load_pixels(
     return store.get_or_compute(key, shape, np.uint8, compute)
 
 
-def pixel_statistics(pixels: NDArray[np.uint8], limits: Limits | None = None) -> PixelStatistics:
-    """Mean and deviation over the whole cohort, exact, from its histogram."""
-    counts = sum(np.bincount(image.ravel(), minlength=256) for image in pixels)
+def pixel_statistics(
+    images: Iterable[NDArray[np.uint8]], limits: Limits | None = None
+) -> PixelStatistics:
+    """Mean and deviation over all images of a cohort, exact, from their histogram."""
+    counts = sum(np.bincount(image.ravel(), minlength=256) for image in images)
     levels = np.arange(256) / 255.0
     mean = float(np.average(levels, weights=counts))
     variance = float(np.average((levels - mean) ** 2, weights=counts))
