@@ -163,8 +163,8 @@ def _plan(
         raise InputError(*problems.found)
     pixels, limits, odd_images = decoded.pixels, decoded.limits, decoded.odd_images
     space, weights = found[0].with_views(cohort.grouping.views), found[1]
-    largest = pixels[max(pixels)]
-    shown = (largest[row] for row in np.flatnonzero(cohort.manifest["split"] != "test"))
+    sharpest = pixels[max(pixels)]
+    shown = (sharpest[row] for row in np.flatnonzero(cohort.manifest["split"] != "test"))
     task = Task(
         data=TrainingData.of(cohort, pixel_statistics(shown, limits)),
         folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
