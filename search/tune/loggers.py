@@ -36,10 +36,10 @@ def check_tools(tools: ToolOptions) -> None:
 def _reach_mlflow(uri: str) -> None:
     for name, value in _MLFLOW_PATIENCE.items():
         os.environ.setdefault(name, value)
-    for library in ("mlflow", "alembic"):
-        logging.getLogger(library).setLevel(logging.ERROR)
     import mlflow  # an extra, and slow to import
 
+    for library in ("mlflow", "alembic"):  # importing MLflow sets its level
+        logging.getLogger(library).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of MLflow about SQLAlchemy
