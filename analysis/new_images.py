@@ -14,7 +14,7 @@ from trainable.cohort.column_code import ColumnCode
 from trainable.cohort.columns import find_column
 from trainable.cohort.dicom_columns import with_dicom_columns
 from trainable.cohort.exams import Grouping, group_images
-from trainable.cohort.image_files import hash_files, list_folder
+from trainable.cohort.image_files import FolderListing, hash_files, list_folder
 from trainable.cohort.names import ImageNames, locate
 from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
@@ -100,13 +100,13 @@ def find_new_images(
     notes: list[str] = []
     if not images.exists():
         raise InputError(f"--images must be a folder or a table; not found: {images}")
-    listed, folders = _list(images, cohort, columns.names, problems)
+    folder = list_folder(images) if images.is_dir() else None
+    listed, folders = _list(images, folder, cohort, columns.names, problems)
     problems.raise_if_any()
+    kinds = folder.kinds() if folder else ""
     if listed.empty:
-        kinds = list_folder(images).kinds()
         also = f"; it holds files of other kinds: {kinds}" if kinds else ""
         raise InputError(f"--images must hold images; there are none in {images}{also}")
-    kinds = list_folder(images).kinds() if images.is_dir() else ""
     if kinds:
         notes.append(f"files of other kinds are not read: {kinds}")
     unit = grouping.column
@@ -166,22 +166,26 @@ def find_new_images(
 
 
 def _list(
-    images: Path, cohort: Cohort, columns: tuple[str, ...], problems: Problems
+    images: Path,
+    folder: FolderListing | None,
+    cohort: Cohort,
+    columns: tuple[str, ...],
+    problems: Problems,
 ) -> tuple[pd.DataFrame, list[Path]]:
     """What there is: `image`, where a table says so `patient`, `exam` and `view`; the folders.
 
     Beside them stand the further columns that the team sees.
     """
     grouping = cohort.grouping
-    if columns and images.is_dir():
-        problems.add(columns_rule(columns, f"{images} is a folder"))
-    if images.is_dir():
+    if folder:
+        if columns:
+            problems.add(columns_rule(columns, f"{images} is a folder"))
         if grouping.views > 1:
             problems.add(
                 "--images must be a table whose columns say which images are of one examination, "
                 f"as in the search; {images} is a folder"
             )
-        names = [path.relative_to(images).as_posix() for path in list_folder(images).images]
+        names = [path.relative_to(images).as_posix() for path in folder.images]
         return pd.DataFrame({"image": names}, dtype=str), [images]
     raw, _ = read_table(images, "--images")
     before = cohort.found_by
