@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.winner.teams import Candidates, TeamChoice, best_first, varied_first
+from search.winner.teams import Candidates, TeamChoice, best_first, planned_first, varied_first
 from trainable.evaluation.bootstrap import LEVEL, NUM_RESAMPLES, resample_patients
 from trainable.evaluation.intervals import f1_interval
 from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
@@ -67,6 +67,7 @@ def select(
     sizes: Sequence[int] = TEAM_SIZES,
     complexity: Sequence[Any] | None = None,
     kinds: NDArray[np.int64] | None = None,
+    planned: NDArray[np.bool_] | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
     objective: Objective = "f1",
@@ -76,10 +77,11 @@ def select(
     A team of one is the trial with the best objective. A larger team holds the trials with the
     least log loss: it depends on the score of every image (Gneiting and Raftery 2007, "Strictly
     proper scoring rules, prediction, and estimation"), where F1 depends on the few images near its
-    threshold. First come at most two trials of each kind: trials of one kind are lucky on the same
-    patients, so that a search on few patients is led to the luckiest kind. Of the sizes that are
-    statistically tied with the best size, the largest is taken: the mean of several trials depends
-    less on luck.
+    threshold. First come the planned trials that are statistically tied with the best one by their
+    log loss: no luck has led the search to them. Then come at most two trials of each kind: trials
+    of one kind are lucky on the same patients, so that a search on few patients is led to the
+    luckiest kind. Of the sizes that are statistically tied with the best size, the largest is
+    taken: the mean of several trials depends less on luck.
 
     The corrected F1 is that of bootstrap bias corrected cross-validation (BBC-CV: Tsamardinos,
     Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
@@ -104,9 +106,11 @@ def select(
             trial that is tied with the best one, alone; None for a team.
         kinds: (num_trials,), trials of one kind, such as a backbone and its cut, share a number;
             None if all are different.
+        planned: (num_trials,), whether a trial was planned before any score was seen; None for
+            none.
         num_resamples: Number of resamples.
         seed: Seed of the resamples.
-        objective: What trials and teams are compared by; the reported F1s are F1s all the same.
+        objective: What trials are compared by; the reported F1s are F1s all the same.
     """
     candidates = Candidates(labels, scores, policy, average, objective)
     resamples = resample_patients(labels, patients, num_resamples, seed, stratified=True)
@@ -114,18 +118,15 @@ def select(
     tried, drawn = candidates.each(once), candidates.each(resamples)
     margins = chance_margins(tried.objectives[:, 0], drawn.objectives)
     ranked = best_first(tried.objectives), best_first(drawn.objectives)
-    is_tied = tried.objectives.max() - tried.objectives[:, 0] <= margins
+    is_tied = _near(tried.objectives, margins)[:, 0]
 
     if complexity is None:
         counts = sorted({min(size, len(scores)) for size in sizes}, reverse=True)
-        if kinds is None:
-            kinds = np.arange(len(scores))
-        varied = [
-            varied_first(best_first(candidates.log_likelihoods(weights)), kinds, _PER_KIND)
-            for weights in ((once, resamples) if counts != [1] else ())
-        ]
+        teams_of = (
+            _team_order(candidates, (once, resamples), kinds, planned) if counts != [1] else ()
+        )
         ways = [
-            tuple(one[:, :count] for one in (varied if count > 1 else ranked)) for count in counts
+            tuple(one[:, :count] for one in (teams_of if count > 1 else ranked)) for count in counts
         ]
     else:
         simplest = np.array(sorted(range(len(scores)), key=lambda trial: complexity[trial]))
@@ -156,16 +157,44 @@ def select(
     )
 
 
+def _team_order(
+    candidates: Candidates,
+    weightings: tuple[NDArray[np.float32], NDArray[np.float32]],
+    kinds: NDArray[np.int64] | None,
+    planned: NDArray[np.bool_] | None,
+) -> list[NDArray[np.int64]]:
+    """Trials (num_weightings, num_trials) as a team takes them, on all images and on resamples."""
+    count = len(candidates.scores)
+    if kinds is None:
+        kinds = np.arange(count)
+    if planned is None:
+        planned = np.zeros(count, np.bool_)
+    both = [candidates.log_likelihoods(weights) for weights in weightings]
+    margins = chance_margins(both[0][:, 0], both[1])
+    return [
+        planned_first(
+            varied_first(best_first(values), kinds, _PER_KIND),
+            (_near(values, margins) & planned[:, None]).T,
+        )
+        for values in both
+    ]
+
+
 def _largest_of_the_tied(teams: Sequence[_Team], average: F1Average) -> tuple[_Team, float]:
-    """The first team, the largest first, that is tied with the best; F1 of the same choice anew."""
-    objectives = np.stack([team.on_all.objectives for team in teams])
-    drawn = np.stack([team.on_resamples.objectives for team in teams])
-    margins = chance_margins(objectives[:, 0], drawn)
-    order = np.arange(len(teams))
-    taken = _take(drawn, margins, order)
+    """The first team, the largest first, that is tied with the best; F1 of the same choice anew.
+
+    A team of one is the luckiest of all trials, so it seems better than it is. So each team is
+    compared by its F1 on the patients whom the resamples left out: there it has no luck.
+    """
+    on_all = np.stack([team.on_all.f1s for team in teams])
+    drawn = np.stack([team.on_resamples.f1s for team in teams])
+    margins = chance_margins(on_all[:, 0], drawn)
     left_out = np.stack([team.on_resamples.left_out for team in teams])
+    honest = f1_of_counts(left_out.sum(axis=2).T, average)[:, None]
+    order = np.arange(len(teams))
+    taken = _take(drawn - on_all + honest, margins, order)
     counts = left_out[taken, :, np.arange(len(taken))].sum(axis=0)
-    return teams[int(_take(objectives, margins, order)[0])], float(f1_of_counts(counts, average))
+    return teams[int(_take(honest, margins, order)[0])], float(f1_of_counts(counts, average))
 
 
 def chance_margins(
@@ -193,5 +222,9 @@ def _take(
     objectives: NDArray[np.float64], margins: NDArray[np.float64], order: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """In each column the first candidate, in this order, that is within its margin of the best."""
-    near = objectives.max(axis=0) - objectives <= margins[:, None]
-    return np.asarray(order[near[order].argmax(axis=0)])
+    return np.asarray(order[_near(objectives, margins)[order].argmax(axis=0)])
+
+
+def _near(objectives: NDArray[np.float64], margins: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which candidates (num_candidates, num_weightings) are within their margin of the best."""
+    return np.asarray(objectives.max(axis=0) - objectives <= margins[:, None])

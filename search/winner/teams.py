@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.metrics import F1Average, weighted_counts
+from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
 from trainable.evaluation.objective import Objective, rank_objectives
 from trainable.evaluation.thresholds import ThresholdChoice, ThresholdPolicy, choose_thresholds
 from trainable.winner import team_scores
@@ -17,12 +17,12 @@ class TeamChoice:
 
     Attributes:
         thresholds: float32 (num_weightings,), of the team's mean score.
-        objectives: float64 (num_weightings,), on the same weighting.
+        f1s: float64 (num_weightings,), on the same weighting.
         left_out: float64 (4, num_weightings), TP, FN, FP and TN on the images of weight 0.
     """
 
     thresholds: NDArray[np.float32]
-    objectives: NDArray[np.float64]
+    f1s: NDArray[np.float64]
     left_out: NDArray[np.float64]
 
 
@@ -35,7 +35,7 @@ class Candidates:
         scores: (num_trials, num_images), out-of-fold probability of the positive class.
         policy: Policy of the thresholds; every trial and every team has its own.
         average: Average of the F1.
-        objective: What trials and teams are compared by.
+        objective: What trials are compared by.
     """
 
     labels: NDArray[np.int64]
@@ -65,17 +65,18 @@ class Candidates:
             weights: (num_weightings, num_images), how often each image counts.
         """
         thresholds = np.empty(len(weights), np.float32)
-        objectives = np.empty(len(weights))
+        f1s = np.empty(len(weights))
         left_out = np.empty((4, len(weights)))
         different, which = np.unique(np.sort(members, axis=1), axis=0, return_inverse=True)
         for number, team in enumerate(different):
             rows = np.flatnonzero(which.ravel() == number)
             mean = self.mean_scores(team)
-            choice = self._choose(mean, weights[rows])
-            thresholds[rows], objectives[rows] = choice.thresholds, choice.objectives
-            positives = mean >= choice.thresholds[:, None]
+            thresholds[rows] = self._choose(mean, weights[rows]).thresholds
+            positives = mean >= thresholds[rows, None]
+            counts = weighted_counts(self.labels, positives, weights[rows])
+            f1s[rows] = f1_of_counts(counts, self.average)
             left_out[:, rows] = weighted_counts(self.labels, positives, weights[rows] == 0)
-        return TeamChoice(thresholds, objectives, left_out)
+        return TeamChoice(thresholds, f1s, left_out)
 
     def mean_scores(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score (num_images,) of a team: the mean probability, as one new patient can have it."""
@@ -107,4 +108,15 @@ def varied_first(
     for kind in np.unique(kinds):
         is_kind = of_rank == kind
         is_late |= is_kind & (is_kind.cumsum(axis=1) > most)
+    return np.take_along_axis(ranked, is_late.argsort(axis=1, kind="stable"), axis=1)
+
+
+def planned_first(ranked: NDArray[np.int64], planned: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Trials in their order, but all planned ones before the others.
+
+    Args:
+        ranked: (num_weightings, num_trials), trials in an order.
+        planned: (num_weightings, num_trials), by the number of the trial.
+    """
+    is_late = ~np.take_along_axis(planned, ranked, axis=1)
     return np.take_along_axis(ranked, is_late.argsort(axis=1, kind="stable"), axis=1)

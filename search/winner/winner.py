@@ -55,6 +55,7 @@ def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         TEAM_SIZES if scoring.team is None else (scoring.team,),
         [complexity(config) for config in configs] if scoring.prefer_simple else None,
         _kinds(configs),
+        complete["number"].to_numpy() < len(plan.space_here(has_gpu=False).first_trials()),
         seed=task.seed,
         objective=task.objective,
     )

@@ -106,6 +106,31 @@ def test_a_team_takes_two_of_each_kind_before_it_takes_more() -> None:
     assert max(same) < 8, "without kinds, the best"
 
 
+def test_planned_trials_come_first_unless_they_are_clearly_worse() -> None:
+    scores = noisy([1.2] * 13)
+    scores[12] = 1 - scores[12]
+    best = sorted(range(12), key=lambda trial: log_loss(LABELS, scores[trial]))
+    planned = np.isin(np.arange(13), [*best[2:5], 12])
+    teams = {
+        size: select(LABELS, PATIENTS, scores, BEST, "binary", (size,), planned=planned,
+                     num_resamples=50).members
+        for size in (3, 5)
+    }  # fmt: skip
+    assert set(teams[3]) == set(best[2:5])
+    assert set(teams[5]) == set(best[:5])
+
+
+def test_a_few_trials_that_lead_by_luck_alone_are_not_taken_before_ten() -> None:
+    sizes = []
+    # searches on 8 positive images where the best trials lead on the images they are chosen by
+    for seed in (9, 13):
+        search = simulate_search(40, 8, seed)
+        found = select(search.labels, search.patients, search.scores, BEST, "binary",
+                       num_resamples=100)  # fmt: skip
+        sizes.append(len(found.members))
+    assert sizes == [10, 10]
+
+
 def test_of_fewer_trials_all_are_the_team() -> None:
     assert sorted(choose(noisy([1.0] * 3), sizes=(10,)).members) == [0, 1, 2]
 
