@@ -16,6 +16,7 @@ console = Console(highlight=False, soft_wrap=True)
 @app.default
 def predict(
     run: Annotated[Path, Parameter(group=MODEL)],
+    /,
     *,
     options: Annotated[PredictOptions, Parameter(name="*")],
 ) -> None:

@@ -1,6 +1,8 @@
 """Where a trial computes, and in what precision."""
 
 import contextlib
+import ctypes
+import sys
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -69,6 +71,21 @@ def place(module: Module, device: torch.device) -> Module:
     module.to(device)
     module.to(memory_format=torch.channels_last)
     return module
+
+
+def return_memory() -> None:
+    """Give the memory that earlier work has freed back to the GPU and to the system.
+
+    PyTorch keeps that of a GPU. glibc keeps that of the processor: after ten networks, each of two
+    workers held 0.6 GiB that nothing used. It lies between small pieces that are in use, so glibc
+    returns it only when asked.
+    """
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+        if trim is not None:
+            trim(0)
 
 
 def default_num_gpus() -> float:

@@ -37,7 +37,8 @@ class UnreadableImageError(ValueError):
 
 def unreadable_images(failed: Sequence[str]) -> InputError:
     """The refusal of images; `failed` has the path of each, with the reason in brackets."""
-    return InputError(f"every image must be readable; {len(failed)} are not: {listing(failed, 20)}")
+    count = "1 is" if len(failed) == 1 else f"{len(failed)} are"
+    return InputError(f"every image must be readable; {count} not: {listing(failed, 20)}")
 
 
 class Problems:

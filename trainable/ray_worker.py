@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainable.backbones.encoders import file_name
 from trainable.config import TrialConfig
-from trainable.device import is_broken, is_out_of_memory, pick_device
+from trainable.device import is_broken, is_out_of_memory, pick_device, return_memory
 from trainable.disk import DiskError
 from trainable.errors import BrokenWorkerError, MachineError
 from trainable.features.tables import FEATURES
@@ -182,8 +182,7 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
     Returns:
         The metrics of the last fold. Nothing is left to do by then that could raise.
     """
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()  # of the trial that this process ran before
+    return_memory()  # of the trial that this process ran before
     resources = tune.get_context().get_trial_resources().required_resources
     torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
     num_gpus = resources.get("GPU", 0)

@@ -51,3 +51,19 @@ def test_a_folder_that_others_can_read_is_noted(
 ) -> None:
     tmp_path.chmod(0o755)
     assert "close it with: chmod 700 CACHE" in said(capsys, tmp_path)
+
+
+def test_a_file_is_no_cache_and_a_size_needs_its_unit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("notes")
+    for arguments, sentence in (
+        (["--cache", str(file)], f"--cache must be a folder (got {file}, a file)"),
+        (["clear", "--keep", "8"], "--keep must have a unit, such as 8GB or 500MB (got 8)"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            run(app, arguments)
+        assert end.value.code == 2
+        assert sentence in capsys.readouterr().err
+    assert file.read_text() == "notes"

@@ -103,6 +103,7 @@ print(sorted(set(sys.modules) & set({SLOW!r})), file=sys.stderr)
     [
         (search, ["--trials", "0"], "--trials must be at least 1 (got 0)"),
         (search, ["--trails", "9"], "Unknown option: --trails. Did you mean --trials?"),
+        (predict, [], "RUN is missing"),
         (predict, ["run"], "--images is missing"),
         (predict, ["run", "--images", "x", "--seeds", "0"], "--seeds must be at least 1 (got 0)"),
         (
@@ -113,7 +114,7 @@ print(sorted(set(sys.modules) & set({SLOW!r})), file=sys.stderr)
         (model, ["resnet18", "--image-size", "8"], "--image-size must be 32 to 2048 (got 8)"),
         (sort, ["--data", "x"], "--out is missing"),
         (compare, [], "FILE is missing"),
-        (cache, ["--keep", "1"], "--keep needs the action clear (got list)"),
+        (cache, ["--keep", "1GB"], "--keep needs the action clear (got list)"),
         (
             cache,
             ["drop"],

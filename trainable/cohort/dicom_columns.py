@@ -94,7 +94,8 @@ def _read_all(paths: Sequence[str], keyword: str, problems: Problems) -> pd.Seri
         found = list(pool.map(read, paths))
     failed = [one for one in found if isinstance(one, InputError)]
     if failed:
-        problems.add(f"every DICOM file must be readable; {len(failed)} are not: {listing(failed)}")
+        count = "1 is" if len(failed) == 1 else f"{len(failed)} are"
+        problems.add(f"every DICOM file must be readable; {count} not: {listing(failed)}")
     return pd.Series(["" if isinstance(one, InputError) else one for one in found], dtype=object)
 
 
