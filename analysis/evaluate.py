@@ -17,7 +17,8 @@ from trainable.cohort.labels import UNKNOWN_WORDS, says_survival
 from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.intervals import Estimate
-from trainable.evaluation.metrics import F1Average, all_positive_f1, evaluate
+from trainable.evaluation.metrics import all_positive_f1, evaluate
+from trainable.evaluation.scoring import F1Average
 
 
 @dataclass(frozen=True)

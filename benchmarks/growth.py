@@ -21,8 +21,7 @@ from search.winner.selection import select
 from trainable.assembly import TrainingData
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
-from trainable.evaluation.metrics import F1Average
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.scoring import F1Average, ThresholdPolicy
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
 from trainable.images.pixels import load_pixels, pixels_key

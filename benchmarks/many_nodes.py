@@ -28,7 +28,7 @@ from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.features.tables import FEATURES
 from trainable.images.pixels import PixelStatistics
 from trainable.ray_worker import ClusterStore, ship

@@ -22,7 +22,8 @@ from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.defaults import NUM_SEEDS
 from trainable.evaluation.metrics import f1_of_counts, weighted_counts
-from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
+from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.evaluation.thresholds import choose_threshold
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.final import fit_final

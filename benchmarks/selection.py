@@ -41,7 +41,7 @@ from trainable.evaluation.bootstrap import (
     resample_patients,
 )
 from trainable.evaluation.metrics import f1_of_counts, weighted_counts
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.scoring import ThresholdPolicy
 
 Claim = tuple[Sequence[int], float, float, tuple[float, float]]
 """The trials chosen, the threshold of their mean score, the F1 reported and its interval."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator
 
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.unfreeze import Unfreeze
 
 HeatMaps = Literal["auto", "yes", "no"]

@@ -21,8 +21,7 @@ from search.option_types import (
 from trainable.cohort.options import DataOptions
 from trainable.commands.sizes import Size
 from trainable.defaults import CACHE, CACHE_BYTES
-from trainable.evaluation.metrics import F1Average
-from trainable.evaluation.objective import Objective
+from trainable.evaluation.scoring import F1Average, Objective
 
 PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
 

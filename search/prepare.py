@@ -23,7 +23,7 @@ from trainable.cohort.readers import read_cohort, require_unchanged
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.features.passes import FrozenPass
 from trainable.images.decoding import Resize
 from trainable.images.pixels import (

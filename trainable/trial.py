@@ -19,9 +19,9 @@ from trainable.cohort.column_code import ColumnCode
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.device import place
-from trainable.evaluation.metrics import Evaluation, F1Average, evaluate
-from trainable.evaluation.objective import Objective
-from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
+from trainable.evaluation.metrics import Evaluation, evaluate
+from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
+from trainable.evaluation.thresholds import choose_threshold
 from trainable.features.tables import Source
 from trainable.images.batches import with_columns
 from trainable.model.network import Network, fresh_head, num_image_features

@@ -11,9 +11,8 @@ from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
 from trainable.evaluation.intervals import Estimate
-from trainable.evaluation.metrics import Evaluation, F1Average
-from trainable.evaluation.objective import Objective
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.metrics import Evaluation
+from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
 from trainable.files import write_text
 from trainable.images.pixels import PixelStatistics
 from trainable.places import scores_file, winner_file

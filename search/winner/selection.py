@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from search.winner.teams import Candidates, TeamChoice, best_first, planned_first, varied_first
 from trainable.evaluation.bootstrap import LEVEL, NUM_RESAMPLES, resample_patients
 from trainable.evaluation.intervals import f1_interval
-from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
-from trainable.evaluation.objective import Objective
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.metrics import f1_of_counts, weighted_counts
+from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
 
 TEAM_SIZES = (1, 5, 10)
 """Sizes of a team to choose among."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
-from trainable.evaluation.objective import Objective, rank_objectives
-from trainable.evaluation.thresholds import ThresholdChoice, ThresholdPolicy, choose_thresholds
+from trainable.evaluation.metrics import f1_of_counts, weighted_counts
+from trainable.evaluation.objective import rank_objectives
+from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
+from trainable.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from trainable.winner import team_scores
 
 

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from trainable.evaluation.metrics import F1_AVERAGES, F1Average, all_positive_f1, evaluate
+from trainable.evaluation.metrics import all_positive_f1, evaluate
+from trainable.evaluation.scoring import F1_AVERAGES, F1Average
 
 SEEDS = range(4)
 

@@ -5,8 +5,9 @@ import pytest
 from sklearn import metrics as sk
 
 from trainable.evaluation import ranking as module
-from trainable.evaluation.objective import RankedBy, rank_objectives
-from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
+from trainable.evaluation.objective import rank_objectives
+from trainable.evaluation.scoring import RankedBy, ThresholdPolicy
+from trainable.evaluation.thresholds import choose_threshold
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat([1, 0], [12, 48])

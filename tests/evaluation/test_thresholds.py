@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from trainable.evaluation.metrics import F1_AVERAGES, F1Average
-from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold, choose_thresholds
+from trainable.evaluation.scoring import F1_AVERAGES, F1Average, ThresholdPolicy
+from trainable.evaluation.thresholds import choose_threshold, choose_thresholds
 
 BEST = ThresholdPolicy("best")
 

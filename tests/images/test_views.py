@@ -34,7 +34,7 @@ from trainable.cohort.readers import read_cohort
 from trainable.cohort.splits import Fold
 from trainable.cohort.training_rows import trial_rows
 from trainable.errors import InputError
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented

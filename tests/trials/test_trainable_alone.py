@@ -132,7 +132,7 @@ from trainable.trial import Task, cross_validate
 from trainable.cohort.splits import Fold
 from trainable.images.pixels import PixelStatistics
 from trainable.store.arrays import ArrayStore
-from trainable.evaluation.thresholds import ThresholdPolicy
+from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.backbones.weights import find_weights
 
 folder, rows = Path(sys.argv[1]), np.arange(8)

@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.evaluation.metrics import F1_AVERAGES, F1Average
+from trainable.evaluation.scoring import F1_AVERAGES, F1Average
 from trainable.store.arrays import ArrayStore
 from trainable.trial import FoldRecord, Task, cross_validate, fold_seed
 

@@ -8,7 +8,8 @@ from sklearn.metrics import f1_score, log_loss
 
 from benchmarks.simulated_searches import NormalTruth, simulate_search
 from search.winner.selection import TEAM_SIZES, Selection, chance_margins, select
-from trainable.evaluation.thresholds import ThresholdPolicy, choose_threshold
+from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.evaluation.thresholds import choose_threshold
 from trainable.winner import team_scores
 
 BEST = ThresholdPolicy("best")

@@ -12,9 +12,10 @@ from trainable.evaluation.bootstrap import (
     percentile_interval,
     resample_patients,
 )
-from trainable.evaluation.metrics import F1Average, f1_of_counts, weighted_counts
+from trainable.evaluation.metrics import f1_of_counts, weighted_counts
 from trainable.evaluation.objective import rank_objectives
 from trainable.evaluation.ranking import rank
+from trainable.evaluation.scoring import F1Average
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """What a set of scores is worth: counts and metrics at a threshold."""
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-F1Average = Literal["binary", "macro", "micro", "weighted"]
-F1_AVERAGES: tuple[F1Average, ...] = get_args(F1Average)
+from trainable.evaluation.scoring import F1Average
 
 _LEAST = np.finfo(np.float64).tiny  # keeps 0 / 0 at 0
 

@@ -4,17 +4,11 @@ F1 has a threshold, so `thresholds.py` computes it. The other objectives judge t
 one, as scikit-learn's `roc_auc_score`, `average_precision_score` and `log_loss` do.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from trainable.evaluation.ranking import rank
-
-Objective = Literal["f1", "average_precision", "auc", "log_loss"]
-
-RankedBy = Literal["average_precision", "auc", "log_loss"]
-"""Objectives that need no threshold."""
+from trainable.evaluation.scoring import RankedBy
 
 
 def rank_objectives(

@@ -5,52 +5,16 @@ is the best one, the objective is the mean of the F1s around that threshold.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.metrics import F1Average, f1_of_counts
-from trainable.evaluation.objective import Objective, rank_objectives
+from trainable.evaluation.metrics import f1_of_counts
+from trainable.evaluation.objective import rank_objectives
+from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
 
 _MOST_CANDIDATES = 256
 _ROUNDING = 1e-6  # 0.98 * 50 is 49, whatever floating point makes of it
-
-
-@dataclass(frozen=True)
-class ThresholdPolicy:
-    """How a threshold is chosen; a score of at least the threshold counts as positive.
-
-    Attributes:
-        kind: "fixed", the threshold is `value`; "best", where F1 is best over thresholds around it;
-            "sensitivity", the highest one that finds the share `value` of the positive images.
-        value: in [0, 1]; 0 and without meaning for "best".
-    """
-
-    kind: Literal["fixed", "best", "sensitivity"]
-    value: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> "ThresholdPolicy":
-        """Read `best`, a threshold such as `0.5`, or `sensitivity:0.98`.
-
-        Raises:
-            ValueError: saying what can be written.
-
-        >>> ThresholdPolicy.parse("sensitivity:0.98")
-        ThresholdPolicy(kind='sensitivity', value=0.98)
-        """
-        if text == "best":
-            return cls("best")
-        name, colon, number = text.rpartition(":")
-        try:
-            value = float(number)
-        except ValueError:
-            value = np.nan
-        wanted = name == "sensitivity" and 0 < value <= 1
-        if not wanted and (colon or not 0 <= value <= 1):
-            raise ValueError("write best, a number from 0 to 1, or sensitivity:0.98")
-        return cls("sensitivity" if wanted else "fixed", value)
 
 
 @dataclass(frozen=True)

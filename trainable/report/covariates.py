@@ -11,7 +11,8 @@ from trainable.cohort.splits import Fold
 from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
 from trainable.evaluation.covariates import covariate_scores, with_image
 from trainable.evaluation.intervals import Estimate, estimate_aucs, f1_interval
-from trainable.evaluation.metrics import F1Average, evaluate
+from trainable.evaluation.metrics import evaluate
+from trainable.evaluation.scoring import F1Average
 from trainable.report.page import Section, Table
 from trainable.report.table_one import table_one
 

@@ -1,0 +1,53 @@
+"""How trials are scored, as the options say it: which F1, which objective, which threshold.
+
+It imports nothing slow, since the help of a command needs it.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+F1Average = Literal["binary", "macro", "micro", "weighted"]
+F1_AVERAGES: tuple[F1Average, ...] = get_args(F1Average)
+
+Objective = Literal["f1", "average_precision", "auc", "log_loss"]
+"""What trials are compared by."""
+
+RankedBy = Literal["average_precision", "auc", "log_loss"]
+"""Objectives that need no threshold."""
+
+
+@dataclass(frozen=True)
+class ThresholdPolicy:
+    """How a threshold is chosen; a score of at least the threshold counts as positive.
+
+    Attributes:
+        kind: "fixed", the threshold is `value`; "best", where F1 is best over thresholds around it;
+            "sensitivity", the highest one that finds the share `value` of the positive images.
+        value: in [0, 1]; 0 and without meaning for "best".
+    """
+
+    kind: Literal["fixed", "best", "sensitivity"]
+    value: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> "ThresholdPolicy":
+        """Read `best`, a threshold such as `0.5`, or `sensitivity:0.98`.
+
+        Raises:
+            ValueError: saying what can be written.
+
+        >>> ThresholdPolicy.parse("sensitivity:0.98")
+        ThresholdPolicy(kind='sensitivity', value=0.98)
+        """
+        if text == "best":
+            return cls("best")
+        name, colon, number = text.rpartition(":")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        wanted = name == "sensitivity" and 0 < value <= 1
+        if not wanted and (colon or not 0 <= value <= 1):
+            raise ValueError("write best, a number from 0 to 1, or sensitivity:0.98")
+        return cls("sensitivity" if wanted else "fixed", value)
