@@ -35,11 +35,11 @@ def report(
     # SciPy and matplotlib take seconds to import: not before the command line is known to be right
     from search.report.run_page import write_report
 
-    page, num_images = write_report(run, out, heat_maps, labelled_images)
+    page, patients = write_report(run, out, heat_maps, labelled_images)
     console.print(f"report: {page}")
-    if num_images:
+    if patients:
         console.print(
-            f"note: it shows {num_images} X-rays of patients; leave them out with --heat-maps no"
+            f"note: it shows X-rays of patients ({patients}); leave them out with --heat-maps no"
         )
 
 

@@ -30,10 +30,10 @@ _DEMO = (
 
 
 class WrittenPage(NamedTuple):
-    """Where the page is, and how many X-rays of patients it shows."""
+    """Where the page is, and how many images or examinations of patients it shows, in words."""
 
     path: Path
-    num_images: int
+    patients: str
 
 
 def write_report(
@@ -58,7 +58,9 @@ def write_report(
     page = out or result.run.path / PAGE
     seen = heat_map_section(result, heat_maps, labelled_images)
     write_page(page, f"Search {result.run.path.name}", list(_sections(result, seen)))
-    return WrittenPage(page, 0 if result.is_demo else len(seen.figures))
+    count, unit = len(seen.figures), result.cohort.grouping.unit
+    is_shown = count and not result.is_demo
+    return WrittenPage(page, f"{count} {unit}{'s' if count > 1 else ''}" if is_shown else "")
 
 
 def _sections(result: RunResult, seen: Section) -> Iterator[Section]:

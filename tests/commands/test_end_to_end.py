@@ -143,7 +143,7 @@ def test_the_report_shows_heat_maps_unless_they_are_left_out(finished: Path) -> 
     done = run_command("search.report.command", finished)
     num_shown = (finished / "report.html").read_text().count("data:image/jpeg")
     assert num_shown >= 3
-    assert f"it shows {num_shown} X-rays of patients" in done.stdout
+    assert f"it shows X-rays of patients ({num_shown} images)" in done.stdout
     run_command("search.report.command", finished, "--heat-maps", "no")
     assert "data:image/jpeg" not in (finished / "report.html").read_text()
 
@@ -311,7 +311,7 @@ def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) 
     done = run_command("search.report.command", finished)
     assert done.stdout.splitlines() == [
         f"report: {finished / 'report.html'}",
-        "note: it shows 5 X-rays of patients; leave them out with --heat-maps no",
+        "note: it shows X-rays of patients (5 images); leave them out with --heat-maps no",
     ]
     assert not done.stderr
     page = (finished / "report.html").read_text()
