@@ -97,3 +97,15 @@ def test_another_folder_is_no_match(tmp_path: Path, write_images: WriteImages) -
     problems = Problems()
     locate(["train/a.png"], [tmp_path], problems, [])
     assert "not found" in problems.found[0]
+
+
+@pytest.mark.parametrize("name", ["7", "7.png"])
+def test_zeros_that_a_spreadsheet_has_dropped_are_named(
+    tmp_path: Path, write_images: WriteImages, name: str
+) -> None:
+    write_images(tmp_path, ["0007.png", "x8.png"])
+    problems = Problems()
+    locate([name, "8"], [tmp_path], problems, [])
+    (problem,) = problems.found
+    assert "2 of 2 are not found" in problem
+    assert "0007.png is there: a spreadsheet drops the zeros" in problem

@@ -135,9 +135,21 @@ def locate(
         if absent:
             problems.add(
                 f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found "
-                f"in {listing(folders)}: {listing(absent)}. Name their folder with --images"
+                f"in {listing(folders)}: {listing(absent)}. {_advice(absent, listed.images)}"
             )
     return [paths[0] if len(paths) == 1 else "" for _, paths in pairs]
+
+
+def _advice(absent: Sequence[str], images: Sequence[Path]) -> str:
+    """What to do about names of no file: a spreadsheet drops the zeros before a number."""
+    without = {path.stem.lstrip("0"): path.name for path in images if path.stem.isdigit()}
+    example = next((name for name in absent if Path(name).stem in without), None)
+    if example is None:
+        return "Name their folder with --images"
+    return (
+        f"{without[Path(example).stem]} is there: a spreadsheet drops the zeros before a number, "
+        "so format the column as text and write them again"
+    )
 
 
 def _add_unclear(pairs: Sequence[tuple[str, list[str]]], folder: Path, problems: Problems) -> None:
