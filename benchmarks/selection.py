@@ -46,11 +46,9 @@ from trainable.evaluation.scoring import ThresholdPolicy
 Claim = tuple[Sequence[int], float, float, tuple[float, float]]
 """The trials chosen, the threshold of their mean score, the F1 reported and its interval."""
 
-COHORTS = {
-    "1393 images, 164 positive": (1393, 164),
-    "147 images, 31 positive": (147, 31),
-    "66 images, 14 positive": (66, 14),
-}
+COHORTS = {1393: 164, 147: 31, 66: 14}
+"""Number of positive images by the number of images."""
+
 # no score led to any of these trials, so some may stand for those that a search begins with
 NUM_PLANNED = 9
 METHODS = ("team", "single", "holdout", "fold_mean")
@@ -144,6 +142,10 @@ def main() -> None:
     """Run the searches and print the table, then all of it in a line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection")
     parser.add_argument("--simulated", type=int, default=300, help="searches of each cohort (300)")
+    parser.add_argument(
+        "--images", type=int, nargs="*", default=list(COHORTS),
+        help="sizes of the simulated cohorts (all)", choices=list(COHORTS),
+    )  # fmt: skip
     parser.add_argument("--real", type=int, default=20, help="searches with real networks (20)")
     parser.add_argument("--processes", type=int, default=2, help="at a time (2)")
     options = parser.parse_args()
@@ -156,8 +158,11 @@ def main() -> None:
         ProcessPoolExecutor(options.processes, context) as pool,
     ):
         jobs: dict[str, tuple[Callable[[int], JudgedSearch], int]] = {
-            name: (functools.partial(simulate_search, *cohort), options.simulated)
-            for name, cohort in COHORTS.items()
+            f"{size} images, {COHORTS[size]} positive": (
+                functools.partial(simulate_search, size, COHORTS[size]),
+                options.simulated,
+            )
+            for size in options.images
         }
         if options.real:
             draw_new_images(Path(folder), pool)
