@@ -19,6 +19,10 @@ TEAM_SIZES = (1, 5, 10)
 _PER_KIND = 2
 """Trials of one kind that a team takes before those of other kinds (docs/selection.md)."""
 
+_PLANNED = 5
+"""Planned trials that a team takes first: half of the largest team, so that what the search has
+found counts too."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -76,11 +80,11 @@ def select(
     A team of one is the trial with the best objective. A larger team holds the trials with the
     least log loss: it depends on the score of every image (Gneiting and Raftery 2007, "Strictly
     proper scoring rules, prediction, and estimation"), where F1 depends on the few images near its
-    threshold. First come the planned trials that are statistically tied with the best one by their
-    log loss: no luck has led the search to them. Then come at most two trials of each kind: trials
-    of one kind are lucky on the same patients, so that a search on few patients is led to the
-    luckiest kind. Of the sizes that are statistically tied with the best size, the largest is
-    taken: the mean of several trials depends less on luck.
+    threshold. First come up to five planned trials that are statistically tied with the best one
+    by their log loss: no luck has led the search to them. Then come at most two trials of each
+    kind: trials of one kind are lucky on the same patients, so that a search on few patients is led
+    to the luckiest kind. Of the sizes that are statistically tied with the best size, the largest
+    is taken: the mean of several trials depends less on luck.
 
     The corrected F1 is that of bootstrap bias corrected cross-validation (BBC-CV: Tsamardinos,
     Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
@@ -174,6 +178,7 @@ def _team_order(
         planned_first(
             varied_first(best_first(values), kinds, _PER_KIND),
             (_near(values, margins) & planned[:, None]).T,
+            _PLANNED,
         )
         for values in both
     ]

@@ -112,12 +112,16 @@ def varied_first(
     return np.take_along_axis(ranked, is_late.argsort(axis=1, kind="stable"), axis=1)
 
 
-def planned_first(ranked: NDArray[np.int64], planned: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Trials in their order, but all planned ones before the others.
+def planned_first(
+    ranked: NDArray[np.int64], planned: NDArray[np.bool_], most: int
+) -> NDArray[np.int64]:
+    """Trials in their order, but the first `most` planned ones before all others.
 
     Args:
         ranked: (num_weightings, num_trials), trials in an order.
         planned: (num_weightings, num_trials), by the number of the trial.
+        most: Planned trials that come first.
     """
-    is_late = ~np.take_along_axis(planned, ranked, axis=1)
-    return np.take_along_axis(ranked, is_late.argsort(axis=1, kind="stable"), axis=1)
+    of_rank = np.take_along_axis(planned, ranked, axis=1)
+    is_first = of_rank & (of_rank.cumsum(axis=1) <= most)
+    return np.take_along_axis(ranked, (~is_first).argsort(axis=1, kind="stable"), axis=1)

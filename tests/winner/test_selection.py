@@ -121,6 +121,15 @@ def test_planned_trials_come_first_unless_they_are_clearly_worse() -> None:
     assert set(teams[5]) == set(best[:5])
 
 
+def test_half_of_a_team_is_of_trials_that_the_search_found() -> None:
+    scores = noisy([1.2] * 20)
+    best = sorted(range(20), key=lambda trial: log_loss(LABELS, scores[trial]))
+    planned = np.isin(np.arange(20), best[5:15])
+    team = select(LABELS, PATIENTS, scores, BEST, "binary", (10,), planned=planned,
+                  num_resamples=50).members  # fmt: skip
+    assert set(team) == set(best[:10])
+
+
 def test_a_few_trials_that_lead_by_luck_alone_are_not_taken_before_ten() -> None:
     sizes = []
     # searches on 8 positive images where the best trials lead on the images they are chosen by
