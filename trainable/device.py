@@ -77,7 +77,7 @@ def return_memory() -> None:
     """Give the memory that earlier work has freed back to the GPU and to the system.
 
     PyTorch keeps that of a GPU. glibc keeps that of the processor: after ten networks, each of two
-    workers held 0.6 GiB that nothing used. It lies between small pieces that are in use, so glibc
+    workers held 0.4 GiB that nothing used. It lies between small pieces that are in use, so glibc
     returns it only when asked.
     """
     if torch.cuda.is_initialized():

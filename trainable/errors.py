@@ -37,8 +37,12 @@ class UnreadableImageError(ValueError):
 
 def unreadable_images(failed: Sequence[str]) -> InputError:
     """The refusal of images; `failed` has the path of each, with the reason in brackets."""
-    count = "1 is" if len(failed) == 1 else f"{len(failed)} are"
-    return InputError(f"every image must be readable; {count} not: {listing(failed, 20)}")
+    return InputError(f"every image must be readable; {are_not(failed)}: {listing(failed, 20)}")
+
+
+def are_not(failed: Sequence[object]) -> str:
+    """How many break a rule, as in `1 is not` and `3 are not`."""
+    return "1 is not" if len(failed) == 1 else f"{len(failed)} are not"
 
 
 class Problems:

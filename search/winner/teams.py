@@ -109,7 +109,7 @@ def varied_first(
     for kind in np.unique(kinds):
         is_kind = of_rank == kind
         is_late |= is_kind & (is_kind.cumsum(axis=1) > most)
-    return np.take_along_axis(ranked, is_late.argsort(axis=1, kind="stable"), axis=1)
+    return _last(ranked, is_late)
 
 
 def planned_first(
@@ -124,4 +124,9 @@ def planned_first(
     """
     of_rank = np.take_along_axis(planned, ranked, axis=1)
     is_first = of_rank & (of_rank.cumsum(axis=1) <= most)
-    return np.take_along_axis(ranked, (~is_first).argsort(axis=1, kind="stable"), axis=1)
+    return _last(ranked, ~is_first)
+
+
+def _last(ranked: NDArray[np.int64], is_late: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Trials in their order, but those at the late places after all others."""
+    return np.take_along_axis(ranked, is_late.argsort(axis=1, kind="stable"), axis=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.names import locate
-from trainable.errors import InputError, Problems, did_you_mean, listing
+from trainable.errors import InputError, Problems, are_not, did_you_mean, listing
 from trainable.images.decoding import SUFFIXES
 from trainable.images.dicom import is_dicom, known_keywords, read_element
 
@@ -94,8 +94,7 @@ def _read_all(paths: Sequence[str], keyword: str, problems: Problems) -> pd.Seri
         found = list(pool.map(read, paths))
     failed = [one for one in found if isinstance(one, InputError)]
     if failed:
-        count = "1 is" if len(failed) == 1 else f"{len(failed)} are"
-        problems.add(f"every DICOM file must be readable; {count} not: {listing(failed)}")
+        problems.add(f"every DICOM file must be readable; {are_not(failed)}: {listing(failed)}")
     return pd.Series(["" if isinstance(one, InputError) else one for one in found], dtype=object)
 
 

@@ -48,11 +48,11 @@ def cache(
     if options.keep and action != "clear":
         raise InputError(f"--keep needs the action clear (got {action})")
     room = Room(options.cache.expanduser().resolve())
-    if room.folder.exists() and not room.folder.is_dir():
-        raise InputError(f"--cache must be a folder (got {room.folder}, a file)")
-    if not room.folder.is_dir():
+    if not room.folder.exists():
         print(f"nothing is in {room.folder}")
         return 0
+    if not room.folder.is_dir():
+        raise InputError(f"--cache must be a folder (got {room.folder}, a file)")
     if action == "clear":
         removed = room.clear(options.keep)
         print("\n".join(describe_removed(removed, room)))
