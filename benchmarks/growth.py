@@ -1,12 +1,15 @@
 """What a search costs by its number of images: `python -m benchmarks.growth --data DATA`.
 
 One core, SqueezeNet 1.0, a quarter of the images and all of them: if a cost grows in proportion,
-its figure for one image is the same in both columns. `docs/cost.md` has the formulas.
+its figure for one image is the same in both columns. `docs/cost.md` has the formulas. With
+`--phantoms 20000` the images are new phantoms. `--project 377000` adds what so many images cost by
+the straight line through the two sizes.
 """
 
 import argparse
 import dataclasses
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.finetuning import CPU, cpu_seconds, images_of
+from benchmarks.quality_cohorts import new_phantoms
 from search.options import SearchOptions
 from search.prepare import prepare
 from search.winner.selection import select
 from trainable.assembly import TrainingData
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
+from trainable.evaluation.intervals import estimate_metrics
 from trainable.evaluation.scoring import F1Average, ThresholdPolicy
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
@@ -45,12 +50,20 @@ def costs(
     trial, records = cpu_seconds(lambda: list(cross_validate(config, task, CPU, store)))
     scores = np.tile(records[-1].scores, (NUM_TRIALS, 1))
     best = ThresholdPolicy("best")
+    tracemalloc.start()
     choice, _ = cpu_seconds(lambda: select(data.labels, patients, scores, best, AVERAGE))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    intervals, _ = cpu_seconds(
+        lambda: estimate_metrics(data.labels, patients, scores[0], 0.5, AVERAGE, 0.9)
+    )
     return {
         "decode, s": decode,
         "forward pass, s": forward,
         "frozen trial with its features, s": trial,
         f"choice among {NUM_TRIALS} trials, s": choice,
+        "intervals of all metrics, s": intervals,
+        "memory of the choice, bytes": peak,
         "pixels, bytes": store.path(pixels_key(data.hashes, size)).stat().st_size,
         "features, bytes": store.path(features_key(body, images)).stat().st_size,
     }
@@ -59,13 +72,20 @@ def costs(
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="as for cxr-search")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="as for cxr-search")
+    source.add_argument("--phantoms", type=int, help="number of new phantoms to draw instead")
     parser.add_argument("--patient-pattern", help="as for cxr-search")
-    parser.add_argument("--image-size", type=int, default=320)
+    parser.add_argument("--image-size", type=int, default=320, help="pixels (320)")
+    parser.add_argument("--project", type=int, help="a number of images to project the costs to")
     options = parser.parse_args()
     torch.set_num_threads(1)
     config = TrialConfig(image_size=options.image_size)
     with tempfile.TemporaryDirectory() as folder:
+        if options.phantoms:
+            drawn = new_phantoms(Path(folder, "phantoms"), options.image_size, options.phantoms)
+            options.data = Path(folder, "phantoms.csv")
+            drawn.to_csv(options.data, index=False)
         settings = SearchOptions.of(
             data=options.data, patient_pattern=options.patient_pattern, weights="none",
             backbones=(config.backbone,), image_size=options.image_size, cache=Path(folder),
@@ -85,8 +105,13 @@ def main() -> None:
             table[f"{len(part.labels)} images"] = found
     whole, quarter = list(table)
     frame = pd.DataFrame(table)[[quarter, whole]]
-    for name in (quarter, whole):
-        frame[f"for one of {name}"] = frame[name] / int(name.split()[0])
+    sizes = {name: int(name.split()[0]) for name in (quarter, whole)}
+    slope = (frame[whole] - frame[quarter]) / (sizes[whole] - sizes[quarter])
+    for name, size in sizes.items():
+        frame[f"for one of {name}"] = frame[name] / size
+    if options.project:
+        further = slope * (options.project - sizes[whole])
+        frame[f"{options.project} images, projected"] = frame[whole] + further
     print(frame.to_string(float_format="{:,.4f}".format))
 
 

@@ -61,7 +61,7 @@ def demo_resplits(
     folder: Path, numbers: Iterable[int], size: int, num_new: int
 ) -> Iterator[Resplit]:
     """Fresh demo cohorts, all judged on the same new phantoms."""
-    test = _new_phantoms(folder / "new", size, num_new)
+    test = new_phantoms(folder / "new", size, num_new)
     for number in numbers:
         part = folder / f"resplit-{number}"
         write_demo(part / "demo", num_test_patients=1, size=size, seed=number + 1)
@@ -71,7 +71,7 @@ def demo_resplits(
         yield Resplit(number, part, train[["image", "label", "patient"]], test)
 
 
-def _new_phantoms(folder: Path, size: int, num_new: int) -> pd.DataFrame:
+def new_phantoms(folder: Path, size: int, num_new: int) -> pd.DataFrame:
     """Draw new phantoms, whose patients are in no cohort, as PNG files."""
     folder.mkdir()
     rows = sample_patients(num_new, _NEW_PATIENTS_SEED).head(num_new)

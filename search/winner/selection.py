@@ -146,6 +146,7 @@ def select(
     threshold = team.on_all.thresholds[0]
     positives = candidates.mean_scores(team.members) >= threshold
     apparent = float(f1_of_counts(weighted_counts(labels, positives, once), average)[0])
+    del resamples  # two of them would be the most memory of all
     resamples = resample_patients(labels, patients, num_resamples, seed, stratified=False)
     low, high = f1_interval(labels, patients, positives, average, resamples)
     moved = corrected - apparent

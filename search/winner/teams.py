@@ -1,5 +1,6 @@
 """Trials and teams of trials, scored under any number of weightings of the images at once."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from trainable.evaluation.objective import rank_objectives
 from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
 from trainable.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from trainable.winner import team_scores
+
+_MOST_CELLS = 4_000_000  # images times weightings at a time, to bound the memory
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,15 @@ class Candidates:
         left_out = np.empty((4, len(weights)))
         different, which = np.unique(np.sort(members, axis=1), axis=0, return_inverse=True)
         for number, team in enumerate(different):
-            rows = np.flatnonzero(which.ravel() == number)
+            those = np.flatnonzero(which.ravel() == number)
             mean = self.mean_scores(team)
-            thresholds[rows] = self._choose(mean, weights[rows]).thresholds
-            positives = mean >= thresholds[rows, None]
-            counts = weighted_counts(self.labels, positives, weights[rows])
-            f1s[rows] = f1_of_counts(counts, self.average)
-            left_out[:, rows] = weighted_counts(self.labels, positives, weights[rows] == 0)
+            for rows in np.array_split(those, math.ceil(len(those) * len(mean) / _MOST_CELLS)):
+                some = weights[rows]
+                thresholds[rows] = self._choose(mean, some).thresholds
+                positives = mean >= thresholds[rows, None]
+                counts = weighted_counts(self.labels, positives, some)
+                f1s[rows] = f1_of_counts(counts, self.average)
+                left_out[:, rows] = weighted_counts(self.labels, positives, some == 0)
         return TeamChoice(thresholds, f1s, left_out)
 
     def mean_scores(self, members: NDArray[np.int64]) -> NDArray[np.float32]:

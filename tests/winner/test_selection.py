@@ -1,5 +1,7 @@
 """The corrected F1 is nearer to the truth than the apparent one, and ties are reported as ties."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +9,9 @@ from scipy.special import expit
 from sklearn.metrics import f1_score, log_loss
 
 from benchmarks.simulated_searches import NormalTruth, simulate_search
+from search.winner import teams
 from search.winner.selection import TEAM_SIZES, Selection, chance_margins, select
+from trainable.evaluation.bootstrap import NUM_RESAMPLES
 from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.evaluation.thresholds import choose_threshold
 from trainable.winner import team_scores
@@ -70,6 +74,23 @@ def test_a_team_is_the_trials_of_least_log_loss_and_takes_its_own_threshold() ->
 def test_the_order_of_a_team_moves_no_score() -> None:
     scores = noisy([1.0] * 9)
     assert np.array_equal(team_scores(scores), team_scores(scores[::-1]))
+
+
+def test_teams_are_the_same_in_parts_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = noisy([1.0] * 12)
+    whole = choose(scores, sizes=TEAM_SIZES)
+    monkeypatch.setattr(teams, "_MOST_CELLS", 1000)
+    assert choose(scores, sizes=TEAM_SIZES) == whole
+
+
+def test_a_choice_needs_the_memory_of_three_matrices_of_resamples() -> None:
+    labels = np.tile(LABELS, 40)
+    scores = np.tile(noisy([1.0] * 12), 40)
+    tracemalloc.start()
+    select(labels, np.arange(len(labels)), scores, BEST, "binary")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * NUM_RESAMPLES * len(labels) * 4
 
 
 def test_a_tie_goes_to_the_larger_team_and_a_clear_lead_does_not() -> None:

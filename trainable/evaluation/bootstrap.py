@@ -10,7 +10,7 @@ NUM_RESAMPLES = 1000
 LEVEL = 0.95
 """Confidence level of every interval."""
 
-_MOST_CELLS = 10_000_000  # patients times resamples drawn at a time, to bound the memory
+_MOST_CELLS = 2_000_000  # patients times resamples drawn at a time, to bound the memory
 
 
 def resample_patients(
@@ -39,8 +39,8 @@ def resample_patients(
     """
     rng = np.random.default_rng(seed)
     _, who = np.unique(patients, return_inverse=True)
-    members = [np.unique(who[labels == label]) for label in np.unique(labels)]
     everyone = np.arange(who.max() + 1)
+    of_class = [np.isin(everyone, who[labels == label])[:, None] for label in np.unique(labels)]
     positive = np.unique(who[labels == 1])
     both = [positive, np.setdiff1d(everyone, positive)]
     strata = [some for some in both if len(some)] if stratified else [everyone]
@@ -52,8 +52,8 @@ def resample_patients(
             for some in np.array_split(lacking, math.ceil(drawn.size / _MOST_CELLS)):
                 counts = rng.multinomial(len(stratum), even, len(some))
                 drawn[np.ix_(stratum, some)] = counts.T
-        has_class = [drawn[rows][:, lacking].any(axis=0) for rows in members]
-        lacking = lacking[~np.all(has_class, axis=0)]
+        has_classes = np.all([drawn.any(axis=0, where=those) for those in of_class], axis=0)
+        lacking = np.flatnonzero(~has_classes)
     return drawn[who].T
 
 

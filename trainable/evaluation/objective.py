@@ -33,7 +33,9 @@ def rank_objectives(
     if objective == "log_loss":
         least = np.finfo(np.float32).eps
         of_label = np.where(labels == 1, scores, 1 - scores).clip(least, 1 - least)
-        return np.asarray(weights @ np.log(of_label, dtype=np.float64) / weights.sum(axis=1))
+        # not `weights @ ...`, which copies all weights to float64 for each score
+        sums = np.einsum("wi,i->w", weights, np.log(of_label, dtype=np.float64))
+        return np.asarray(sums / weights.sum(axis=1))
     ranked = rank(labels, scores, weights)
     if objective == "auc":
         return np.concatenate([part.auc() for part in ranked])
