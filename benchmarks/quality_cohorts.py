@@ -42,9 +42,13 @@ def resplits(
     numbers: Iterable[int],
     train_share: float,
 ) -> Iterator[Resplit]:
-    """Split the patients of a cohort, stratified by whether any of their images is positive."""
+    """Split the patients of a cohort, stratified by whether any of their images is positive.
+
+    The tables keep the further columns of the cohort, such as the age, for `--use-covariates`.
+    """
     cohort = read_cohort(DataOptions(data=data, patient_pattern=patient_pattern, split=None))
-    table = cohort.manifest[["path", "label", "patient"]].rename(columns={"path": "image"})
+    images = cohort.manifest[["path", "label", "patient"]].rename(columns={"path": "image"})
+    table = images.join(cohort.covariates)
     labels = table.groupby("patient")["label"].max()
     for number in numbers:
         train, _ = train_test_split(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.quality_cohorts import Resplit
+from benchmarks.quality_cohorts import Resplit, resplits
 from benchmarks.quality_methods import Setup, _probes
 
 SIZE = 32
@@ -33,3 +33,17 @@ def test_both_probes_learn_what_anybody_sees(part: Resplit, tmp_path: Path) -> N
     assert [row["method"] for row in rows] == ["probe", "fused_probe"]
     assert all(float(row["auc"]) > 0.95 for row in rows)
     assert all(np.isfinite(float(row["reported_minus_test"])) for row in rows)
+
+
+def test_a_patient_is_on_one_side_and_further_columns_are_kept(
+    part: Resplit, tmp_path: Path
+) -> None:
+    every = pd.concat([part.train, part.test], ignore_index=True)
+    pairs = np.arange(len(every)) // 2
+    table = every.assign(patient=pairs, label=pairs % 2, age=40 + pairs)
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    split = next(resplits(tmp_path, tmp_path / "labels.csv", None, [3], 0.33))
+    assert not set(split.train["patient"]) & set(split.test["patient"])
+    assert len(split.train) + len(split.test) == len(table)
+    ages = pd.concat([split.train, split.test]).set_index("image")["age"]
+    assert ages.to_dict() == table.set_index("image")["age"].to_dict()
