@@ -48,7 +48,8 @@ def search(
     from search.tune.cluster import cluster
 
     where = asked.compute
-    with cluster(where.address, where.without_token) as wait_for_cluster, sentences():
+    every_cpu = where.cpus_per_trial == 1 and asked.advanced.max_concurrent is None
+    with cluster(where.address, where.without_token, every_cpu) as wait_for_cluster, sentences():
         from search.launch import launch
         from search.report.voice import Voice
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -37,6 +38,16 @@ def pick_device(num_gpus: float) -> torch.device:
         torch.cuda.set_per_process_memory_fraction(num_gpus * _SHARE_OF_PART)
     torch.backends.cudnn.benchmark = True  # all batches have one shape but the last ones
     return torch.device("cuda")
+
+
+def use_threads(count: int) -> None:
+    """Let PyTorch, and the BLAS and OpenMP of other libraries, compute in this many threads.
+
+    Ray says so by a variable that they read when they are imported. By then a worker may have
+    imported them.
+    """
+    torch.set_num_threads(count)
+    threadpool_limits(count)
 
 
 def room_on(device: torch.device) -> int:

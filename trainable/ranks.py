@@ -11,6 +11,7 @@ from torch import distributed, multiprocessing
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, ProcessExitedException
 
 from trainable.config import TrialConfig
+from trainable.device import use_threads
 from trainable.errors import MachineError
 from trainable.store.arrays import ArrayStore
 from trainable.trial import FoldRecord, Task, cross_validate
@@ -99,7 +100,7 @@ def _run(
     cache_bytes: int,
 ) -> None:
     """The work of each process; only the first one reports."""
-    torch.set_num_threads(threads)
+    use_threads(threads)
     device = torch.device(kind, rank if kind == "cuda" else 0)
     if kind == "cuda":
         torch.cuda.set_device(device)

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import ray
-import torch
 from numpy.typing import DTypeLike, NDArray
 from ray import ObjectRef, tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainable.backbones.encoders import file_name
 from trainable.config import TrialConfig
-from trainable.device import is_broken, is_out_of_memory, pick_device, return_memory
+from trainable.device import is_broken, is_out_of_memory, pick_device, return_memory, use_threads
 from trainable.disk import DiskError
 from trainable.errors import BrokenWorkerError, MachineError
 from trainable.features.tables import FEATURES
@@ -184,7 +183,7 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
     """
     return_memory()  # of the trial that this process ran before
     resources = tune.get_context().get_trial_resources().required_resources
-    torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
+    use_threads(max(1, int(resources.get("CPU", 1))))
     num_gpus = resources.get("GPU", 0)
     device = pick_device(num_gpus)
     store = node_store(task.cache, task.cache_bytes, shipment and shipment.tables)

@@ -12,22 +12,26 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import ray
 
 import trainable
 from search.environment import ENVIRONMENT
 from search.tune.local_ray import local_ray
-from search.tune.private import hide_worker_logs, shut_down
+from search.tune.private import hide_worker_logs, preloading, shut_down
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError
 
 _PATIENCE_SECONDS = 5
 _STARTS = 2  # of Ray on this machine
+_MOST_PRELOADED = 32  # CPUs, each with a worker of about 0.5 GiB
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, without_token: bool = False) -> Iterator[Callable[[], None]]:
+def cluster(
+    address: str | None, without_token: bool = False, one_trial_per_cpu: bool = False
+) -> Iterator[Callable[[], None]]:
     """Join a Ray cluster, or start one on this machine, for as long as the context lasts.
 
     Ray takes as long to start as PyTorch and the rest take to import, and mostly waits; so it
@@ -36,6 +40,8 @@ def cluster(address: str | None, without_token: bool = False) -> Iterator[Callab
     Args:
         address: Address of the cluster to join; None to start one.
         without_token: Whether the cluster to join may be open to everybody.
+        one_trial_per_cpu: Whether the Ray that is started will run a trial on each CPU. Then its
+            workers import what a trial needs while the search reads the images.
 
     Yields:
         A function that waits until the cluster is there, or raises why it is not.
@@ -57,7 +63,9 @@ def cluster(address: str | None, without_token: bool = False) -> Iterator[Callab
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         if address is None:
-            start = functools.partial(_start, stack.enter_context(local_ray()))
+            preload = one_trial_per_cpu and (os.cpu_count() or 1) <= _MOST_PRELOADED
+            settings = preloading("ray.tune", "trainable.ray_worker") if preload else {}
+            start = functools.partial(_start, stack.enter_context(local_ray()), settings)
         else:
             start = functools.partial(_join, address)
         # Ray's processes end with the thread that started them (PR_SET_PDEATHSIG), so it must
@@ -71,8 +79,8 @@ def cluster(address: str | None, without_token: bool = False) -> Iterator[Callab
                 shut_down()
 
 
-def _start(folder: Path) -> None:
-    """Start Ray on this machine, with its files in `folder`."""
+def _start(folder: Path, settings: dict[str, Any]) -> None:
+    """Start Ray on this machine, with its files in `folder` and these settings of its own."""
     # Ray's processes inherit this: a signal to all of the group, or of the machine's job, leaves
     # them alone, so that the search can end in order
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
@@ -85,6 +93,7 @@ def _start(folder: Path) -> None:
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     _temp_dir=str(folder),
+                    _system_config=settings,
                 )
             except Exception as error:  # Ray raises errors of many kinds, and bare ones
                 # Ray waits 30 s for its own node, which a busy machine may exceed

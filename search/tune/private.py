@@ -45,6 +45,14 @@ def on_loopback() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before[1]
 
 
+def preloading(*modules: str) -> dict[str, Any]:
+    """Settings of a new Ray whose workers import modules when they start, before they have work.
+
+    Ray starts a worker for each CPU at once, and gives it to the first trial.
+    """
+    return {"preload_python_modules": list(modules)}
+
+
 def shut_down() -> None:
     """Leave Ray; one of our own has nothing to keep, and may block SIGTERM: it is killed."""
     node = worker._global_node

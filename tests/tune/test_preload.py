@@ -1,0 +1,23 @@
+"""A worker of our own Ray has imported what a trial needs before it is given one."""
+
+import sys
+from typing import Any
+
+import pytest
+import ray
+
+from search.tune.cluster import cluster
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("one_trial_per_cpu", [True, False])
+def test_a_worker_has_imported_what_a_trial_needs(one_trial_per_cpu: bool) -> None:
+    class Trial:
+        def imported(self) -> set[str]:
+            return {"ray.tune", "torch", "trainable.trial"} & set(sys.modules)
+
+    with cluster(None, one_trial_per_cpu=one_trial_per_cpu) as wait:
+        wait()
+        actor: Any = ray.remote(Trial).remote()
+        found = ray.get(actor.imported.remote())
+    assert found == ({"ray.tune", "torch", "trainable.trial"} if one_trial_per_cpu else set())
