@@ -2,8 +2,9 @@
 
 Each backbone runs once over the images with each normalization, in batches of a `DataLoader`, and
 the pooled features of its last cut are saved. A trial loads them, and trains the head of each fold.
-Ray Tune with Optuna samples backbone, normalization and learning rate. One cut alone can be
-searched so. Heads, folds, epochs and batches are those of our trial.
+Ray Tune with Optuna samples backbone, normalization and learning rate, and keeps its processes for
+the next trial. One cut alone can be searched so. Heads, folds, epochs and batches are those of our
+trial.
 """
 
 import itertools
@@ -138,7 +139,7 @@ def time_careful_search(
             },
             tune_config=tune.TuneConfig(
                 metric="f1", mode="max", search_alg=OptunaSearch(), num_samples=num_trials,
-                max_concurrent_trials=_PROCESSES,
+                max_concurrent_trials=_PROCESSES, reuse_actors=True,
             ),
             run_config=tune.RunConfig(storage_path=str(folder), name="careful", verbose=0),
         )  # fmt: skip
