@@ -25,7 +25,8 @@ from trainable.errors import InputError
 
 _PATIENCE_SECONDS = 5
 _STARTS = 2  # of Ray on this machine
-_MOST_PRELOADED = 32  # CPUs, each with a worker of about 0.5 GiB
+# with fewer CPUs the search itself needs them; with more, workers of some 0.5 GiB each are too many
+_CPUS_TO_PRELOAD = range(4, 33)
 
 
 @contextlib.contextmanager
@@ -63,7 +64,7 @@ def cluster(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         if address is None:
-            preload = one_trial_per_cpu and (os.cpu_count() or 1) <= _MOST_PRELOADED
+            preload = one_trial_per_cpu and os.cpu_count() in _CPUS_TO_PRELOAD
             settings = preloading("ray.tune", "trainable.ray_worker") if preload else {}
             start = functools.partial(_start, stack.enter_context(local_ray()), settings)
         else:

@@ -6,17 +6,21 @@ from typing import Any
 import pytest
 import ray
 
-from search.tune.cluster import cluster
+from search.tune import cluster as module
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("one_trial_per_cpu", [True, False])
-def test_a_worker_has_imported_what_a_trial_needs(one_trial_per_cpu: bool) -> None:
+def test_a_worker_has_imported_what_a_trial_needs(
+    one_trial_per_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CPUS_TO_PRELOAD", range(1, 1000))
+
     class Trial:
         def imported(self) -> set[str]:
             return {"ray.tune", "torch", "trainable.trial"} & set(sys.modules)
 
-    with cluster(None, one_trial_per_cpu=one_trial_per_cpu) as wait:
+    with module.cluster(None, one_trial_per_cpu=one_trial_per_cpu) as wait:
         wait()
         actor: Any = ray.remote(Trial).remote()
         found = ray.get(actor.imported.remote())
