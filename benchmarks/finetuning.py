@@ -15,7 +15,8 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.batches import Images, load_images
 from trainable.store.arrays import ArrayStore
-from trainable.training.loop import fit, predict_logits
+from trainable.training.loop import epoch_batches, fit, predict_logits
+from trainable.training.norm_statistics import set_exact_statistics
 from trainable.trial import Task, new_network
 
 CPU = torch.device("cpu")
@@ -44,7 +45,7 @@ class Finetuning:
 
 
 def time_finetuning(task: Task, config: TrialConfig, plain_epoch: float) -> Finetuning:
-    """Time our frozen part once, one epoch of a fold, and one scoring; multiply and add."""
+    """Time our frozen part once, an epoch of a fold, and what follows the last; multiply, add."""
     torch.set_num_threads(1)
     fold, folds = task.folds[0], len(task.folds)
     body = Body(images_of(task, config.image_size), config, task.weights, CPU)
@@ -54,14 +55,16 @@ def time_finetuning(task: Task, config: TrialConfig, plain_epoch: float) -> Fine
         prefix, (inputs, _) = cpu_seconds(
             lambda: frozen_inputs(body, ArrayStore(Path(cache), task.cache_bytes))
         )
-        one = config.model_copy(update={"epochs": 1})
+        one = config.model_copy(update={"epochs": 1, "norm_statistics": "running"})
         epoch, _ = cpu_seconds(
             lambda: list(fit(network, inputs, labels, fold.train, fold.valid[:0], one, 0))
         )
+        batches = epoch_batches(fold.train, config.batch_size)
+        statistics, _ = cpu_seconds(lambda: set_exact_statistics(network, inputs, batches))
         scoring, _ = cpu_seconds(
             lambda: predict_logits(network, inputs, fold.valid, config.batch_size, CPU)
         )
-    ours = prefix + folds * (config.epochs * epoch + scoring)
+    ours = prefix + folds * (config.epochs * epoch + statistics + scoring)
     return Finetuning(ours, folds * config.epochs * plain_epoch, flop_ratio(task, config))
 
 
