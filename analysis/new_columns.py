@@ -23,7 +23,7 @@ def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = 
         cohort: Cohort of the search; an exported one has no columns.
         models: The models of the team, if they are there already.
     """
-    if not any(member.config.covariates for member in winner.members):
+    if not winner.sees_columns:
         return NO_COLUMNS
     known = (model.column_code for model in models if model.column_code)
     return next(known, None) or ColumnCode.fit(cohort.covariates.iloc[seen_rows(cohort)])

@@ -1,5 +1,6 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -19,7 +20,7 @@ from search.report.plan import plan_lines
 from search.report.run_result import RunResult
 from search.report.summary import summarize
 from search.report.voice import Voice
-from search.report.winner import describe_test, describe_winner
+from search.report.winner import describe_next, describe_test, describe_winner
 from search.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.ending import Ended
@@ -150,7 +151,6 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) 
     """Choose the winner and report it; whether there is one, and most trials worked."""
     winner = write_winner(run, plan)
     trials = run.log.table()
-    ended = run.log.num_ended()
     for line in _describe_end(run, plan, why_ended):
         voice.announce(line)
     if winner is None:
@@ -171,19 +171,20 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) 
     voice.say()
     first, *others = describe_winner(winner, trials, is_sampled=not rows)
     voice.announce(first)
-    for line in others:
+    for line in itertools.chain(others, _describe_rest(run, plan, winner)):
         voice.say(line)
-    # test rows are looked at once, when there is no more to choose
-    if ended >= plan.num_trials and len(rows_of(plan.cohort, "test")):
-        for line in _evaluate(run, plan, winner):
-            voice.say(line)
-    if plan.options.data.data == DEMO:
-        voice.say(demo.describe_best_possible(run.path))
-    new = "FOLDER" if plan.cohort.grouping.views == 1 else "CSV"
-    voice.say()
-    voice.say(f"predict with: cxr-predict {as_typed(run.path)} --images {new}")
-    voice.say(f"all results in one page: cxr-report {as_typed(run.path)}")
     return not mostly_failed(trials)
+
+
+def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[str]:
+    """What the winner does on test rows, what was possible, and how to go on, a line each."""
+    # test rows are looked at once, when there is no more to choose
+    if run.log.num_ended() >= plan.num_trials and len(rows_of(plan.cohort, "test")):
+        yield from _evaluate(run, plan, winner)
+    if plan.options.data.data == DEMO:
+        yield demo.describe_best_possible(run.path)
+    yield ""
+    yield from describe_next(winner, run.path)
 
 
 def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[str]:

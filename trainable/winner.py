@@ -152,6 +152,11 @@ class Winner(_Record):
         """The first member."""
         return self.members[0]
 
+    @property
+    def sees_columns(self) -> bool:
+        """Whether the head of a member sees further columns of the table beside the image."""
+        return any(member.config.covariates for member in self.members)
+
     def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
         """Mean out-of-fold score (num_exams,) of the members; NaN where never scored."""
         return team_scores(

@@ -95,8 +95,9 @@ def describe(row: Any) -> str:
     """One configuration in a few words."""
     trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
     learner = f"logistic C {row.C:.1e}" if row.head == "logistic" else f"lr {row.learning_rate:.1e}"
+    columns = ", with columns" if row.covariates else ""
     encoder = short_name(row.backbone)
-    return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}"
+    return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}{columns}"
 
 
 def trial_line(row: Any, *, verbose: bool = False) -> str:

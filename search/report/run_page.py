@@ -83,8 +83,7 @@ def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
     winner = result.winner
     yield covariates_section(
         result.cohort, result.folds, winner.out_of_fold_scores(result.run.path), threshold,
-        winner.f1_average,
-        sees_columns=any(member.config.covariates for member in winner.members),
+        winner.f1_average, sees_columns=winner.sees_columns,
     )  # fmt: skip
     yield seen
     yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])

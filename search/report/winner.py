@@ -1,11 +1,13 @@
 """What a search reports of its winner."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 
 from trainable.backbones.encoders import short_name
 from trainable.errors import listing
+from trainable.files import as_typed
 from trainable.winner import TestResult, Winner
 
 _NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
@@ -15,6 +17,14 @@ _BEYOND_F1 = (
 )
 _MOST_LISTED = 10
 _SHOWN = ("F1", "sensitivity", "specificity", "AUC")
+
+
+def describe_next(winner: Winner, run: Path) -> Iterator[str]:
+    """The commands that take a winner further, a line each."""
+    needs_table = winner.sees_columns or winner.best.config.views > 1
+    new = "CSV" if needs_table else "FOLDER"
+    yield f"predict with: cxr-predict {as_typed(run)} --images {new}"
+    yield f"all results in one page: cxr-report {as_typed(run)}"
 
 
 def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -> Iterator[str]:
