@@ -69,16 +69,19 @@ def importances(run: RunFolder) -> dict[str, float]:
 def parallel_coordinates(run: RunFolder, settings: Sequence[str]) -> "Axes":
     """Optuna's plot of a line per complete trial through the values of some settings.
 
-    The axes are the first of a figure that pyplot has forgotten; the lines are their collection.
+    A setting with one value in all of them is left out. The axes are the first of a figure that
+    pyplot has forgotten; the lines are their collection.
     """
     # pyplot takes a second to import
     from matplotlib import pyplot
     from optuna.visualization.matplotlib import plot_parallel_coordinate
 
     study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
+    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    shown = [name for name in settings if len({one.params.get(name) for one in complete}) > 1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        axes: Axes = plot_parallel_coordinate(study, list(settings), target_name=METRIC)
+        axes: Axes = plot_parallel_coordinate(study, shown, target_name=METRIC)
     pyplot.close(axes.get_figure(root=True))
     return axes
 

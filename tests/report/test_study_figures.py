@@ -17,7 +17,7 @@ from trainable.report.page import Figure
 OWN = "resnet18@/weights/of-a-hospital-with-a-long-name.pth"
 
 
-def figures(folder: Path, num_trials: int) -> list[Figure]:
+def figures(folder: Path, num_trials: int, **fixed: object) -> list[Figure]:
     """Those of a study of two encoders, with settings that only some trials have."""
     run = RunFolder(folder / "run")
     run.create(SearchOptions.of(data=Path("x.csv")), cohort())
@@ -26,6 +26,7 @@ def figures(folder: Path, num_trials: int) -> list[Figure]:
     study = open_study(run, space)
     study.sampler = optuna.samplers.RandomSampler(seed=0)
     for number in range(num_trials):
+        study.enqueue_trial(fixed)
         trial = study.ask()
         config = space.sample(trial)
         objective = 0.5 + 0.01 * number + 0.2 * (config.backbone == OWN)
@@ -47,6 +48,14 @@ def test_after_enough_trials_each_is_a_line_through_its_settings(tmp_path: Path)
     assert "with-a-long-name.pth<" in wide.svg
     assert ">objective<" in wide.svg
     assert ">None<" in wide.svg  # a trial without a logistic head has no C
+
+
+def test_a_setting_of_one_value_is_no_axis(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wide = figures(tmp_path, 10, positive_weight=2.0)[-1]
+    assert ">objective<" in wide.svg
+    assert ">positive_weight<" not in wide.svg
 
 
 @pytest.mark.parametrize("num_trials", [1, 3])
