@@ -53,7 +53,7 @@ def test_after_enough_trials_each_is_a_line_through_its_settings(tmp_path: Path)
 def test_a_setting_of_one_value_is_no_axis(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        wide = figures(tmp_path, 10, positive_weight=2.0)[-1]
+        wide = figures(tmp_path, 10, positive_weight=1.0)[-1]
     assert ">objective<" in wide.svg
     assert ">positive_weight<" not in wide.svg
 
