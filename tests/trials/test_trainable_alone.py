@@ -13,7 +13,17 @@ ROOT = Path(__file__).parents[2]
 NOT_ITS_OWN = ("ray", "optuna", "cyclopts", "rich", "safetensors", "sqlalchemy")
 ALLOWED = {
     *sys.stdlib_module_names,
-    *("torch", "torchvision", "numpy", "pandas", "sklearn", "scipy", "PIL", "pydantic"),
+    *(
+        "torch",
+        "torchvision",
+        "numpy",
+        "pandas",
+        "sklearn",
+        "scipy",
+        "threadpoolctl",
+        "PIL",
+        "pydantic",
+    ),
     "filelock",  # PyTorch itself depends on it
     *("pydantic_core", "typing_extensions"),  # pydantic itself depends on them
     "trainable",
