@@ -157,6 +157,11 @@ class Winner(_Record):
         """Whether the head of a member sees further columns of the table beside the image."""
         return any(member.config.covariates for member in self.members)
 
+    @property
+    def needs_table(self) -> bool:
+        """Whether new images must be listed in a table: with their views, or further columns."""
+        return self.sees_columns or self.best.config.views > 1
+
     def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
         """Mean out-of-fold score (num_exams,) of the members; NaN where never scored."""
         return team_scores(

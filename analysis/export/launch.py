@@ -62,8 +62,7 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
             f"Stopped by {stop_signals.name}. {out} was not written."
         ) from interrupt
     console.print(f"exported: {out}")
-    needs_table = cohort.grouping.views > 1 or seen_columns(winner, cohort).names
-    kind = "TABLE" if needs_table else "FOLDER"
+    kind = "TABLE" if winner.needs_table else "FOLDER"
     console.print(f"predict with: cxr-predict {as_typed(out)} --images {kind}")
 
 

@@ -21,8 +21,7 @@ _SHOWN = ("F1", "sensitivity", "specificity", "AUC")
 
 def describe_next(winner: Winner, run: Path) -> Iterator[str]:
     """The commands that take a winner further, a line each."""
-    needs_table = winner.sees_columns or winner.best.config.views > 1
-    new = "CSV" if needs_table else "FOLDER"
+    new = "CSV" if winner.needs_table else "FOLDER"
     yield f"predict with: cxr-predict {as_typed(run)} --images {new}"
     yield f"all results in one page: cxr-report {as_typed(run)}"
 

@@ -13,17 +13,8 @@ ROOT = Path(__file__).parents[2]
 NOT_ITS_OWN = ("ray", "optuna", "cyclopts", "rich", "safetensors", "sqlalchemy")
 ALLOWED = {
     *sys.stdlib_module_names,
-    *(
-        "torch",
-        "torchvision",
-        "numpy",
-        "pandas",
-        "sklearn",
-        "scipy",
-        "threadpoolctl",
-        "PIL",
-        "pydantic",
-    ),
+    *("torch", "torchvision", "numpy", "pandas", "sklearn", "scipy", "PIL", "pydantic"),
+    "threadpoolctl",  # scikit-learn itself depends on it
     "filelock",  # PyTorch itself depends on it
     *("pydantic_core", "typing_extensions"),  # pydantic itself depends on them
     "trainable",
