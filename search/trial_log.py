@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from trainable.config import TrialConfig
 from trainable.disk import writing
+from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
 from trainable.files import replacing, write_text
+from trainable.out_of_fold import read_scores
 from trainable.places import scores_file, trial_name
 
 TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
@@ -124,9 +126,12 @@ class TrialLog:
         return file
 
     def scores(self, number: int) -> NDArray[np.float32]:
-        """Out-of-fold scores (num_exams,) of a trial."""
-        scores: NDArray[np.float32] = np.load(scores_file(self._run, number))
-        return scores
+        """Out-of-fold scores (num_exams,) of a complete trial.
+
+        Raises:
+            InputError: If their file is missing or damaged.
+        """
+        return read_scores(self._run, number)
 
     def check_scores(self, num_exams: int) -> list[int]:
         """Find the complete trials whose scores are missing or damaged, and mark them as lost.
@@ -155,7 +160,7 @@ class TrialLog:
     def _has_scores(self, number: int, num_exams: int) -> bool:
         try:
             scores = self.scores(number)
-        except (OSError, ValueError, EOFError):  # what a missing or damaged file makes NumPy raise
+        except InputError:
             return False
         return scores.shape == (num_exams,) and scores.dtype == np.float32
 

@@ -15,7 +15,8 @@ from trainable.evaluation.metrics import Evaluation
 from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
 from trainable.files import write_text
 from trainable.images.pixels import PixelStatistics
-from trainable.places import scores_file, winner_file
+from trainable.out_of_fold import read_scores
+from trainable.places import winner_file
 
 FORMAT: Literal[4] = 4
 """Version of `winner.json`; raise it whenever an older file would be misread."""
@@ -163,10 +164,12 @@ class Winner(_Record):
         return self.sees_columns or self.best.config.views > 1
 
     def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
-        """Mean out-of-fold score (num_exams,) of the members; NaN where never scored."""
-        return team_scores(
-            np.stack([np.load(scores_file(run, member.trial)) for member in self.members])
-        )
+        """Mean out-of-fold score (num_exams,) of the members; NaN where never scored.
+
+        Raises:
+            InputError: If the scores of a member are missing or damaged.
+        """
+        return team_scores(np.stack([read_scores(run, member.trial) for member in self.members]))
 
     def load_weights(self) -> Weights:
         """The weights that the members' bodies start from.

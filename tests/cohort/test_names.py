@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from trainable.cohort import names
 from trainable.cohort.names import locate
 from trainable.errors import Problems
 
@@ -22,9 +23,9 @@ FILES = [
 ]
 
 
-def found(folder: Path, *names: str) -> list[str]:
+def found(folder: Path, *wanted: str) -> list[str]:
     problems = Problems()
-    paths = locate(names, [folder], problems, [])
+    paths = locate(wanted, [folder], problems, [])
     problems.raise_if_any()
     return [Path(path).relative_to(folder).as_posix() for path in paths]
 
@@ -68,6 +69,26 @@ def test_an_absolute_path_need_not_be_in_the_folder(
     wanted = str(tmp_path / "there" / "b.png")
     assert locate([wanted], [tmp_path / "here"], problems, []) == [wanted]
     assert not problems.found
+
+
+def test_where_all_names_are_whole_paths_no_folder_is_listed(
+    tmp_path: Path, write_images: WriteImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path, ["here/a.png", "there/b.png"])
+    listed: list[Path] = []
+    monkeypatch.setattr(names, "list_folder", lambda folder: listed.append(folder))
+    wanted = [str(tmp_path / "here" / "a.png"), str(tmp_path / "there" / "b.png")]
+    assert locate(wanted, [tmp_path], Problems(), []) == wanted
+    assert not listed
+
+
+def test_a_folder_that_is_not_there_is_a_problem_even_of_whole_paths(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    write_images(tmp_path, ["a.png"])
+    problems = Problems()
+    locate([str(tmp_path / "a.png")], [tmp_path / "nowhere"], problems, [])
+    assert "nowhere; check --images" in problems.found[0]
 
 
 @pytest.mark.parametrize("name", ["view1.png", "study1/view1", "two/same", "same"])

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fixtures.networks import tiny_config
 from fixtures.winners import make_winner
 
 from trainable.errors import InputError
 from trainable.evaluation.intervals import Estimate
+from trainable.places import scores_file
 from trainable.winner import FORMAT, TestResult, TiedTrial, Winner, read_winner, save_winner
 
 
@@ -87,3 +89,16 @@ def test_changed_weights_of_any_member_are_refused() -> None:
     weights = winner.weights.model_copy(update={"fingerprints": fingerprints})
     with pytest.raises(InputError, match="weights of resnet18 from none have changed"):
         pair.model_copy(update={"weights": weights}).load_weights()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY", b"no scores at all"])
+def test_scores_that_are_missing_or_damaged_are_told_in_a_sentence(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    file = scores_file(tmp_path, 4)
+    file.parent.mkdir()
+    np.save(scores_file(tmp_path, team().best.trial), np.zeros(3, np.float32))
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"the scores of trial 4 .*00004\.npy .*--resume"):
+        team().out_of_fold_scores(tmp_path)

@@ -64,8 +64,8 @@ class ImageNames:
         exact = self._exact.get("/".join([*folders, last]))
         if exact is not None:
             return [exact]
-        if _ABSOLUTE.match(name.strip()) and Path(text).is_file():
-            return [str(Path(text))]
+        if path := _file_named_in_full(name):
+            return [path]
         loosest, (_, of_last) = self._ends[-1], _RULES[-1]
         if of_last(last) not in loosest:  # nor by a stricter rule
             return []
@@ -84,6 +84,12 @@ class ImageNames:
             if here or elsewhere:
                 return here or elsewhere
         return []
+
+
+def _file_named_in_full(name: str) -> str:
+    """The path of the file that an absolute path names on this machine; "" if it names none."""
+    path = Path(name.strip().replace("\\", "/"))
+    return str(path) if _ABSOLUTE.match(name.strip()) and path.is_file() else ""
 
 
 def _ends_with(whole: Sequence[str], end: Sequence[str]) -> bool:
@@ -105,6 +111,9 @@ def locate(
     Names that fit no file, or several, or a file of a kind that is not read, are each one problem.
     """
     wanted = list(names)
+    in_full = [_file_named_in_full(name) for name in wanted]
+    if all(in_full) and any(folder.is_dir() for folder in folders):
+        return in_full  # no folder is listed: the one beside the table may be a whole disk
     best: tuple[int, Path, FolderListing, list[list[str]]] | None = None
     for folder in filter(Path.is_dir, folders):
         listed = list_folder(folder)
@@ -113,6 +122,8 @@ def locate(
         unclear = sum(len(paths) != 1 for paths in found)
         if best is None or unclear < best[0]:
             best = unclear, folder, listed, found
+        if not unclear:
+            break
     if best is None:
         problems.add(f"the folder of the images is not found: {listing(folders)}; check --images")
         return [""] * len(wanted)
