@@ -13,7 +13,7 @@ from analysis.new_images import NewImages
 from analysis.shared_stages import ImageLook, image_look
 from trainable.backbones.find import find_backbone
 from trainable.device import default_num_gpus, pick_device, place
-from trainable.features.body import CPU_BATCH
+from trainable.features.body import cpu_batch
 from trainable.images.batches import Batch, WithColumns, by_examination, load_images
 from trainable.store.arrays import ArrayStore
 
@@ -31,7 +31,8 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         InputError: naming every image that cannot be read.
     """
     device = pick_device(default_num_gpus())
-    batch = _GPU_BATCH if device.type == "cuda" else CPU_BATCH
+    size = max(model.config.image_size for model in models)
+    batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(size)
     takes = {}
     for model in models:
         config = model.config

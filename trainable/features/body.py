@@ -16,9 +16,17 @@ from trainable.features.folding import folded
 from trainable.images.batches import Images, Inputs
 from trainable.model.network import ConcatPool, pool_each, split_body
 
-CPU_BATCH = 4
-"""Images at once: more leave the processor's caches, and have new memory mapped each time."""
+_CPU_PIXELS = 4 * 224**2
 _GPU_BATCH = 128
+
+
+def cpu_batch(image_size: int) -> int:
+    """Number of images that a processor runs at once: 4 of 224 px or more, and up to 32.
+
+    More leave the processor's caches, and have new memory mapped each time. With fewer small ones,
+    the call of a layer takes longer than its arithmetic.
+    """
+    return min(max(4, _CPU_PIXELS // image_size**2), 32)
 
 
 class Body:
@@ -40,7 +48,7 @@ class Body:
         self.weights = weights
         self.device = device
         self.num_forwarded = 0
-        self._batch = _GPU_BATCH if device.type == "cuda" else CPU_BATCH
+        self._batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(config.image_size)
 
     @property
     def frozen(self) -> list[nn.Sequential]:
