@@ -71,6 +71,8 @@ def test_eight_bits_are_shown_in_full_after_rescaling(slope: float, intercept: f
     [
         {"WindowCenter": None, "WindowWidth": None},
         {"WindowCenter": 2048},
+        {"WindowCenter": 2048, "WindowWidth": 0},
+        {"WindowCenter": [2048, 1024], "WindowWidth": [0, 0]},
         {"RescaleSlope": None, "RescaleIntercept": None},
         {"VOILUTSequence": pydicom.Sequence([])},
         {"VOILUTSequence": pydicom.Sequence([pydicom.Dataset()])},

@@ -127,10 +127,16 @@ def read_dicom(data: bytes) -> DicomPicture:
 
 
 def _drop_empty(dataset: Any) -> None:
-    """Remove lookup tables, windows and rescaling without values: anonymized files have them."""
+    """Remove lookup tables, windows and rescaling without values: anonymized files have them.
+
+    A window of width 0 is none either: the standard forbids it, and it shows nothing.
+    """
     for keyword in ("VOILUTSequence", "ModalityLUTSequence"):
         if keyword in dataset and not any("LUTData" in item for item in dataset[keyword].value):
             del dataset[keyword]
+    width = dataset.get("WindowWidth")
+    if width is not None and not np.atleast_1d(np.asarray(width, float))[0]:
+        del dataset.WindowWidth
     for pair in (("WindowCenter", "WindowWidth"), ("RescaleSlope", "RescaleIntercept")):
         if any(dataset.get(keyword) is None for keyword in pair):
             for keyword in pair:
