@@ -290,15 +290,15 @@ def test_rows_of_a_table_may_be_changed_without_changing_the_table() -> None:
 
 
 def test_out_of_memory_is_met_by_smaller_batches() -> None:
-    def has_memory_for_two(_: nn.Module, inputs: tuple[torch.Tensor]) -> None:
-        if len(inputs[0]) > 2:
+    def has_memory_for_three(_: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        if len(inputs[0]) > 3:
             raise torch.OutOfMemoryError("out of memory")
 
     images, config = random_images(7), tiny_config(unfreeze=1)
     expected = body_of(config, images).activations(torch.arange(7))
     body = body_of(config, images)
-    body.frozen[0].register_forward_pre_hook(has_memory_for_two)
-    with pytest.warns(UserWarning, match="no memory for 4 images of .*; 2 are run at once"):
+    body.frozen[0].register_forward_pre_hook(has_memory_for_three)
+    with pytest.warns(UserWarning, match="no memory for 7 images of .*; 3 are run at once"):
         found = body.activations(torch.arange(7))
     torch.testing.assert_close(found, expected)
     assert body.num_forwarded == 7

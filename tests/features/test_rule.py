@@ -15,7 +15,7 @@ from trainable.features.tables import FEATURE_RULE, activations_key, features_ke
 from trainable.images.batches import Images
 from trainable.images.normalization import NormalizationName
 
-RULE = "normalized, frozen stages in evaluation mode, norms folded, maxima then means, v2"
+RULE = "normalized, frozen stages in evaluation mode, norms folded, maxima then means, v3"
 
 FOUND = {
     "none": (66.319, 126.022, 40.908),
