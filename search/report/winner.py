@@ -7,6 +7,7 @@ import pandas as pd
 
 from trainable.backbones.encoders import short_name
 from trainable.errors import listing
+from trainable.evaluation.intervals import EQUAL_ENDS
 from trainable.files import as_typed
 from trainable.winner import TestResult, Winner
 
@@ -43,6 +44,8 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
         f"winner: {chosen} among {winner.num_trials} complete; expect an F1 of "
         f"{corrected.f1:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
     )
+    if low == high:
+        yield f"  {EQUAL_ENDS}"
     yield from _describe_team(winner, trials)
     yield (
         f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner.threshold:.3f}; "

@@ -17,6 +17,11 @@ from trainable.evaluation.objective import rank_objectives
 from trainable.evaluation.ranking import rank
 from trainable.evaluation.scoring import F1Average
 
+EQUAL_ENDS = (
+    "where both ends of an interval are equal, it tells nothing: all resamples of these images "
+    "give the same value, and new patients may differ"
+)
+
 
 @dataclass(frozen=True)
 class Estimate:
