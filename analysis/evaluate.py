@@ -16,7 +16,7 @@ from trainable.cohort.columns import find_column
 from trainable.cohort.labels import UNKNOWN_WORDS, says_survival
 from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
-from trainable.evaluation.intervals import EQUAL_ENDS, Estimate
+from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.evaluation.scoring import F1Average
 
@@ -159,8 +159,7 @@ def describe(
     num_patients = len(np.unique(truth.patients))
     yield f"with 95 % intervals from a bootstrap of the {num_patients} patients:"
     yield from (f"  {name} {estimate}" for name, estimate in estimates.items())
-    if any(estimate.low == estimate.high for estimate in estimates.values()):
-        yield f"  {EQUAL_ENDS}"
+    yield from notes_on(estimates.values())
     yield (
         f"calibration: the mean score is {scores.mean():.3f}, and {labels.mean():.3f} of the "
         "images are positive"

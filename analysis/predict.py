@@ -31,8 +31,8 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         InputError: naming every image that cannot be read.
     """
     device = pick_device(default_num_gpus())
-    size = max(model.config.image_size for model in models)
-    batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(size)
+    largest = max(model.config.image_size for model in models)
+    batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(largest)
     takes = {}
     for model in models:
         config = model.config

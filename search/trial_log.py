@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 class TrialLog:
-    """The only reader and writer of `trials.csv`, of the files of scores and of `errors/`.
+    """The only reader and writer of `trials.csv` and `errors/`; alone it writes files of scores.
 
     The first state of a number stays: a later one changes nothing. The scores are written before
     the row, so a complete row always has its scores. A trial without a row is one to run again.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.errors import InputError
+from trainable.files import as_typed
 from trainable.places import scores_file
 
 
@@ -21,6 +22,6 @@ def read_scores(run: Path, trial: int) -> NDArray[np.float32]:
     except (OSError, ValueError, EOFError) as error:  # what NumPy raises at such a file
         raise InputError(
             f"the scores of trial {trial} must be readable; {file} is missing or damaged: run the "
-            f"trial again with cxr-search --resume {run}"
+            f"trial again with cxr-search --resume {as_typed(run)}"
         ) from error
     return scores

@@ -13,7 +13,7 @@ from trainable.errors import InputError, explain
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation
 from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
-from trainable.files import write_text
+from trainable.files import as_typed, write_text
 from trainable.images.pixels import PixelStatistics
 from trainable.out_of_fold import read_scores
 from trainable.places import winner_file
@@ -223,7 +223,7 @@ def read_winner(run: Path) -> Winner:
             ) from error
         raise InputError(
             f"{file} is damaged ({explain(error)[0]}): write it again with cxr-search --resume "
-            f"{run}"
+            f"{as_typed(run)}"
         ) from error
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror})") from error

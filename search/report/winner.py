@@ -7,7 +7,7 @@ import pandas as pd
 
 from trainable.backbones.encoders import short_name
 from trainable.errors import listing
-from trainable.evaluation.intervals import EQUAL_ENDS
+from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.files import as_typed
 from trainable.winner import TestResult, Winner
 
@@ -44,8 +44,7 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
         f"winner: {chosen} among {winner.num_trials} complete; expect an F1 of "
         f"{corrected.f1:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
     )
-    if low == high:
-        yield f"  {EQUAL_ENDS}"
+    yield from notes_on([Estimate(corrected.f1, low, high)])
     yield from _describe_team(winner, trials)
     yield (
         f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner.threshold:.3f}; "
@@ -107,3 +106,4 @@ def describe_test(result: TestResult) -> Iterator[str]:
         f"{result.num_trained} others, with 95 % intervals by patient:"
     )
     yield from (f"  {name} {result.estimates[name]}" for name in _SHOWN)
+    yield from notes_on(result.estimates[name] for name in _SHOWN)

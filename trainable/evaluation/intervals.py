@@ -1,6 +1,6 @@
 """Metrics of scores with 95 % intervals by patient."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,12 @@ class Estimate:
     def __str__(self) -> str:
         """Three decimals, the interval behind the value."""
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def notes_on(estimates: Iterable[Estimate]) -> Iterator[str]:
+    """What a reader of these intervals must know, a line each."""
+    if any(estimate.low == estimate.high for estimate in estimates):
+        yield f"  {EQUAL_ENDS}"
 
 
 def f1_interval(
