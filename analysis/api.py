@@ -14,8 +14,8 @@ from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.defaults import CACHE, CACHE_BYTES, NUM_SEEDS
+from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
-from trainable.winner import Winner, read_winner
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from analysis.new_columns import seen_columns
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.places import find_images
 from trainable.disk import try_to_write
 from trainable.errors import InputError, Problems, flag
 from trainable.images.looks import looks_of_files
 from trainable.images.pixels import load_pixels
+from trainable.reading.moved_images import find_images
+from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
-from trainable.winner import Winner, read_winner
 
 _ROW_BYTES = 400
 """Room per row of the two files of predictions, at most."""

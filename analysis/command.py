@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from analysis.options import MODEL, PredictOptions
-from trainable.commands.door import new_app
+from trainable.commands.cli import new_app
 
 app = new_app("cxr-predict")
 console = Console(highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trainable.commands.door import new_app, run
+from trainable.commands.cli import new_app, run
 
 app = new_app("cxr-compare")
 

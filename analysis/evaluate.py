@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
 from analysis.new_images import NewImages
-from trainable.cohort.classes import REST, only_say_yes_or_no, same_value
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.columns import find_column
-from trainable.cohort.labels import UNKNOWN_WORDS, says_survival
-from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.evaluation.scoring import F1Average
+from trainable.reading.classes import REST, only_say_yes_or_no, same_value
+from trainable.reading.columns import find_column
+from trainable.reading.labels import UNKNOWN_WORDS, says_survival
+from trainable.reading.tables import read_table
 
 
 @dataclass(frozen=True)

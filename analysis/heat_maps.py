@@ -11,15 +11,15 @@ from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from trainable.backbones.encoders import short_name
 from trainable.backbones.find import find_backbone
-from trainable.cohort.image_files import stem
 from trainable.disk import writing
 from trainable.errors import Problems
 from trainable.files import replacing
-from trainable.heat_maps.heat_map import has_heat_map, heat_maps, is_exact
-from trainable.heat_maps.picture import draw, strongest
 from trainable.images.batches import Images, WithColumns, by_examination, load_images
+from trainable.model.heat_map import has_heat_map, heat_maps, is_exact
+from trainable.reading.image_files import stem
+from trainable.report.heat_map_picture import draw, strongest
+from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
-from trainable.winner import Winner
 
 OPTION = "--heat-maps"
 _BATCH = 16

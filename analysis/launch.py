@@ -24,8 +24,8 @@ from trainable.disk import writing
 from trainable.errors import InputError, listing
 from trainable.evaluation.intervals import Estimate, estimate_metrics
 from trainable.files import replacing
+from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
-from trainable.winner import Winner
 
 
 def launch(run: Path, options: PredictOptions, console: Console) -> None:

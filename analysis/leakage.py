@@ -5,11 +5,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.new_images import NewImages
-from trainable.cohort.classes import same_value
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import looks_of
 from trainable.errors import listing
 from trainable.images.looks import find_alike
+from trainable.reading.classes import same_value
 
 
 def leakage(

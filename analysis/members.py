@@ -7,9 +7,9 @@ from rich.console import Console
 from analysis.model_file import FinalModel
 from analysis.retrain import Retraining
 from trainable.cohort.splits import rows_of, seen_rows
-from trainable.final import num_networks
+from trainable.run.winner import Member
 from trainable.training.loop import EpochRecord
-from trainable.winner import Member
+from trainable.trial.final import num_networks
 
 
 def team_models(retraining: Retraining, console: Console, written: list[Path]) -> list[FinalModel]:

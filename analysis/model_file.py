@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainable.backbones.find import find_backbone
-from trainable.cohort.column_code import ColumnCode
 from trainable.config import TrialConfig
 from trainable.disk import writing
 from trainable.errors import InputError
 from trainable.files import replacing
 from trainable.images.pixels import PixelStatistics
+from trainable.model.covariate_encoder import ColumnCode
 from trainable.model.network import Network, build_network
 
 TENSORS = "model.safetensors"

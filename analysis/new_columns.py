@@ -6,11 +6,11 @@ import pandas as pd
 
 from analysis.model_file import FinalModel
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.column_code import ColumnCode
 from trainable.cohort.covariates import known_text
 from trainable.cohort.splits import seen_rows
 from trainable.errors import Problems, listing
-from trainable.winner import Winner
+from trainable.model.covariate_encoder import ColumnCode
+from trainable.run.winner import Winner
 
 NO_COLUMNS = ColumnCode(numbers=(), categories=())
 

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from analysis.new_columns import NO_COLUMNS, check_columns, columns_rule
 from analysis.new_patients import known_patients, listed_values
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.column_code import ColumnCode
-from trainable.cohort.columns import find_column
-from trainable.cohort.dicom_columns import with_dicom_columns
 from trainable.cohort.exams import Grouping, group_images
-from trainable.cohort.image_files import FolderListing, hash_files, list_folder
-from trainable.cohort.names import ImageNames, locate
-from trainable.cohort.tables import read_table
 from trainable.errors import InputError, Problems, listing
 from trainable.images.pixels import check_readable
+from trainable.model.covariate_encoder import ColumnCode
+from trainable.reading.columns import find_column
+from trainable.reading.dicom_columns import with_dicom_columns
+from trainable.reading.image_files import FolderListing, hash_files, list_folder
+from trainable.reading.names import ImageNames, locate
+from trainable.reading.tables import read_table
 
 _SEEN = "seen:"  # a further column may be called as one of the list: view
 

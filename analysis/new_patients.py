@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.dicom_columns import patients_in
-from trainable.cohort.names import ImageNames
-from trainable.cohort.readers import find_patient
 from trainable.errors import Problems
+from trainable.reading.dicom_columns import patients_in
+from trainable.reading.names import ImageNames
+from trainable.reading.read_cohort import find_patient
 
 
 def known_patients(

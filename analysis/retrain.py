@@ -10,18 +10,18 @@ import numpy as np
 from filelock import FileLock
 
 from analysis.model_file import FinalModel, load_model, save_model
-from trainable.assembly import TrainingData, assemble
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.readers import require_unchanged
 from trainable.cohort.splits import Fold, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import default_num_gpus, pick_device
 from trainable.files import digest, remove_partial
-from trainable.final import Report, fit_final
-from trainable.places import model_folder
+from trainable.reading.read_cohort import require_unchanged
+from trainable.run.places import model_folder
+from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
-from trainable.winner import Member, Winner
+from trainable.trial.assembly import TrainingData, assemble
+from trainable.trial.final import Report, fit_final
 
 
 @dataclass(frozen=True)

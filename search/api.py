@@ -21,12 +21,12 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from search.command_line import command_line
-from search.options import SearchOptions
-from search.report.best_trials import by_encoder
-from search.report.run_result import RunResult
+from search.options.command_line import command_line
+from search.options.options import SearchOptions
+from search.results.best_trials import by_encoder
+from search.results.run_result import RunResult
 from trainable.errors import InputError, did_you_mean, explain
-from trainable.winner import Winner
+from trainable.run.winner import Winner
 
 _REFUSED = 2
 _TRIAL = re.compile(r"trial +\d+  (?:F1 (?P<f1>[\d.]+)|\w+:)")

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from search.options import OUTPUT, RUN, SPACE, SearchOptions
-from trainable.commands.door import new_app, sentences
+from search.options.options import OUTPUT, RUN, SPACE, SearchOptions
+from trainable.commands.cli import new_app, sentences
 from trainable.errors import InputError
 
 app = new_app("cxr-search")
@@ -51,7 +51,7 @@ def search(
     every_cpu = where.cpus_per_trial == 1 and asked.advanced.max_concurrent is None
     with cluster(where.address, where.without_token, every_cpu) as wait_for_cluster, sentences():
         from search.launch import launch
-        from search.report.voice import Voice
+        from search.terminal.output import Voice
 
         amount: Literal["quiet", "verbose", "normal"] = (
             "quiet" if quiet else "verbose" if verbose else "normal"

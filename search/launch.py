@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from search import demo
-from search.begin import begin
-from search.begin import resume as resume_run
-from search.option_types import duration_text
-from search.options import DEMO, SearchOptions
-from search.prepare import SearchPlan
-from search.report.best_trials import by_encoder
-from search.report.display import SearchDisplay, best_table, encoder_table
-from search.report.experiments import describe_experiments
-from search.report.failures import describe_failures, mostly_failed
-from search.report.plan import plan_lines
-from search.report.run_result import RunResult
-from search.report.summary import summarize
-from search.report.voice import Voice
-from search.report.winner import describe_next, describe_test, describe_winner
-from search.run_folder import RunFolder
+from search.demo import demo
+from search.options.options import DEMO, SearchOptions
+from search.options.types import duration_text
+from search.plan.begin import begin
+from search.plan.begin import resume as resume_run
+from search.plan.plan import SearchPlan
+from search.results.best_trials import by_encoder
+from search.results.run_result import RunResult
+from search.run.run_folder import RunFolder
+from search.terminal.display import SearchDisplay, best_table, encoder_table
+from search.terminal.experiments import describe_experiments
+from search.terminal.failures import describe_failures, mostly_failed
+from search.terminal.json_line import summarize
+from search.terminal.output import Voice
+from search.terminal.plan_lines import plan_lines
+from search.terminal.winner_lines import describe_next, describe_test, describe_winner
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.ending import Ended
 from search.tune.loggers import check_tools
@@ -34,8 +34,8 @@ from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
 from trainable.disk import DiskError, writing
 from trainable.files import as_typed
-from trainable.ray_worker import Shipment, ship
-from trainable.winner import Winner, save_winner
+from trainable.run.winner import Winner, save_winner
+from trainable.trial.ray_worker import Shipment, ship
 
 
 def launch(

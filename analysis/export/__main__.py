@@ -7,7 +7,7 @@ def main() -> None:
     """Run the command."""
     stop_signals.listen()
     from analysis.export.command import app
-    from trainable.commands.door import run
+    from trainable.commands.cli import run
 
     run(app)
 

@@ -13,11 +13,11 @@ from analysis.model_file import FinalModel
 from analysis.new_columns import seen_columns
 from trainable.backbones.encoders import TIMM, short_name
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.column_code import ColumnCode
 from trainable.cohort.exams import Grouping
 from trainable.images.dicom import DICOM_SUFFIXES
 from trainable.images.normalization import Scale
-from trainable.winner import Winner
+from trainable.model.covariate_encoder import ColumnCode
+from trainable.run.winner import Winner
 
 CARD, REQUIREMENTS = "README.md", "requirements.txt"
 

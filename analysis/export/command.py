@@ -8,7 +8,7 @@ from rich.console import Console
 
 from analysis.export.options import ExportOptions
 from analysis.options import MODEL
-from trainable.commands.door import new_app
+from trainable.commands.cli import new_app
 
 app = new_app("cxr-export")
 console = Console(highlight=False, soft_wrap=True)

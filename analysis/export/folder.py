@@ -17,8 +17,8 @@ from trainable.errors import InputError, explain
 from trainable.images.decoding import Resize
 from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale
 from trainable.images.pixels import PixelStatistics
-from trainable.places import trial_name
-from trainable.winner import Winner, read_winner, save_winner
+from trainable.run.places import trial_name
+from trainable.run.winner import Winner, read_winner, save_winner
 
 ABOUT = "export.json"
 GRAPH = "model.onnx"

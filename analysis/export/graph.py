@@ -19,11 +19,11 @@ from analysis.model_file import FinalModel
 from analysis.predict import team_score
 from analysis.shared_stages import ImageLook, image_look
 from trainable.backbones.find import find_backbone
-from trainable.cohort.column_code import ColumnCode
 from trainable.errors import InputError
 from trainable.images.batches import Batch, Views
 from trainable.images.decoding import Resize, grey_values
 from trainable.images.normalization import normalize
+from trainable.model.covariate_encoder import ColumnCode
 
 PIXELS, COLUMNS, OUTPUT = "pixels", "columns", "score"
 _SIZES = ("batch", "height", "width")

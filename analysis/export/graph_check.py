@@ -11,8 +11,8 @@ from analysis.export.graph import COLUMNS, looks_of, pixel_inputs, pixels_of, sq
 from analysis.model_file import FinalModel
 from analysis.predict import team_score
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.column_code import ColumnCode
 from trainable.images.decoding import decode
+from trainable.model.covariate_encoder import ColumnCode
 
 TOLERANCE = 1e-4
 """Largest difference between a score of the graph and ours."""

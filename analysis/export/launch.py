@@ -28,15 +28,15 @@ from analysis.new_columns import seen_columns
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.places import find_images
-from trainable.cohort.readers import require_unchanged
 from trainable.commands.stop import stop_signals
 from trainable.device import place
 from trainable.disk import try_to_write, writing
 from trainable.errors import InputError, Problems
 from trainable.files import as_typed, replacing
+from trainable.reading.moved_images import find_images
+from trainable.reading.read_cohort import require_unchanged
+from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
-from trainable.winner import Winner, read_winner
 
 
 def launch(run: Path, options: ExportOptions, console: Console) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from search import demo
-from search.options import DEMO, SPACE_SETTINGS, SearchOptions
+from search.demo import demo
+from search.options.options import DEMO, SPACE_SETTINGS, SearchOptions
 from search.space.cases import Cases
 from search.space.dimension import ALL, Dimension, read_dimension
 from search.space.experiments import Experiments

@@ -10,8 +10,8 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
-from search import demo
-from search.options import DEMO, PresetName, SearchOptions
+from search.demo import demo
+from search.options.options import DEMO, PresetName, SearchOptions
 from search.space.experiments import Experiments
 from search.space.files import load_yaml
 from search.space.grid import Grid

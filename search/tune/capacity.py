@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import ray
 
-from search.tune.private import node_groups
+from search.tune.upstream_internals import node_groups
 from trainable.errors import InputError
 
 _SECONDS = 1.0

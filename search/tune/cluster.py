@@ -19,7 +19,7 @@ import ray
 import trainable
 from search.environment import ENVIRONMENT
 from search.tune.local_ray import local_ray
-from search.tune.private import hide_worker_logs, preloading, shut_down
+from search.tune.upstream_internals import hide_worker_logs, preloading, shut_down
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError
 
@@ -65,7 +65,7 @@ def cluster(
     with contextlib.ExitStack() as stack:
         if address is None:
             preload = one_trial_per_cpu and os.cpu_count() in _CPUS_TO_PRELOAD
-            settings = preloading("ray.tune", "trainable.ray_worker") if preload else {}
+            settings = preloading("ray.tune", "trainable.trial.ray_worker") if preload else {}
             start = functools.partial(_start, stack.enter_context(local_ray()), settings)
         else:
             start = functools.partial(_join, address)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ray.tune.stopper import Stopper
 
-from search.trial_log import TrialState
+from search.run.trial_log import TrialState
 from trainable.commands.stop import stop_signals
 from trainable.disk import DiskError
 

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from search.tune import sweeper
-from search.tune.private import on_loopback
+from search.tune import reaper
+from search.tune.upstream_internals import on_loopback
 from trainable.disk import DiskError, try_to_write
 
 _ROOM_BYTES = 20 * 2**20
@@ -34,7 +34,7 @@ def local_ray() -> Iterator[Path]:
     """
     folder = _short_folder()
     # in a session of its own, where no signal to the group of this process ends it
-    command = [sys.executable, "-I", "-S", sweeper.__file__, str(folder)]
+    command = [sys.executable, "-I", "-S", reaper.__file__, str(folder)]
     with (
         subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True),
         on_loopback(),

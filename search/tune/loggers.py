@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 from ray.tune.logger import LoggerCallback, TBXLoggerCallback
 
-from search.options import ToolOptions
-from search.run_folder import RunFolder
+from search.options.options import ToolOptions
+from search.run.run_folder import RunFolder
 from trainable.errors import InputError, Problems
 
 _SCORES = "scores"  # bytes, in the last report of a trial

@@ -8,7 +8,7 @@ from typing import Any
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.experiment import Trial
 
-from search.run_folder import RunFolder
+from search.run.run_folder import RunFolder
 
 
 class MlflowLogger(MLflowLoggerCallback):

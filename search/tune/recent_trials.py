@@ -9,7 +9,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from search.tune.private import synced_trials
+from search.tune.upstream_internals import synced_trials
 
 NUM_RECENT = 300
 NUM_BEST = 25

@@ -9,10 +9,10 @@ import numpy as np
 from ray import tune
 from ray.tune.experiment import Trial
 
-from search.run_folder import RunFolder
-from search.trial_log import TrialState
+from search.run.run_folder import RunFolder
+from search.run.trial_log import TrialState
 from search.tune.ending import Ending
-from search.tune.kernel import describe_kills
+from search.tune.oom_kills import describe_kills
 from search.tune.watch import Watch
 
 

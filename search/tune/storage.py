@@ -3,8 +3,8 @@
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.run_folder import RunFolder
-from search.tune.private import journal_lock
+from search.run.run_folder import RunFolder
+from search.tune.upstream_internals import journal_lock
 from trainable.files import drop_partial_line
 
 

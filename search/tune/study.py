@@ -9,11 +9,11 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from search.run_folder import RunFolder
+from search.run.run_folder import RunFolder
 from search.space.protocol import SearchSpace
-from search.tune.private import queued_parameters, trial_under_way
 from search.tune.recent_trials import RecentTrials
 from search.tune.storage import open_storage
+from search.tune.upstream_internals import queued_parameters, trial_under_way
 from trainable.config import TrialConfig
 
 if TYPE_CHECKING:

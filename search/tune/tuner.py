@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from ray import tune
 
-from search.options import ToolOptions
-from search.run_folder import RunFolder
-from search.trial_log import ENDED
+from search.options.options import ToolOptions
+from search.run.run_folder import RunFolder
+from search.run.trial_log import ENDED
 from search.tune.capacity import Resources
 from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ended, Ending
@@ -16,9 +16,9 @@ from search.tune.recorder import Recorder
 from search.tune.study import StudySearch
 from search.tune.watch import Watch
 from trainable.commands.stop import stop_signals
-from trainable.places import trial_name
-from trainable.ray_worker import Shipment, run_trial
-from trainable.trial import Task
+from trainable.run.places import trial_name
+from trainable.trial.cross_validation import Task
+from trainable.trial.ray_worker import Shipment, run_trial
 
 # how often a trial may lose its worker or node before it is held to be the cause
 _MAX_LOSSES = 3

@@ -8,8 +8,8 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
-from search.option_types import duration_text
-from search.tune.private import running_actor
+from search.options.types import duration_text
+from search.tune.upstream_internals import running_actor
 
 _LEAST = timedelta(minutes=30)
 _TIMES = 10

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from search.prepare import SearchPlan
-from trainable.assembly import assemble
+from search.plan.plan import SearchPlan
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.defaults import NUM_SEEDS
 from trainable.device import default_num_gpus, pick_device
 from trainable.evaluation.intervals import estimate_metrics
-from trainable.final import fit_final
+from trainable.run.winner import TestResult, Winner, team_scores
 from trainable.store.arrays import ArrayStore
-from trainable.winner import TestResult, Winner, team_scores
+from trainable.trial.assembly import assemble
+from trainable.trial.final import fit_final
 
 _WANTED = 0.9
 """Specificity at which the sensitivity is reported, and the other way round."""

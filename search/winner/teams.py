@@ -10,7 +10,7 @@ from trainable.evaluation.metrics import f1_of_counts, weighted_counts
 from trainable.evaluation.objective import rank_objectives
 from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
 from trainable.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from trainable.winner import team_scores
+from trainable.run.winner import team_scores
 
 _MOST_CELLS = 4_000_000  # images times weightings at a time, to bound the memory
 

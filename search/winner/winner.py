@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from search.prepare import SearchPlan
-from search.run_folder import RunFolder
-from search.trial_log import config_of
+from search.plan.plan import SearchPlan
+from search.run.run_folder import RunFolder
+from search.run.trial_log import config_of
 from search.winner.selection import TEAM_SIZES, Selection, select
 from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import build_network, count_parameters
-from trainable.winner import (
+from trainable.run.winner import (
     FORMAT,
     CorrectedF1,
     Member,

@@ -8,13 +8,13 @@ import pytest
 import torch
 from fixtures.networks import CPU, random_images, tiny_config
 
-from search.options import SearchOptions
-from search.prepare import prepare
+from search.options.options import SearchOptions
+from search.plan.plan import prepare
 from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 from trainable.features.body import Body
-from trainable.winner import UsedWeights
+from trainable.run.winner import UsedWeights
 
 timm = pytest.importorskip("timm")
 

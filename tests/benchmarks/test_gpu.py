@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from benchmarks.gpu import main
-from benchmarks.gpu_checks import Line
+from benchmarks.gpu.__main__ import main
+from benchmarks.gpu.checks import Line
 
 
 @pytest.mark.timeout(240)

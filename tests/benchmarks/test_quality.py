@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.quality_cohorts import Resplit, resplits
-from benchmarks.quality_methods import Setup, _probes
+from benchmarks.quality.cohorts import Resplit, resplits
+from benchmarks.quality.methods import Setup, _probes
 
 SIZE = 32
 

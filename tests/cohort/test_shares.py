@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.options import SearchOptions
-from search.prepare import prepare
+from search.options.options import SearchOptions
+from search.plan.plan import prepare
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import make_folds, rows_of, seen_rows, split_by_shares
 from trainable.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainable.commands.cache import app
-from trainable.commands.door import run
+from trainable.commands.cli import run
 from trainable.store.arrays import ArrayStore
 
 TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)

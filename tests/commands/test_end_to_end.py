@@ -19,10 +19,10 @@ from fixtures.processes import num_rows, ray_folder, wait_until
 from optuna.trial import TrialState
 from sklearn.metrics import f1_score
 
-from search.run_folder import RunFolder
+from search.demo.phantoms import write_demo
+from search.run.run_folder import RunFolder
+from search.tune.reaper import writing_to
 from search.tune.storage import open_storage
-from search.tune.sweeper import writing_to
-from trainable.cohort.phantoms import write_demo
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -140,11 +140,11 @@ def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
 
 
 def test_the_report_shows_heat_maps_unless_they_are_left_out(finished: Path) -> None:
-    done = run_command("search.report.command", finished)
+    done = run_command("search.page.command", finished)
     num_shown = (finished / "report.html").read_text().count("data:image/jpeg")
     assert num_shown >= 3
     assert f"it shows X-rays of patients ({num_shown} images)" in done.stdout
-    run_command("search.report.command", finished, "--heat-maps", "no")
+    run_command("search.page.command", finished, "--heat-maps", "no")
     assert "data:image/jpeg" not in (finished / "report.html").read_text()
 
 
@@ -308,7 +308,7 @@ def test_a_demo_with_a_wrong_option_leaves_no_folder(home: Path) -> None:
 
 
 def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) -> None:
-    done = run_command("search.report.command", finished)
+    done = run_command("search.page.command", finished)
     assert done.stdout.splitlines() == [
         f"report: {finished / 'report.html'}",
         "note: it shows X-rays of patients (5 images); leave them out with --heat-maps no",

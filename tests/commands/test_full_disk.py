@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from fixtures.disks import needs_mounts, on_small_disk
 
-from trainable.cohort.phantoms import write_demo
+from search.demo.phantoms import write_demo
 
 pytestmark = [pytest.mark.timeout(300), needs_mounts]
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 from fixtures.commands import run_command
 
-from trainable.cohort.phantoms import write_demo
+from search.demo.phantoms import write_demo
 
 GOLDEN = Path(__file__).parent / "golden"
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "optuna", "ray", "pillow")

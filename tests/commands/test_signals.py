@@ -10,8 +10,8 @@ import pytest
 from fixtures.commands import command, environment
 from fixtures.processes import listening_at, num_rows, ray_folder, wait_until
 
-from search.tune.sweeper import writing_to
-from trainable.cohort.phantoms import write_demo
+from search.demo.phantoms import write_demo
+from search.tune.reaper import writing_to
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -43,7 +43,7 @@ def test_a_signal_during_the_first_imports_is_a_sentence(
 def test_signals_that_come_again_until_the_end_do_not_change_the_exit_status() -> None:
     program = """
 import os, signal, threading
-from trainable.commands.door import new_app, run
+from trainable.commands.cli import new_app, run
 app = new_app("cxr-test")
 @app.default
 def command() -> None:

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainable.cohort.image_files import hash_files
 from trainable.errors import InputError, UnreadableImageError
 from trainable.images.decoding import decode, survey
 from trainable.images.intensity import Limits, common_limits, value_range
 from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_key
+from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
 SIZE = 32

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainable.cohort.phantoms import draw_phantom
+from search.demo.phantoms import draw_phantom
 from trainable.images.decoding import decode
 from trainable.images.looks import find_alike, load_looks
 from trainable.store.arrays import ArrayStore

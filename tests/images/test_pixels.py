@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainable.cohort.image_files import hash_files
 from trainable.errors import InputError
 from trainable.images.decoding import decode
 from trainable.images.pixels import load_pixels, pixel_statistics, pixels_key
+from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
 SIZE = 16

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
-from search.options import SearchOptions
-from search.prepare import prepare
+from search.options.options import SearchOptions
+from search.plan.plan import prepare
 from trainable.config import TrialConfig
 from trainable.images.decoding import Resize, decode
 from trainable.images.pixels import pixels_key

@@ -27,10 +27,7 @@ from analysis.model_file import load_model, save_model
 from analysis.new_images import find_new_images
 from analysis.predict import score, write_predictions_table
 from analysis.retrain import Retraining
-from trainable.assembly import TrainingData
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.options import DataOptions
-from trainable.cohort.readers import read_cohort
 from trainable.cohort.splits import Fold
 from trainable.cohort.training_rows import trial_rows
 from trainable.errors import InputError
@@ -39,8 +36,11 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented
 from trainable.images.batches import Views, by_examination, map_images, side_by_side
+from trainable.reading.options import DataOptions
+from trainable.reading.read_cohort import read_cohort
 from trainable.store.arrays import ArrayStore
-from trainable.trial import Task, cross_validate, new_network
+from trainable.trial.assembly import TrainingData
+from trainable.trial.cross_validation import Task, cross_validate, new_network
 
 EXAMS = np.array([[0, 4], [2, -1], [-1, 3], [5, 1]])
 ROWS = torch.tensor([1, 3, 2, 1])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainable.backbones.table import BACKBONES
-from trainable.commands.door import run
+from trainable.commands.cli import run
 from trainable.commands.model import app
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from trainable.backbones.find import find_backbone
 from trainable.model.light_augmentation import LightAugmentation
 from trainable.model.network import Network
 from trainable.training.loop import fit
-from trainable.trial import new_network
+from trainable.trial.cross_validation import new_network
 
 IMAGES = noise(6, 32)
 

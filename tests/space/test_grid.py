@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from fixtures.cohorts import cohort
 
-from search.options import SearchOptions
-from search.run_folder import RunFolder
+from search.options.options import SearchOptions
+from search.run.run_folder import RunFolder
 from search.space.experiments import Experiments, Row
 from search.space.files import dump_space, kept_space, read_space
 from search.space.grid import Grid

@@ -8,18 +8,18 @@ import optuna
 import pytest
 from fixtures.networks import CPU, tiny_config
 
-from search.begin import begin
-from search.cost import estimate
-from search.options import SearchOptions
-from search.report.plan import plan_lines
+from search.options.options import SearchOptions
+from search.plan.begin import begin
+from search.plan.passes import estimate
 from search.space.files import Layer, make_space
 from search.space.grid import Grid
 from search.space.presets import preset_grid
 from search.space.space import Space
+from search.terminal.plan_lines import plan_lines
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass, time_encoder
 from trainable.store.arrays import ArrayStore
-from trainable.trial import cross_validate
+from trainable.trial.cross_validation import cross_validate
 
 NAMES = ("resnet18", "densenet121")
 

@@ -10,12 +10,12 @@ import pytest
 from fixtures.commands import run_command
 from PIL import Image
 
-from search.options import PresetName, SearchOptions
-from search.prepare import resolve
-from search.report.plan import changed_lines
+from search.demo.phantoms import write_demo
+from search.options.options import PresetName, SearchOptions
+from search.plan.plan import resolve
 from search.space.experiments import Experiments
 from search.space.presets import preset_grid
-from trainable.cohort.phantoms import write_demo
+from search.terminal.plan_lines import changed_lines
 from trainable.errors import InputError
 
 PRESETS: tuple[PresetName, ...] = get_args(PresetName)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.options import SearchOptions
+from search.options.options import SearchOptions
 from search.space.files import default_text, dump_space, make_space, read_layer, read_space
 from trainable.errors import InputError
 

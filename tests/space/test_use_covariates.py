@@ -5,11 +5,11 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search.options import SearchOptions
-from search.prepare import prepare
+from search.demo.phantoms import write_demo
+from search.options.options import SearchOptions
+from search.plan.plan import prepare
 from search.space.files import read_space
 from search.space.space import Space
-from trainable.cohort.phantoms import write_demo
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 

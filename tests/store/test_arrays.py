@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from trainable.files import replacing
 from trainable.store.arrays import ArrayStore
+from trainable.store.budget import Room
 from trainable.store.parts import open_parts
-from trainable.store.room import Room
 
 SPAWN = multiprocessing.get_context("spawn")
 TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)

@@ -13,7 +13,7 @@ from trainable.backbones.find import find_backbone
 from trainable.model.network import Network
 from trainable.training.loop import fit
 from trainable.training.norm_statistics import set_exact_statistics
-from trainable.trial import new_network
+from trainable.trial.cross_validation import new_network
 
 NUM_ROWS, NUM_TRAIN = 41, 30
 LABELS = torch.arange(NUM_ROWS) % 2

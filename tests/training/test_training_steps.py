@@ -5,8 +5,8 @@ import pytest
 import torch
 from fixtures.networks import head_only, tiny_config
 
-from trainable.final import for_as_many_steps
 from trainable.training.loop import epoch_batches, few_steps_note, fit, num_steps
+from trainable.trial.final import for_as_many_steps
 
 
 @pytest.mark.parametrize("batch_size", [2, 3, 4, 8, 64])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from search.options import SearchOptions
+from search.options.options import SearchOptions
 from search.tune.capacity import Resources
 
 NODE = {"CPU": 16.0, "GPU": 4.0}

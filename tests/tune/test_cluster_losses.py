@@ -17,17 +17,17 @@ from ray import tune
 from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
-from search.options import SearchOptions
-from search.prepare import SearchPlan, prepare
-from search.run_folder import RunFolder
+from search.demo.phantoms import write_demo
+from search.options.options import SearchOptions
+from search.plan.plan import SearchPlan, prepare
+from search.run.run_folder import RunFolder
 from search.tune.capacity import Capacity, Resources
 from search.tune.cluster import cluster
 from search.tune.recorder import why_lost
 from search.tune.study import StudySearch
 from search.tune.tuner import run_trials
 from trainable.backbones.find import find_backbone
-from trainable.cohort.phantoms import write_demo
-from trainable.ray_worker import ship
+from trainable.trial.ray_worker import ship
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -13,8 +13,8 @@ from ray.cluster_utils import Cluster
 
 from search.tune.cluster import cluster
 from trainable.config import TrialConfig
-from trainable.ray_worker import Shipment, ship
-from trainable.trial import FoldRecord, Task
+from trainable.trial.cross_validation import FoldRecord, Task
+from trainable.trial.ray_worker import Shipment, ship
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -40,8 +40,8 @@ def run_there(node: str, config: TrialConfig, task: Task, shipment: Shipment) ->
     def trial(*args: Any) -> FoldRecord:
         import torch
 
-        from trainable.ray_worker import ClusterStore, node_store, unpack
-        from trainable.trial import cross_validate
+        from trainable.trial.cross_validation import cross_validate
+        from trainable.trial.ray_worker import ClusterStore, node_store, unpack
 
         config, task, shipment = args
         store = node_store(task.cache, task.cache_bytes, shipment.tables)

@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
-from search.options import SearchOptions
-from search.run_folder import RunFolder
+from search.options.options import SearchOptions
+from search.run.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ending

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-from search.options import ToolOptions
-from search.run_folder import RunFolder
+from search.options.options import ToolOptions
+from search.run.run_folder import RunFolder
 from search.tune.loggers import check_tools
 from search.tune.mlflow_logger import MlflowLogger
 from trainable.errors import InputError

@@ -18,10 +18,12 @@ def test_a_worker_has_imported_what_a_trial_needs(
 
     class Trial:
         def imported(self) -> set[str]:
-            return {"ray.tune", "torch", "trainable.trial"} & set(sys.modules)
+            return {"ray.tune", "torch", "trainable.trial.cross_validation"} & set(sys.modules)
 
     with module.cluster(None, one_trial_per_cpu=one_trial_per_cpu) as wait:
         wait()
         actor: Any = ray.remote(Trial).remote()
         found = ray.get(actor.imported.remote())
-    assert found == ({"ray.tune", "torch", "trainable.trial"} if one_trial_per_cpu else set())
+    assert found == (
+        {"ray.tune", "torch", "trainable.trial.cross_validation"} if one_trial_per_cpu else set()
+    )

@@ -10,15 +10,15 @@ import pytest
 from fixtures.cohorts import CONFIG, cohort
 from optuna.trial import TrialState
 
-from search.earlier_run import best_configurations
-from search.options import SearchOptions
-from search.run_folder import RunFolder
+from search.options.options import SearchOptions
+from search.plan.warm_start import best_configurations
+from search.run.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.storage import open_storage, repair_log
 from search.tune.study import StudySearch, open_study, reconcile
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
-from trainable.places import scores_file
+from trainable.run.places import scores_file
 
 SPACE = make_space(
     Layer(

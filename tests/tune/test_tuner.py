@@ -14,17 +14,17 @@ import pytest
 from ray import tune
 from ray.tune.experiment import Trial
 
-from search.options import SearchOptions
-from search.prepare import SearchPlan, prepare
-from search.run_folder import RunFolder
+from search.demo.phantoms import write_demo
+from search.options.options import SearchOptions
+from search.plan.plan import SearchPlan, prepare
+from search.run.run_folder import RunFolder
 from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.cluster import cluster
 from search.tune.study import StudySearch
 from search.tune.tuner import run_trials
-from trainable import ray_worker
-from trainable.cohort.phantoms import write_demo
 from trainable.disk import DiskError
 from trainable.errors import InputError
+from trainable.trial import ray_worker
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -11,10 +11,10 @@ from fixtures.winners import make_winner
 from analysis.new_images import find_new_images
 from analysis.predict import score
 from analysis.retrain import Retraining
-from search.options import SearchOptions
-from search.prepare import SearchPlan, prepare
+from search.demo.phantoms import write_demo
+from search.options.options import SearchOptions
+from search.plan.plan import SearchPlan, prepare
 from search.winner.held_out import evaluate_on_test
-from trainable.cohort.phantoms import write_demo
 from trainable.cohort.splits import rows_of
 from trainable.defaults import NUM_SEEDS
 from trainable.evaluation.intervals import estimate_metrics

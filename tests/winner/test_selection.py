@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.metrics import f1_score, log_loss
 
-from benchmarks.simulated_searches import NormalTruth, simulate_search
+from benchmarks.selection.simulated_searches import NormalTruth, simulate_search
 from search.winner import teams
 from search.winner.selection import TEAM_SIZES, Selection, chance_margins, select
 from trainable.evaluation.bootstrap import NUM_RESAMPLES
 from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.evaluation.thresholds import choose_threshold
-from trainable.winner import team_scores
+from trainable.run.winner import team_scores
 
 BEST = ThresholdPolicy("best")
 LABELS = np.repeat([1, 0], [40, 160])

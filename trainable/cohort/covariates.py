@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainable.cohort.columns import Kind, find_column
-from trainable.cohort.labels import UNKNOWN_WORDS
 from trainable.errors import Problems, did_you_mean, listing
+from trainable.reading.columns import Kind, find_column
+from trainable.reading.labels import UNKNOWN_WORDS
 
 NO_COVARIATES = "none"
 """Given as --covariates: further columns are not read."""

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trainable.cohort.columns import find_column
 from trainable.errors import Problems, listing
+from trainable.reading.columns import find_column
 
 NO_COLUMN = "none"
 """Given as --view-column: the images of an examination are taken in their order."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import Cohort, check_cohort
-from trainable.cohort.image_files import hash_files, list_images
 from trainable.cohort.splits import split_by_shares
 from trainable.disk import writing
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing
+from trainable.reading.image_files import hash_files, list_images
 
 MANIFEST = "manifest.csv"
 """Beside the sorted folders: where each image came from, and its patient."""

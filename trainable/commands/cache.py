@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import BaseModel, ByteSize, Field
 
-from trainable.commands.door import new_app, run
+from trainable.commands.cli import new_app, run
 from trainable.commands.sizes import Size
 from trainable.defaults import CACHE
 from trainable.errors import InputError
+from trainable.store.budget import Room
 from trainable.store.overview import describe, describe_removed, verify
-from trainable.store.room import Room
 
 _DAMAGED = 1
 

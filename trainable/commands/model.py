@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trainable.commands.door import new_app, run
+from trainable.commands.cli import new_app, run
 from trainable.errors import InputError
 
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 2048

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from trainable.cohort.options import DataOptions
-from trainable.commands.door import new_app, run
+from trainable.commands.cli import new_app, run
 from trainable.errors import InputError
+from trainable.reading.options import DataOptions
 
 _IMAGES = Group("Images", sort_key=0)
 _SORTED = Group("Sorted folder", sort_key=1)
@@ -48,8 +48,8 @@ def sort(
         raise InputError("--data demo is for cxr-search alone: name a table or a folder")
     percentages = _percentages(shares)
     # pandas and scikit-learn take seconds: not before the command line is known to be right
-    from trainable.cohort.readers import read_cohort
     from trainable.cohort.sort import sort_images
+    from trainable.reading.read_cohort import read_cohort
 
     cohort = read_cohort(options)
     for line in sort_images(

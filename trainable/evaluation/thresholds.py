@@ -47,7 +47,7 @@ def choose_thresholds(
 
     The single best of them owes its place to a few images. So F1 is first averaged over the third
     of the candidates around each one; in simulated searches that raised the true F1 of what was
-    chosen, and brought the apparent one nearer to it (`benchmarks/selection.py`).
+    chosen, and brought the apparent one nearer to it (`benchmarks/selection/__main__.py`).
 
     Args:
         labels: (num_images,), 1 positive, 0 negative; both occur in every weighting.

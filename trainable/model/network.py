@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import MAPS, STATISTICS, Layout, Pool
-from trainable.cohort.column_code import ColumnCode
 from trainable.config import TrialConfig
 from trainable.device import autocast
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
+from trainable.model.covariate_encoder import ColumnCode
 from trainable.model.light_augmentation import LightAugmentation
 
 

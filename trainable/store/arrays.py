@@ -16,9 +16,9 @@ from trainable.disk import writing
 from trainable.errors import listing
 from trainable.files import replacing
 from trainable.store.array_file import Array, ArrayFile, is_whole
+from trainable.store.budget import KINDS, OPTION, PARTS, Room
 from trainable.store.locks import hold, is_at, lock
 from trainable.store.parts import Compute, open_parts
-from trainable.store.room import KINDS, OPTION, PARTS, Room
 
 _ATTEMPTS = 3
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from trainable.disk import writing
 from trainable.files import replacing
+from trainable.store.budget import DOWNLOADS, MAKING, OPTION, Room, download_lock
 from trainable.store.locks import hold, lock
-from trainable.store.room import DOWNLOADS, MAKING, OPTION, Room, download_lock
 
 
 def keep_download(cache: Path, name: str, num_bytes: int, fetch: Callable[[Path], object]) -> Path:

@@ -6,8 +6,8 @@ from datetime import datetime
 from trainable.disk import size_text
 from trainable.files import as_typed
 from trainable.store.array_file import is_whole
+from trainable.store.budget import DOWNLOADS, KINDS, UNFINISHED, Entry, Room
 from trainable.store.locks import is_at, lock
-from trainable.store.room import DOWNLOADS, KINDS, UNFINISHED, Entry, Room
 
 
 def describe(room: Room) -> Iterator[str]:

@@ -12,8 +12,8 @@ import numpy as np
 from trainable.disk import writing
 from trainable.files import replacing
 from trainable.store.array_file import Array, ArrayFile, file_bytes
+from trainable.store.budget import DATA, OPTION, PARTS, Room
 from trainable.store.locks import is_at, lock
-from trainable.store.room import DATA, OPTION, PARTS, Room
 
 _SECONDS_AT_ONCE = 1.0
 _BYTES_AT_ONCE = 64 << 20

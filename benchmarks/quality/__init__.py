@@ -1,0 +1,1 @@
+"""How well a search predicts, beside a logistic regression."""

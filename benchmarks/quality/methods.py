@@ -1,0 +1,215 @@
+"""The methods that `benchmarks.quality` compares, each on one resplit with the same weights."""
+
+import functools
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.quality.cohorts import Resplit
+from search.demo import demo
+from trainable.backbones.encoders import network_of
+from trainable.backbones.find import find_backbone
+from trainable.backbones.weights import Weights, find_weights
+from trainable.config import TrialConfig
+from trainable.features.body import Body
+from trainable.images.batches import load_images
+from trainable.images.pixels import PixelStatistics
+from trainable.reading.image_files import hash_files
+from trainable.store.arrays import ArrayStore
+
+METHODS = ("trial_0", "probe", "fused_probe", "single", "team")
+_PENALTIES = np.logspace(-4, 2, 13)
+_FOLDS = 5
+_COHORT_IS_NOT_USED = PixelStatistics(0.5, 0.25)
+
+Row = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all methods share.
+
+    Attributes:
+        weights: as `cxr-search` takes them.
+        image_size: edge of the square images, in pixels.
+        trials: trials per search.
+        cache: folder of decoded images and features.
+        options: further options of `cxr-search`.
+        encoders: as `cxr-search --backbones` takes them; all that have weights if there are none.
+    """
+
+    weights: str
+    image_size: int
+    trials: int
+    cache: Path
+    options: tuple[str, ...]
+    encoders: tuple[str, ...] = ()
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """The backbones of every method: all that have weights; the demo's if these are random."""
+        if self.weights == "none" and not self.encoders:
+            return tuple(demo.SPACE["backbone"])
+        return self.bodies.backbones
+
+    @functools.cached_property
+    def bodies(self) -> Weights:
+        """The weights of all methods."""
+        return find_weights(self.weights, self.encoders)
+
+
+def run_methods(part: Resplit, setup: Setup) -> Iterator[Row]:
+    """One row per method: test F1, AUC, average precision, reported minus test F1, CPU seconds."""
+    yield from _probes(part, setup)
+    for table, name in ((part.train, "train"), (part.test, "test")):
+        table.to_csv(part.folder / f"{name}.csv", index=False)
+    first, cpu = _search(part, setup, "trial-0", "--trials", "1")
+    yield _predicted(part, setup, "trial_0", first, cpu)
+    run, cpu = _search(part, setup, "run", "--trials", str(setup.trials))
+    yield _predicted(part, setup, "team", run, cpu)
+    _command("search", "--resume", run, "--team", "1")
+    yield _predicted(part, setup, "single", run, cpu)
+
+
+def _row(part: Resplit, method: str, scores: NDArray[np.float64], **more: float) -> Row:
+    labels = part.test["label"].to_numpy()
+    f1 = float(sk.f1_score(labels, scores >= more["threshold"]))
+    return {
+        "resplit": part.number,
+        "method": method,
+        "f1": f1,
+        "auc": float(sk.roc_auc_score(labels, scores)),
+        "ap": float(sk.average_precision_score(labels, scores)),
+        "reported_minus_test": more["reported"] - f1,
+        "cpu_s": more["cpu"],
+    }
+
+
+def _probes(part: Resplit, setup: Setup) -> Iterator[Row]:
+    """Both regressions, each with the backbone and penalty that its own folds find best."""
+    found: dict[str, list[tuple[float, Row]]] = {"probe": [], "fused_probe": []}
+    num_train = len(part.train)
+    labels = part.train["label"].to_numpy()
+    for name in setup.backbones:
+        last, stages, seconds = _features(part, setup, name)
+        for method, features in (("probe", last), ("fused_probe", stages)):
+            began = time.process_time()
+            folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=part.number)
+            split = list(folds.split(features[:num_train], labels, part.train["patient"]))
+            model = GridSearchCV(
+                make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
+                {"logisticregression__C": _PENALTIES},
+                scoring="roc_auc",
+                cv=split,
+            ).fit(features[:num_train], labels)
+            best = model.best_estimator_
+            out_of_fold = cross_val_predict(
+                best, features[:num_train], labels, cv=split, method="predict_proba"
+            )[:, 1]
+            precision, recall, thresholds = sk.precision_recall_curve(labels, out_of_fold)
+            f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+            scores = best.predict_proba(features[num_train:])[:, 1]
+            row = _row(
+                part, method, scores, threshold=thresholds[f1[:-1].argmax()],
+                reported=float(f1.max()), cpu=seconds + time.process_time() - began,
+            )  # fmt: skip
+            found[method].append((sk.roc_auc_score(labels, out_of_fold), row))
+    for method, rows in found.items():
+        cpu = sum(float(row["cpu_s"]) for _, row in rows)
+        yield {**max(rows, key=lambda item: item[0])[1], "method": method, "cpu_s": cpu}
+
+
+def _features(
+    part: Resplit, setup: Setup, name: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """Features of training and test images, and the CPU seconds that the training images take.
+
+    Returns:
+        Average and maximum of the last cut; the averages of all stages; the seconds.
+    """
+    backbone, store = find_backbone(name), ArrayStore(setup.cache)
+    config = TrialConfig(
+        backbone=name, cut=backbone.cuts[-1], normalization="own", image_size=setup.image_size
+    )
+    weights = f"{network_of(name)}-{setup.bodies.fingerprints[name]}".replace("/", "-")
+    parts, seconds = [], 0.0
+    for table in (part.train, part.test):
+        paths = table["image"].tolist()
+        hashes = hash_files(paths)
+        size = setup.image_size
+        images = load_images(paths, hashes, size, _COHORT_IS_NOT_USED, store)
+        body = Body(images, config, setup.bodies, torch.device("cpu"))
+        width = backbone.pooled_width(config.cut)
+        began = time.process_time()
+        parts.append(
+            store.get_or_compute(
+                f"features-quality-{weights}-{images.key}",
+                (len(paths), width),
+                np.float32,
+                functools.partial(_pooled, body),
+            )
+        )
+        seconds = seconds or time.process_time() - began
+    both = np.concatenate(parts)
+    averages = [backbone.pooled_columns(cut) for cut in backbone.cuts]
+    stages = np.concatenate([columns[len(columns) // 2 :] for columns in averages])
+    return both[:, backbone.pooled_columns(config.cut)], both[:, stages], seconds
+
+
+def _pooled(body: Body, rows: slice) -> NDArray[np.float32]:
+    features: NDArray[np.float32] = body.pooled(torch.arange(rows.start, rows.stop)).numpy()
+    return features
+
+
+def _search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[Path, float]:
+    """Run `cxr-search`; its run folder and CPU seconds."""
+    run = part.folder / name
+    size = ("--image-size", str(setup.image_size), "--batch-size", "32", "--unfreeze", "none")
+    data = ("--data", str(part.folder / "train.csv"), "--weights", setup.weights)
+    where = ("--out", str(run), "--cache", str(setup.cache), "--time-budget", "none")
+    backbones = ("--backbones", ",".join(setup.backbones))
+    seconds = _command("search", *data, *size, *backbones, *where, *options, *setup.options)
+    return run, seconds
+
+
+def _predicted(part: Resplit, setup: Setup, method: str, run: Path, cpu: float) -> Row:
+    """Predict the test images with the winner of a run folder."""
+    out = part.folder / f"{method}.csv"
+    images = ("--images", str(part.folder / "test.csv"), "--out", str(out))
+    cpu += _command("analysis", str(run), *images, "--cache", str(setup.cache))
+    winner = json.loads((run / "winner.json").read_text())
+    scores = pd.read_csv(out.with_name(f"{method}_scores.csv"))["score"].to_numpy()
+    reported = winner["corrected"]["f1"]
+    return _row(part, method, scores, threshold=winner["threshold"], reported=reported, cpu=cpu)
+
+
+def _command(module: str, *arguments: object) -> float:
+    """Run a command of this project to its end; its CPU seconds, those of its workers with it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    if done.returncode:
+        raise RuntimeError(f"{module} {arguments} ended with {done.returncode}:\n{done.stderr}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

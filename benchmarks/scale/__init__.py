@@ -1,0 +1,1 @@
+"""What a search costs beside its trials, and how that grows."""

@@ -1,0 +1,1 @@
+"""How far a reported F1 can be trusted."""

@@ -1,0 +1,1 @@
+"""How fast trials and searches are, beside plain scripts."""

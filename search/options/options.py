@@ -1,0 +1,225 @@
+"""Every option of `cxr-search`, in the groups of its help screen; each value is checked."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+from pydantic import BaseModel, ByteSize, ConfigDict, Field
+
+from search.options.types import (
+    Duration,
+    Gpus,
+    Names,
+    Shares,
+    TeamSize,
+    Threshold,
+    TrialTimeout,
+    UnfreezeWords,
+)
+from trainable.commands.sizes import Size
+from trainable.defaults import CACHE, CACHE_BYTES
+from trainable.evaluation.scoring import F1Average, Objective
+from trainable.reading.options import DataOptions
+
+PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
+
+DEMO = Path("demo")
+
+IMAGES, SPACE, SCORING, COMPUTE, RUN, OUTPUT, ADVANCED = (
+    Group(title, sort_key=place)
+    for place, title in enumerate(
+        ("Images", "Space", "Scoring", "Compute", "Run", "Output", "Advanced")
+    )
+)
+"""Panels of the help screen, in their order."""
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpaceOptions(_Options):
+    """What is searched."""
+
+    space: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    """Search space in YAML or TOML, on top of the default one (see --print-space)."""
+    warm_start: Annotated[Path | None, Parameter(metavar="RUN")] = None
+    """Run folder of an earlier search; its 10 best configurations are tried first."""
+    preset: PresetName | None = None
+    """Fixed list of configurations from a source document, in place of a search space."""
+    weights: Annotated[str, Parameter(metavar="START")] = "imagenet"
+    """Weights to start from: imagenet, none (random), a folder of state dicts, or chexnet:FILE."""
+    backbones: Names = ()
+    """Backbones to search among, each as NAME or NAME@FILE; all that have weights if not given."""
+    unfreeze: UnfreezeWords = ()
+    """Number of last stages to train; without a GPU none and one if not given."""
+    normalizations: Names = ()
+    """Normalizations to search among: none, imagenet, cohort, image, own; all if not given."""
+    image_size: Annotated[int | None, Parameter(metavar="PIXELS")] = Field(None, ge=32, le=2048)
+    """Edge of the square images, in pixels; 320 in the default space."""
+    resize: Names = ()
+    """Ways to make images square to search among: stretch, pad (with black) or crop; stretch if not
+    given."""
+    batch_size: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=2)
+    """Images per gradient step; 64 in the default space."""
+    epochs: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
+    """Passes over the training images; 5 in the default space, up to 20 for frozen bodies."""
+    use_covariates: bool = False
+    """Search also with heads that see the further columns (--covariates) beside the image."""
+
+
+class ScoringOptions(_Options):
+    """How a trial is scored and the winner chosen."""
+
+    folds: Annotated[int, Parameter(metavar="N")] = Field(5, ge=2)
+    """Number of folds of the cross-validation that scores each trial."""
+    repeats: Annotated[int, Parameter(metavar="N")] = Field(3, ge=1)
+    """Number of times the folds are drawn; a score is the mean over all draws."""
+    shares: Shares = None
+    """Single split in place of folds: training, validation and test, as 80,20 or 60,20,20."""
+    threshold: Threshold = "best"
+    """Score from which an image counts as positive: best (for F1), 0.5, or sensitivity:0.98."""
+    objective: Objective = "f1"
+    """Metric to compare trials by; F1 and threshold are reported all the same."""
+    f1_average: F1Average = "binary"
+    """Kind of F1; binary is the F1 of the positive class."""
+    team: TeamSize = None
+    """Number of best trials whose mean score predicts; auto chooses 1, 5 or 10."""
+    prefer_simple: bool = False
+    """Choose the simplest trial that is statistically tied with the best, in place of a team."""
+
+
+class ComputeOptions(_Options):
+    """Where trials run."""
+
+    cpus_per_trial: Annotated[int, Parameter(metavar="N")] = Field(1, ge=1)
+    """CPU cores (and threads) per trial."""
+    gpus_per_trial: Gpus = Field(0.25, ge=0)
+    """GPUs per trial: a fraction to share one, or a whole number to use several."""
+    address: Annotated[str | None, Parameter(metavar="HOST")] = None
+    """Ray cluster to join (auto: the one on this machine); a new one if not given."""
+    without_token: bool = False
+    """Accept a cluster with RAY_AUTH_MODE=disabled, where everybody who reaches it can run code."""
+
+
+class RunOptions(_Options):
+    """How long the search runs."""
+
+    trials: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
+    """Number of trials to finish; 50 if not given, or every row of a fixed list."""
+    time_budget: Duration = timedelta(minutes=30)
+    """Longest running time, such as 90s, 30m or 1h30m; none for no limit."""
+    max_passes: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
+    """Most passes of all images through frozen networks; a space that can need more is refused."""
+    trial_timeout: TrialTimeout = None
+    """Longest time without a report before a trial ends; auto is 10 times the longest so far."""
+
+
+class ToolOptions(_Options):
+    """Other tools that see the trials too."""
+
+    mlflow: Annotated[str | None, Parameter(metavar="URI")] = None
+    """MLflow to log the trials to, such as http://HOST:5000 or sqlite:///mlflow.db."""
+    wandb: bool = False
+    """Log the trials for Weights & Biases into the run folder, without a connection."""
+
+
+class AdvancedOptions(_Options):
+    """What is rarely changed."""
+
+    mixed_patients: bool = False
+    """Accept patients that have images of both classes."""
+    group_duplicates: bool = False
+    """Keep images that look the same on one side of every split, as if of one patient."""
+    seed: Annotated[int, Parameter(metavar="N")] = Field(0, ge=0)
+    """Seed of the folds, the heads, the order of images and the sampler."""
+    max_concurrent: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
+    """Most trials at a time; with 1, the same options give the same search again."""
+    cache: Annotated[Path, Parameter(metavar="FOLDER")] = CACHE
+    """Folder of decoded images and features, shared by all searches on this machine."""
+    cache_bytes: Size = Field(ByteSize(CACHE_BYTES), ge=0)
+    """Bytes that the files in the cache may take; the ones in use may exceed them."""
+
+
+class SearchOptions(_Options):
+    """All options of a search. Their names are unique over all groups."""
+
+    data: Annotated[DataOptions, Parameter(name="*", group=IMAGES)] = DataOptions()
+    space: Annotated[SpaceOptions, Parameter(name="*", group=SPACE)] = SpaceOptions()
+    scoring: Annotated[ScoringOptions, Parameter(name="*", group=SCORING)] = ScoringOptions()
+    compute: Annotated[ComputeOptions, Parameter(name="*", group=COMPUTE)] = ComputeOptions()
+    run: Annotated[RunOptions, Parameter(name="*", group=RUN)] = RunOptions()
+    tools: Annotated[ToolOptions, Parameter(name="*", group=OUTPUT)] = ToolOptions()
+    advanced: Annotated[AdvancedOptions, Parameter(name="*", group=ADVANCED)] = AdvancedOptions()
+
+    @classmethod
+    def of(cls, **values: Any) -> "SearchOptions":
+        """Options by their names alone, checked.
+
+        Raises:
+            ValidationError: naming each option that breaks its rule.
+        """
+        groups: dict[str, dict[str, Any]] = {name: {} for name in cls.model_fields}
+        for name, value in values.items():
+            groups[_GROUP_OF[name]][name] = value
+        return cls.model_validate({name: group for name, group in groups.items() if group})
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The name of every option."""
+        return tuple(_GROUP_OF)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Value of each option that was given, by its name."""
+        return {
+            name: getattr(group, name)
+            for _, group in self
+            for name in type(group).model_fields
+            if name in group.model_fields_set
+        }
+
+    def value(self, name: str) -> Any:
+        """Value of an option, given or not."""
+        return getattr(getattr(self, _GROUP_OF[name]), name)
+
+    def replaced(self, values: Mapping[str, Any]) -> "SearchOptions":
+        """The same options with other values of some, as valid as they are."""
+        return SearchOptions.of(**{**self.given, **values})
+
+
+_GROUP_OF = {
+    name: group
+    for group, field in SearchOptions.model_fields.items()
+    for name in field.annotation.model_fields  # type: ignore[union-attr]
+}
+
+SPACE_SETTINGS = {
+    "backbones": "backbone",
+    "unfreeze": "unfreeze",
+    "normalizations": "normalization",
+    "image_size": "image_size",
+    "resize": "resize",
+    "batch_size": "batch_size",
+    "epochs": "epochs",
+}
+"""Options that fix or narrow a setting of the search space, and the setting."""
+
+RESUMABLE = frozenset(
+    {
+        *(
+            "trials",
+            "time_budget",
+            "trial_timeout",
+            "max_passes",
+            "gpus_per_trial",
+            "cpus_per_trial",
+            "address",
+        ),
+        *("without_token", "max_concurrent", "cache", "cache_bytes", "prefer_simple", "team"),
+        *("images", "mlflow", "wandb"),
+    }
+)
+"""Options that may change when a search is resumed: none of them changes what a trial scores."""

@@ -1,0 +1,52 @@
+"""`cxr-report`: write the page of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from search.options.types import HeatMaps
+from trainable.commands.cli import new_app, run
+
+app = new_app("cxr-report")
+console = Console(highlight=False, soft_wrap=True)
+
+
+@app.default
+def report(
+    run: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    heat_maps: HeatMaps = "auto",
+    labelled_images: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
+) -> None:
+    """Write what a search found as one page of HTML, which asks no host for anything.
+
+    Args:
+        run: Run folder of a search that has a winner.
+        out: File to write; report.html in the run folder if not given.
+        heat_maps: Show a few X-rays under colours that say what the model looks at; auto does where
+            that takes seconds.
+        labelled_images: Folder of the search's labelled images, for the heat maps, if they have
+            moved.
+    """
+    # SciPy and matplotlib take seconds to import: not before the command line is known to be right
+    from search.page.page import write_report
+
+    page, patients = write_report(run, out, heat_maps, labelled_images)
+    console.print(f"report: {page}")
+    if patients:
+        console.print(
+            f"note: it shows X-rays of patients ({patients}); leave them out with --heat-maps no"
+        )
+
+
+def main() -> None:
+    """Run the command."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""What the best trial looks at: a few X-rays under heat maps of models that never saw the patient.
+
+No model of a fold is kept, so those that are needed are fitted again. With a frozen body whose
+features are stored that takes seconds.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from search.options.types import HeatMaps
+from search.plan.passes import is_stored
+from search.results.run_result import RunResult
+from trainable.backbones.encoders import short_name
+from trainable.backbones.find import find_backbone
+from trainable.backbones.weights import Weights
+from trainable.cohort.splits import Fold
+from trainable.device import default_num_gpus, pick_device
+from trainable.errors import InputError
+from trainable.features.passes import FrozenPass
+from trainable.files import as_typed
+from trainable.images.batches import Images, WithColumns, by_examination, load_images
+from trainable.model.heat_map import has_heat_map, heat_maps, is_exact
+from trainable.reading.moved_images import find_images
+from trainable.reading.read_cohort import require_unchanged
+from trainable.report.heat_map_picture import as_svg, draw, stacked, strongest
+from trainable.report.page import Figure, Section
+from trainable.run.winner import Member
+from trainable.store.arrays import ArrayStore
+from trainable.trial.assembly import TrainingData, assemble
+from trainable.trial.cross_validation import fold_seed, train_network
+
+TITLE = "What it looks at"
+_OPTION = "--labelled-images"
+
+
+def heat_map_section(
+    result: RunResult, asked: HeatMaps, labelled_images: Path | None = None
+) -> Section:
+    """The surest right and wrong examinations and the nearest to the threshold, as heat maps.
+
+    Args:
+        result: The run.
+        asked: Whether to show them.
+        labelled_images: Folder of the labelled images, if they have moved.
+
+    Raises:
+        InputError: If they are asked for, and the images or the weights are not as in the search.
+    """
+    if asked == "no":
+        return Section(TITLE, ["Left out, as --heat-maps no asks."])
+    member = _shown_member(result)
+    if member is None:
+        return Section(
+            TITLE, ["Not shown: no trial of the team sees places of images, and nothing else."]
+        )
+    try:
+        if labelled_images is not None:
+            cohort = find_images(result.cohort, labelled_images.expanduser(), _OPTION)
+            result = dataclasses.replace(result, cohort=cohort)
+        shown = _Shown(result, member)
+        if asked == "auto" and not shown.takes_seconds:
+            return Section(TITLE, [_costly(result, member)])
+        return Section(TITLE, list(_sentences(result, member)), shown.figures())
+    except InputError as error:
+        if asked == "yes":
+            raise
+        return Section(TITLE, [f"Not shown: {'; '.join(error.problems)}."])
+
+
+def explanation(result: RunResult, section: Section) -> str:
+    """What the section says of the model, in a sentence for a paper; empty if it shows no map."""
+    member = _shown_member(result)
+    if member is None or not section.figures:
+        return ""
+    how = (
+        "the log-odds of its logistic head, place by place"
+        if is_exact(member.config)
+        else "Grad-CAM with both signs (the gradient of the log-odds times the activations, captum)"
+    )
+    return (
+        f"Heat maps of {len(section.figures)} {result.cohort.grouping.unit}s, of a model of trial "
+        f"{member.trial} that never saw the patient: {how}."
+    )
+
+
+def examples(
+    labels: NDArray[np.int64], scores: NDArray[np.float32], threshold: float
+) -> dict[str, int]:
+    """The examinations to show, by what they are an example of.
+
+    Args:
+        labels: (num_exams,), 1 positive, 0 negative.
+        scores: (num_exams,), out of fold; NaN where never scored.
+        threshold: A score of at least this is predicted positive.
+    """
+    called = scores >= threshold
+    kinds = {
+        "Surest right positive": (labels == 1) & called,
+        "Surest missed positive": (labels == 1) & ~called,
+        "Surest right negative": (labels == 0) & ~called,
+        "Surest false alarm": (labels == 0) & called,
+    }
+    found = {}
+    for kind, is_kind in kinds.items():
+        rows = np.flatnonzero(is_kind & ~np.isnan(scores))
+        if len(rows):
+            found[kind] = int(rows[np.abs(scores[rows] - threshold).argmax()])
+    nearest = int(np.nanargmin(np.abs(scores - threshold)))
+    return found if nearest in found.values() else found | {"Nearest to the threshold": nearest}
+
+
+def _shown_member(result: RunResult) -> Member | None:
+    """The best trial of the team that has heat maps."""
+    return next((one for one in result.winner.members if has_heat_map(one.config)), None)
+
+
+def _costly(result: RunResult, member: Member) -> str:
+    why = (
+        f"trial {member.trial} trains stages, and is trained again for them"
+        if member.config.unfreeze
+        else f"the features of trial {member.trial} are no longer stored, and all "
+        f"{len(result.cohort.manifest):,} images go through its network again"
+    )
+    return f"Not shown, since {why}: cxr-report {as_typed(result.run.path)} --heat-maps yes"
+
+
+def _sentences(result: RunResult, member: Member) -> Iterator[str]:
+    negative, positive = result.cohort.classes
+    config, num_members = member.config, len(result.winner.members)
+    if result.is_demo:
+        yield "These are drawn phantoms of X-rays."
+    else:
+        yield "These are X-rays of patients: think of that before you send this page."
+    yield (
+        "Beside each X-ray, as the network sees it, are colours. Orange: the place speaks for "
+        f"{positive!r} (positive). Blue: it speaks for {negative!r}. All pictures have one scale."
+    )
+    of_team = f", one of the {num_members} of the team" if num_members > 1 else ""
+    yield (
+        f"The model is of trial {member.trial}{of_team}: {short_name(config.backbone)} to "
+        f"{config.cut}, {config.head} head. It was trained without this patient."
+        + (" The other trials may look elsewhere." if num_members > 1 else "")
+    )
+    summed = ", summed over the views," if config.views > 1 else ""
+    yield (
+        f"The map is exact: the mean over all places{summed} is the log-odds of its model's score."
+        if is_exact(config)
+        else "The map is the slope of the log-odds of its model's score times the activations, "
+        "which holds near this X-ray alone (Grad-CAM, with both signs)."
+    )
+    yield (
+        "A map says what this model uses. It does not say that the model is right, nor where a "
+        "disease is."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """The examples of a run, and the trial that is shown to look at them.
+
+    Attributes:
+        result: The run.
+        member: The trial.
+    """
+
+    result: RunResult
+    member: Member
+
+    @cached_property
+    def scores(self) -> NDArray[np.float32]:
+        return self.result.winner.out_of_fold_scores(self.result.run.path)
+
+    @cached_property
+    def examples(self) -> dict[str, int]:
+        return examples(self.result.cohort.labels, self.scores, self.result.winner.threshold)
+
+    @cached_property
+    def data(self) -> TrainingData:
+        return TrainingData.of(self.result.cohort, self.result.winner.statistics)
+
+    @cached_property
+    def store(self) -> ArrayStore:
+        options = self.result.options.advanced
+        return ArrayStore(options.cache.expanduser(), options.cache_bytes)
+
+    @cached_property
+    def weights(self) -> Weights:
+        return self.result.winner.load_weights()
+
+    @cached_property
+    def device(self) -> torch.device:
+        return pick_device(default_num_gpus())
+
+    @cached_property
+    def takes_seconds(self) -> bool:
+        """Whether a head on stored features is all that is trained."""
+        config = self.member.config
+        body = config.backbone, config.cut, config.unfreeze
+        frozen = FrozenPass.of(body, config.normalization, config.square)
+        return frozen is not None and is_stored(
+            frozen, self.data, self.weights, self.store, self.device
+        )
+
+    def figures(self) -> list[Figure]:
+        """A picture of each example, its views one below the other."""
+        cohort, rows = self.result.cohort, list(self.examples.values())
+        views = cohort.exam_images[rows]
+        numbers = views[views >= 0]
+        of_examples = dataclasses.replace(cohort, manifest=cohort.manifest.iloc[numbers])
+        require_unchanged(of_examples if self.takes_seconds else cohort, _OPTION)
+        images, own = self._images(numbers), views.copy()
+        own[views >= 0] = np.arange(len(numbers))
+        maps = self._heat_maps(rows, images, own)
+        full = strongest(maps)
+        found = []
+        for (kind, row), places in zip(self.examples.items(), own, strict=True):
+            shown = places[places >= 0]
+            pictures = [draw(images.pixels[place], maps[place], full) for place in shown]
+            caption = self._caption(row, float(maps[shown].mean(axis=(1, 2)).sum()))
+            found.append(Figure(kind, as_svg(stacked(pictures), kind), caption))
+        return found
+
+    def _images(self, numbers: NDArray[np.int64]) -> Images:
+        data, (size, resize) = self.data, self.member.config.square
+        paths, hashes = ([each[one] for one in numbers] for each in (data.paths, data.hashes))
+        return load_images(paths, hashes, size, data.statistics, self.store, resize)
+
+    def _heat_maps(
+        self, rows: list[int], images: Images, exam_images: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """A map (edge, edge) of each image, by the model of the fold that leaves its row out."""
+        config = self.member.config
+        found: dict[int, NDArray[np.float32]] = {}
+        parts = assemble(config, self.data, self.weights, self.store, self.device)
+        own = find_backbone(config.backbone).own
+        take = by_examination(
+            images.normalized(config.normalization, self.device, own), exam_images
+        )
+        for number, fold, places in self._folds(rows):
+            seed = fold_seed(self.result.winner.seed, number, config.seed)
+            network, _ = train_network(parts, fold, seed, parts.body.frozen)
+            batch, seen = take(torch.tensor(places)), exam_images[places]
+            assert not isinstance(batch, WithColumns)
+            maps = heat_maps(network.eval(), batch).cpu().numpy()
+            found |= dict(zip(seen[seen >= 0].tolist(), maps, strict=True))
+        return np.stack([found[image] for image in range(len(images.pixels))])
+
+    def _folds(self, rows: list[int]) -> Iterator[tuple[int, Fold, list[int]]]:
+        """Number of each fold that is needed, the fold, and which of `rows` it is the first for."""
+        left = set(range(len(rows)))
+        for number, fold in enumerate(self.result.folds, start=1):
+            places = [place for place in sorted(left) if rows[place] in fold.valid]
+            if places:
+                left -= set(places)
+                yield number, fold, places
+
+    def _caption(self, row: int, log_odds: float) -> str:
+        cohort, own = self.result.cohort, 1 / (1 + np.exp(-log_odds))
+        name = cohort.exams[cohort.grouping.column].iloc[row]
+        if cohort.grouping.views > 1:
+            places = np.flatnonzero(cohort.exam_images[row] >= 0)
+            name += f" ({', '.join(cohort.grouping.name(int(place)) for place in places)})"
+        return (
+            f"{name}, truly {cohort.classes[cohort.labels[row]]!r}. "
+            f"Score of the winner {self.scores[row]:.3f} (threshold "
+            f"{self.result.winner.threshold:.3f}), of the model of this map {own:.3f}."
+        )

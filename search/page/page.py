@@ -1,0 +1,206 @@
+"""The page of a run: what was found, how sure it is, and how to repeat it."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from search.options.command_line import command_line
+from search.options.types import HeatMaps
+from search.page.checklist_facts import checklist_facts
+from search.page.checklists import checklist_markdown
+from search.page.heat_maps import explanation, heat_map_section
+from search.page.study_figures import study_figures
+from search.results.best_trials import by_body, by_encoder
+from search.results.run_result import RunResult
+from search.terminal.winner_lines import describe_winner
+from trainable.backbones.encoders import short_name
+from trainable.evaluation.intervals import estimate_aucs
+from trainable.report.covariates import covariates_section
+from trainable.report.page import Section, Slider, Table, write_page
+from trainable.report.scores import score_figures
+
+PAGE = "report.html"
+_DEMO = (
+    "The data are the demo's: the X-rays are drawn phantoms, and what this page calls patients are "
+    "groups of them."
+)
+
+
+class WrittenPage(NamedTuple):
+    """Where the page is, and how many images or examinations of patients it shows, in words."""
+
+    path: Path
+    patients: str
+
+
+def write_report(
+    path: Path,
+    out: Path | None = None,
+    heat_maps: HeatMaps = "auto",
+    labelled_images: Path | None = None,
+) -> WrittenPage:
+    """Write `report.html` of a run.
+
+    Args:
+        path: Run folder.
+        out: File to write, if not `report.html` in the run folder.
+        heat_maps: Whether to show what the model looks at.
+        labelled_images: Folder of the labelled images, if they have moved.
+
+    Raises:
+        InputError: If the folder is no run of this version, or has no winner yet; or if heat maps
+            are asked for that cannot be made.
+    """
+    result = RunResult.read(path)
+    page = out or result.run.path / PAGE
+    seen = heat_map_section(result, heat_maps, labelled_images)
+    write_page(page, f"Search {result.run.path.name}", list(_sections(result, seen)))
+    count, unit = len(seen.figures), result.cohort.grouping.unit
+    is_shown = count and not result.is_demo
+    return WrittenPage(page, f"{count} {unit}{'s' if count > 1 else ''}" if is_shown else "")
+
+
+def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
+    lines = describe_winner(result.winner, result.trials, is_sampled=not _is_fixed_list(result))
+    sentences = [
+        f"{_capital(line.strip())}."
+        for line in lines
+        if not line.startswith("    ") and line[-1] != ":"
+    ]
+    if result.is_demo:
+        sentences.append(_DEMO)
+    yield Section("Result", sentences, tables=[_team(result)])
+    threshold = result.winner.threshold
+    yield Section(
+        "How good are the scores?",
+        ["All scores are out of fold: of models that never saw the patient."],
+        score_figures(result.labels, result.patients, result.scores, threshold),
+        Slider.of(result.labels, result.scores, threshold),
+    )
+    winner = result.winner
+    yield covariates_section(
+        result.cohort, result.folds, winner.out_of_fold_scores(result.run.path), threshold,
+        winner.f1_average, sees_columns=winner.sees_columns,
+    )  # fmt: skip
+    yield seen
+    yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
+    yield Section(
+        "The search", list(_cost(result)), study_figures(result.run, result.trials),
+        tables=list(_unfinished(result)),
+    )  # fmt: skip
+    yield Section("Cohort", list(_cohort_lines(result)), tables=[_partitions(result)])
+    yield Section(
+        "To repeat this search",
+        ["One trial at a time (--max-concurrent 1) gives the same search again."],
+        tables=[_environment(result)],
+        listing=shlex.join(command_line(result.options)),
+    )
+    yield Section(
+        "For the paper",
+        ["A first draft of two reporting guidelines, as Markdown. Check each sentence."],
+        listing=checklist_markdown(checklist_facts(result, explanation(result, seen))),
+    )
+
+
+def _is_fixed_list(result: RunResult) -> bool:
+    return result.options.space.preset is not None
+
+
+def _capital(line: str) -> str:
+    return line[:1].upper() + line[1:]
+
+
+def _team(result: RunResult) -> Table:
+    """The trials whose mean score predicts."""
+    members = [member.trial for member in result.winner.members]
+    trials = result.trials.set_index("number").loc[members].reset_index()
+    trials["backbone"] = trials["backbone"].map(short_name)
+    shown = trials[["number", "backbone", "cut", "head", "normalization", "f1", "auc"]]
+    names = {"number": "trial", "f1": "F1 alone", "auc": "AUC alone"}
+    return Table(shown.rename(columns=names), "The trials whose mean score predicts.")
+
+
+_CHOSEN = (
+    "Tied: statistically, with the best trial. These F1s are of chosen trials, so they are too "
+    "high; the corrected F1 of the winner is at the top of the page."
+)
+
+
+def _by_encoder(result: RunResult) -> Table:
+    caption = (
+        f"The best trial of each encoder, out of fold. {_CHOSEN} The last two columns are of all "
+        "trials of the encoder: images that passed through its frozen body, as far as they were "
+        "not stored, and time of the trials times CPUs per trial."
+    )
+    rows = by_encoder(result)
+    scores = {str(trial): result.run.log.scores(trial)[result.scored] for trial in rows["trial"]}
+    aucs, _ = estimate_aucs(result.labels, result.patients, scores)
+    return Table(rows.assign(AUC=[str(aucs[trial]) for trial in scores]), caption)
+
+
+def _by_body(result: RunResult) -> Table:
+    return Table(by_body(result), f"The best trial of each encoder and cut, out of fold. {_CHOSEN}")
+
+
+def _cost(result: RunResult) -> Iterator[str]:
+    trials = result.trials
+    counts = trials["state"].value_counts()
+    yield "Trials: " + ", ".join(f"{count} {state}" for state, count in counts.items()) + "."
+    passes, images = int(trials["num_forwarded"].sum()), len(result.cohort.manifest)
+    alone = images * len(result.complete)
+    yield (
+        f"Images through frozen bodies: {passes:,}. One pass of all {images:,} images per "
+        f"complete trial would have been {alone:,}."
+    )
+    yield f"Time of all trials together: {trials['seconds'].sum():,.0f} seconds."
+
+
+def _unfinished(result: RunResult) -> Iterator[Table]:
+    rows = result.trials[~result.trials["state"].isin(["complete", "interrupted"])]
+    if len(rows):
+        shown = rows[["number", "state", "backbone", "cut", "error"]].fillna("")
+        shown["backbone"] = shown["backbone"].map(short_name)
+        yield Table(shown, "Trials that were stopped early, or failed.")
+
+
+def _cohort_lines(result: RunResult) -> Iterator[str]:
+    manifest, unit = result.cohort.manifest, result.cohort.grouping.unit
+    negative, positive = result.cohort.classes
+    yield (
+        f"{len(manifest):,} images of {manifest['patient'].nunique():,} patients; "
+        f"{len(result.cohort.labels):,} {unit}s, {int(result.cohort.labels.sum()):,} positive. "
+        f"Positive is {positive!r}, negative is {negative!r}."
+    )
+    for note in result.cohort.notes:
+        yield f"{_capital(note)}."
+
+
+def _partitions(result: RunResult) -> Table:
+    """Images, patients and positives of each side of the split; of all images without one."""
+    manifest = result.cohort.manifest
+    sides = manifest["split"].replace("", "cross-validation").rename("part")
+    grouped = manifest.groupby(sides, sort=False)
+    counted = pd.DataFrame(
+        {
+            "images": grouped.size(),
+            "patients": grouped["patient"].nunique(),
+            "positive images": grouped["label"].sum(),
+        }
+    )
+    return Table(counted.reset_index())
+
+
+def _environment(result: RunResult) -> Table:
+    winner = result.winner
+    facts = {
+        **winner.versions,
+        "seed": winner.seed,
+        "weights": winner.weights.kind,
+        **{f"weights of {name}": mark for name, mark in winner.weights.fingerprints.items()},
+        **{f"licence of {name}": text for name, text in winner.weights.licences.items()},
+        "cohort (SHA-256)": result.cohort.digest,
+    }
+    return Table(pd.DataFrame({"what": list(facts), "value": [str(one) for one in facts.values()]}))

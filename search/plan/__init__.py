@@ -1,0 +1,1 @@
+"""From the options to a plan: every check that needs no trial."""

@@ -1,0 +1,156 @@
+"""Begin a search in a new run folder, or resume the one of an earlier search."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from search.demo import demo
+from search.options.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
+from search.plan.download import as_url, download_inputs
+from search.plan.passes import estimate
+from search.plan.plan import SearchPlan, prepare, prepare_again
+from search.plan.weights import asked_space
+from search.run.run_folder import RunFolder, new_run
+from search.space.files import dump_space, kept_space
+from search.space.protocol import SearchSpace
+from search.tune.storage import repair_log
+from trainable.cohort.cohort import Cohort
+from trainable.commands.stop import stop_signals
+from trainable.config import TrialConfig
+from trainable.errors import InputError, flag
+from trainable.files import as_typed
+from trainable.reading.moved_images import find_images
+
+_OF_SPACE = frozenset({"space", *SPACE_SETTINGS})
+
+
+def begin(
+    asked: SearchOptions, out: Path | None, wait_for_cluster: Callable[[], None]
+) -> tuple[RunFolder, SearchPlan]:
+    """Prepare a search and write what it was asked; one that cannot start leaves no folder.
+
+    The folder is this process's own before anything is looked at or written in it.
+
+    Args:
+        asked: Options of the command line.
+        out: Folder to make; `runs/NAME`, after the data, if None.
+        wait_for_cluster: Returns when Ray is ready.
+
+    Raises:
+        InputError: Naming every problem found.
+        KeyboardInterrupt: At a stop signal.
+    """
+    data, cache = asked.data, asked.advanced.cache
+    if out is None:
+        run = new_run(data.data.expanduser().absolute().stem if data.data else "search")
+    else:
+        run = RunFolder(out)
+        run.claim()
+    with contextlib.ExitStack() as undo:
+        undo.callback(run.discard)
+        with _interruptible("No run folder was made."):
+            if data.data == DEMO:
+                demo.write(run.path)
+                plan = prepare(asked, demo.images(run.path))
+            else:
+                plan = prepare(asked, download_inputs(data, cache))
+            # while the cluster starts
+            cost = estimate(plan.passes, plan.num_passes, plan.task)
+            plan = dataclasses.replace(plan, cost=cost)
+            wait_for_cluster()
+        run.write_space(dump_space(plan.space))
+        run.create(plan.options, plan.cohort)
+        undo.pop_all()
+    return run, plan
+
+
+@contextlib.contextmanager
+def _interruptible(kept: str) -> Iterator[None]:
+    """Let a stop signal end what has written nothing yet, in a sentence that says so."""
+    try:
+        with stop_signals.released():
+            yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped by {stop_signals.name}. {kept}") from None
+
+
+def resume(
+    asked: SearchOptions, out: Path | None, folder: Path, wait_for_cluster: Callable[[], None]
+) -> tuple[RunFolder, SearchPlan]:
+    """Prepare the search of a run folder once more, with options that may change.
+
+    Args:
+        asked: Options of the command line of now.
+        out: Folder of the command line; it must be the run folder.
+        folder: Run folder.
+        wait_for_cluster: Returns when Ray is ready.
+
+    Raises:
+        InputError: Naming every option that must not change, or every problem found.
+        KeyboardInterrupt: At a stop signal.
+    """
+    run = RunFolder(folder)
+    options, cohort = run.open()
+    repair_log(run)
+    space, given = kept_space(run.space_yaml), asked.given
+    fixed = _differing(options, given, given.keys() - RESUMABLE - _OF_SPACE)
+    if out is not None and out.expanduser().resolve() != run.path:
+        fixed.append(f"--out {run.path}")
+    if given.keys() & _OF_SPACE:
+        again = asked_space(options.replaced(given)).with_views(cohort.grouping.views)
+        fixed += _differing_settings(space, again)
+    if fixed:
+        raise InputError(
+            *(
+                f"{text} cannot change when a search is resumed: drop the option, or start a new "
+                "search"
+                for text in fixed
+            )
+        )
+    changes = {name: value for name, value in given.items() if name in RESUMABLE}
+    resume = f"cxr-search --resume {as_typed(run.path)}"
+    with _interruptible(f"{run.path} is as it was; go on with: {resume}"):
+        now = options.replaced(changes)
+        found = _find_images(cohort, now, moved="images" in given)
+        plan = prepare_again(now, found, space)
+        wait_for_cluster()
+    if found is not cohort:
+        found.save(run.path)
+    return run, plan
+
+
+def _find_images(cohort: Cohort, options: SearchOptions, *, moved: bool) -> Cohort:
+    """The cohort with its images where they are now; they are downloaded again if need be."""
+    data = options.data
+    is_remote = as_url(data.data) or as_url(data.images)
+    if not moved and (
+        not is_remote or all(Path(path).is_file() for path in cohort.manifest["path"])
+    ):
+        return cohort
+    local = download_inputs(data, options.advanced.cache)
+    return find_images(cohort, (local.images or local.data or Path()).expanduser(), "--images")
+
+
+def _differing(
+    options: SearchOptions, given: Mapping[str, Any], names: Collection[str]
+) -> list[str]:
+    """Options among `names` that are given anew with another value, as they were."""
+    return [
+        f"{flag(name)} {options.value(name)}"
+        for name, value in given.items()
+        if name in names and value != options.value(name)
+    ]
+
+
+def _differing_settings(space: SearchSpace, again: SearchSpace) -> list[str]:
+    """Settings of a search space that would not be what they were."""
+    if space.to_dict() == again.to_dict():
+        return []
+    settings = [name for name in TrialConfig.model_fields if name != "views"]
+    return [
+        f"{setting}: {space.describe(setting)}"
+        for setting in settings
+        if space.describe(setting) != again.describe(setting)
+    ] or ["the search space"]

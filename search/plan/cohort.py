@@ -1,0 +1,99 @@
+"""The cohort that a search asks for: its images decoded, looked at, and split."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.options.options import SearchOptions
+from search.space.protocol import SearchSpace
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.look_alikes import (
+    describe_look_alikes,
+    find_look_alikes,
+    keep_together,
+    with_looks,
+)
+from trainable.cohort.splits import split_by_shares
+from trainable.errors import InputError, flag
+from trainable.images.decoding import Resize
+from trainable.images.intensity import Limits
+from trainable.images.looks import looks_of_files
+from trainable.images.outliers import describe_outliers
+from trainable.images.pixels import cohort_limits, load_pixels, load_surveys
+from trainable.store.arrays import ArrayStore
+
+
+def squares(space: SearchSpace) -> list[tuple[int, Resize]]:
+    """What the images are decoded to, once for all trials."""
+    return [*itertools.product(space.values("image_size"), space.values("resize"))]
+
+
+class Decoded(NamedTuple):
+    """All images by their square, the values of black and white, looks, and notes on odd images."""
+
+    pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]
+    limits: Limits | None
+    looks: NDArray[np.uint8]
+    odd_images: tuple[str, ...]
+
+
+def decode(
+    cohort: Cohort, squares: Sequence[tuple[int, Resize]], cache: Path, cache_bytes: int
+) -> Decoded:
+    """Decode the images of a cohort, and look at them.
+
+    Raises:
+        InputError: Naming every image that cannot be read.
+    """
+    paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
+    store = ArrayStore(cache.expanduser(), cache_bytes)
+    surveys = load_surveys(paths, hashes, store)
+    limits = cohort_limits(surveys)
+    pixels = {
+        (size, resize): load_pixels(paths, hashes, size, store, limits, resize)
+        for size, resize in squares
+    }
+    odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, pixels[max(pixels)])
+    looks = looks_of_files(paths, hashes, pixels, store, limits)
+    return Decoded(pixels, limits, looks, tuple(odd))
+
+
+def arrange(
+    cohort: Cohort,
+    decoded: Decoded | None,
+    options: SearchOptions,
+    split: Callable[[Cohort], Cohort],
+) -> tuple[Cohort, tuple[str, ...]]:
+    """The cohort on its sides, and notes on images that look the same."""
+    if decoded is None:
+        return split(cohort), ()
+    cohort = with_looks(cohort, decoded.looks)
+    pairs = find_look_alikes(cohort)
+    if options.advanced.group_duplicates:
+        cohort = keep_together(cohort, pairs)
+    cohort = split(cohort)
+    return cohort, tuple(describe_look_alikes(cohort, pairs))
+
+
+def split_as_asked(cohort: Cohort, options: SearchOptions) -> Cohort:
+    """The images, split into shares if that was asked for.
+
+    Raises:
+        InputError: If shares cannot be had beside the other options, or of so few patients.
+    """
+    shares = options.scoring.shares
+    if shares is None:
+        return cohort
+    given = options.given
+    folds = [f"{flag(name)} {given[name]}" for name in ("folds", "repeats") if name in given]
+    if folds:
+        raise InputError(
+            f"--shares is one split without folds: drop it, or drop {' and '.join(folds)}"
+        )
+    if cohort.is_split:
+        raise InputError("--shares splits the images anew: add --split merge, or drop --shares")
+    return split_by_shares(cohort, shares, options.advanced.seed)

@@ -1,1 +1,0 @@
-"""Everything that makes words or pictures of a search."""

@@ -1,0 +1,69 @@
+"""The best trial of each encoder, or of each body: how good, how sure, and at what cost."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from search.results.run_result import RunResult
+from trainable.backbones.encoders import short_name, short_network, start_name
+from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
+from trainable.evaluation.intervals import f1_interval
+
+TIED = "tied"
+PASSES = "passed"
+SECONDS = "CPU s"
+
+
+def by_encoder(result: RunResult) -> pd.DataFrame:
+    """One row per encoder with a complete trial, the best first.
+
+    The costs are those of all trials of the encoder, whatever they ended with.
+    """
+    best = best_of_each(result, ["backbone"])
+    costs = result.trials.groupby("backbone")[["num_forwarded", "seconds"]].sum()
+    costs = costs.loc[best["backbone"]]
+    rows = {
+        "network": [short_network(encoder) for encoder in best["backbone"]],
+        "weights": [start_name(start) for start in best["weights"]],
+        **{name: list(best[name]) for name in ("trial", "F1", "95 % interval", "AUC", TIED)},
+        PASSES: [f"{count:,.0f}" for count in costs["num_forwarded"]],
+        SECONDS: [
+            f"{cpu:,.0f}" for cpu in costs["seconds"] * result.options.compute.cpus_per_trial
+        ],
+    }
+    return pd.DataFrame(rows)
+
+
+def by_body(result: RunResult) -> pd.DataFrame:
+    """One row per encoder and cut with a complete trial, the best first."""
+    best = best_of_each(result, ["backbone", "cut"]).drop(columns="weights")
+    return best.assign(backbone=best["backbone"].map(short_name))
+
+
+def best_of_each(result: RunResult, settings: Sequence[str]) -> pd.DataFrame:
+    """The best complete trial for each value of some settings, out of fold, the best first."""
+    tied = {trial.trial for trial in result.winner.tied}
+    resamples = resample_patients(
+        result.labels, result.patients, NUM_RESAMPLES, seed=0, stratified=False
+    )
+    rows = []
+    row: Any
+    for row in result.complete.drop_duplicates(list(settings)).itertuples():
+        positives = result.run.log.scores(row.number)[result.scored] >= row.threshold
+        low, high = f1_interval(
+            result.labels, result.patients, positives, result.winner.f1_average, resamples
+        )
+        rows.append(
+            {
+                **{name: getattr(row, name) for name in settings},
+                "weights": row.weights,
+                "trial": row.number,
+                "head": row.head,
+                "F1": row.f1,
+                "95 % interval": f"{low:.3f} to {high:.3f}",
+                "AUC": row.auc,
+                TIED: "yes" if row.number in tied else "no",
+            }
+        )
+    return pd.DataFrame(rows)

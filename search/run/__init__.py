@@ -1,0 +1,1 @@
+"""The run folder: what a search writes, and reads to go on."""

@@ -1,0 +1,1 @@
+"""What a search prints while it runs and at its end."""

@@ -1,0 +1,151 @@
+"""What a person sees while a search runs: how far it is, the best so far, and a short table."""
+
+import time
+from typing import Any
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from search.plan.plan import SearchPlan
+from search.results.best_trials import PASSES, SECONDS, TIED
+from search.run.run_folder import RunFolder
+from search.run.trial_log import complete_best_first
+from search.terminal.live import BestSoFar, Pace, describe_states
+from search.terminal.output import Voice
+from trainable.backbones.encoders import short_name
+from trainable.config import TrialConfig
+from trainable.run.places import trial_name
+
+_ROWS = 5
+_REFRESH_SECONDS = 0.5
+_REFRESH_SHARE = 0.1  # of the time: reading a ledger of thousands of rows takes a while
+
+
+class SearchDisplay:
+    """A live view on a terminal; elsewhere a line for each trial as it ends."""
+
+    def __init__(
+        self, run: RunFolder, plan: SearchPlan, voice: Voice, ends_at: float | None
+    ) -> None:
+        """Show progress towards the trials of `plan`, whose time is over at `ends_at`."""
+        self._log = run.log
+        self._num_trials = plan.num_trials
+        self._voice = voice
+        self._best = BestSoFar(plan, run.log)
+        self._pace = Pace(run.log.num_ended(), plan.num_trials, ends_at)
+        self._live: Live | None = None
+        self._progress: Progress | None = None
+        self._num_shown = 0
+        self._next_refresh = 0.0
+
+    def begin(self) -> None:
+        """Begin the view."""
+        self._num_shown = len(self._log.table())
+        console = self._voice.console
+        if not console.is_terminal:
+            return
+        self._progress = Progress(
+            TextColumn("trials"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"), console=console,
+        )  # fmt: skip
+        self._progress.add_task("trials", total=self._num_trials, left="")
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live.start()
+        self._refresh(0)
+
+    def show(self, num_running: int) -> None:
+        """Show what has changed, at most twice a second."""
+        began = time.monotonic()
+        if began >= self._next_refresh:
+            self._refresh(num_running)
+            now = time.monotonic()
+            self._next_refresh = now + max(_REFRESH_SECONDS, (now - began) / _REFRESH_SHARE)
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        self._voice.say(line)
+
+    def end(self) -> None:
+        """Show the last trials and end the view."""
+        self._refresh(0)
+        if self._live:
+            self._live.stop()
+
+    def _refresh(self, num_running: int) -> None:
+        trials = self._log.table()
+        if not self._live or self._voice.is_verbose:
+            for row in trials.iloc[self._num_shown :].itertuples():
+                self.say(trial_line(row, verbose=self._voice.is_verbose))
+        self._num_shown = len(trials)
+        if self._live and self._progress:
+            num_ended = self._log.num_ended()
+            [task] = self._progress.task_ids
+            self._progress.update(task, completed=num_ended, left=self._pace.describe(num_ended))
+            states = Text(describe_states(trials, num_running), style="dim")
+            best = Text(self._best.describe(trials))
+            parts: list[RenderableType] = [self._progress, states, best, best_table(trials)]
+            self._live.update(Group(*parts), refresh=True)
+
+
+def describe(row: Any) -> str:
+    """One configuration in a few words."""
+    trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
+    learner = f"logistic C {row.C:.1e}" if row.head == "logistic" else f"lr {row.learning_rate:.1e}"
+    columns = ", with columns" if row.covariates else ""
+    encoder = short_name(row.backbone)
+    return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}{columns}"
+
+
+def trial_line(row: Any, *, verbose: bool = False) -> str:
+    """One ended trial in a line."""
+    if row.state == "complete":
+        more = f"; {_all_of(row)}" if verbose else ""
+        return (
+            f"trial {row.number:3d}  F1 {row.f1:.3f}  {row.seconds:6.1f} s  {describe(row)}{more}"
+        )
+    trace = f" (see errors/{trial_name(row.number)}.txt)" if row.state == "failed" else ""
+    return f"trial {row.number:3d}  {row.state}: {row.error}{trace}"
+
+
+def _all_of(row: Any) -> str:
+    """Every metric and setting that the short line leaves out."""
+    found = row._asdict()
+    counts = " ".join(f"{name.upper()} {found[name]:.0f}" for name in ("tp", "fn", "fp", "tn"))
+    metrics = {"AUC": row.auc, "average precision": row.average_precision}
+    metrics["threshold"] = row.threshold
+    numbers = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+    shown = {"backbone", "cut", "unfreeze", "normalization"}
+    settings = (name for name in TrialConfig.model_fields if name not in shown)
+    return f"{counts}; {numbers}; {', '.join(f'{name} {found[name]}' for name in settings)}"
+
+
+def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
+    """The best complete trials, best first."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for name in ("trial", "F1", "TP", "FN", "FP", "TN"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("configuration", overflow="fold", ratio=1)
+    row: Any
+    for row in complete_best_first(trials).head(num_rows).itertuples():
+        counts = [f"{count:.0f}" for count in (row.tp, row.fn, row.fp, row.tn)]
+        table.add_row(f"{row.number}", f"{row.f1:.3f}", *counts, describe(row))
+    return table
+
+
+def encoder_table(rows: pd.DataFrame) -> Table:
+    """The best trial of each encoder, from the rows of `by_encoder`."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    table.add_column("encoder", overflow="fold", ratio=1)
+    shown = ("trial", "F1", "95 % interval", TIED, PASSES, SECONDS)
+    for name in shown:
+        table.add_column(name, justify="right", no_wrap=True)
+    same_start = rows["weights"].nunique() == 1
+    for row in rows.to_dict("records"):
+        encoder = row["network"] if same_start else f"{row['network']}\n  {row['weights']}"
+        cells = [f"{row['F1']:.3f}" if name == "F1" else str(row[name]) for name in shown]
+        table.add_row(encoder, *cells)
+    return table

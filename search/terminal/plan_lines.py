@@ -1,0 +1,139 @@
+"""What a user should know of a search before its first trial."""
+
+from collections.abc import Iterator
+
+from search.options.options import PresetName, SearchOptions
+from search.plan.plan import SearchPlan, resolve
+from search.space.dimension import AUTO
+from search.space.presets import overrides, read_preset
+from trainable.backbones.encoders import IMAGENET, NONE, short_network
+from trainable.backbones.weights import Weights
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import SIDES
+from trainable.disk import size_text
+from trainable.errors import listing
+from trainable.evaluation.covariates import suspicious_columns
+from trainable.evaluation.metrics import all_positive_f1
+from trainable.training.loop import few_steps_note
+
+
+def plan_lines(plan: SearchPlan) -> Iterator[str]:
+    """The images, the trials and the weights, a line each, and notes of what looks odd."""
+    if plan.options.space.preset is not None:
+        yield f"preset {plan.options.space.preset}: {plan.space.experiments.about}"
+        yield from changed_lines(plan.options.space.preset, plan.options)
+    for why, titles in plan.space.experiments.left_out.items():
+        yield f"left out, since {why}: {'; '.join(titles)}"
+    yield _cohort_line(plan)
+    task = plan.task
+    suspicious = suspicious_columns(plan.cohort.covariates, task.data.labels, task.folds)
+    yield from (f"note: {note}" for note in (*plan.cohort.notes, *plan.odd_images, *suspicious))
+    epochs = [number for number in plan.space.values("epochs") if number != AUTO] or [5]
+    batch_sizes = plan.space.values("batch_size")
+    least, most = min(epochs), max(epochs)
+    yield (
+        f"{plan.num_trials} trials, each scored {_scoring(plan)}; {_squares(plan)}, "
+        f"{least if least == most else f'{least} to {most}'} "
+        f"epoch{'s' * (most > 1)}, batches "
+        f"of {plan.space.describe('batch_size')}"
+    )
+    yield from _weights_lines(plan.task.weights)
+    yield from (f"note: {note}" for note in plan.task.weights.notes)
+    yield from _cost_lines(plan)
+    few = min(len(fold.train) for fold in plan.task.folds)
+    note = few_steps_note(few, max(batch_sizes), least)
+    if note:
+        yield f"note: {note}"
+
+
+def _cost_lines(plan: SearchPlan) -> Iterator[str]:
+    """The forward passes that the search can need, and about what they cost."""
+    if plan.cost is None:
+        return
+    if not plan.passes:
+        yield "frozen networks: the features of all of them are stored, and take no time"
+        return
+    images = len(plan.task.data.paths)
+    yield (
+        f"frozen networks: at most {plan.num_passes} passes of all {images} images, about "
+        f"{_time_text(plan.cost.seconds)} on one CPU core, and about "
+        f"{size_text(plan.cost.num_bytes)} stored; to limit them, use --max-passes or fewer "
+        "--backbones"
+    )
+
+
+def _time_text(seconds: float) -> str:
+    """A time as a person says it.
+
+    >>> [_time_text(seconds) for seconds in (0.2, 100, 900, 40000)]
+    ['1 s', '100 s', '15 min', '11 h']
+    """
+    if seconds <= 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds <= 2 * 3600 else f"{seconds / 3600:.0f} h"
+
+
+def _weights_lines(weights: Weights) -> Iterator[str]:
+    """The networks that start from the same weights, a line each."""
+    by_start: dict[str, list[str]] = {}
+    for name in weights.backbones:
+        by_start.setdefault(weights.start_of(name), []).append(short_network(name))
+    words = {IMAGENET: "ImageNet weights", NONE: "random weights"}
+    for start, networks in by_start.items():
+        yield f"backbones from {words.get(start, start)}: {', '.join(networks)}"
+
+
+def _squares(plan: SearchPlan) -> str:
+    """The sizes of the images, and how they become squares where that is not by stretching."""
+    sizes = f"{listing(sorted({size for size, _ in plan.pixels}))} px"
+    resize = plan.space.describe("resize")
+    return sizes if resize == "stretch" else f"{sizes} ({resize})"
+
+
+def changed_lines(name: PresetName, options: SearchOptions) -> Iterator[str]:
+    """One line on how the settings differ from the document of a preset, or none."""
+    preset, own = read_preset(name), resolve(SearchOptions.of(preset=name))
+    changes = {
+        **{one: (options.value(one), own.value(one)) for one in ("weights", *preset.options)},
+        **{one: (value, preset.settings[one]) for one, value in overrides(options).items()},
+    }
+    changed = [
+        f"{one.replace('_', ' ')} {_text(now)} in place of {_text(documented)}"
+        for one, (now, documented) in changes.items()
+        if now != documented
+    ]
+    if changed:
+        yield f"changed by options: {'; '.join(changed)}"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "(the given split, or folds)"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _cohort_line(plan: SearchPlan) -> str:
+    labels, unit = plan.task.data.labels, plan.cohort.grouping.unit
+    return (
+        f"{len(labels)} {unit}s of {plan.cohort.manifest['patient'].nunique()} patients, "
+        f"{int(labels.sum())} positive; calling every {unit} positive scores F1 "
+        f"{all_positive_f1(labels, plan.task.f1_average):.3f}"
+    )
+
+
+def _scoring(plan: SearchPlan) -> str:
+    if plan.cohort.is_split:
+        return f"on one split: {_split_text(plan.cohort)}"
+    scoring = plan.options.scoring
+    draws = f", drawn {scoring.repeats} times" if scoring.repeats > 1 else ""
+    return f"out of fold on {scoring.folds} folds{draws}"
+
+
+def _split_text(cohort: Cohort) -> str:
+    """How many images each side has."""
+    sides = cohort.manifest.groupby("split", sort=False)["label"].agg(["size", "sum"])
+    return ", ".join(
+        f"{side} {sides['size'][side]} images ({sides['sum'][side]} positive)"
+        for side in SIDES
+        if side in sides.index
+    )

@@ -1,0 +1,163 @@
+"""cxr-sort copies every image into its class folder, and a search reads the folder back."""
+
+import shlex
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from trainable.cohort.sort import sort_images
+from trainable.commands.cli import run
+from trainable.commands.sort import app
+from trainable.errors import InputError
+from trainable.reading.image_files import hash_files, list_images
+from trainable.reading.options import DataOptions
+from trainable.reading.read_cohort import read_cohort
+
+WriteImages = Callable[[Path, Iterable[str]], None]
+
+
+def sort(*arguments: object) -> object:
+    """Exit status of cxr-sort with these arguments."""
+    with pytest.raises(SystemExit) as end:
+        run(app, [str(argument) for argument in arguments])
+    return end.value.code
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(hash_files([str(path) for path in list_images(folder)]))
+
+
+def test_a_search_reads_back_what_was_sorted_with_its_patients(
+    xray_csv: Path, tmp_path: Path
+) -> None:
+    before = contents(tmp_path / "chests")
+    assert sort("--data", xray_csv, "--out", tmp_path / "sorted", "--shares", "75,25") is None
+    assert contents(tmp_path / "sorted") == contents(tmp_path / "chests") == before
+    given = read_cohort(DataOptions(data=xray_csv)).manifest.set_index("sha256")
+    source = DataOptions(data=tmp_path / "sorted", split="keep")
+    found = read_cohort(source).manifest.set_index("sha256").loc[given.index]
+    assert found["patient"].tolist() == given["patient"].tolist()
+    assert found["label"].tolist() == given["label"].tolist()
+    assert (found.groupby("patient")["split"].nunique() == 1).all()
+    assert found.groupby("split")["label"].agg(["size", "sum"]).to_dict("index") == {
+        "train": {"size": 18, "sum": 6},
+        "valid": {"size": 6, "sum": 2},
+    }
+
+
+def test_a_test_side_is_made_and_kept(xray_csv: Path, tmp_path: Path) -> None:
+    sort("--data", xray_csv, "--out", tmp_path / "one", "--shares", "50,25,25")
+    sort("--data", tmp_path / "one", "--out", tmp_path / "two", "--split", "keep")
+    for name in ("one", "two"):
+        found = read_cohort(DataOptions(data=tmp_path / name, split="keep")).manifest
+        assert found["split"].value_counts().to_dict() == {"train": 12, "valid": 6, "test": 6}
+    with pytest.raises(InputError, match="add --split merge, or drop --shares"):
+        sort_images(
+            read_cohort(DataOptions(data=tmp_path / "one", split="keep")), tmp_path / "3", (80, 20)
+        )
+
+
+def test_the_command_to_search_with_can_be_pasted(
+    tmp_path: Path, write_images: WriteImages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path, ["in/TB negative/a.png", "in/TB positive/b.png"])
+    assert sort("--data", tmp_path / "in", "--out", tmp_path / "my X-rays") in (0, None)
+    last = capsys.readouterr().out.splitlines()[-1]
+    words = shlex.split(last.removeprefix("search with: "))
+    assert words[2:] == [str(tmp_path / "my X-rays"), "--positive", "TB positive"]
+
+
+def test_a_split_is_merged_only_if_that_was_said(
+    tmp_path: Path, write_images: WriteImages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(
+        tmp_path,
+        [f"in/{side}/{label}/{side}{label}.png" for side in ("train", "val") for label in "01"],
+    )
+    assert sort("--data", tmp_path / "in", "--out", tmp_path / "out") == 2
+    assert "--split keep" in capsys.readouterr().err
+    assert sort("--data", tmp_path / "in", "--out", tmp_path / "out", "--split", "merge") in (
+        0,
+        None,
+    )
+
+
+def test_a_link_is_the_same_file_and_outlives_the_name_it_was_made_from(
+    xray_csv: Path, tmp_path: Path
+) -> None:
+    before = contents(tmp_path / "chests")
+    sort_images(read_cohort(DataOptions(data=xray_csv)), tmp_path / "sorted", link=True)
+    shutil.rmtree(tmp_path / "chests")
+    assert contents(tmp_path / "sorted") == before
+
+
+def test_images_of_one_name_in_two_folders_are_both_kept(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    names = ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]
+    write_images(tmp_path / "xrays", names)
+    csv = tmp_path / "xrays.csv"
+    pd.DataFrame({"image": names, "died": ["no", "yes"] * 2}).to_csv(csv, index=False)
+    sort_images(read_cohort(DataOptions(data=csv)), tmp_path / "sorted")
+    found = [
+        p.relative_to(tmp_path / "sorted").as_posix() for p in list_images(tmp_path / "sorted")
+    ]
+    assert found == ["no/a/1.png", "no/b/1.png", "yes/a/2.png", "yes/b/2.png"]
+
+
+def test_a_folder_with_anything_in_it_is_refused_and_left_alone(
+    xray_csv: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    cohort = read_cohort(DataOptions(data=xray_csv))
+    with pytest.raises(InputError) as caught:
+        sort_images(cohort, out, shares=(80, 30))
+    assert [text.split()[0] for text in caught.value.problems] == ["--out", "--shares"]
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+
+
+def test_nothing_half_done_is_left_when_an_image_cannot_be_copied(
+    xray_csv: Path, tmp_path: Path
+) -> None:
+    cohort = read_cohort(DataOptions(data=xray_csv))
+    list_images(tmp_path / "chests")[5].unlink()
+    with pytest.raises(InputError, match="cannot copy"):
+        sort_images(cohort, tmp_path / "sorted")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chests", "chests.csv"]
+
+
+def test_a_manifest_that_lacks_an_image_is_refused(
+    xray_csv: Path, tmp_path: Path, write_images: WriteImages
+) -> None:
+    sort_images(read_cohort(DataOptions(data=xray_csv)), tmp_path / "sorted")
+    write_images(tmp_path / "sorted" / "1", ["new.png"])
+    with pytest.raises(InputError, match=r"lacks: 1/new\.png"):
+        read_cohort(DataOptions(data=tmp_path / "sorted"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--data", "no.csv"], "not found"),
+        ([], "--data is missing"),
+        (["--data", "no.csv", "--shares", "a,b"], "--shares must be two or three"),
+        (["--data", "no.csv", "--views", "0"], "--views must be at least 1 (got 0)"),
+        (["--data", "no.csv", "--views", "2"], "--views must be 1"),
+        (["--data", "no.csv", "--seed", "-1"], "--seed must be at least 0 (got -1)"),
+        (["--data", "demo"], "--data demo is for cxr-search alone"),
+        (["--data", "no.csv", "--sed", "2"], "Did you mean --seed?"),
+    ],
+)
+def test_wrong_input_is_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert sort(*arguments, "--out", tmp_path / "out") == 2
+    refusal = capsys.readouterr().err.splitlines()
+    assert len(refusal) == 1
+    assert sentence in refusal[0]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,59 @@
+"""Links in the documents resolve, and the options that the documents name exist."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+OF_OTHER_PROGRAMS = {"--extra", "--generate", "--logdir", "--no-deps", "--node-ip-address"}
+OF_OTHER_PROGRAMS |= {
+    "--backend-store-uri",
+    "--build-arg",
+    "--gpus",
+    "--nv",
+    "--rm",
+    "--shm-size",
+    "--time",
+    "--user",
+}
+"""Options of uv, Ray, TensorBoard, Docker and Apptainer."""
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def options() -> set[str]:
+    """Options of all commands, by their help, and of the benchmarks."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    texts = [file.read_text() for file in (ROOT / "benchmarks").rglob("*.py")]
+    for module, _, function in (script.partition(":") for script in scripts.values()):
+        code = f"from {module} import {function}; {function}()"
+        command = [sys.executable, "-c", code, "--help"]
+        wide = os.environ | {"COLUMNS": "200"}
+        done = subprocess.run(
+            command, cwd=ROOT, env=wide, capture_output=True, text=True, check=True
+        )
+        texts.append(done.stdout)
+    return set(re.findall(r"--[a-z][a-z-]+", "\n".join(texts)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_relative_link_resolves(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+    relative = [link for link in links if "://" not in link]
+    assert [link for link in relative if not (page.parent / link).exists()] == []
+
+
+def test_every_option_of_the_documents_exists(options: set[str]) -> None:
+    past = ROOT / "CHANGELOG.md"
+    for page in (page for page in PAGES if page != past):
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
+        assert named - options - OF_OTHER_PROGRAMS == set(), name(page)

@@ -1,0 +1,133 @@
+"""Every help screen is plain, fits its terminal, and is shown before anything slow is imported."""
+
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+from cyclopts import App
+from fixtures.commands import environment
+from rich.console import Console
+
+from analysis.command import app as predict
+from analysis.compare import app as compare
+from analysis.export.command import app as export
+from search.command import app as search
+from search.page.command import app as report
+from trainable.commands.cache import app as cache
+from trainable.commands.cli import run
+from trainable.commands.model import app as model
+from trainable.commands.sort import app as sort
+
+APPS = (search, predict, report, export, model, sort, compare, cache)
+MODULES = {
+    "cxr-search": "search.command",
+    "cxr-predict": "analysis.command",
+    "cxr-export": "analysis.export.command",
+    "cxr-model": "trainable.commands.model",
+    "cxr-sort": "trainable.commands.sort",
+    "cxr-compare": "analysis.compare",
+    "cxr-report": "search.page.command",
+    "cxr-cache": "trainable.commands.cache",
+}
+OF_PYTHON = (
+    r"\bNone\b|\bFalse\b|\bTrue\b|\(\)|--empty-|--no-|`"
+    r"|\b(STR|INT|FLOAT|BOOL|TIMEDELTA|BYTESIZE|LITERAL|UNION)\b"
+)
+MANY = 10
+SLOW = ("torch", "ray", "sklearn", "scipy", "matplotlib", "optuna", "pandas")
+
+every_command = pytest.mark.parametrize("app", APPS, ids=lambda app: app.name[0])
+
+
+def screen(app: App, width: int) -> str:
+    text = io.StringIO()
+    app.help_print([], console=Console(file=text, width=width))
+    return text.getvalue()
+
+
+@every_command
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_help_screen_fits_and_has_no_words_of_python(app: App, width: int) -> None:
+    text = screen(app, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert re.findall(OF_PYTHON, text) == []
+    assert "…" not in text
+    for panel in text.split("╭─")[1:]:
+        continued = {len(blank) for blank in re.findall(r"^│( {6,})\S", panel, re.MULTILINE)}
+        assert len(continued) <= 1, panel
+
+
+@every_command
+def test_every_option_is_one_short_sentence(app: App) -> None:
+    for argument in app.assemble_argument_collection(parse_docstring=True):
+        if argument.children:
+            continue
+        sentence = argument.parameter.help or ""
+        assert re.fullmatch(r"[A-Z](?:[^.]|\.(?!\s))*\.", sentence, re.DOTALL), argument.name
+        assert len(sentence.split()) <= 25, argument.name
+
+
+@every_command
+def test_many_options_are_in_named_panels(app: App) -> None:
+    titles = re.findall(r"╭─ (.+?) ─", screen(app, 80))
+    options = [
+        one for one in app.assemble_argument_collection(parse_docstring=True) if not one.children
+    ]
+    assert "Parameters" not in titles
+    assert len(titles) > 2 or len(options) <= MANY
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_help_imports_nothing_slow(name: str) -> None:
+    program = f"""
+import sys
+from {MODULES[name]} import app
+app(["--help"], result_action="return_value")
+print(sorted(set(sys.modules) & set({SLOW!r})), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    )
+    assert name in done.stdout
+    assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("app", "arguments", "sentence"),
+    [
+        (search, ["--trials", "0"], "--trials must be at least 1 (got 0)"),
+        (search, ["--trails", "9"], "Unknown option: --trails. Did you mean --trials?"),
+        (predict, [], "RUN is missing"),
+        (predict, ["run"], "--images is missing"),
+        (predict, ["run", "--images", "x", "--seeds", "0"], "--seeds must be at least 1 (got 0)"),
+        (
+            predict,
+            ["run", "--images", "x", "--operating-point", "2"],
+            "--operating-point must be at most 1 (got 2)",
+        ),
+        (model, ["resnet18", "--image-size", "8"], "--image-size must be 32 to 2048 (got 8)"),
+        (sort, ["--data", "x"], "--out is missing"),
+        (compare, [], "FILE is missing"),
+        (cache, ["--keep", "1GB"], "--keep needs the action clear (got list)"),
+        (
+            cache,
+            ["drop"],
+            'Invalid value "drop" for ACTION. Choose from: "list", "verify", "clear".',
+        ),
+        (compare, ["no.csv"], "FILE must be a CSV file; not found: no.csv"),
+    ],
+    ids=lambda value: value.name[0] if isinstance(value, App) else "",
+)
+def test_wrong_input_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], app: App, arguments: list[str], sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(app, arguments)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == sentence + "\n"

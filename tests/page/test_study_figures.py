@@ -1,0 +1,63 @@
+"""The figures of a search: which there are, and that long names are short in them."""
+
+import warnings
+from pathlib import Path
+
+import optuna
+import pytest
+from fixtures.cohorts import CONFIG, cohort
+
+from search.options.options import SearchOptions
+from search.page.study_figures import study_figures
+from search.run.run_folder import RunFolder
+from search.space.files import Layer, make_space
+from search.tune.study import open_study
+from trainable.report.page import Figure
+
+OWN = "resnet18@/weights/of-a-hospital-with-a-long-name.pth"
+
+
+def figures(folder: Path, num_trials: int, **fixed: object) -> list[Figure]:
+    """Those of a study of two encoders, with settings that only some trials have."""
+    run = RunFolder(folder / "run")
+    run.create(SearchOptions.of(data=Path("x.csv")), cohort())
+    space = make_space(Layer("{}", {"unfreeze": ["none"], "first_trials": []}))
+    space = space.restricted_to(("squeezenet1_0", OWN), has_gpu=False)
+    study = open_study(run, space)
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
+    for number in range(num_trials):
+        study.enqueue_trial(fixed)
+        trial = study.ask()
+        config = space.sample(trial)
+        objective = 0.5 + 0.01 * number + 0.2 * (config.backbone == OWN)
+        study.tell(trial, objective)
+        run.log.add(number, "complete", CONFIG, {"objective": objective})
+    return study_figures(run, run.log.table())
+
+
+def test_after_enough_trials_each_is_a_line_through_its_settings(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = figures(tmp_path, 10)
+    assert [one.title for one in found] == [
+        "Best so far", "Which settings mattered", "Trials by their settings"
+    ]  # fmt: skip
+    wide = found[-1]
+    assert wide.is_wide
+    assert "/weights/" not in wide.svg
+    assert "with-a-long-name.pth<" in wide.svg
+    assert ">objective<" in wide.svg
+    assert ">None<" in wide.svg  # a trial without a logistic head has no C
+
+
+def test_a_setting_of_one_value_is_no_axis(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wide = figures(tmp_path, 10, positive_weight=1.0)[-1]
+    assert ">objective<" in wide.svg
+    assert ">positive_weight<" not in wide.svg
+
+
+@pytest.mark.parametrize("num_trials", [1, 3])
+def test_few_trials_show_the_best_so_far_alone(tmp_path: Path, num_trials: int) -> None:
+    assert [one.title for one in figures(tmp_path, num_trials)] == ["Best so far"]

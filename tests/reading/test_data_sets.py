@@ -1,0 +1,96 @@
+"""Public data sets are read by themselves."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from fixtures.cohorts import labels_of, patients_of, problems_of
+
+from trainable.reading.options import DataOptions
+from trainable.reading.read_cohort import read_cohort
+
+WriteImages = Callable[[Path, Iterable[str]], None]
+
+
+def test_covid_chestxray_dataset(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path / "images", ["a.png", "b.png", "c.png"])
+    (tmp_path / "metadata.csv").write_text(
+        "patientid,sex,age,finding,survival,view,modality,folder,filename\n"
+        "1,M,60,COVID,Y,PA,X-ray,images,a.png\n1,M,60,COVID,N,AP,X-ray,images,b.png\n"
+        "2,F,60,SARS,,AP,X-ray,images,c.png\n3,F,60,SARS,Y,Axial,CT,volumes,d.nii.gz\n"
+    )
+    cohort = read_cohort(DataOptions(data=tmp_path / "metadata.csv"))
+    assert labels_of(cohort) == {"a.png": 0, "b.png": 1}
+    assert patients_of(cohort) == ["1", "1"]
+    assert "1 missing labels left out" in cohort.notes[0]
+    assert any("rows of modality CT are left out" in note for note in cohort.notes)
+
+
+def test_nih(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, ["images_001/images/1_000.png", "images_002/images/2_000.png"])
+    csv = tmp_path / "Data_Entry_2017.csv"
+    csv.write_text(
+        "Image Index,Finding Labels,Follow-up #,Patient ID,View Position\n"
+        "1_000.png,Effusion|Mass,0,1,PA\n2_000.png,No Finding,0,2,PA\n"
+    )
+    cohort = read_cohort(DataOptions(data=csv, positive="Effusion", negative="rest"))
+    assert labels_of(cohort) == {"1_000.png": 1, "2_000.png": 0}
+    assert patients_of(cohort) == ["1", "2"]
+
+
+def test_chexpert(tmp_path: Path, write_images: WriteImages) -> None:
+    root = tmp_path / "CheXpert-v1.0-small"
+    names = [f"train/patient0000{n}/study1/view1_frontal.jpg" for n in range(4)]
+    write_images(root, names)
+    head = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Pleural Effusion\n"
+    values = ["1.0", "0.0", "-1.0", ""]
+    (root / "train.csv").write_text(
+        head
+        + "".join(
+            f"CheXpert-v1.0-small/{n},Male,60,Frontal,AP,,{v}\n"
+            for n, v in zip(names, values, strict=True)
+        )
+    )
+    ask = {"data": root / "train.csv", "label_column": "Pleural Effusion"}
+    missing, uncertain = problems_of(DataOptions(**ask))
+    assert "--missing" in missing
+    assert "--uncertain" in uncertain
+    cohort = read_cohort(DataOptions(**ask, uncertain="drop", missing="negative"))
+    assert list(labels_of(cohort).values()) == [1, 0, 0]
+    assert patients_of(cohort) == ["patient00000", "patient00001", "patient00003"]
+
+
+def test_mimic(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, ["files/p10/p1/s5/aa-1.jpg", "files/p10/p2/s6/bb-2.jpg"])
+    csv = tmp_path / "mimic-cxr-2.0.0-chexpert.csv"
+    csv.write_text(
+        "subject_id,study_id,No Finding,Pleural Effusion\n1,5,1.0,0.0\n2,6,,1.0\n3,7,,1.0\n"
+    )
+    ask = DataOptions(data=csv, label_column="Pleural Effusion")
+    (problem,) = problems_of(ask)
+    assert "mimic-cxr-2.0.0-metadata.csv" in problem
+    (tmp_path / "mimic-cxr-2.0.0-metadata.csv").write_text(
+        "dicom_id,subject_id,study_id,ViewPosition\naa-1,1,5,PA\nbb-2,2,6,AP\n"
+    )
+    cohort = read_cohort(ask)
+    assert labels_of(cohort) == {"aa-1": 0, "bb-2": 1}
+    assert patients_of(cohort) == ["1", "2"]
+
+
+def test_rsna_with_several_boxes(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path / "images", ["p1.png", "p2.png"])
+    csv = tmp_path / "stage_2_train_labels.csv"
+    csv.write_text("patientId,x,y,width,height,Target\np1,1,2,3,4,1\np1,5,6,7,8,1\np2,,,,,0\n")
+    cohort = read_cohort(DataOptions(data=csv))
+    assert labels_of(cohort) == {"p1": 1, "p2": 0}
+    assert patients_of(cohort) == ["p1", "p2"]
+
+
+def test_vindr_boxes(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path / "train", ["a.png", "b.png"])
+    csv = tmp_path / "train.csv"
+    csv.write_text(
+        "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n"
+        "a,Cardiomegaly,3,R1,1,2,3,4\na,No finding,14,R2,,,,\nb,No finding,14,R1,,,,\n"
+    )
+    cohort = read_cohort(DataOptions(data=csv, positive="Cardiomegaly", negative="rest"))
+    assert labels_of(cohort) == {"a": 1, "b": 0}

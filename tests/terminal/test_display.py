@@ -1,0 +1,72 @@
+"""What the lines of a search and of a prediction say."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fixtures.winners import make_winner
+
+from analysis.evaluate import TrueLabels
+from analysis.evaluate import describe as describe_evaluation
+from search.terminal.display import describe
+from search.terminal.winner_lines import describe_next, describe_winner
+from trainable.config import TrialConfig
+from trainable.evaluation.intervals import EQUAL_ENDS, estimate_metrics
+from trainable.run.winner import CorrectedF1, TiedTrial
+
+
+def row(**settings: object) -> object:
+    config = TrialConfig.model_validate(settings)
+    return next(pd.DataFrame([config.model_dump()]).itertuples())
+
+
+def test_a_network_is_named_with_its_learning_rate_and_a_logistic_head_with_its_penalty() -> None:
+    network = row(backbone="resnet18", cut="layer3", unfreeze=1, learning_rate=2e-4)
+    assert describe(network) == "resnet18 to layer3, 1 trained, normalize none, lr 2.0e-04"
+    logistic = row(cut="fused", head="logistic", C=0.01)
+    text = "squeezenet1_0 to fused, frozen, normalize none, logistic C 1.0e-02"
+    assert describe(logistic) == text
+    seeing = row(cut="fused", head="logistic", C=0.01, covariates=True)
+    assert describe(seeing) == f"{text}, with columns"
+
+
+@pytest.mark.parametrize(
+    ("config", "images"),
+    [
+        (TrialConfig(), "FOLDER"),
+        (TrialConfig(covariates=True), "CSV"),
+        (TrialConfig(views=2), "CSV"),
+    ],
+)
+def test_a_winner_that_needs_more_than_images_is_given_a_table(
+    config: TrialConfig, images: str
+) -> None:
+    predict, _ = describe_next(make_winner(config), Path("/runs/mine"))
+    assert predict == f"predict with: cxr-predict /runs/mine --images {images}"
+
+
+@pytest.mark.parametrize(("interval", "is_told"), [((0.9, 0.9), True), ((0.8, 0.9), False)])
+def test_an_interval_of_a_search_that_has_no_width_is_told_to_mean_nothing(
+    interval: tuple[float, float], is_told: bool
+) -> None:
+    corrected = CorrectedF1(f1=0.9, interval=interval, optimism=0.1)
+    trials = pd.DataFrame({"number": [3], "state": ["complete"], "f1": [1.0]})
+    found = {**make_winner(TrialConfig()).out_of_fold, "average_precision": 0.5}
+    tied = (TiedTrial(trial=3, config=TrialConfig(), num_steps=8, f1=1.0),)
+    winner = make_winner(TrialConfig(), corrected=corrected, out_of_fold=found, tied=tied)
+    lines = list(describe_winner(winner, trials, is_sampled=True))
+    assert (f"  {EQUAL_ENDS}" in lines) == is_told
+
+
+@pytest.mark.parametrize("num_wrong", [0, 3])
+def test_an_interval_of_a_prediction_without_a_mistake_is_told_to_mean_nothing(
+    num_wrong: int,
+) -> None:
+    labels, patients = np.repeat([0, 1], 12), np.arange(24)
+    scores = np.linspace(0, 1, 24, dtype=np.float32)
+    scores[:num_wrong], scores[-num_wrong or 24 :] = 0.9, 0.1
+    estimates = estimate_metrics(labels, patients, scores, 0.5, "binary", 0.9)
+    truth = TrueLabels(labels, patients)
+    lines = list(describe_evaluation(truth, scores, 0.5, "binary", estimates))
+    assert (f"  {EQUAL_ENDS}" in lines) == (num_wrong == 0)

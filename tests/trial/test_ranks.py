@@ -1,0 +1,102 @@
+"""A trial on several devices of a node: two processes on this machine's CPU, joined by gloo."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fixtures.networks import CPU, RANDOM, noise, random_pixels, tiny_config
+from fixtures.tasks import write_task
+from torch import distributed
+
+from trainable.backbones.find import find_backbone
+from trainable.store.arrays import ArrayStore
+from trainable.training.loop import EpochRecord, fit
+from trainable.training.split_network import split_over_ranks
+from trainable.trial.cross_validation import Task, cross_validate, new_network
+from trainable.trial.ranks import LostRankError, RankError, cross_validate_on_ranks
+
+# no number of images below is a multiple of two; a batch has no positive one, one or more
+SQUEEZENET = tiny_config(cut="features.5", unfreeze=1, batch_size=5, dropout=0.5, positive_weight=5)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    labels = np.arange(41) % 5 // 4
+    return write_task(tmp_path_factory.mktemp("task"), random_pixels(41), labels)
+
+
+def test_a_trial_on_two_ranks_is_what_it_is_on_one_and_leaves_none_when_stopped(task: Task) -> None:
+    # a high rate would make much of the order of sums: another number of threads does that too
+    config = SQUEEZENET.model_copy(update={"learning_rate": 1e-4})
+    store = ArrayStore(task.cache)
+    trial = cross_validate_on_ranks(2, "cpu", config, task, store)
+    two = next(trial)
+    ranks = multiprocessing.active_children()
+    assert len(ranks) == 2
+    trial.close()
+    assert not any(rank.is_alive() for rank in ranks)
+    one = next(iter(cross_validate(config, task, CPU, store)))
+    assert two.fold == one.fold == 1
+    assert two.source == one.source == "activations"
+    np.testing.assert_allclose(two.scores, one.scores, rtol=1e-3)
+
+
+def test_a_rank_that_is_killed_fails_the_trial_and_takes_the_others_along(task: Task) -> None:
+    config = SQUEEZENET.model_copy(update={"epochs": 50})
+    trial = cross_validate_on_ranks(2, "cpu", config, task, ArrayStore(task.cache))
+    next(trial)
+    ranks = multiprocessing.active_children()
+    os.kill(ranks[-1].pid or 0, signal.SIGKILL)
+    with pytest.raises(LostRankError, match=r"process \d of 2 .*: .* SIGKILL$"):
+        list(trial)
+    assert not any(rank.is_alive() for rank in ranks)
+
+
+def test_the_error_of_a_rank_is_said(task: Task) -> None:
+    config = SQUEEZENET.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(RankError, match=r": .*DivergedError: .* a smaller one is needed$"):
+        list(cross_validate_on_ranks(2, "cpu", config, task, ArrayStore(task.cache)))
+
+
+def fitted(backbone: str, cut: str, *, split: bool) -> tuple[list[EpochRecord], torch.Tensor]:
+    """Records of two epochs of the real `fit`, in double precision, and all that was learnt."""
+    config = SQUEEZENET.model_copy(update={"backbone": backbone, "cut": cut})
+    model = RANDOM.build(backbone)
+    *_, last = find_backbone(backbone).body(model, cut)
+    network = new_network(config, [], [last], 1, CPU).double()
+    if split:
+        network = split_over_ranks(network, CPU)
+    channels = next(p for p in last.parameters() if p.ndim == 4).shape[1]
+    maps = noise(41, 8)[:, :1].repeat(1, channels, 1, 1).double()
+    rows = np.arange(41)
+    labels = torch.from_numpy(rows % 5 // 4)
+    inputs = maps.__getitem__
+    records = list(fit(network, inputs, labels, rows[:31], rows[31:], config, seed=2))
+    return records, torch.cat([value.flatten() for value in network.state_dict().values()])
+
+
+def check_fit(rank: int, meeting: str) -> None:
+    """What each of two ranks does and asserts."""
+    torch.set_num_threads(1)
+    rendezvous = f"file://{meeting}/ranks"
+    distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
+    alone, learnt_alone = fitted("squeezenet1_0", "features.5", split=False)
+    together, learnt = fitted("squeezenet1_0", "features.5", split=True)
+    for one, two in zip(alone, together, strict=True):
+        np.testing.assert_allclose(two.train_loss, one.train_loss, rtol=1e-9)
+        np.testing.assert_allclose(two.scores, one.scores, rtol=1e-6)
+    torch.testing.assert_close(learnt, learnt_alone, rtol=1e-6, atol=1e-9)
+    # batch norm and stochastic depth in the body: not what one device learns, but one network
+    _, learnt = fitted("efficientnet_b0", "features.3", split=True)
+    of_ranks = [torch.empty_like(learnt) for _ in range(2)]
+    distributed.all_gather(of_ranks, learnt)
+    torch.testing.assert_close(of_ranks[0], of_ranks[1], rtol=0, atol=0)
+    distributed.destroy_process_group()
+
+
+def test_fit_on_two_ranks_learns_what_it_learns_on_one(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(check_fit, (str(tmp_path),), nprocs=2)

@@ -1,0 +1,172 @@
+"""A whole trial, from image files to out-of-fold scores."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from fixtures.networks import CPU, random_pixels, tiny_config
+from fixtures.tasks import NUM_IMAGES, write_task
+from sklearn import metrics
+
+from trainable.cohort.splits import Fold
+from trainable.config import TrialConfig
+from trainable.evaluation.scoring import F1_AVERAGES, F1Average
+from trainable.store.arrays import ArrayStore
+from trainable.trial.cross_validation import FoldRecord, Task, cross_validate, fold_seed
+
+
+@pytest.fixture(scope="module")
+def noise_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    """Distinct images whose labels are drawn by lot: nothing can be learnt but by heart."""
+    labels = np.random.default_rng(1).permutation(np.arange(NUM_IMAGES) % 2)
+    return write_task(tmp_path_factory.mktemp("noise"), random_pixels(NUM_IMAGES), labels)
+
+
+@pytest.fixture(scope="module")
+def bright_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    """Images whose brightness tells their label."""
+    labels = np.arange(NUM_IMAGES) % 2
+    pixels = (random_pixels(NUM_IMAGES) // 2 + 120 * labels[:, None, None]).astype(np.uint8)
+    return write_task(tmp_path_factory.mktemp("bright"), pixels, labels)
+
+
+def run(task: Task, config: TrialConfig) -> list[FoldRecord]:
+    return list(cross_validate(config, task, CPU, ArrayStore(task.cache)))
+
+
+LEARNER = tiny_config(cut="features.2", epochs=60, learning_rate=0.02, head_layers=(32,))
+"""Learns 30 images by heart."""
+
+
+def test_every_image_is_scored_once_each_fold_after_the_other(bright_task: Task) -> None:
+    records = run(bright_task, tiny_config())
+    assert [record.fold for record in records] == [1, 2, 3, 4]
+    done: set[int] = set()
+    for record, fold in zip(records, bright_task.folds, strict=True):
+        assert not done & set(fold.valid.tolist())
+        done |= set(fold.valid.tolist())
+        assert record.scores.shape == (NUM_IMAGES,)
+        assert record.scores.dtype == np.float32
+        assert set(np.flatnonzero(~np.isnan(record.scores)).tolist()) == done
+        assert np.array_equal(record.scores[fold.valid], record.last_epoch.scores)
+        assert record.last_epoch.epoch == 2
+    for earlier, later in itertools.pairwise(records):
+        scored = ~np.isnan(earlier.scores)
+        assert np.array_equal(earlier.scores[scored], later.scores[scored])
+    assert done == set(range(NUM_IMAGES))
+
+
+def test_a_score_is_the_mean_over_the_repeats_so_far(bright_task: Task) -> None:
+    folds = bright_task.folds
+    again = (*folds, *folds[:2])
+    records = run(dataclasses.replace(bright_task, folds=again), tiny_config(dropout=0.5))
+    of_each: list[list[float]] = [[] for _ in range(NUM_IMAGES)]
+    for record, fold in zip(records, again, strict=True):
+        for row, score in zip(fold.valid, record.last_epoch.scores, strict=True):
+            of_each[row].append(float(score))
+        expected = [float(np.mean(scores)) if scores else np.nan for scores in of_each]
+        np.testing.assert_allclose(record.scores, expected, rtol=1e-6)
+    # the second model of a fold is another draw
+    assert not np.array_equal(records[0].last_epoch.scores, records[4].last_epoch.scores)
+
+
+@pytest.mark.parametrize("average", F1_AVERAGES)
+def test_the_last_evaluation_is_scikit_learns_of_all_scores(
+    noise_task: Task, average: F1Average
+) -> None:
+    last = run(dataclasses.replace(noise_task, f1_average=average), LEARNER)[-1]
+    found, labels = last.evaluation, noise_task.data.labels
+    positives = last.scores >= 0.5
+    assert 0 < positives.sum() < NUM_IMAGES
+    assert found["f1"] == pytest.approx(metrics.f1_score(labels, positives, average=average))
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(labels, last.scores))
+    assert found["precision"] == pytest.approx(metrics.precision_score(labels, positives))
+    assert found["recall"] == pytest.approx(metrics.recall_score(labels, positives))
+    counts = [[found["tn"], found["fp"]], [found["fn"], found["tp"]]]
+    assert counts == metrics.confusion_matrix(labels, positives).tolist()
+
+
+def test_the_objective_is_the_one_that_is_asked_for(noise_task: Task) -> None:
+    last = run(dataclasses.replace(noise_task, objective="auc"), LEARNER)[-1]
+    assert last.objective == pytest.approx(last.evaluation["auc"])
+    assert last.objective != run(noise_task, LEARNER)[-1].objective
+
+
+def test_labels_by_lot_are_learnt_by_heart_but_not_scored_so(noise_task: Task) -> None:
+    everything = np.arange(NUM_IMAGES)
+    by_heart = dataclasses.replace(noise_task, folds=(Fold(everything, everything),))
+    auc = run(by_heart, LEARNER)[-1].evaluation["auc"]
+    assert auc is not None
+    assert auc > 0.95
+    auc = run(noise_task, LEARNER)[-1].evaluation["auc"]
+    assert auc is not None
+    assert 0.25 < auc < 0.75
+
+
+@pytest.mark.parametrize(("unfreeze", "positive_copies"), [(0, 1), (1, 1), (0, 3), (1, 3)])
+def test_no_score_depends_on_the_labels_of_its_fold(
+    noise_task: Task, unfreeze: int, positive_copies: int
+) -> None:
+    changes = {"epochs": 3, "unfreeze": unfreeze, "positive_copies": positive_copies}
+    config = LEARNER.model_copy(update=changes)
+    before = run(noise_task, config)[-1].scores
+    flipped = noise_task.data.labels.copy()
+    inside, outside = noise_task.folds[1].valid, noise_task.folds[1].train
+    flipped[inside] = 1 - flipped[inside]
+    data = dataclasses.replace(noise_task.data, labels=flipped)
+    after = run(dataclasses.replace(noise_task, data=data), config)[-1].scores
+    assert np.array_equal(after[inside], before[inside])
+    assert not np.any(after[outside] == before[outside])
+
+
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_what_can_be_learnt_is_learnt(bright_task: Task, unfreeze: int) -> None:
+    config = LEARNER.model_copy(update={"epochs": 15, "unfreeze": unfreeze, "learning_rate": 0.01})
+    auc = run(bright_task, config)[-1].evaluation["auc"]
+    assert auc is not None
+    assert auc > 0.95
+
+
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_a_trial_repeats_itself_to_the_bit(bright_task: Task, unfreeze: int) -> None:
+    config = tiny_config(unfreeze=unfreeze, dropout=0.5)
+    first, second = run(bright_task, config), run(bright_task, config)
+    for one, other in zip(first, second, strict=True):
+        assert np.array_equal(one.scores, other.scores, equal_nan=True)
+        assert one.evaluation == other.evaluation
+        assert one.last_epoch.train_loss == other.last_epoch.train_loss
+    other_task = run(dataclasses.replace(bright_task, seed=2), config)
+    other_draw = run(bright_task, config.model_copy(update={"seed": 1}))
+    for another in (other_task, other_draw):
+        assert not np.array_equal(another[-1].scores, first[-1].scores)
+
+
+def test_a_fold_does_not_depend_on_the_folds_before_it(bright_task: Task) -> None:
+    config = tiny_config(dropout=0.5)
+    folds = bright_task.folds
+    both = run(dataclasses.replace(bright_task, folds=folds[:2]), config)[-1]
+    swapped = (folds[3], folds[1])
+    again = run(dataclasses.replace(bright_task, folds=swapped), config)[-1]
+    assert np.array_equal(both.scores[folds[1].valid], again.scores[folds[1].valid])
+
+
+def test_the_first_draw_has_the_seeds_that_it_always_had() -> None:
+    # NumPy's SeedSequence([seed, fold]), of before trials had draws
+    assert [fold_seed(5, 3), fold_seed(5, 3, 0), fold_seed(0, 1)] == [
+        727168946,
+        727168946,
+        3964924996,
+    ]
+
+
+def test_every_fold_of_every_run_has_a_seed_of_its_own() -> None:
+    seeds = [
+        fold_seed(seed, fold, draw)
+        for seed in range(50)
+        for fold in range(1, 11)
+        for draw in range(5)
+    ]
+    assert len(set(seeds)) == len(seeds)
+    assert fold_seed(3, 2) == fold_seed(3, 2)
+    assert all(0 <= seed < 2**63 for seed in seeds)

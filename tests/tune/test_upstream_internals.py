@@ -1,0 +1,65 @@
+"""The private parts of Ray and Optuna are there, and do what a search uses them for."""
+
+from importlib.metadata import version
+from inspect import signature
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from ray._private import ray_constants, worker
+from ray._private.node import Node
+from ray._private.state import state
+from ray.tune.search.optuna import OptunaSearch
+
+from search.tune import upstream_internals
+
+
+@pytest.mark.parametrize("library", upstream_internals.TESTED)
+def test_the_private_parts_were_tested_with_the_installed_version(library: str) -> None:
+    assert version(library) == upstream_internals.TESTED[library], (
+        f"{library} has another version: check each part of upstream_internals.py with it, then "
+        "write the version into TESTED"
+    )
+
+
+def test_ray_has_what_is_used_of_it() -> None:
+    assert isinstance(worker._worker_logs_enabled, bool)
+    assert callable(state.get_cluster_config)
+    assert isinstance(ray_constants.ENABLE_RAY_CLUSTER, bool)
+    assert hasattr(worker, "_global_node")
+    assert {"check_alive", "allow_graceful"} <= set(signature(Node.kill_all_processes).parameters)
+
+
+def test_optuna_has_what_is_used_of_it(tmp_path: Path) -> None:
+    log = tmp_path / "study.log"
+    storage = JournalStorage(JournalFileBackend(str(log)))
+    study = optuna.create_study(storage=storage)
+    study.enqueue_trial({"x": 0.5})
+    assert study.ask().suggest_float("x", 0, 1) == 0.5
+    study.ask()
+    trials = upstream_internals.synced_trials(storage)
+    assert list(trials) == [0, 1]
+    assert upstream_internals.queued_parameters(trials[0]) == {"x": 0.5}
+    assert upstream_internals.queued_parameters(trials[1]) == {}
+
+
+def test_ray_s_searcher_has_the_trials_of_optuna(tmp_path: Path) -> None:
+    search = OptunaSearch(_space, metric="x", mode="max")
+    search.suggest("a")
+    found = upstream_internals.trial_under_way(search, "a")
+    assert found is not None
+    assert found.number == 0
+    assert upstream_internals.trial_under_way(search, "b") is None
+
+
+def _space(trial: optuna.Trial) -> None:
+    trial.suggest_float("x", 0, 1)
+
+
+def test_a_lock_that_a_kill_left_is_where_optuna_looks_for_it(tmp_path: Path) -> None:
+    lock = JournalFileSymlinkLock(str(tmp_path / "study.log"))
+    lock.acquire()
+    assert upstream_internals.journal_lock(tmp_path / "study.log").is_symlink()
+    lock.release()

@@ -1,1 +1,0 @@
-"""Where in an image a score comes from."""

@@ -1,0 +1,110 @@
+"""Public data sets that are known by the columns of their tables."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from trainable.errors import InputError
+from trainable.reading.columns import plain_name
+from trainable.reading.tables import read_table
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the table of one data set is read; columns by their plain names (small letters).
+
+    Attributes:
+        name: What the data set is called.
+        columns: Columns that the table is known by.
+        image: Column of file names.
+        label: Column of labels; None if the user must choose one.
+        patient: Column of patients.
+        patient_pattern: Finds the patient in a file name.
+        only: A column and the value of the rows that are kept.
+        missing: What becomes of rows without a label, where the data set itself says so.
+        several_rows: Whether an image may have several rows, such as one per box: it is positive
+            if one of them is.
+    """
+
+    name: str
+    columns: frozenset[str]
+    image: str | None = None
+    label: str | None = None
+    patient: str | None = None
+    patient_pattern: str | None = None
+    only: tuple[str, str] | None = None
+    missing: Literal["drop"] | None = None
+    several_rows: bool = False
+
+
+LAYOUTS = (
+    Layout(
+        "covid-chestxray-dataset",
+        frozenset({"patientid", "survival", "finding", "modality", "view", "filename"}),
+        image="filename", label="survival", patient="patientid", only=("modality", "X-ray"),
+        missing="drop",
+    ),
+    Layout(
+        "NIH ChestX-ray14", frozenset({"imageindex", "findinglabels", "patientid"}),
+        image="imageindex", label="findinglabels", patient="patientid",
+    ),
+    Layout(
+        "CheXpert", frozenset({"path", "frontallateral", "appa", "nofinding", "pleuraleffusion"}),
+        image="path", patient_pattern=r"patient\d+",
+    ),
+    Layout(
+        "MIMIC-CXR-JPG", frozenset({"subjectid", "studyid", "nofinding", "pleuraleffusion"}),
+        image="dicomid", patient="subjectid",
+    ),
+    Layout(
+        "RSNA pneumonia", frozenset({"patientid", "x", "y", "width", "height", "target"}),
+        image="patientid", label="target", patient="patientid", several_rows=True,
+    ),
+    Layout(
+        "VinDr-CXR boxes", frozenset({"imageid", "classname", "radid", "xmin", "ymin"}),
+        image="imageid", label="classname", several_rows=True,
+    ),
+    Layout(
+        "VinDr-CXR labels", frozenset({"imageid", "radid", "nofinding"}),
+        image="imageid", several_rows=True,
+    ),
+    Layout(
+        "boxes", frozenset({"xmin", "ymin", "xmax", "ymax"}), several_rows=True,
+    ),
+)  # fmt: skip
+"""The first one whose columns are all there is taken."""
+
+_MIMIC = "MIMIC-CXR-JPG"
+_METADATA = "mimic-cxr-2.0.0-metadata.csv"
+
+
+def find_layout(raw: pd.DataFrame) -> Layout | None:
+    """The layout that a table has, or None."""
+    columns = {plain_name(column) for column in raw.columns}
+    return next((layout for layout in LAYOUTS if layout.columns <= columns), None)
+
+
+def with_images(raw: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
+    """The table with its images: MIMIC lists the images of a study in a table of its own.
+
+    Raises:
+        InputError: If that table is not beside the file.
+    """
+    columns = {plain_name(column): column for column in raw.columns}
+    if layout.name != _MIMIC or "dicomid" in columns:
+        return raw
+    beside = [file.parent / _METADATA, file.parent / f"{_METADATA}.gz"]
+    metadata = next((path for path in beside if path.is_file()), None)
+    if metadata is None:
+        raise InputError(
+            f"the labels of MIMIC-CXR-JPG are of studies; put {_METADATA}.gz, which lists the "
+            f"images of each study, beside {file}"
+        )
+    images = read_table(metadata, "--data").rows
+    wanted = ["dicom_id", "study_id", "ViewPosition"]
+    found = [column for column in wanted if column in images.columns]
+    if found[:2] != wanted[:2]:
+        raise InputError(f"{metadata} must have the columns dicom_id and study_id")
+    return images[found].merge(raw, left_on="study_id", right_on=columns["studyid"], how="inner")

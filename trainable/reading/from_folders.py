@@ -1,0 +1,206 @@
+"""Labelled images in a folder of class folders, split or not."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from trainable.cohort.covariates import require_no_covariates
+from trainable.errors import Problems, listing
+from trainable.reading.classes import REST, two_classes
+from trainable.reading.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
+from trainable.reading.from_table import LabelledImages
+from trainable.reading.image_files import READ, list_folder, list_images
+from trainable.reading.names import ImageNames
+from trainable.reading.options import DataOptions
+from trainable.reading.tables import read_table
+
+_SIDES = {
+    "train": ("train", "training"),
+    "valid": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+
+
+def read_folders(folder: Path, source: DataOptions, problems: Problems) -> LabelledImages:
+    """Read class folders, or `train/`, `val/` and `test/` of class folders each."""
+    listed = list_folder(folder)
+    notes = [*listed.notes(folder), *listed.other_notes(folder)]
+    _check_table_options(folder, source, problems)
+    require_no_covariates(source.covariates, folder, problems)
+    if source.views > 1 or source.exam_column or source.view_column:
+        problems.add(
+            "--views, --exam-column and --view-column need a table, whose columns say which images "
+            f"are of one examination; {folder} is a folder"
+        )
+    sides = _find_sides(folder)
+    _check_split(folder, sides, source, problems)
+    parts = list(sides.values()) or [folder]
+    inside = {part: _class_folders(part) for part in parts}
+    names = sorted({name for found in inside.values() for name in found})
+    rest = source.negative == REST and source.positive in names
+    if not names:
+        _add_what_is_there(folder, problems)
+        problems.raise_if_any()
+    classes = two_classes(names, source.positive, source.negative, "class folders", problems)
+    _note_left_out(folder, parts, inside, classes, notes)
+    tables = []
+    for side, part in sides.items() or [("", folder)]:
+        for name in inside[part]:
+            if name not in classes and not rest:
+                continue
+            paths = list_images(part / name)
+            rows = {
+                "image": [path.relative_to(folder).as_posix() for path in paths],
+                "path": [str(path) for path in paths],
+            }
+            kept = side if source.split == "keep" else ""
+            tables.append(pd.DataFrame(rows).assign(label=int(name == classes[1]), split=kept))
+    problems.raise_if_any()
+    table = pd.concat(tables, ignore_index=True)
+    table = table.sort_values(["split", "label"], kind="stable", key=_in_order, ignore_index=True)
+    columns = {}
+    if source.patient_column:
+        columns["patient"] = source.patient_column
+        _add_dicom_patients(table, folder, source.patient_column, notes, problems)
+    else:
+        _add_listed_patients(folder / "manifest.csv", folder, table, notes, problems)
+    if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
+        classes = ("0", "1")
+    return LabelledImages(table, classes, notes, columns=columns)
+
+
+def _check_table_options(folder: Path, source: DataOptions, problems: Problems) -> None:
+    given = {"image": source.image_column, "label": source.label_column}
+    if not is_dicom_column(source.patient_column):
+        given["patient"] = source.patient_column
+    if source.images:
+        problems.add(
+            f"--images is for the images of a table; {folder} is a folder: drop the option"
+        )
+    named = [f"--{kind}-column {name}" for kind, name in given.items() if name]
+    if named:
+        problems.add(
+            f"{listing(named)} names a column of a table; {folder} is a folder, whose patients are "
+            f"found with --patient-pattern, or with --patient-column {PATIENT} in DICOM files"
+        )
+
+
+def _add_dicom_patients(
+    table: pd.DataFrame, folder: Path, column: str, notes: list[str], problems: Problems
+) -> None:
+    read = with_dicom_columns(table[["path"]], "path", [column], [folder], problems)
+    table["patient"] = read[column]
+    without = table.loc[table["patient"] == "", "image"]
+    if len(without):
+        problems.add(f"every image must have a patient in {column}; without: {listing(without)}")
+    notes.append(f"patients from {column}: {table['patient'].nunique()} for {len(table)} images")
+
+
+def _in_order(column: pd.Series) -> pd.Series:
+    """Negative before positive, and train before validation before test."""
+    if column.name == "split":
+        return column.map({"": 0, **{side: place for place, side in enumerate(_SIDES)}})
+    return column
+
+
+def _find_sides(folder: Path) -> dict[str, Path]:
+    """`train/`, `val/` and `test/` with class folders in them, where two of them are there."""
+    inner = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    found = {
+        side: inner[name]
+        for side, names in _SIDES.items()
+        for name in names
+        if name in inner and _class_folders(inner[name])
+    }
+    return found if "train" in found and len(found) > 1 else {}
+
+
+def _class_folders(part: Path) -> list[str]:
+    return [p.name for p in sorted(part.iterdir()) if p.is_dir() and list_images(p)]
+
+
+def _check_split(
+    folder: Path, sides: dict[str, Path], source: DataOptions, problems: Problems
+) -> None:
+    if not sides:
+        if source.split == "keep":
+            problems.add(
+                "--split keep needs train/ and val/ with the same class folders in both; they are "
+                f"not in {folder}. Drop the option, or make them with cxr-sort"
+            )
+        return
+    names = ", ".join(f"{path.name}/" for path in sides.values())
+    if source.split is None:
+        problems.add(
+            f"{folder} holds {names}: say with --split merge that all images are cross-validated "
+            "together, or with --split keep that the split stands (test/ is judged at the end)"
+        )
+    elif source.split == "keep" and "valid" not in sides:
+        problems.add(
+            f"--split keep needs val/, which the trials are scored on; {folder} holds {names}. "
+            "Merge them with --split merge"
+        )
+
+
+def _note_left_out(
+    folder: Path,
+    parts: list[Path],
+    inside: dict[Path, list[str]],
+    classes: tuple[str, str],
+    notes: list[str],
+) -> None:
+    """A note on the class folders, with counts, and on all images that are left out."""
+    if classes == ("", ""):
+        return
+    counts = {
+        name: sum(len(list_images(part / name)) for part in parts if (part / name).is_dir())
+        for name in sorted({name for found in inside.values() for name in found})
+    }
+    is_rest = classes[0] == REST
+    left = [] if is_rest else [name for name in counts if name not in classes]
+    text = ", ".join(name for name in classes)
+    notes.insert(0, f"class folders: {text}" + (f"; left out: {listing(left)}" if left else ""))
+    positive = counts.get(classes[1], 0)
+    used = sum(counts.values()) if is_rest else positive + counts.get(classes[0], 0)
+    others = len(list_images(folder)) - used
+    notes.append(
+        f"positive is {classes[1]} ({positive}), negative is {classes[0]} ({used - positive})"
+        + (f"; {others} images in other folders are left out" if others > 0 else "")
+    )
+
+
+def _add_what_is_there(folder: Path, problems: Problems) -> None:
+    """Where there are no class folders of images: what is there."""
+    listed = list_folder(folder)
+    if listed.others:
+        problems.add(
+            f"images must be {READ}, and only DICOM files may lack the ending; {folder} holds "
+            f"other files: {listed.kinds()}"
+        )
+    else:
+        problems.add(
+            f"--data must be a table, or a folder with a folder of images for each class; {folder} "
+            f"has no folder of images, and {len(listed.images)} images outside of folders"
+        )
+
+
+def _add_listed_patients(
+    manifest: Path, folder: Path, table: pd.DataFrame, notes: list[str], problems: Problems
+) -> None:
+    """Patients from the manifest that `cxr-sort` leaves beside class folders, if it is there."""
+    if not manifest.is_file():
+        return
+    listed = read_table(manifest, manifest.name).rows
+    if not {"image", "patient"} <= set(listed.columns):
+        notes.append(f"{manifest} has no columns image and patient, and is not used")
+        return
+    names = ImageNames(folder, ((image, image) for image in table["image"]))
+    patients: dict[str, str] = {}
+    for image, patient in zip(listed["image"], listed["patient"], strict=True):
+        patients |= dict.fromkeys(names.find(image), patient)
+    found = table["image"].map(patients)
+    without = table.loc[found.isna(), "image"]
+    if len(without):
+        problems.add(f"{manifest} must list every image; it lacks: {listing(without)}")
+    table["patient"] = found
+    notes.append(f"patients from {manifest.name}: {found.nunique()} for {len(table)} images")

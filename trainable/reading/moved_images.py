@@ -1,0 +1,42 @@
+"""Where the labelled images of a run folder are, also after the folder or the images were moved."""
+
+import dataclasses
+from collections import defaultdict
+from pathlib import Path
+
+from trainable.cohort.cohort import Cohort
+from trainable.errors import InputError, listing
+from trainable.reading.image_files import hash_files, list_folder
+
+
+def find_images(cohort: Cohort, folder: Path, option: str) -> Cohort:
+    """The same cohort, with each image found by its content in `folder` or below.
+
+    Args:
+        cohort: Cohort of a run folder, whose files may be gone.
+        folder: Folder that holds the images now, under any names.
+        option: Option that named the folder.
+
+    Raises:
+        InputError: Naming every image that is not in the folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{option} must be a folder of images; not found: {folder}")
+    files = [str(path) for path in list_folder(folder).images]
+    by_content = defaultdict(list)
+    for content, file in zip(hash_files(files), files, strict=True):
+        by_content[content].append(file)
+    manifest = cohort.manifest
+    # of images with the same content each has a file of its own
+    copies = manifest.groupby("sha256").cumcount()
+    found = [
+        (by_content[content][copy:] or [""])[0]
+        for content, copy in zip(manifest["sha256"], copies, strict=True)
+    ]
+    missing = [name for name, file in zip(manifest["image"], found, strict=True) if not file]
+    if missing:
+        raise InputError(
+            f"{option} must hold all labelled images of the search, by their content; {folder} "
+            f"lacks {len(missing)} of {len(found)}: {listing(missing)}"
+        )
+    return dataclasses.replace(cohort, manifest=manifest.assign(path=found))

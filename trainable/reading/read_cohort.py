@@ -1,0 +1,162 @@
+"""Read a cohort as users keep it: a table beside the images, or a folder of class folders."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
+from trainable.cohort.covariates import manifest_columns, without_useless
+from trainable.cohort.exams import check_exams, describe_missing
+from trainable.errors import InputError, Problems, listing
+from trainable.images.decoding import SUFFIXES
+from trainable.images.pixels import check_readable
+from trainable.reading.classes import same_value
+from trainable.reading.dicom_columns import PATIENT
+from trainable.reading.from_folders import read_folders
+from trainable.reading.from_table import read_labelled_table
+from trainable.reading.image_files import hash_files
+from trainable.reading.options import DataOptions
+
+
+def read_cohort(source: DataOptions) -> Cohort:
+    """Read the labelled images that `source` names, hashing every file.
+
+    Raises:
+        InputError: naming every missing file, column, class or patient.
+    """
+    problems = Problems()
+    if source.data is None:
+        raise InputError("name the labelled images with --data: a table, a folder, or demo")
+    if source.patient_pattern and source.patient_column:
+        problems.add("--patient-pattern and --patient-column both find the patients: drop one")
+    data = source.data.expanduser()
+    if data.is_dir():
+        read = read_folders(data.resolve(), source, problems)
+    elif data.is_file():
+        read = read_labelled_table(data.resolve(), source, problems)
+    else:
+        is_there = "no file and no folder" if data.exists() else "not found"
+        raise InputError(
+            f"--data must be a table, a folder of class folders, or demo; {is_there}: {data}"
+        )
+    if problems.found:
+        check_readable([path for path in read.table["path"] if path], problems)
+    problems.raise_if_any()
+    table, classes, notes, grouping = read.table, read.classes, read.notes, read.grouping
+    pattern = source.patient_pattern or read.patient_pattern
+    table["patient"] = _patients(table, pattern, notes, problems)
+    notes.extend(_alike_patients(table["patient"].dropna()))
+    columns = list(MANIFEST_COLUMNS)
+    if grouping.views > 1:
+        table["view"] = grouping.places(table, problems)
+        check_exams(table, problems)
+        columns += EXAM_COLUMNS
+    problems.raise_if_any()
+    table["sha256"] = hash_files(table["path"])
+    if table["patient"].isna().all():
+        table["patient"] = _own_patients(table, notes)
+    table = without_useless(table, notes)
+    columns += manifest_columns(table)
+    found_by = dict(read.columns)
+    if pattern:
+        found_by["patient_pattern"] = pattern
+    cohort = Cohort(
+        table[columns].reset_index(drop=True), classes, tuple(notes), grouping, found_by
+    )
+    if grouping.views == 1:
+        return cohort
+    missing = describe_missing(cohort.exam_images, grouping)
+    return dataclasses.replace(cohort, notes=(*notes, missing))
+
+
+def require_unchanged(cohort: Cohort, option: str) -> Cohort:
+    """The same cohort, once its images are found to have the content that was read at first.
+
+    Args:
+        cohort: Cohort of a run folder.
+        option: Option that can name another folder of the images.
+
+    Raises:
+        InputError: Naming every image that is missing or has changed.
+    """
+    manifest = cohort.manifest
+    missing = [path for path in manifest["path"] if not Path(path).is_file()]
+    if missing:
+        raise InputError(
+            f"labelled images of the search are missing: {listing(missing)}; name the folder where "
+            f"they are now with {option}"
+        )
+    changed = manifest.loc[manifest["sha256"] != hash_files(manifest["path"]), "path"]
+    if len(changed):
+        raise InputError(
+            f"labelled images have changed since the search began: {listing(changed)}; put the "
+            "old files back, or start a new search"
+        )
+    return cohort
+
+
+def find_patient(pattern: re.Pattern[str], name: str) -> str:
+    """The patient in the name of an image, or "": in its last part first, then in its folders."""
+    for text in (name.replace("\\", "/").rsplit("/", 1)[-1], name):
+        match = pattern.search(text)
+        found = match and match.group(1 if pattern.groups else 0)
+        if found:
+            return found
+    return ""
+
+
+def _patients(
+    table: pd.DataFrame, pattern: str | None, notes: list[str], problems: Problems
+) -> pd.Series:
+    if pattern is None:
+        if "patient" in table:
+            return table["patient"]
+        return pd.Series([None] * len(table), index=table.index, dtype=object)
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        problems.add(f"--patient-pattern must be a regular expression; {pattern!r}: {error}")
+        return table["image"]
+    found = [find_patient(regex, image) for image in table["image"]]
+    without = [name for name, patient in zip(table["image"], found, strict=True) if not patient]
+    if without:
+        problems.add(
+            f"--patient-pattern must find a patient in every file name; {pattern!r} finds none in "
+            f"{len(without)}: {listing(without)}"
+        )
+    notes.append(f"patients from file names: {len(set(found))} for {len(found)} images")
+    return pd.Series(found, index=table.index)
+
+
+def _alike_patients(patients: pd.Series) -> Iterator[str]:
+    """A sentence on patients that may be one: `P1` and `p1`, `7` and `007`."""
+    spellings = patients.drop_duplicates().groupby(patients.map(same_value))
+    alike = [" and ".join(same) for _, same in spellings if len(same) > 1]
+    if alike:
+        yield (
+            f"patients with nearly the same name count as different ones ({len(alike)}): "
+            f"{listing(alike)}; if they are the same, write their names alike"
+        )
+
+
+def _own_patients(table: pd.DataFrame, notes: list[str]) -> pd.Series:
+    are_dicom = not any(Path(path).suffix.lower() in SUFFIXES for path in table["path"])
+    options = f"--patient-column{f' {PATIENT}' * are_dicom} or --patient-pattern"
+    if "exam" in table:
+        notes.append(
+            f"no patients given ({options}): every examination counts "
+            "as its own patient, so two of one patient may fall on both sides of a fold"
+        )
+        return table["exam"]
+    notes.append(
+        f"no patients given ({options}): every image counts as its own "
+        "patient, so two images of one patient may fall on both sides of a fold"
+    )
+    first = table.groupby("sha256")["image"].transform("first")
+    same = int((first != table["image"]).sum())
+    if same:
+        notes.append(f"{same} images repeat another's content: kept on one side of every fold")
+    return first

@@ -1,0 +1,229 @@
+"""The winner of a search: what is retrained for predictions, and what it is worth."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trainable.backbones.weights import Weights, find_weights
+from trainable.config import TrialConfig
+from trainable.errors import InputError, explain
+from trainable.evaluation.intervals import Estimate
+from trainable.evaluation.metrics import Evaluation
+from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
+from trainable.files import as_typed, write_text
+from trainable.images.pixels import PixelStatistics
+from trainable.run.out_of_fold import read_scores
+from trainable.run.places import winner_file
+
+FORMAT: Literal[4] = 4
+"""Version of `winner.json`; raise it whenever an older file would be misread."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class TiedTrial(_Record):
+    """A trial that is statistically tied with the best one.
+
+    Attributes:
+        trial: Number of the trial in the search.
+        config: Settings of the trial.
+        num_steps: Gradient steps that each scored model of the trial took.
+        f1: Out-of-fold F1 of the trial.
+    """
+
+    trial: int
+    config: TrialConfig
+    num_steps: int
+    f1: Share
+
+
+class Member(_Record):
+    """A trial that is retrained; the score of the team is the mean over all members.
+
+    Attributes:
+        trial: Number of the trial in the search.
+        config: Settings of the trial.
+        num_steps: Gradient steps that each scored model of the trial took.
+        threshold: Threshold of the member alone, chosen on its out-of-fold scores.
+    """
+
+    trial: int
+    config: TrialConfig
+    num_steps: int
+    threshold: float
+
+
+class CorrectedF1(_Record):
+    """The F1 to expect on new patients.
+
+    Attributes:
+        f1: Out-of-fold F1 without the optimism.
+        interval: 95 % interval of `f1`.
+        optimism: Part of the out-of-fold F1 that comes from having chosen the best of many.
+    """
+
+    f1: Share
+    interval: tuple[Share, Share]
+    optimism: float
+
+
+class TestResult(_Record):
+    """Metrics on the test rows of a split, of the final model trained on all other rows.
+
+    Attributes:
+        num_exams: Number of test examinations.
+        num_positive: Number of positive test examinations.
+        num_trained: Number of examinations that the model was trained on.
+        estimates: Each metric with its 95 % interval by patient.
+    """
+
+    __test__ = False  # pytest takes it for a class of tests
+
+    num_exams: int
+    num_positive: int
+    num_trained: int
+    estimates: dict[str, Estimate]
+
+
+class UsedWeights(_Record):
+    """Weights that the bodies of a search started from.
+
+    Attributes:
+        kind: What `--weights` named.
+        fingerprints: Fingerprint of the weights of each backbone of the members and tied trials.
+        licences: Licence of the weights of each of these, as far as it is known; empty in records
+            of before licences were kept.
+    """
+
+    kind: str
+    fingerprints: dict[str, str]
+    licences: dict[str, str] = {}
+
+
+class Winner(_Record):
+    """The choice of a search, with everything that its retraining and evaluation need.
+
+    Attributes:
+        format: Version of the file.
+        members: The trials to retrain, the best one first.
+        threshold: A mean score of at least this is predicted positive.
+        threshold_policy: How the threshold was chosen.
+        f1_average: Which F1 is reported.
+        objective: What trials were compared by.
+        out_of_fold: Metrics of the members' mean out-of-fold scores.
+        corrected: The F1 to expect on new patients.
+        test: Metrics on the test rows, if there are any and the search has ended.
+        tied: Trials that are statistically tied with the best one, best first.
+        preferred_simple: Whether the simplest of the tied trials was taken, and not the best one.
+        all_positive_f1: F1 of calling every examination positive.
+        num_trials: Number of complete trials that were chosen among.
+        weights: Weights that the bodies start from.
+        statistics: Mean and deviation of the labelled images' pixels.
+        seed: Seed of the search.
+        versions: Versions of the libraries that a score depends on.
+    """
+
+    format: Literal[4]
+    members: Annotated[tuple[Member, ...], Field(min_length=1)]
+    threshold: float
+    threshold_policy: ThresholdPolicy
+    f1_average: F1Average
+    objective: Objective = "f1"
+    out_of_fold: Evaluation
+    corrected: CorrectedF1
+    test: TestResult | None = None
+    tied: tuple[TiedTrial, ...]
+    preferred_simple: bool
+    all_positive_f1: Share
+    num_trials: int
+    weights: UsedWeights
+    statistics: PixelStatistics
+    seed: int
+    versions: dict[str, str]
+
+    @property
+    def best(self) -> Member:
+        """The first member."""
+        return self.members[0]
+
+    @property
+    def sees_columns(self) -> bool:
+        """Whether the head of a member sees further columns of the table beside the image."""
+        return any(member.config.covariates for member in self.members)
+
+    @property
+    def needs_table(self) -> bool:
+        """Whether new images must be listed in a table: with their views, or further columns."""
+        return self.sees_columns or self.best.config.views > 1
+
+    def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
+        """Mean out-of-fold score (num_exams,) of the members; NaN where never scored.
+
+        Raises:
+            InputError: If the scores of a member are missing or damaged.
+        """
+        return team_scores(np.stack([read_scores(run, member.trial) for member in self.members]))
+
+    def load_weights(self) -> Weights:
+        """The weights that the members' bodies start from.
+
+        Raises:
+            InputError: If weights are missing, or are no longer those of the search.
+        """
+        backbones = list(dict.fromkeys(member.config.backbone for member in self.members))
+        weights, then = find_weights(self.weights.kind, backbones), self.weights.fingerprints
+        changed = [name for name in backbones if weights.fingerprints[name] != then[name]]
+        if changed:
+            raise InputError(
+                *(
+                    f"the weights of {name} from {weights.kind} have changed since the search "
+                    f"(then {then[name]}, now {weights.fingerprints[name]}); put the old ones back"
+                    for name in changed
+                )
+            )
+        return weights
+
+
+def team_scores(by_member: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean score (num_images,) of a team's scores (num_members, num_images).
+
+    In double precision, since in single precision the order of the members would decide on which
+    side of the threshold an image is whose score is the threshold.
+    """
+    return np.asarray(by_member.mean(axis=0, dtype=np.float64), np.float32)
+
+
+def save_winner(winner: Winner, run: Path) -> None:
+    """Write `winner.json` into a run folder."""
+    write_text(winner_file(run), winner.model_dump_json(indent=2) + "\n")
+
+
+def read_winner(run: Path) -> Winner:
+    """Read `winner.json` of a run folder.
+
+    Raises:
+        InputError: If the folder has no winner, or one that this version of cxr cannot read.
+    """
+    file = winner_file(run)
+    if not file.is_file():
+        raise InputError(f"RUN must be the folder of a search with a winner; there is no {file}")
+    try:
+        return Winner.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        if any(detail["loc"] == ("format",) for detail in error.errors()):
+            raise InputError(
+                f"another version of cxr wrote {file}: predict with that version, or search again"
+            ) from error
+        raise InputError(
+            f"{file} is damaged ({explain(error)[0]}): write it again with cxr-search --resume "
+            f"{as_typed(run)}"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror})") from error

@@ -1,0 +1,1 @@
+"""One trial: cross-validated, or trained once more as the final model."""

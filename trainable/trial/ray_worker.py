@@ -1,0 +1,226 @@
+"""The one file of this folder that knows Ray: what Ray carries to a trial, and its reports back."""
+
+import dataclasses
+import functools
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import DTypeLike, NDArray
+from ray import ObjectRef, tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trainable.backbones.encoders import file_name
+from trainable.config import TrialConfig
+from trainable.device import is_broken, is_out_of_memory, pick_device, return_memory, use_threads
+from trainable.disk import DiskError
+from trainable.errors import BrokenWorkerError, MachineError
+from trainable.features.tables import FEATURES
+from trainable.files import digest
+from trainable.images.decoding import Resize
+from trainable.images.pixels import load_pixels, pixels_key
+from trainable.store.array_file import Array
+from trainable.store.arrays import ArrayStore
+from trainable.store.parts import Compute
+from trainable.trial.cross_validation import FoldRecord, Task, cross_validate
+from trainable.trial.ranks import cross_validate_on_ranks
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """Data that the nodes of a cluster lack, in Ray's object store; each node fetches it once.
+
+    Attributes:
+        pixels: Pixels of the cohort, uint8 (num_images, size, size), by `TrialConfig.square`.
+        weights: Bytes of the state dict of each encoder.
+        tables: the actor that knows the tables of features that some node has.
+    """
+
+    pixels: Mapping[tuple[int, Resize], "ObjectRef[NDArray[np.uint8]]"]
+    weights: Mapping[str, "ObjectRef[bytes]"]
+    tables: Any
+
+
+def ship(task: Task, pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]) -> Shipment:
+    """Put images and weights where every node can fetch them, now or after it joins."""
+    weights = {name: ray.put(path.read_bytes()) for name, path in task.weights.files.items()}
+    # on this node, whose loss ends the search anyway; an actor owns what it puts
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    tables = ray.remote(Tables).options(num_cpus=0, scheduling_strategy=here).remote()
+    by_square = {square: ray.put(images) for square, images in pixels.items()}
+    return Shipment(by_square, weights, tables)
+
+
+class Tables:
+    """Tables of features in Ray's object store, each from the first node that had it."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, ObjectRef[Array]] = {}
+
+    def find(self, key: str) -> "list[ObjectRef[Array]]":
+        """The table in a list, so that Ray does not fetch it here; an empty one if unknown."""
+        return [self._tables[key]] if key in self._tables else []
+
+    def keep(self, key: str, table: Array) -> None:
+        """Take a table."""
+        self._tables.setdefault(key, ray.put(table))
+
+
+class ClusterStore(ArrayStore):
+    """A node's store, which fetches tables of features that another node has.
+
+    Two nodes that want a table at the same time, before anybody has it, both compute it: neither
+    has to wait for the other, which may be lost.
+
+    Attributes:
+        shipped: Arrays that the search has sent, by their keys.
+    """
+
+    def __init__(self, folder: Path, budget: int, tables: Any) -> None:
+        super().__init__(folder, budget)
+        self._tables = tables
+        self._shared: set[str] = set()
+        self.shipped: dict[str, ObjectRef[Array]] = {}
+
+    def get_or_compute(
+        self, key: str, shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
+    ) -> Array:
+        """As in `ArrayStore`, but what can be fetched is not computed."""
+        shipped = self.shipped.get(key)
+        if shipped is not None:
+            return super().get_or_compute(key, shape, dtype, lambda rows: ray.get(shipped)[rows])
+        if not key.startswith(FEATURES) or key in self._shared:
+            return super().get_or_compute(key, shape, dtype, compute)
+        known = ray.get(self._tables.find.remote(key))
+        if known and self.get(key) is None:
+            table = ray.get(known[0])
+            compute = table.__getitem__
+        found = super().get_or_compute(key, shape, dtype, compute)
+        if not known:
+            ray.get(self._tables.keep.remote(key, np.asarray(found)))
+        self._shared.add(key)
+        return found
+
+
+def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterStore) -> Task:
+    """Let a trial find in this node's store what it needs; images are fetched when they are needed.
+
+    Returns:
+        The task, its weights where this node has them.
+    """
+    size, resize = config.square
+    key = pixels_key(task.data.hashes, size, task.data.statistics.limits, resize)
+    store.shipped[key] = shipment.pixels[config.square]
+    name, weights = config.backbone, task.weights
+    if name not in shipment.weights:
+        return task
+    kind = weights.files[name].suffix
+    path = store.keep_file(
+        f"weights-{file_name(name)}-{digest(weights.fingerprints[name])}{kind}",
+        lambda: ray.get(shipment.weights[name]),
+    )
+    return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
+
+
+@functools.cache
+def node_store(cache: Path, budget: int, tables: Any) -> ArrayStore:
+    """One store a process: an actor that is used again has its arrays open already.
+
+    Args:
+        cache: Folder on this node.
+        budget: Bytes that all files in it may take together.
+        tables: Actor that holds the stored tables of a cluster; None on one machine.
+    """
+    folder = cache.expanduser()
+    return ArrayStore(folder, budget) if tables is None else ClusterStore(folder, budget, tables)
+
+
+def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> None:
+    """Cross-validate one configuration on the resources that Ray allocated.
+
+    An error of the trial's own is reported, not raised: Ray runs a trial again that raises, as it
+    does one whose worker died, and this one would only fail again. An error of the machine is
+    reported as such, and the search runs the trial again later.
+
+    Args:
+        config: `trial` holds the fields of a `TrialConfig`; `number` is Optuna's trial number.
+        task: Everything that all trials share.
+        shipment: images and weights; None on one machine, where the task's own files are.
+    """
+    try:
+        last = _run_folds(TrialConfig(**config["trial"]), task, shipment)
+    except Exception as error:
+        if is_broken(error):
+            # Ray ends a worker that raises, and runs the trial in another one
+            raise BrokenWorkerError(_in_a_line(error)) from error
+        last = {**_describe(error), "traceback": traceback.format_exc()}
+    tune.report(last)
+
+
+def _describe(error: Exception) -> dict[str, str]:
+    """The report of an error of the machine, or of the trial's own."""
+    if isinstance(error, DiskError | MachineError):
+        return {"lost": str(error)}
+    if is_out_of_memory(error):
+        advice = "run fewer trials at a time with --max-concurrent"
+        return {"lost": f"there was not enough memory ({_in_a_line(error)}); {advice}"}
+    return {"error": "".join(traceback.format_exception_only(error)).strip()}
+
+
+def _in_a_line(error: Exception) -> str:
+    return "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
+
+
+def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> dict[str, Any]:
+    """Report all folds but the last one.
+
+    Returns:
+        The metrics of the last fold. Nothing is left to do by then that could raise.
+    """
+    return_memory()  # of the trial that this process ran before
+    resources = tune.get_context().get_trial_resources().required_resources
+    use_threads(max(1, int(resources.get("CPU", 1))))
+    num_gpus = resources.get("GPU", 0)
+    device = pick_device(num_gpus)
+    store = node_store(task.cache, task.cache_bytes, shipment and shipment.tables)
+    if shipment is not None and isinstance(store, ClusterStore):
+        task = unpack(shipment, task, config, store)
+    records: Iterator[FoldRecord]
+    if num_gpus > 1 and config.unfreeze:
+        data, (size, resize) = task.data, config.square
+        # the ranks know no Ray to fetch them with
+        load_pixels(data.paths, data.hashes, size, store, data.statistics.limits, resize)
+        records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
+    else:  # of several GPUs, a frozen body's features need one
+        records = cross_validate(config, task, device, store)
+    weights = task.weights.start_of(config.backbone)
+    for record in records:
+        # the folds of a frozen trial take less time than their reports
+        if record.fold < len(task.folds) and config.unfreeze:
+            tune.report({**as_metrics(record, len(task.folds)), "weights": weights})
+    return {**as_metrics(record, len(task.folds)), "weights": weights}
+
+
+def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:
+    """The flat dictionary that Ray Tune takes. Undefined metrics are left out."""
+    epoch = record.last_epoch
+    numbers = {
+        "fold": record.fold,
+        "objective": record.objective,
+        **record.evaluation,
+        "train_loss": epoch.train_loss,
+        "train_accuracy": epoch.train_accuracy,
+        "valid_loss": epoch.valid_loss,
+        "valid_accuracy": epoch.valid_accuracy,
+        "num_steps": epoch.num_steps,
+        "source": record.source,
+        "num_forwarded": record.num_forwarded,
+    }
+    metrics: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
+    if record.fold == num_folds:
+        metrics["scores"] = record.scores.tobytes()
+    return metrics
