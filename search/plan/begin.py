@@ -1,7 +1,6 @@
 """Begin a search in a new run folder, or resume the one of an earlier search."""
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 from search.demo import demo
 from search.options.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
 from search.plan.download import as_url, download_inputs
-from search.plan.passes import estimate
 from search.plan.plan import SearchPlan, prepare, prepare_again
 from search.plan.weights import asked_space
 from search.run.run_folder import RunFolder, new_run
@@ -56,9 +54,6 @@ def begin(
                 plan = prepare(asked, demo.images(run.path))
             else:
                 plan = prepare(asked, download_inputs(data, cache))
-            # while the cluster starts
-            cost = estimate(plan.passes, plan.num_passes, plan.task)
-            plan = dataclasses.replace(plan, cost=cost)
             wait_for_cluster()
         run.write_space(dump_space(plan.space))
         run.create(plan.options, plan.cohort)

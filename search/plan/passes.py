@@ -1,7 +1,4 @@
-"""What a search can cost, said before its first trial: passes through frozen networks."""
-
-from collections.abc import Collection
-from dataclasses import dataclass
+"""Passes through frozen networks that a search can need, counted before its first trial."""
 
 import torch
 
@@ -11,25 +8,12 @@ from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.features.body import Body
-from trainable.features.passes import FrozenPass, time_encoder
+from trainable.features.passes import FrozenPass
 from trainable.features.tables import features_key
 from trainable.images.batches import load_images
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import Task
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What the passes that are not stored can cost together.
-
-    Attributes:
-        seconds: About the time of all of them, on one CPU core of this machine.
-        num_bytes: About the bytes of what is stored.
-    """
-
-    seconds: float
-    num_bytes: int
 
 
 def missing_passes(space: SearchSpace, task: Task) -> frozenset[FrozenPass]:
@@ -83,21 +67,3 @@ def require_few_passes(num_passes: int, options: SearchOptions, space: SearchSpa
         f"({len(set(space.values('backbone')))} now), --normalizations ({len(names)}) or image "
         f"sizes ({len(sizes)}), or run fewer --trials"
     )
-
-
-def estimate(passes: Collection[FrozenPass], num_passes: int, task: Task) -> Cost:
-    """Estimate the cost of so many of the passes, each as likely, from one image per encoder."""
-    largest: dict[str, int] = {}
-    for one in passes:
-        largest[one.encoder] = max(one.image_size, largest.get(one.encoder, 0))
-    timed = {encoder: time_encoder(encoder, size) for encoder, size in largest.items()}
-    seconds, num_bytes = 0.0, 0.0
-    for one in passes:
-        ends = timed[one.encoder]
-        cost = ends.get((one.until, one.pooled)) or list(ends.values())[-1]  # behind a classifier
-        area = (one.image_size / largest[one.encoder]) ** 2
-        seconds += area * cost.seconds
-        num_bytes += cost.num_bytes * (1 if one.pooled else area)
-    share = num_passes / max(1, len(passes)) * len(task.data.paths)
-    stored = min(int(share * num_bytes), task.cache_bytes)
-    return Cost(share * seconds, stored)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from search.options.options import DEMO, SearchOptions
 from search.plan.cohort import arrange, decode, split_as_asked, squares
-from search.plan.passes import Cost, missing_passes, require_few_passes
+from search.plan.passes import missing_passes, require_few_passes
 from search.plan.warm_start import best_configurations
 from search.plan.weights import asked_space, with_weights
 from search.space.presets import read_preset
@@ -49,7 +49,6 @@ class SearchPlan:
         warm_start: Configurations of an earlier search to try first, the best one first.
         passes: Forward passes through frozen networks that the space can need, and that are not
             stored.
-        cost: What they can cost; None where nobody was to be told.
     """
 
     options: SearchOptions
@@ -61,7 +60,6 @@ class SearchPlan:
     odd_images: tuple[str, ...] = ()
     warm_start: tuple[TrialConfig, ...] = ()
     passes: frozenset[FrozenPass] = frozenset()
-    cost: Cost | None = None
 
     @property
     def num_passes(self) -> int:

@@ -10,7 +10,6 @@ from trainable.backbones.encoders import IMAGENET, NONE, short_network
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
-from trainable.disk import size_text
 from trainable.errors import listing
 from trainable.evaluation.covariates import suspicious_columns
 from trainable.evaluation.metrics import all_positive_f1
@@ -39,38 +38,21 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     )
     yield from _weights_lines(plan.task.weights)
     yield from (f"note: {note}" for note in plan.task.weights.notes)
-    yield from _cost_lines(plan)
+    yield _passes_line(plan)
     few = min(len(fold.train) for fold in plan.task.folds)
     note = few_steps_note(few, max(batch_sizes), least)
     if note:
         yield f"note: {note}"
 
 
-def _cost_lines(plan: SearchPlan) -> Iterator[str]:
-    """The forward passes that the search can need, and about what they cost."""
-    if plan.cost is None:
-        return
+def _passes_line(plan: SearchPlan) -> str:
+    """How many forward passes the search can need."""
     if not plan.passes:
-        yield "frozen networks: the features of all of them are stored, and take no time"
-        return
-    images = len(plan.task.data.paths)
-    yield (
-        f"frozen networks: at most {plan.num_passes} passes of all {images} images, about "
-        f"{_time_text(plan.cost.seconds)} on one CPU core, and about "
-        f"{size_text(plan.cost.num_bytes)} stored; to limit them, use --max-passes or fewer "
-        "--backbones"
+        return "frozen networks: the features of all of them are stored, and take no time"
+    return (
+        f"frozen networks: at most {plan.num_passes} passes of all {len(plan.task.data.paths)} "
+        "images; to limit them, use --max-passes or fewer --backbones"
     )
-
-
-def _time_text(seconds: float) -> str:
-    """A time as a person says it.
-
-    >>> [_time_text(seconds) for seconds in (0.2, 100, 900, 40000)]
-    ['1 s', '100 s', '15 min', '11 h']
-    """
-    if seconds <= 120:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds <= 2 * 3600 else f"{seconds / 3600:.0f} h"
 
 
 def _weights_lines(weights: Weights) -> Iterator[str]:

@@ -8,9 +8,9 @@ from search.tune.upstream_internals import journal_lock
 from trainable.files import drop_partial_line
 
 
-def open_storage(run: RunFolder, kind: type[JournalStorage] = JournalStorage) -> JournalStorage:
+def open_storage(run: RunFolder) -> JournalStorage:
     """Optuna's storage: a log, since SQLite reads all running trials anew for each number."""
-    return kind(JournalFileBackend(str(run.study_log)))
+    return JournalStorage(JournalFileBackend(str(run.study_log)))
 
 
 def repair_log(run: RunFolder) -> None:

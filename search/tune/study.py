@@ -11,7 +11,6 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search.run.run_folder import RunFolder
 from search.space.protocol import SearchSpace
-from search.tune.recent_trials import RecentTrials
 from search.tune.storage import open_storage
 from search.tune.upstream_internals import queued_parameters, trial_under_way
 from trainable.config import TrialConfig
@@ -166,7 +165,7 @@ class StudySearch(OptunaSearch):
             mode="max",
             sampler=sampler,
             study_name=STUDY_NAME,
-            storage=open_storage(run, RecentTrials),
+            storage=open_storage(run),
         )
         self._log = run.log
         self._numbers: dict[str, int] = {}  # of the trials under way

@@ -1,7 +1,7 @@
 """Every private part of Ray and Optuna that a search uses, and the versions it was tested with.
 
-A new version may change any of them without notice. `tests/tune/test_private.py` fails when the
-installed version is another one, and when a part is missing or behaves differently.
+A new version may change any of them without notice. `tests/tune/test_upstream_internals.py` fails
+when the installed version is another one, and when a part is missing or behaves differently.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ from ray._private import ray_constants, worker
 from ray._private.state import state
 
 if TYPE_CHECKING:  # Optuna is slow to import, and Ray starts meanwhile
-    from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
     from optuna.trial import Trial as OptunaTrial
     from ray.tune.experiment import Trial
@@ -67,16 +66,6 @@ def node_groups() -> Iterator[tuple[dict[str, float], int]]:
     config = state.get_cluster_config()
     for group in config.node_group_configs if config else ():
         yield dict(group.resources), group.max_count
-
-
-def synced_trials(storage: "JournalStorage") -> "Mapping[int, FrozenTrial]":
-    """The trials of the only study in a log, by number, without a copy of each.
-
-    Optuna's own `get_all_trials` makes a new list of all trials for each call.
-    """
-    with storage._thread_lock:
-        storage._sync_with_backend()
-        return storage._replay_result._trials
 
 
 def running_actor(trial: "Trial") -> Any:

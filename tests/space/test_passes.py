@@ -10,14 +10,13 @@ from fixtures.networks import CPU, tiny_config
 
 from search.options.options import SearchOptions
 from search.plan.begin import begin
-from search.plan.passes import estimate
 from search.space.files import Layer, make_space
 from search.space.grid import Grid
 from search.space.presets import preset_grid
 from search.space.space import Space
 from search.terminal.plan_lines import plan_lines
 from trainable.errors import InputError
-from trainable.features.passes import FrozenPass, time_encoder
+from trainable.features.passes import FrozenPass
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import cross_validate
 
@@ -63,14 +62,6 @@ def test_rows_that_share_a_pass_need_it_once() -> None:
     assert 0 < len(grid.passes) < len(rows)
 
 
-def test_an_image_takes_longer_the_deeper_and_larger() -> None:
-    small, large = (time_encoder("squeezenet1_1", size) for size in (192, 384))
-    times = [small[cut, True].seconds for cut in ("features.2", "features.7", "features")]
-    assert times == sorted(times)
-    assert large["features.7", False].num_bytes == 4 * small["features.7", False].num_bytes
-    assert large["features", True].num_bytes == small["features", True].num_bytes == 4 * 2 * 960
-
-
 @pytest.fixture
 def asked(xray_csv: Path, tmp_path: Path) -> Callable[..., SearchOptions]:
     """A search of 24 images in three normalizations."""
@@ -78,8 +69,8 @@ def asked(xray_csv: Path, tmp_path: Path) -> Callable[..., SearchOptions]:
     def make(**more: object) -> SearchOptions:
         return SearchOptions.of(
             data=xray_csv, weights="none", backbones="squeezenet1_1", image_size=32, folds=2,
-            repeats=1, cache=tmp_path / "cache", unfreeze="none", trials=9,
-            normalizations="none,image,cohort", **more,
+            repeats=1, cache=tmp_path / "cache", unfreeze="none",
+            normalizations="none,image,cohort", **{"trials": 9, **more},
         )  # fmt: skip
 
     return make
@@ -98,7 +89,7 @@ def test_a_space_that_needs_more_passes_than_allowed_is_refused_and_leaves_no_fo
     run, plan = begin(asked(max_passes=3), tmp_path / "run", ready)
     run.release()
     (line,) = [line for line in plan_lines(plan) if "passes" in line]
-    assert line.startswith("frozen networks: at most 3 passes of all 24 images, about 1 s on")
+    assert line.startswith("frozen networks: at most 3 passes of all 24 images; to limit")
 
 
 def test_stored_features_cost_nothing_again(
@@ -117,12 +108,9 @@ def test_stored_features_cost_nothing_again(
     assert len(again.passes) == 2
 
 
-def test_fewer_trials_than_passes_cost_their_share(
+def test_no_more_passes_are_counted_than_trials(
     asked: Callable[..., SearchOptions], tmp_path: Path
 ) -> None:
-    run, plan = begin(asked(), tmp_path / "run", ready)
+    run, plan = begin(asked(trials=2), tmp_path / "run", ready)
     run.release()
-    whole = estimate(plan.passes, 3, plan.task)
-    third = estimate(plan.passes, 1, plan.task)
-    assert whole.num_bytes == 3 * third.num_bytes == 3 * 24 * 4 * 2 * 960
-    assert estimate(frozenset(), 0, plan.task).num_bytes == 0
+    assert (len(plan.passes), plan.num_passes) == (3, 2)
