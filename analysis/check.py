@@ -19,7 +19,7 @@ from analysis.options import PredictOptions
 from trainable.cohort.cohort import Cohort
 from trainable.disk import try_to_write
 from trainable.errors import InputError, Problems, flag
-from trainable.images.looks import looks_of_files
+from trainable.images.perceptual_hash import perceptual_hashes_of_files
 from trainable.images.pixels import load_pixels
 from trainable.reading.moved_images import find_images
 from trainable.run.winner import Winner, read_winner
@@ -85,13 +85,13 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         try_to_write(maps.parent, HEAT_MAPS, room_for(winner, len(new.paths)))
     if not models:
         try_to_write(run, "RUN, a copy of this one")
-    looks = problems.attempt(lambda: _decode(new, winner, store))
+    hashes = problems.attempt(lambda: _decode(new, winner, store))
     truth, labels = None, options.labels
     if labels is not None:
         truth = problems.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
     shared: list[str] = []
-    if looks is not None:
-        shared = leakage(new, looks, truth.names if truth else None, cohort)
+    if hashes is not None:
+        shared = leakage(new, hashes, truth.names if truth else None, cohort)
     if labels is not None:
         problems.found.extend(f"--labels must leave out {one}" for one in shared)
     problems.raise_if_any()
@@ -133,4 +133,4 @@ def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uin
         (size, resize): load_pixels(new.paths, new.hashes, size, store, limits, resize)
         for size, resize in {member.config.square for member in winner.members}
     }
-    return looks_of_files(new.paths, new.hashes, pixels, store, limits)
+    return perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, limits)

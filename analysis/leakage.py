@@ -6,33 +6,33 @@ from numpy.typing import NDArray
 
 from analysis.new_images import NewImages
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.look_alikes import looks_of
+from trainable.cohort.look_alikes import perceptual_hashes_of
 from trainable.errors import listing
-from trainable.images.looks import find_alike
+from trainable.images.perceptual_hash import find_alike
 from trainable.reading.classes import same_value
 
 
 def leakage(
-    new: NewImages, looks: NDArray[np.uint8], patients: pd.Series | None, cohort: Cohort
+    new: NewImages, perceptual_hashes: NDArray[np.uint8], patients: pd.Series | None, cohort: Cohort
 ) -> list[str]:
     """What the new images share with the images of the training, a phrase each.
 
     Args:
         new: New images, with their patients where those are known.
-        looks: (num_images, 32), perceptual hashes of the new images.
+        perceptual_hashes: (num_images, 32), perceptual hashes of the new images.
         patients: Patient of each row, as the table of labels has them; None if it has none.
         cohort: Cohort of the search.
     """
     is_trained_on = (cohort.manifest["split"] != "test").to_numpy()
-    trained_on, trained_looks = cohort.manifest[is_trained_on], looks_of(cohort)
-    if len(trained_looks):
-        trained_looks = trained_looks[is_trained_on]
+    trained_on, trained_hashes = cohort.manifest[is_trained_on], perceptual_hashes_of(cohort)
+    if len(trained_hashes):
+        trained_hashes = trained_hashes[is_trained_on]
     is_same = np.isin(new.hashes, trained_on["sha256"])
     found = [
         ("images that the model was trained on", np.asarray(new.images)[is_same].tolist()),
         (
             "images that look like images that the model was trained on",
-            _alike(new, find_alike(looks, trained_looks), is_same, trained_on),
+            _alike(new, find_alike(perceptual_hashes, trained_hashes), is_same, trained_on),
         ),
         ("patients that the model was trained on", _patients(new, patients, trained_on)),
     ]

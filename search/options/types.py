@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator
 
+from trainable.backbones.layout import Unfreeze
 from trainable.evaluation.scoring import ThresholdPolicy
-from trainable.unfreeze import Unfreeze
 
 HeatMaps = Literal["auto", "yes", "no"]
 """Whether a page shows heat maps; auto: where that takes seconds."""

@@ -15,14 +15,14 @@ from trainable.cohort.look_alikes import (
     describe_look_alikes,
     find_look_alikes,
     keep_together,
-    with_looks,
+    with_perceptual_hashes,
 )
 from trainable.cohort.splits import split_by_shares
 from trainable.errors import InputError, flag
 from trainable.images.decoding import Resize
 from trainable.images.intensity import Limits
-from trainable.images.looks import looks_of_files
 from trainable.images.outliers import describe_outliers
+from trainable.images.perceptual_hash import perceptual_hashes_of_files
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys
 from trainable.store.arrays import ArrayStore
 
@@ -33,11 +33,11 @@ def squares(space: SearchSpace) -> list[tuple[int, Resize]]:
 
 
 class Decoded(NamedTuple):
-    """All images by their square, the values of black and white, looks, and notes on odd images."""
+    """All images by their square, values of black and white, perceptual hashes, and odd images."""
 
     pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]
     limits: Limits | None
-    looks: NDArray[np.uint8]
+    perceptual_hashes: NDArray[np.uint8]
     odd_images: tuple[str, ...]
 
 
@@ -58,8 +58,8 @@ def decode(
         for size, resize in squares
     }
     odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, pixels[max(pixels)])
-    looks = looks_of_files(paths, hashes, pixels, store, limits)
-    return Decoded(pixels, limits, looks, tuple(odd))
+    alike = perceptual_hashes_of_files(paths, hashes, pixels, store, limits)
+    return Decoded(pixels, limits, alike, tuple(odd))
 
 
 def arrange(
@@ -71,7 +71,7 @@ def arrange(
     """The cohort on its sides, and notes on images that look the same."""
     if decoded is None:
         return split(cohort), ()
-    cohort = with_looks(cohort, decoded.looks)
+    cohort = with_perceptual_hashes(cohort, decoded.perceptual_hashes)
     pairs = find_look_alikes(cohort)
     if options.advanced.group_duplicates:
         cohort = keep_together(cohort, pairs)

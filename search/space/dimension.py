@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 
 from trainable.backbones.encoders import full_name
 from trainable.backbones.find import find_backbone
+from trainable.backbones.layout import UNFREEZE
 from trainable.config import TrialConfig
 from trainable.errors import Problems, did_you_mean, explain, explain_detail
-from trainable.unfreeze import UNFREEZE
 
 Scalar = str | int | float | bool
 """Types of a choice that Optuna can keep."""

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.space.fastai_cuts import fastai_cut
 from trainable.backbones.find import find_backbone
+from trainable.backbones.layout import UNFREEZE, count_trained
 from trainable.config import TrialConfig
 from trainable.errors import InputError, did_you_mean, explain
-from trainable.unfreeze import UNFREEZE, count_trained
 
 TableName = Literal["counts", "accuracy", "detection"]
 """Tables that a report can print of an experiment."""

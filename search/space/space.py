@@ -14,12 +14,12 @@ from search.space.experiments import Experiments
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoders import network_of, short_name
 from trainable.backbones.find import find_backbone
+from trainable.backbones.layout import UNFREEZE, count_trained
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.errors import InputError, listing
 from trainable.features.passes import FrozenPass
 from trainable.images.normalization import IMAGENET_SCALE, NormalizationName
-from trainable.unfreeze import UNFREEZE, count_trained
 
 FROZEN, TRAINED = "frozen", "trained"
 FIRST = "first_trials"

@@ -14,9 +14,9 @@ from analysis.leakage import leakage
 from analysis.new_images import NewImages, find_new_images
 from search.demo.phantoms import draw_phantom
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.look_alikes import with_looks
+from trainable.cohort.look_alikes import with_perceptual_hashes
 from trainable.errors import InputError
-from trainable.images.looks import load_looks
+from trainable.images.perceptual_hash import load_perceptual_hashes
 from trainable.images.pixels import load_pixels
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
@@ -33,7 +33,7 @@ def draw(path: Path, seed: int) -> None:
 def shared(folder: Path, new: NewImages, cohort: Cohort, patients: pd.Series | None) -> list[str]:
     store = ArrayStore(folder / "cache")
     pixels = load_pixels(new.paths, new.hashes, 64, store)
-    return leakage(new, load_looks(pixels, new.hashes, store), patients, cohort)
+    return leakage(new, load_perceptual_hashes(pixels, new.hashes, store), patients, cohort)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def cohort(tmp_path: Path) -> Cohort:
     found = read_cohort(DataOptions(data=table, patient_pattern=r"p\d"))
     store, hashes = ArrayStore(tmp_path / "cache"), tuple(found.manifest["sha256"])
     pixels = load_pixels(tuple(found.manifest["path"]), hashes, 64, store)
-    return with_looks(found, load_looks(pixels, hashes, store))
+    return with_perceptual_hashes(found, load_perceptual_hashes(pixels, hashes, store))
 
 
 @pytest.fixture

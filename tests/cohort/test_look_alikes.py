@@ -12,8 +12,8 @@ from trainable.cohort.look_alikes import (
     describe_look_alikes,
     find_look_alikes,
     keep_together,
-    looks_of,
-    with_looks,
+    perceptual_hashes_of,
+    with_perceptual_hashes,
 )
 from trainable.cohort.splits import make_folds
 
@@ -26,7 +26,7 @@ def looking(cohort: Cohort, alike: list[tuple[int, int]]) -> Cohort:
     for one, other in alike:
         looks[other] = looks[one]
         looks[other, 0] ^= 7  # as another format does: 3 bits of 256
-    return with_looks(cohort, looks)
+    return with_perceptual_hashes(cohort, looks)
 
 
 def described(cohort: Cohort) -> list[str]:
@@ -83,6 +83,6 @@ def test_looks_are_read_back(make_cohort: MakeCohort, tmp_path: Path, has_looks:
     if has_looks:
         cohort = looking(cohort, [])
     cohort.save(tmp_path)
-    loaded = looks_of(dataclasses.replace(Cohort.load(tmp_path)))
-    np.testing.assert_array_equal(loaded, looks_of(cohort))
+    loaded = perceptual_hashes_of(dataclasses.replace(Cohort.load(tmp_path)))
+    np.testing.assert_array_equal(loaded, perceptual_hashes_of(cohort))
     assert loaded.shape == (2 * has_looks, 32)

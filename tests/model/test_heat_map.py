@@ -8,7 +8,7 @@ from captum.attr import LayerGradCam
 from fixtures.networks import noise, random_model, tiny_config
 from torch import Tensor, nn
 
-from trainable.backbones.layout import Layout
+from trainable.backbones.layout import TensorLayout
 from trainable.images.batches import Batch, Views
 from trainable.model.heat_map import has_heat_map, heat_maps
 from trainable.model.network import Network, build_network
@@ -88,7 +88,7 @@ class Patches(nn.Module):
 
 
 def test_tokens_lie_where_they_are_in_the_image() -> None:
-    layout = Layout(prefix_tokens=1, class_token=True)
+    layout = TensorLayout(prefix_tokens=1, class_token=True)
     linear = nn.Linear(9, 2, bias=False)
     nn.init.zeros_(linear.weight)
     linear.weight.data[1, 3:] = 1.0  # the averages of 3 channels, and the class token

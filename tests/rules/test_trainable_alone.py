@@ -61,7 +61,7 @@ def test_trainable_imports_only_what_training_needs(path: Path) -> None:
         "dicom.py": {"pydicom"},
         "heat_map.py": {"captum"},
         "state_files.py": {"safetensors"},
-        "looks.py": {"imagehash"},
+        "perceptual_hash.py": {"imagehash"},
         "timm_networks.py": {"timm", "huggingface_hub"},
         "timm_stages.py": {"timm"},
     }.get(path.name, set())

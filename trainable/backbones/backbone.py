@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trainable.backbones.layout import MAPS, Layout
+from trainable.backbones.layout import MAPS, TensorLayout
 from trainable.errors import did_you_mean
 from trainable.images.normalization import IMAGENET_SCALE, Scale
 
@@ -92,7 +92,7 @@ class Backbone:
     classifier: str
     further: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
     taps: tuple[Stage, ...] = ()
-    layout: Layout = MAPS
+    layout: TensorLayout = MAPS
     own: Scale = IMAGENET_SCALE
     size: int = 224
     licence: str = "not stated by torchvision"

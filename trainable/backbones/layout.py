@@ -1,8 +1,8 @@
-"""What the output of a stage is, maps or tokens, and what of it a head can see."""
+"""The stages of a body: what one gives, what of it a head can see, and how many are trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Statistic = Literal["maximum", "average", "class"]
 """Numbers of a channel: over all places of the image, or that of the class token."""
@@ -20,7 +20,7 @@ STATISTICS: Mapping[Pool, frozenset[Statistic]] = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class TensorLayout:
     """Shape of the output of every stage of a network.
 
     Maps are (batch, channels, height, width), or with the channels last. Tokens are (batch, tokens,
@@ -47,5 +47,20 @@ class Layout:
         return tuple(pool for pool, kept in STATISTICS.items() if kept <= set(self.statistics))
 
 
-MAPS = Layout()
+MAPS = TensorLayout()
 """Layout of torchvision's networks."""
+
+Unfreeze = Literal["none", "one", "two", "all"]
+"""How many of a body's last stages are trained, in words."""
+
+UNFREEZE: tuple[Unfreeze, ...] = get_args(Unfreeze)
+
+
+def count_trained(unfreeze: str | int, num_stages: int) -> int:
+    """How many of `num_stages` stages are trained, for a word of `UNFREEZE` or a number.
+
+    >>> [count_trained(word, 4) for word in UNFREEZE], count_trained("two", 1)
+    ([0, 1, 2, 4], 1)
+    """
+    words = {"none": 0, "one": 1, "two": 2, "all": num_stages}
+    return min(words[unfreeze] if isinstance(unfreeze, str) else unfreeze, num_stages)

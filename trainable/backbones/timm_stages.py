@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from trainable.backbones.backbone import Stage
-from trainable.backbones.layout import Layout
+from trainable.backbones.layout import TensorLayout
 
 STEM = "stem"
 _QUARTERS = 4
 OF_STEM = ("patch_embed", "pos_drop", "patch_drop", "norm_pre", "rope")
 
 
-def stages_of(model: nn.Module) -> tuple[tuple[Stage, ...], Layout]:
+def stages_of(model: nn.Module) -> tuple[tuple[Stage, ...], TensorLayout]:
     """The stages of a network on the meta device, and the layout of what they give.
 
     Raises:
@@ -41,14 +41,14 @@ def stages_of(model: nn.Module) -> tuple[tuple[Stage, ...], Layout]:
     return _chained_stages(model)
 
 
-def _token_stages(model: Any) -> tuple[tuple[Stage, ...], Layout]:
+def _token_stages(model: Any) -> tuple[tuple[Stage, ...], TensorLayout]:
     depth, width = len(model.blocks), model.embed_dim
     ends = [round(depth * quarter / _QUARTERS) for quarter in range(_QUARTERS + 1)]
     paths = [[f"blocks.{block}" for block in range(*pair)] for pair in itertools.pairwise(ends)]
     paths[0].insert(0, STEM)
     paths[-1].append("norm")
     stages = tuple(TokenStage(modules[-1], tuple(modules), width) for modules in paths if modules)
-    return stages, Layout(False, model.num_prefix_tokens, model.cls_token is not None)
+    return stages, TensorLayout(False, model.num_prefix_tokens, model.cls_token is not None)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class _Call:
     given: object
 
 
-def _chained_stages(model: Any) -> tuple[tuple[Stage, ...], Layout]:
+def _chained_stages(model: Any) -> tuple[tuple[Stage, ...], TensorLayout]:
     size = model.pretrained_cfg["input_size"]
     images = torch.zeros(1, *size, device="meta")
     calls, features = _calls(model, images)
@@ -86,7 +86,7 @@ def _chained_stages(model: Any) -> tuple[tuple[Stage, ...], Layout]:
         if width == stages[-1].width:  # a norm, or nothing that learns
             modules = [*stages.pop().modules, *modules]
         stages.append(Stage(cut, tuple(modules), width))
-    return tuple(stages), Layout(channels_last)
+    return tuple(stages), TensorLayout(channels_last)
 
 
 def _width(given: object, channels_last: bool) -> int:

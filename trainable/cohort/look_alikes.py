@@ -11,30 +11,30 @@ from scipy.sparse.csgraph import connected_components
 
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing
-from trainable.images.looks import LOOK_BYTES, find_alike
+from trainable.images.perceptual_hash import HASH_BYTES, find_alike
 
 
-def with_looks(cohort: Cohort, looks: NDArray[np.uint8]) -> Cohort:
+def with_perceptual_hashes(cohort: Cohort, perceptual_hashes: NDArray[np.uint8]) -> Cohort:
     """The cohort with its column `look`, which copies of its images are found by later.
 
     Args:
         cohort: Labelled images.
-        looks: (num_images, 32), perceptual hashes.
+        perceptual_hashes: (num_images, 32), perceptual hashes.
     """
-    texts = [row.tobytes().hex() for row in looks]
+    texts = [row.tobytes().hex() for row in perceptual_hashes]
     return dataclasses.replace(cohort, manifest=cohort.manifest.assign(look=texts))
 
 
-def looks_of(cohort: Cohort) -> NDArray[np.uint8]:
+def perceptual_hashes_of(cohort: Cohort) -> NDArray[np.uint8]:
     """Shape (num_images, 32): perceptual hashes; no rows in the cohort of an older search."""
     texts = cohort.manifest.get("look", pd.Series(dtype=str))
-    return np.array([[*bytes.fromhex(text)] for text in texts], np.uint8).reshape(-1, LOOK_BYTES)
+    return np.array([[*bytes.fromhex(text)] for text in texts], np.uint8).reshape(-1, HASH_BYTES)
 
 
 def find_look_alikes(cohort: Cohort) -> NDArray[np.int64]:
     """Pairs (num_pairs, 2) of different files that look the same, as rows of the manifest."""
-    looks, hashes = looks_of(cohort), cohort.manifest["sha256"].to_numpy()
-    pairs = find_alike(looks, looks)
+    seen, hashes = perceptual_hashes_of(cohort), cohort.manifest["sha256"].to_numpy()
+    pairs = find_alike(seen, seen)
     pairs = pairs[pairs[:, 0] < pairs[:, 1]]
     is_copy = hashes[pairs[:, 0]] == hashes[pairs[:, 1]]
     return np.asarray(pairs[~is_copy])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainable.backbones.layout import STATISTICS, Layout
+from trainable.backbones.layout import STATISTICS, TensorLayout
 from trainable.config import TrialConfig
 from trainable.device import autocast
 from trainable.images.batches import Views, side_by_side
@@ -91,7 +91,7 @@ def _at_the_cut(network: Network, images: Tensor) -> list[Tensor]:
     return found if network.fused else found[-1:]
 
 
-def _grid(products: Tensor, layout: Layout) -> Tensor:
+def _grid(products: Tensor, layout: TensorLayout) -> Tensor:
     """Shares (batch, edge, edge) of the places, whose mean is that of all of them together."""
     if products.ndim == 3:
         places = products[:, layout.prefix_tokens :].sum(dim=2)

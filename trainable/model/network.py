@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.find import find_backbone
-from trainable.backbones.layout import MAPS, STATISTICS, Layout, Pool
+from trainable.backbones.layout import MAPS, STATISTICS, Pool, TensorLayout
 from trainable.config import TrialConfig
 from trainable.device import autocast
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
@@ -25,7 +25,7 @@ class ConcatPool(nn.Module):
     to (batch, statistics * channels).
     """
 
-    def __init__(self, layout: Layout = MAPS) -> None:
+    def __init__(self, layout: TensorLayout = MAPS) -> None:
         """Pool what a network of this layout gives."""
         super().__init__()
         self.layout = layout
@@ -63,7 +63,7 @@ class KeptStatistics(nn.Module):
         pool: Pool,
         widths: Sequence[int],
         views: int,
-        layout: Layout = MAPS,
+        layout: TensorLayout = MAPS,
         num_behind: int = 0,
     ) -> None:
         """Keep `pool` of stages with `widths` channels, whose features stand side by side."""
@@ -159,7 +159,7 @@ class Network(nn.Module):
         trained: Sequence[nn.Module],
         head: nn.Sequential,
         *,
-        layout: Layout = MAPS,
+        layout: TensorLayout = MAPS,
         fused: bool = False,
         augmented: bool = False,
     ) -> None:

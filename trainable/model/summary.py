@@ -11,13 +11,13 @@ from trainable.backbones import chexnet
 from trainable.backbones.backbone import RGB
 from trainable.backbones.encoders import CHEXNET_NETWORK
 from trainable.backbones.find import find_backbone
+from trainable.backbones.layout import count_trained
 from trainable.backbones.recipes import RECIPES
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import published_by_timm
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.model.network import ConcatPool, Network, build_network, count_parameters
-from trainable.unfreeze import count_trained
 
 
 def chosen_network(

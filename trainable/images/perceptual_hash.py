@@ -1,4 +1,4 @@
-"""How images look, in 256 bits: copies of one image are found, whatever their format and size."""
+"""Perceptual hashes of 256 bits: copies of an image are found, whatever their format and size."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from trainable.store.arrays import ArrayStore
 
 _EDGE = 16
 _BITS = _EDGE * _EDGE
-LOOK_BYTES = _BITS // 8
+HASH_BYTES = _BITS // 8
 """Bytes of a perceptual hash."""
 
 _ALIKE = 16
@@ -26,10 +26,10 @@ most 10 bits, X-rays of different patients by at least 46. One cropped copy was 
 
 _FEWEST_SET = _BITS // 4  # about half of the bits are set; none to speak of in an image of one grey
 _HASHED = 64  # pixels a side of what is hashed
-_LOOK_RULE = "phash 16, v1"
+_HASH_RULE = "phash 16, v1"
 
 
-def load_looks(
+def load_perceptual_hashes(
     pixels: NDArray[np.uint8], hashes: Sequence[str], store: ArrayStore
 ) -> NDArray[np.uint8]:
     """The perceptual hash of each image (pHash of the package imagehash), or find it stored.
@@ -52,11 +52,11 @@ def load_looks(
         bits = [phash(image, hash_size=_EDGE).hash.ravel() for image in small]
         return np.packbits(np.stack(bits), axis=1)
 
-    key = digest("\n".join([_LOOK_RULE, str(pixels.shape[1]), *hashes]))
-    return store.get_or_compute(f"looks-{key}", (len(pixels), LOOK_BYTES), np.uint8, compute)
+    key = digest("\n".join([_HASH_RULE, str(pixels.shape[1]), *hashes]))
+    return store.get_or_compute(f"looks-{key}", (len(pixels), HASH_BYTES), np.uint8, compute)
 
 
-def looks_of_files(
+def perceptual_hashes_of_files(
     paths: Sequence[str],
     hashes: Sequence[str],
     pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]],
@@ -77,18 +77,18 @@ def looks_of_files(
     """
     sizes = [size for size, resize in pixels if resize == "stretch"]
     if sizes:
-        return load_looks(pixels[max(sizes), "stretch"], hashes, store)
-    return load_looks(load_pixels(paths, hashes, _HASHED, store, limits), hashes, store)
+        return load_perceptual_hashes(pixels[max(sizes), "stretch"], hashes, store)
+    return load_perceptual_hashes(load_pixels(paths, hashes, _HASHED, store, limits), hashes, store)
 
 
-def find_alike(looks: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Pairs of images that look the same: (num_pairs, 2), rows of `looks` and of `others`.
+def find_alike(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Pairs of images that look the same: (num_pairs, 2), rows of `hashes` and of `others`.
 
-    Images of (nearly) one grey have no look, and are in no pair.
+    Images of (nearly) one grey have too few bits, and are in no pair.
     """
     from sklearn.neighbors import NearestNeighbors  # slow to import
 
-    bits, other_bits = np.unpackbits(looks, axis=1), np.unpackbits(others, axis=1)
+    bits, other_bits = np.unpackbits(hashes, axis=1), np.unpackbits(others, axis=1)
     rows = np.flatnonzero(bits.sum(axis=1) >= _FEWEST_SET)
     other_rows = np.flatnonzero(other_bits.sum(axis=1) >= _FEWEST_SET)
     if not len(rows) or not len(other_rows):
