@@ -1,9 +1,7 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 from search.demo import demo
@@ -22,11 +20,8 @@ from search.terminal.json_line import summarize
 from search.terminal.output import Voice
 from search.terminal.plan_lines import plan_lines
 from search.terminal.winner_lines import describe_next, describe_test, describe_winner
-from search.tune.capacity import Capacity, resources_per_trial
 from search.tune.ending import Ended
 from search.tune.loggers import check_tools
-from search.tune.progress import Progress
-from search.tune.study import StudySearch, open_study, reconcile
 from search.tune.tuner import run_trials
 from search.winner.held_out import evaluate_on_test
 from search.winner.winner import write_winner
@@ -35,7 +30,6 @@ from trainable.commands.stop import stop_signals
 from trainable.disk import DiskError, writing
 from trainable.files import as_typed
 from trainable.run.winner import Winner, save_winner
-from trainable.trial.ray_worker import Shipment, ship
 
 
 def launch(
@@ -68,7 +62,7 @@ def launch(
             voice.say(line)
         try:
             with writing(run.path, "--out"):
-                why_ended = _run(run, plan, voice)
+                why_ended = run_trials(plan, run, SearchDisplay(run, plan, voice))
                 is_sound = _conclude(run, plan, why_ended, voice)
         except DiskError as error:
             command = f"cxr-search --resume {as_typed(run.path)}"
@@ -78,54 +72,6 @@ def launch(
         status = stop_signals.status
     voice.conclude(summarize(run.path, run.log.table(), why_ended, status))
     return status
-
-
-def _run(run: RunFolder, plan: SearchPlan, voice: Voice) -> Ended:
-    """Run the trials that are missing, and return why they ended."""
-    compute, budget = plan.options.compute, plan.options.run.time_budget
-    resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
-    has_gpu = resources.gpus > 0
-    space = plan.space_here(has_gpu=has_gpu)
-    study = open_study(run, space, plan.warm_start)
-    reconcile(run, study)
-    if not has_gpu:
-        stages = space.describe("unfreeze")
-        voice.say(f"no GPU: trials run on CPUs; stages trained: {stages}")
-    elif resources.gpus > 1 and "none" in space.values("unfreeze"):
-        voice.say(
-            f"note: trials that train no stage use one of their {resources.gpus:g} GPUs; "
-            "leave them out with --unfreeze one,two,all"
-        )
-    voice.say()
-    capacity = Capacity(resources, plan.options.advanced.max_concurrent)
-    shipment: Shipment | None = None
-    began, before = time.monotonic(), -1
-    why_ended: Ended = "all"
-    # once more for trials that were lost before they began, as long as others end
-    while why_ended == "all" and before < run.log.num_ended() < plan.num_trials:
-        before = run.log.num_ended()
-        left = budget and budget - timedelta(seconds=time.monotonic() - began)
-        search = StudySearch(space, run, plan.task.seed, capacity)
-        if compute.address and shipment is None:
-            shipment = ship(plan.task, plan.pixels)
-        ends_at = None if left is None else time.monotonic() + left.total_seconds()
-        display = Progress(SearchDisplay(run, plan, voice, ends_at))
-        missing = plan.num_trials - before
-        timeout = plan.options.run.trial_timeout
-        why_ended = run_trials(
-            run,
-            search,
-            plan.task,
-            shipment,
-            resources,
-            missing,
-            left,
-            display,
-            timeout,
-            plan.options.tools,
-        )
-        reconcile(run, study)
-    return why_ended
 
 
 def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[str]:

@@ -41,7 +41,7 @@ from benchmarks.robustness.forked import Ended, run_forked
 from search.command import app as search_app
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
-from search.terminal.output import Voice
+from search.tune.progress import View
 from search.winner.winner import write_winner
 from trainable.commands.cli import run
 from trainable.commands.sort import app as sort_app
@@ -118,7 +118,7 @@ class Harness:
             return lambda: _search(arguments, self._keep_last)
         return lambda: run(sort_app if case.command == "sort" else predict_app, arguments)
 
-    def _keep_last(self, run: RunFolder, plan: SearchPlan, voice: Voice) -> None:
+    def _keep_last(self, plan: SearchPlan, run: RunFolder, view: View) -> None:
         """In place of the trials: keep the pixels of the odd image, which is the last one."""
         np.save(self._seen, plan.pixels[max(plan.pixels)][-1])
         sys.stdout.flush()
@@ -165,13 +165,13 @@ def _search(arguments: list[str], trials: Callable[..., object]) -> None:
         yield lambda: None
 
     with (
-        patch.object(search.launch, "_run", trials),
+        patch.object(search.launch, "run_trials", trials),
         patch.object(search.tune.cluster, "cluster", no_cluster),
     ):
         run(search_app, arguments)
 
 
-def _one_trial(run: RunFolder, plan: SearchPlan, voice: Voice) -> None:
+def _one_trial(plan: SearchPlan, run: RunFolder, view: View) -> None:
     """One trial as a worker runs it, and the winner."""
     config = TrialConfig(
         backbone="squeezenet1_1", cut="features", head="logistic", C=0.01, image_size=_SIZE

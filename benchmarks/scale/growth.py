@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.quality.cohorts import new_phantoms
 from benchmarks.speed.finetuning import CPU, cpu_seconds, images_of
 from search.options.options import SearchOptions
-from search.plan.plan import prepare
+from search.plan.planner import plan_search
 from search.winner.selection import select
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
@@ -90,7 +90,7 @@ def main() -> None:
             data=options.data, patient_pattern=options.patient_pattern, weights="none",
             backbones=(config.backbone,), image_size=options.image_size, cache=Path(folder),
         )  # fmt: skip
-        prepared = prepare(settings)
+        prepared = plan_search(settings)
         cohort, table = prepared.cohort, {}
         # what is imported and allocated at the first call is no cost of the images
         for share in (1, 4, 1):

@@ -18,11 +18,11 @@ from ray.tune.experiment import Trial
 
 import search.tune.cluster
 from search.options.options import SearchOptions
+from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.space.files import make_space
 from search.tune import tuner
-from search.tune.capacity import Capacity, Resources
-from search.tune.study import StudySearch
+from search.tune.capacity import Resources
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
@@ -42,6 +42,9 @@ TASK = Task(
     (Fold(_ROWS, _ROWS),), Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0, "binary",
     ThresholdPolicy("best"), 0,
 )  # fmt: skip
+OPTIONS = SearchOptions.of(data=Path("nothing.csv"))
+_NAMES = dict.fromkeys(("image", "path", "patient", "sha256"), _ROWS.astype(str))
+COHORT = Cohort(pd.DataFrame(_NAMES).assign(label=0, split=""), ("0", "1"))
 TABLE = np.zeros((64, 16), np.float32)
 MILESTONES = (10, 100, 1_000, 10_000)
 
@@ -60,11 +63,9 @@ def nodes_of_one_cpu(num_nodes: int) -> Iterator[None]:
 
 def new_run(folder: Path) -> RunFolder:
     """A run folder for a cohort that nobody reads."""
-    rows = np.arange(NUM_IMAGES).astype(str)
-    columns = ("image", "path", "patient", "sha256")
-    manifest = pd.DataFrame({name: rows for name in columns}).assign(label=0, split="")
     run = RunFolder(folder)
-    run.create(SearchOptions.of(data=Path("nothing.csv")), Cohort(manifest, ("0", "1")))
+    run.claim()
+    run.begin(OPTIONS, SPACE, COHORT)
     return run
 
 
@@ -117,8 +118,8 @@ def trials_on_nodes(num_nodes: int, num_trials: int) -> list[dict[str, float]]:
         patch("search.tune.tuner.run_trial", report_only),
     ):
         run = new_run(Path(folder, "run"))
-        study = StudySearch(SPACE, run, 0, Capacity(resources))
-        tuner.run_trials(run, study, TASK, None, resources, num_trials, None, milestones)
+        plan = SearchPlan(OPTIONS, COHORT, SPACE, {}, TASK, num_trials)
+        tuner.run_session(plan, run, resources, milestones)
         assert len(run.log.table()) == num_trials
     return [{"nodes": num_nodes, **row} for row in milestones.rows]
 

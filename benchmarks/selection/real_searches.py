@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from benchmarks.quality.judged_search import JudgedSearch
 from search.demo.phantoms import draw_phantom, sample_patients, write_demo
 from search.options.options import SearchOptions
-from search.plan.plan import SearchPlan, prepare
+from search.plan.plan import SearchPlan
+from search.plan.planner import plan_search
 from search.space.files import Layer, make_space
 from search.space.protocol import SearchSpace
 from trainable.backbones.weights import Weights, find_weights
@@ -111,7 +112,7 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
         data=demo / "train.csv", weights="none", backbones=BACKBONES, unfreeze=("none",),
         image_size=SIZE, batch_size=32, cache=folder, seed=seed,
     )  # fmt: skip
-    prepared = prepare(settings)
+    prepared = plan_search(settings)
     task = prepared.task
     scores, first_scores, new_scores = [], [], []
     for config in _sample(prepared.space_here(has_gpu=False), NUM_TRIALS, seed):

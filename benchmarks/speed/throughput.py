@@ -31,7 +31,7 @@ from benchmarks.speed.finetuning import CPU, images_of, time_finetuning
 from benchmarks.speed.memory import PeakMemory
 from benchmarks.speed.plain import time_plain_trials
 from search.options.options import SearchOptions
-from search.plan.plan import prepare
+from search.plan.planner import plan_search
 from trainable.backbones.find import find_backbone
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
@@ -120,7 +120,7 @@ def cohort_task(options: argparse.Namespace, cache: Path) -> Task:
         repeats=1,
         cache=cache,
     )
-    return prepare(settings).task
+    return plan_search(settings).task
 
 
 def forward_pass(task: Task, config: TrialConfig) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 from search.demo import demo
 from search.options.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
 from search.plan.download import as_url, download_inputs
-from search.plan.plan import SearchPlan, prepare, prepare_again
-from search.plan.weights import asked_space
+from search.plan.plan import SearchPlan
+from search.plan.planner import plan_again, plan_search
+from search.plan.space import load_space
 from search.run.run_folder import RunFolder, new_run
-from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
-from search.tune.storage import repair_log
 from trainable.cohort.cohort import Cohort
 from trainable.commands.stop import stop_signals
 from trainable.config import TrialConfig
@@ -27,7 +26,7 @@ _OF_SPACE = frozenset({"space", *SPACE_SETTINGS})
 def begin(
     asked: SearchOptions, out: Path | None, wait_for_cluster: Callable[[], None]
 ) -> tuple[RunFolder, SearchPlan]:
-    """Prepare a search and write what it was asked; one that cannot start leaves no folder.
+    """Plan a new search and write what it was asked; one that cannot start leaves no folder.
 
     The folder is this process's own before anything is looked at or written in it.
 
@@ -40,24 +39,25 @@ def begin(
         InputError: Naming every problem found.
         KeyboardInterrupt: At a stop signal.
     """
-    data, cache = asked.data, asked.advanced.cache
+    data = asked.data
     if out is None:
         run = new_run(data.data.expanduser().absolute().stem if data.data else "search")
     else:
         run = RunFolder(out)
         run.claim()
-    with contextlib.ExitStack() as undo:
-        undo.callback(run.discard)
+    try:
         with _interruptible("No run folder was made."):
             if data.data == DEMO:
                 demo.write(run.path)
-                plan = prepare(asked, demo.images(run.path))
+                images = demo.images(run.path)
             else:
-                plan = prepare(asked, download_inputs(data, cache))
+                images = download_inputs(data, asked.advanced.cache)
+            plan = plan_search(asked, images)
             wait_for_cluster()
-        run.write_space(dump_space(plan.space))
-        run.create(plan.options, plan.cohort)
-        undo.pop_all()
+        run.begin(plan.options, plan.space, plan.cohort)
+    except BaseException:
+        run.discard()
+        raise
     return run, plan
 
 
@@ -74,7 +74,7 @@ def _interruptible(kept: str) -> Iterator[None]:
 def resume(
     asked: SearchOptions, out: Path | None, folder: Path, wait_for_cluster: Callable[[], None]
 ) -> tuple[RunFolder, SearchPlan]:
-    """Prepare the search of a run folder once more, with options that may change.
+    """Plan the search of a run folder once more, with options that may change.
 
     Args:
         asked: Options of the command line of now.
@@ -87,14 +87,13 @@ def resume(
         KeyboardInterrupt: At a stop signal.
     """
     run = RunFolder(folder)
-    options, cohort = run.open()
-    repair_log(run)
-    space, given = kept_space(run.space_yaml), asked.given
+    options, space, cohort = run.open()
+    given = asked.given
     fixed = _differing(options, given, given.keys() - RESUMABLE - _OF_SPACE)
     if out is not None and out.expanduser().resolve() != run.path:
         fixed.append(f"--out {run.path}")
     if given.keys() & _OF_SPACE:
-        again = asked_space(options.replaced(given)).with_views(cohort.grouping.views)
+        again = load_space(options.replaced(given)).with_views(cohort.grouping.views)
         fixed += _differing_settings(space, again)
     if fixed:
         raise InputError(
@@ -104,12 +103,11 @@ def resume(
                 for text in fixed
             )
         )
-    changes = {name: value for name, value in given.items() if name in RESUMABLE}
-    resume = f"cxr-search --resume {as_typed(run.path)}"
-    with _interruptible(f"{run.path} is as it was; go on with: {resume}"):
-        now = options.replaced(changes)
+    now = options.replaced({name: value for name, value in given.items() if name in RESUMABLE})
+    command = f"cxr-search --resume {as_typed(run.path)}"
+    with _interruptible(f"{run.path} is as it was; go on with: {command}"):
         found = _find_images(cohort, now, moved="images" in given)
-        plan = prepare_again(now, found, space)
+        plan = plan_again(now, space, found)
         wait_for_cluster()
     if found is not cohort:
         found.save(run.path)

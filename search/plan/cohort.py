@@ -1,22 +1,14 @@
 """The cohort that a search asks for: its images decoded, looked at, and split."""
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
-from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.look_alikes import (
-    describe_look_alikes,
-    find_look_alikes,
-    keep_together,
-    with_perceptual_hashes,
-)
+from trainable.cohort.look_alikes import find_look_alikes, keep_together, with_perceptual_hashes
 from trainable.cohort.splits import split_by_shares
 from trainable.errors import InputError, flag
 from trainable.images.decoding import Resize
@@ -25,11 +17,6 @@ from trainable.images.outliers import describe_outliers
 from trainable.images.perceptual_hash import perceptual_hashes_of_files
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys
 from trainable.store.arrays import ArrayStore
-
-
-def squares(space: SearchSpace) -> list[tuple[int, Resize]]:
-    """What the images are decoded to, once for all trials."""
-    return [*itertools.product(space.values("image_size"), space.values("resize"))]
 
 
 class Decoded(NamedTuple):
@@ -41,16 +28,13 @@ class Decoded(NamedTuple):
     odd_images: tuple[str, ...]
 
 
-def decode(
-    cohort: Cohort, squares: Sequence[tuple[int, Resize]], cache: Path, cache_bytes: int
-) -> Decoded:
-    """Decode the images of a cohort, and look at them.
+def decode(cohort: Cohort, squares: Sequence[tuple[int, Resize]], store: ArrayStore) -> Decoded:
+    """Decode the images of a cohort, once for all trials, and look at them.
 
     Raises:
         InputError: Naming every image that cannot be read.
     """
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
-    store = ArrayStore(cache.expanduser(), cache_bytes)
     surveys = load_surveys(paths, hashes, store)
     limits = cohort_limits(surveys)
     pixels = {
@@ -62,24 +46,20 @@ def decode(
     return Decoded(pixels, limits, alike, tuple(odd))
 
 
-def arrange(
-    cohort: Cohort,
-    decoded: Decoded | None,
-    options: SearchOptions,
-    split: Callable[[Cohort], Cohort],
-) -> tuple[Cohort, tuple[str, ...]]:
-    """The cohort on its sides, and notes on images that look the same."""
-    if decoded is None:
-        return split(cohort), ()
-    cohort = with_perceptual_hashes(cohort, decoded.perceptual_hashes)
-    pairs = find_look_alikes(cohort)
-    if options.advanced.group_duplicates:
-        cohort = keep_together(cohort, pairs)
-    cohort = split(cohort)
-    return cohort, tuple(describe_look_alikes(cohort, pairs))
+def arrange(cohort: Cohort, decoded: Decoded | None, options: SearchOptions) -> Cohort:
+    """A new cohort as the search has it: with hashes, images kept together, and split, as asked.
+
+    Raises:
+        InputError: As `_split` does.
+    """
+    if decoded is not None:
+        cohort = with_perceptual_hashes(cohort, decoded.perceptual_hashes)
+        if options.advanced.group_duplicates:
+            cohort = keep_together(cohort, find_look_alikes(cohort))
+    return _split(cohort, options)
 
 
-def split_as_asked(cohort: Cohort, options: SearchOptions) -> Cohort:
+def _split(cohort: Cohort, options: SearchOptions) -> Cohort:
     """The images, split into shares if that was asked for.
 
     Raises:

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from search.options.options import SearchOptions
 from search.run.fold_log import FoldLog
 from search.run.trial_log import TrialLog
+from search.space.files import dump_space, kept_space
+from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort
 from trainable.disk import writing
 from trainable.errors import InputError, explain
@@ -37,7 +39,7 @@ class RunFolder:
         self.log = TrialLog(self.path)
         self.folds = FoldLog(self.path)
         self.study_log = self.path / "study.log"
-        self.space_yaml = self.path / "space.yaml"
+        self._space_yaml = self.path / "space.yaml"
         self._lock_file = self.path / ".lock"
         self._lock = FileLock(self._lock_file)
         self._made: list[Path] = []
@@ -56,7 +58,7 @@ class RunFolder:
         self._made = [one for one in (self.path, *self.path.parents) if not one.exists()]
         with writing(self.path, "--out"):
             self.path.mkdir(parents=True, exist_ok=True)
-            self.acquire()
+            self._acquire()
         try:
             self._require_empty()  # now that nobody else writes in it
         except InputError:
@@ -95,39 +97,33 @@ class RunFolder:
             elif path != self._lock_file:
                 path.unlink()
 
-    def write_space(self, text: str) -> None:
-        """Write what is searched; before `create`."""
-        with writing(self.path, "--out"):
-            write_text(self.space_yaml, text)
-
-    def create(self, options: SearchOptions, cohort: Cohort) -> None:
-        """Write what the search was asked."""
+    def begin(self, options: SearchOptions, space: SearchSpace, cohort: Cohort) -> None:
+        """Write what the search was asked, all of it, into a folder that was claimed."""
         asked = options.model_dump(mode="json", exclude={"compute": {"address", "without_token"}})
         text = json.dumps({"format": FORMAT, **asked}, indent=2)
         with writing(self.path, "--out"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.acquire()
+            write_text(self._space_yaml, dump_space(space))
             cohort.save(self.path)
             self.log.create()
             # last: a folder without it is not yet a run
             write_text(self.path / "settings.json", text + "\n")
 
-    def open(self) -> tuple[SearchOptions, Cohort]:
-        """Read what the search was asked, and repair what a kill has cut off.
+    def open(self) -> tuple[SearchOptions, SearchSpace, Cohort]:
+        """Take the folder, read what the search was asked, and repair what a kill has cut off.
 
         Raises:
             InputError: if this is no run folder, a search is running in it, or another version of
                 cxr wrote it.
         """
         self._require_settings()
-        self.acquire()
+        self._acquire()
         options = self.read_options()
         drop_partial_line(self.log.csv)
         for folder in (self.path, *self.log.folders):
             remove_partial(folder)
         cohort = Cohort.load(self.path)
         self.log.check_scores(len(cohort.labels))
-        return options, cohort
+        return options, kept_space(self._space_yaml), cohort
 
     def read_options(self) -> SearchOptions:
         """Read what the search was asked, and change nothing.
@@ -149,7 +145,7 @@ class RunFolder:
             raise InputError(f"not the folder of a search (no settings.json): {self.path}")
         return settings_json
 
-    def acquire(self) -> None:
+    def _acquire(self) -> None:
         """Take the folder for this process; the operating system gives it back at its end."""
         try:
             self._lock.acquire(timeout=0)

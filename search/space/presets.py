@@ -46,6 +46,22 @@ def read_preset(name: PresetName) -> Preset:
     return Preset(content.pop("options", {}), content)
 
 
+def with_defaults(asked: SearchOptions) -> SearchOptions:
+    """The options with those of the preset and the demo in place of the defaults.
+
+    The demo downloads no weights unless the user asks for them. A preset runs all its rows, and the
+    user's own split or folds take the place of its shares.
+    """
+    defaults: dict[str, Any] = {}
+    if asked.space.preset is not None:
+        defaults = {"time_budget": None, **read_preset(asked.space.preset).options}
+        if "folds" in asked.given or asked.data.split == "keep":
+            defaults["shares"] = None
+    if asked.data.data == DEMO:
+        defaults["weights"] = NONE
+    return asked.replaced({**defaults, **asked.given})
+
+
 def preset_grid(name: PresetName, options: SearchOptions) -> Grid:
     """The rows of a preset that have weights, with what the options change in all of them.
 

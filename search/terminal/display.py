@@ -28,22 +28,21 @@ _REFRESH_SHARE = 0.1  # of the time: reading a ledger of thousands of rows takes
 class SearchDisplay:
     """A live view on a terminal; elsewhere a line for each trial as it ends."""
 
-    def __init__(
-        self, run: RunFolder, plan: SearchPlan, voice: Voice, ends_at: float | None
-    ) -> None:
-        """Show progress towards the trials of `plan`, whose time is over at `ends_at`."""
+    def __init__(self, run: RunFolder, plan: SearchPlan, voice: Voice) -> None:
+        """Show progress towards the trials of `plan`."""
         self._log = run.log
         self._num_trials = plan.num_trials
         self._voice = voice
         self._best = BestSoFar(plan, run.log)
-        self._pace = Pace(run.log.num_ended(), plan.num_trials, ends_at)
+        self._pace = Pace(run.log.num_ended(), plan.num_trials, None)
         self._live: Live | None = None
         self._progress: Progress | None = None
         self._num_shown = 0
         self._next_refresh = 0.0
 
-    def begin(self) -> None:
-        """Begin the view."""
+    def begin(self, ends_at: float | None) -> None:
+        """Begin the view of trials whose time is over at `ends_at`, by `time.monotonic`."""
+        self._pace = Pace(self._log.num_ended(), self._num_trials, ends_at)
         self._num_shown = len(self._log.table())
         console = self._voice.console
         if not console.is_terminal:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from search.options.options import PresetName, SearchOptions
-from search.plan.plan import SearchPlan, resolve
+from search.plan.plan import SearchPlan
 from search.space.dimension import AUTO
-from search.space.presets import overrides, read_preset
+from search.space.presets import overrides, read_preset, with_defaults
 from trainable.backbones.encoders import IMAGENET, NONE, short_network
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
@@ -74,7 +74,7 @@ def _squares(plan: SearchPlan) -> str:
 
 def changed_lines(name: PresetName, options: SearchOptions) -> Iterator[str]:
     """One line on how the settings differ from the document of a preset, or none."""
-    preset, own = read_preset(name), resolve(SearchOptions.of(preset=name))
+    preset, own = read_preset(name), with_defaults(SearchOptions.of(preset=name))
     changes = {
         **{one: (options.value(one), own.value(one)) for one in ("weights", *preset.options)},
         **{one: (value, preset.settings[one]) for one, value in overrides(options).items()},

@@ -4,7 +4,6 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any, Literal
 
 from ray.tune.stopper import Stopper
@@ -30,14 +29,13 @@ class Ending(Stopper):
         error: What the disk of the run folder refused.
     """
 
-    def __init__(self, num_folds: int, time_budget: timedelta | None) -> None:
-        """Start the clock of the time budget."""
+    def __init__(self, num_folds: int, ends_at: float | None) -> None:
+        """End trials after so many folds, and all of them at a time of `time.monotonic`."""
         self.why: Ended = "all"
         self.error: DiskError | None = None
         self._num_folds = num_folds
         self._num_lost = 0
-        seconds = math.inf if time_budget is None else time_budget.total_seconds()
-        self._end = time.monotonic() + seconds
+        self._ends_at = math.inf if ends_at is None else ends_at
 
     def note(self, state: TrialState) -> None:
         """Count the trials in a row that the machine failed; a few end all trials."""
@@ -61,6 +59,6 @@ class Ending(Stopper):
         """Whether all trials end now."""
         if self.why == "all" and stop_signals.received:
             self.why = "interrupt"
-        if self.why == "all" and time.monotonic() >= self._end:
+        if self.why == "all" and time.monotonic() >= self._ends_at:
             self.why = "budget"
         return self.why != "all"

@@ -12,8 +12,8 @@ from search.tune.recorder import why_lost
 class View(Protocol):
     """What a person sees while trials run."""
 
-    def begin(self) -> None:
-        """The first trial is about to run."""
+    def begin(self, ends_at: float | None) -> None:
+        """Trials are about to run, until a time of `time.monotonic` at most."""
 
     def show(self, num_running: int) -> None:
         """Something may have changed; called often."""
@@ -28,8 +28,10 @@ class View(Protocol):
 class Progress(tune.Callback):
     """Keeps a view up to date."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, ends_at: float | None = None) -> None:
+        """Show the trials in `view`, and that they run until `ends_at` at most."""
         self._view = view
+        self._ends_at = ends_at
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray pickles its callbacks; a terminal cannot be."""
@@ -43,7 +45,7 @@ class Progress(tune.Callback):
         **info: Any,
     ) -> None:
         """Begin the view."""
-        self._view.begin()
+        self._view.begin(self._ends_at)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Show what has changed."""

@@ -1,57 +1,100 @@
 """Ray Tune: run trials on the cluster until there are enough."""
 
+import time
 import traceback
-from datetime import timedelta
+from collections.abc import Iterator
 
 from ray import tune
 
-from search.options.options import ToolOptions
+from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.run.trial_log import ENDED
-from search.tune.capacity import Resources
+from search.space.protocol import SearchSpace
+from search.tune.capacity import Capacity, Resources, resources_per_trial
 from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ended, Ending
 from search.tune.loggers import loggers
+from search.tune.progress import Progress, View
 from search.tune.recorder import Recorder
-from search.tune.study import StudySearch
+from search.tune.storage import repair_log
+from search.tune.study import StudySearch, open_study, reconcile
 from search.tune.watch import Watch
 from trainable.commands.stop import stop_signals
 from trainable.run.places import trial_name
-from trainable.trial.cross_validation import Task
-from trainable.trial.ray_worker import Shipment, run_trial
+from trainable.trial.ray_worker import Shipment, run_trial, ship
 
 # how often a trial may lose its worker or node before it is held to be the cause
 _MAX_LOSSES = 3
-_NO_TOOLS = ToolOptions()
 
 
-def run_trials(
+def run_trials(plan: SearchPlan, run: RunFolder, view: View) -> Ended:
+    """Run the trials of a search that are missing, or as many as its budget or a signal leaves.
+
+    Args:
+        plan: What is searched.
+        run: Folder of the run, which this process holds.
+        view: What a person sees meanwhile.
+
+    Returns:
+        Why no more trials run.
+
+    Raises:
+        DiskError: If the disk of the run folder refuses what has to be kept.
+        InputError: If no node has what a trial asks for.
+    """
+    compute, budget = plan.options.compute, plan.options.run.time_budget
+    resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
+    space = plan.space_here(has_gpu=resources.gpus > 0)
+    repair_log(run)
+    study = open_study(run, space, plan.warm_start)
+    reconcile(run, study)
+    for line in (*_notes(space, resources), ""):
+        view.say(line)
+    ends_at = None if budget is None else time.monotonic() + budget.total_seconds()
+    shipment: Shipment | None = None
+    why_ended: Ended = "all"
+    before = -1
+    # once more for trials that were lost before they began, as long as others end
+    while why_ended == "all" and before < run.log.num_ended() < plan.num_trials:
+        before = run.log.num_ended()
+        if compute.address and shipment is None:
+            shipment = ship(plan.task, plan.pixels)
+        display = Progress(view, ends_at)
+        why_ended = run_session(plan, run, resources, display, shipment, ends_at)
+        reconcile(run, study)
+    return why_ended
+
+
+def _notes(space: SearchSpace, resources: Resources) -> Iterator[str]:
+    """What the devices mean for the trials, a line each."""
+    if not resources.gpus:
+        yield f"no GPU: trials run on CPUs; stages trained: {space.describe('unfreeze')}"
+    elif resources.gpus > 1 and "none" in space.values("unfreeze"):
+        yield (
+            f"note: trials that train no stage use one of their {resources.gpus:g} GPUs; "
+            "leave them out with --unfreeze one,two,all"
+        )
+
+
+def run_session(
+    plan: SearchPlan,
     run: RunFolder,
-    search: StudySearch,
-    task: Task,
-    shipment: Shipment | None,
     resources: Resources,
-    num_trials: int,
-    time_budget: timedelta | None,
     display: tune.Callback,
-    trial_timeout: timedelta | None = None,
-    tools: ToolOptions = _NO_TOOLS,
+    shipment: Shipment | None = None,
+    ends_at: float | None = None,
 ) -> Ended:
-    """Run `num_trials` more trials, or as many as the time budget or a stop signal leaves.
+    """Run Ray Tune once for the trials that are missing; some may be lost before they begin.
 
     An error that ends all trials is kept in the run folder, in `errors/search.txt`.
 
     Args:
+        plan: What is searched.
         run: Folder of the run.
-        search: Proposes the configurations.
-        task: Everything that all trials share.
-        shipment: Images and weights for the nodes of a cluster.
         resources: Resources of each trial.
-        num_trials: Number of trials to run.
-        time_budget: Longest time for all of them.
         display: What a person sees meanwhile.
-        trial_timeout: Longest time without a report; None for ten times the longest so far.
-        tools: Other tools that see the trials too.
+        shipment: Images and weights for the nodes of a cluster.
+        ends_at: End of the time budget by `time.monotonic`.
 
     Returns:
         Why no more trials run.
@@ -59,20 +102,23 @@ def run_trials(
     Raises:
         DiskError: If the disk of the run folder refuses what has to be kept.
     """
-    num_folds = len(task.folds)
-    ending, watch = Ending(num_folds, time_budget), Watch(trial_timeout)
+    num_folds = len(plan.task.folds)
+    capacity = Capacity(resources, plan.options.advanced.max_concurrent)
+    space = plan.space_here(has_gpu=resources.gpus > 0)
+    search = StudySearch(space, run, plan.task.seed, capacity)
+    stopper, timeout = Ending(num_folds, ends_at), Watch(plan.options.run.trial_timeout)
     scheduler = (
-        FoldStopping(num_folds, earlier_reports(run, num_folds)) if search.stops_early else None
+        FoldStopping(num_folds, earlier_reports(run, num_folds)) if space.stops_early else None
     )
-    recorder = Recorder(run, num_folds, ending, watch)
+    logger = Recorder(run, num_folds, stopper, timeout)
     trainable = tune.with_resources(
-        tune.with_parameters(run_trial, task=task, shipment=shipment),
+        tune.with_parameters(run_trial, task=plan.task, shipment=shipment),
         {"cpu": resources.cpus, "gpu": resources.gpus},
     )
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            num_samples=num_trials,
+            num_samples=plan.num_trials - run.log.num_ended(),
             search_alg=search,
             scheduler=scheduler,
             reuse_actors=True,
@@ -83,20 +129,20 @@ def run_trials(
             name="tensorboard",
             storage_path=str(run.path),
             verbose=0,
-            stop=ending,
+            stop=stopper,
             failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
-            callbacks=[watch, recorder, display, *loggers(tools, run)],
+            callbacks=[timeout, logger, display, *loggers(plan.options.tools, run)],
         ),
     )
     try:
         tuner.fit()
     except Exception:  # of Ray, or of a file that could not be written
-        if ending.error is None:
+        if stopper.error is None:
             run.log.keep_account("search", traceback.format_exc())
-            ending.why = "interrupt" if stop_signals.received else "error"
-    if ending.error is not None:
-        raise ending.error
-    return ending.why
+            stopper.why = "interrupt" if stop_signals.received else "error"
+    if stopper.error is not None:
+        raise stopper.error
+    return stopper.why
 
 
 def earlier_reports(run: RunFolder, num_folds: int) -> list[tuple[int, int, float]]:

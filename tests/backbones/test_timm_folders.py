@@ -9,7 +9,7 @@ import torch
 from fixtures.networks import CPU, random_images, tiny_config
 
 from search.options.options import SearchOptions
-from search.plan.plan import prepare
+from search.plan.planner import plan_search
 from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
@@ -76,6 +76,6 @@ def test_a_network_of_one_size_is_found_before_the_first_trial(
     )  # fmt: skip
     refusal = "timm/resmlp_12_224 does not take in images of 64 px; use --image-size 224"
     with pytest.raises(InputError, match=re.escape(refusal)) as caught:
-        prepare(asked)
+        plan_search(asked)
     assert len(caught.value.problems) == 1
     assert find_backbone("timm/resmlp_12_224").takes_in(224)

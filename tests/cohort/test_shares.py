@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.options.options import SearchOptions
-from search.plan.plan import prepare
+from search.plan.planner import plan_search
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import make_folds, rows_of, seen_rows, split_by_shares
 from trainable.errors import InputError
@@ -65,7 +65,7 @@ def test_shares_that_are_none_are_refused(shares: str) -> None:
 def test_folds_and_shares_exclude_each_other(xray_csv: Path) -> None:
     settings = SearchOptions.of(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
     with pytest.raises(InputError, match="drop it, or drop --folds 3 and --repeats 2"):
-        prepare(settings)
+        plan_search(settings)
 
 
 def test_shares_are_read_as_they_are_written() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from search.options.options import SearchOptions
-from search.plan.plan import prepare
+from search.plan.planner import plan_search
 from trainable.config import TrialConfig
 from trainable.images.decoding import Resize, decode
 from trainable.images.pixels import pixels_key
@@ -88,7 +88,7 @@ def test_a_search_decodes_each_way_that_it_is_asked_to_try(tmp_path: Path, xray_
         data=xray_csv, weights="none", backbones="squeezenet1_1", image_size=32,
         resize="stretch,crop", folds=2, cache=tmp_path / "cache",
     )  # fmt: skip
-    plan = prepare(asked)
+    plan = plan_search(asked)
     assert set(plan.pixels) == {(32, "stretch"), (32, "crop")}
     assert not np.array_equal(plan.pixels[32, "stretch"], plan.pixels[32, "crop"])
     assert TrialConfig(image_size=32, resize="crop").square in plan.pixels

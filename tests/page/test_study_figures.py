@@ -5,11 +5,10 @@ from pathlib import Path
 
 import optuna
 import pytest
-from fixtures.cohorts import CONFIG, cohort
+from fixtures.cohorts import CONFIG
+from fixtures.run_folders import begun_run
 
-from search.options.options import SearchOptions
 from search.page.study_figures import study_figures
-from search.run.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.study import open_study
 from trainable.report.page import Figure
@@ -19,8 +18,7 @@ OWN = "resnet18@/weights/of-a-hospital-with-a-long-name.pth"
 
 def figures(folder: Path, num_trials: int, **fixed: object) -> list[Figure]:
     """Those of a study of two encoders, with settings that only some trials have."""
-    run = RunFolder(folder / "run")
-    run.create(SearchOptions.of(data=Path("x.csv")), cohort())
+    run = begun_run(folder / "run")
     space = make_space(Layer("{}", {"unfreeze": ["none"], "first_trials": []}))
     space = space.restricted_to(("squeezenet1_0", OWN), has_gpu=False)
     study = open_study(run, space)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from search.options.options import SearchOptions
-from search.plan.plan import prepare, prepare_again
+from search.plan.planner import plan_again, plan_search
 from search.terminal.plan_lines import plan_lines
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import make_folds
@@ -192,9 +192,9 @@ def test_examinations_are_split_and_searched_as_one_also_when_resumed(
         data=write(table), views=2, folds=3, repeats=1, image_size=32, weights="none",
         backbones=("squeezenet1_0",), cache=tmp_path / "cache",
     )  # fmt: skip
-    first = prepare(settings)
+    first = plan_search(settings)
     first.cohort.save(tmp_path)
-    again = prepare_again(settings, Cohort.load(tmp_path), first.space)
+    again = plan_again(settings, first.space, Cohort.load(tmp_path))
     for prepared in (first, again):
         task, cohort = prepared.task, prepared.cohort
         assert len(task.data.paths) == 32

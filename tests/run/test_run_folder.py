@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from fixtures.cohorts import CONFIG, cohort
+from fixtures.run_folders import begun_run
 
 from search.options.options import SearchOptions
 from search.run.run_folder import RunFolder, new_run
 from search.run.trial_log import COLUMNS
+from search.space.files import make_space
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    folder = RunFolder(tmp_path / "run")
-    folder.create(SearchOptions.of(data=Path("x.csv"), trials=7), cohort())
-    return folder
+    return begun_run(tmp_path / "run", trials=7)
 
 
 def reopened(run: RunFolder) -> RunFolder:
@@ -30,7 +30,8 @@ def reopened(run: RunFolder) -> RunFolder:
 
 
 def test_what_was_asked_comes_back(run: RunFolder) -> None:
-    settings, found = reopened(run).open()
+    settings, space, found = reopened(run).open()
+    assert space == make_space()
     assert settings == SearchOptions.of(data=Path("x.csv"), trials=7)
     pd.testing.assert_frame_equal(found.manifest, cohort().manifest)
     assert found.classes == ("alive", "dead")
@@ -169,7 +170,7 @@ def test_what_a_kill_left_before_the_settings_is_begun_anew(run: RunFolder) -> N
 def test_a_run_that_cannot_start_leaves_no_folder(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "runs" / "demo")
     run.claim()
-    run.write_space("a: 1\n")
+    (run.path / "space.yaml").write_text("a: 1\n")
     run.discard()
     assert holding(tmp_path) == {}
 

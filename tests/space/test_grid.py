@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from fixtures.cohorts import cohort
+from fixtures.run_folders import begun_run
 
 from search.options.options import SearchOptions
-from search.run.run_folder import RunFolder
 from search.space.experiments import Experiments, Row
 from search.space.files import dump_space, kept_space, read_space
 from search.space.grid import Grid
@@ -22,24 +21,18 @@ LIST = Experiments(
 )
 
 
-def new_run(folder: Path) -> RunFolder:
-    run = RunFolder(folder / "run")
-    run.create(SearchOptions.of(data=Path("x.csv")), cohort())
-    return run
-
-
 def seeds(search: StudySearch, names: str) -> list[int]:
     found = [search.suggest(name) for name in names]
     return [suggested["trial"]["seed"] for suggested in found if suggested]
 
 
 def test_every_row_is_run_once_in_order(tmp_path: Path) -> None:
-    search = StudySearch(Grid(LIST), new_run(tmp_path), seed=0, capacity=lambda: 9)
+    search = StudySearch(Grid(LIST), begun_run(tmp_path / "run"), seed=0, capacity=lambda: 9)
     assert seeds(search, "abcd") == [0, 1, 2, 3]
 
 
 def test_a_row_that_was_interrupted_is_run_again_and_no_other(tmp_path: Path) -> None:
-    run = new_run(tmp_path)
+    run = begun_run(tmp_path / "run")
     before = StudySearch(Grid(LIST), run, seed=0, capacity=lambda: 9)
     assert seeds(before, "ab") == [0, 1]
     run.log.add(0, "complete", LIST.rows[0].config.model_dump(), {"objective": 0.5})

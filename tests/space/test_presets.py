@@ -12,9 +12,8 @@ from PIL import Image
 
 from search.demo.phantoms import write_demo
 from search.options.options import PresetName, SearchOptions
-from search.plan.plan import resolve
 from search.space.experiments import Experiments
-from search.space.presets import preset_grid
+from search.space.presets import preset_grid, with_defaults
 from search.terminal.plan_lines import changed_lines
 from trainable.errors import InputError
 
@@ -22,7 +21,7 @@ PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 
 
 def preset(name: PresetName, **options: object) -> Experiments:
-    return preset_grid(name, resolve(SearchOptions.of(preset=name, **options))).experiments
+    return preset_grid(name, with_defaults(SearchOptions.of(preset=name, **options))).experiments
 
 
 def by_name(found: Experiments, title: str) -> dict[str, int]:
@@ -89,7 +88,7 @@ def test_the_settings_are_those_of_the_document(
 def test_the_split_and_threshold_are_those_of_the_document(
     name: PresetName, shares: tuple[int, ...], threshold: str
 ) -> None:
-    options = resolve(SearchOptions.of(preset=name))
+    options = with_defaults(SearchOptions.of(preset=name))
     assert (options.scoring.shares, options.scoring.threshold) == (shares, threshold)
     assert options.run.time_budget is None
 
@@ -129,19 +128,22 @@ def test_options_change_every_row_but_what_a_row_is_about() -> None:
 
 def test_what_options_change_is_reported() -> None:
     options = SearchOptions.of(preset="assignment", epochs=2, threshold="best", weights="none")
-    [line] = changed_lines("assignment", resolve(options))
+    [line] = changed_lines("assignment", with_defaults(options))
     assert "epochs 2 in place of 5" in line
     assert "threshold best in place of 0.5" in line
     assert "weights none in place of imagenet" in line
     assert "image size" not in line
-    assert list(changed_lines("assignment", resolve(SearchOptions.of(preset="assignment")))) == []
+    assert (
+        list(changed_lines("assignment", with_defaults(SearchOptions.of(preset="assignment"))))
+        == []
+    )
 
 
 @pytest.mark.parametrize("given", [{"folds": 3}, {"split": "keep"}])
 def test_the_user_s_own_split_or_folds_take_the_place_of_the_shares(
     given: dict[str, object],
 ) -> None:
-    assert resolve(SearchOptions.of(preset="assignment", **given)).scoring.shares is None
+    assert with_defaults(SearchOptions.of(preset="assignment", **given)).scoring.shares is None
 
 
 def test_backbones_that_are_not_asked_for_are_left_out() -> None:

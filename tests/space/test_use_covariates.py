@@ -7,7 +7,7 @@ import pytest
 
 from search.demo.phantoms import write_demo
 from search.options.options import SearchOptions
-from search.plan.plan import prepare
+from search.plan.planner import plan_search
 from search.space.files import read_space
 from search.space.space import Space
 from trainable.config import TrialConfig
@@ -47,4 +47,4 @@ def test_a_table_without_further_columns_is_refused(tmp_path: Path) -> None:
         weights="none", backbones="squeezenet1_0", image_size=32, cache=tmp_path / "cache",
     )  # fmt: skip
     with pytest.raises(InputError, match="--use-covariates needs further columns of a table"):
-        prepare(options)
+        plan_search(options)

@@ -13,19 +13,20 @@ import numpy as np
 import pytest
 import ray
 import torch
+from fixtures.run_folders import run_of
 from ray import tune
 from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
 
 from search.demo.phantoms import write_demo
 from search.options.options import SearchOptions
-from search.plan.plan import SearchPlan, prepare
+from search.plan.plan import SearchPlan
+from search.plan.planner import plan_search
 from search.run.run_folder import RunFolder
 from search.tune.capacity import Capacity, Resources
 from search.tune.cluster import cluster
 from search.tune.recorder import why_lost
-from search.tune.study import StudySearch
-from search.tune.tuner import run_trials
+from search.tune.tuner import run_session
 from trainable.backbones.find import find_backbone
 from trainable.trial.ray_worker import ship
 
@@ -70,22 +71,20 @@ def prepared(tmp_path: Path) -> SearchPlan:
         folds=3,
         cache=tmp_path / "cache",
     )
-    return prepare(settings)
+    return plan_search(settings)
 
 
 def run_search(
     prepared: SearchPlan, folder: Path, num_trials: int, callback: tune.Callback
 ) -> RunFolder:
     """Run trials as on machines that have nothing but the cluster."""
-    run = RunFolder(folder / "run")
-    run.create(prepared.options, prepared.cohort)
+    run = run_of(prepared, folder / "run")
     shipment = ship(prepared.task, prepared.pixels)
     for gone in ("demo", "weights", "cache"):
         shutil.rmtree(folder / gone)
     task = dataclasses.replace(prepared.task, cache=folder / "of_the_node")
-    space = prepared.space_here(has_gpu=False)
-    search = StudySearch(space, run, 0, Capacity(ONE_CPU))
-    run_trials(run, search, task, shipment, ONE_CPU, num_trials, None, callback)
+    plan = dataclasses.replace(prepared, task=task, num_trials=num_trials)
+    run_session(plan, run, ONE_CPU, callback, shipment)
     return run
 
 

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.cohorts import CONFIG, cohort
+from fixtures.cohorts import CONFIG
+from fixtures.run_folders import begun_run
 from optuna.trial import TrialState
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
-from search.options.options import SearchOptions
-from search.run.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.early_stopping import FoldStopping
 from search.tune.ending import Ending
@@ -34,8 +33,7 @@ class Race:
     """Trials that report their folds to a scheduler in turn."""
 
     def __init__(self, folder: Path, num_folds: int = 5) -> None:
-        self.run = RunFolder(folder / "run")
-        self.run.create(SearchOptions.of(data=Path("x.csv")), cohort())
+        self.run = begun_run(folder / "run")
         self.search = StudySearch(SPACE, self.run, seed=0, capacity=lambda: 9)
         self.ending = Ending(num_folds, None)
         self.recorder = Recorder(self.run, num_folds, self.ending, Watch(None))

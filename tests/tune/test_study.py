@@ -8,10 +8,10 @@ import numpy as np
 import optuna
 import pytest
 from fixtures.cohorts import CONFIG, cohort
+from fixtures.run_folders import begun_run
 from optuna.trial import TrialState
 
-from search.options.options import SearchOptions
-from search.plan.warm_start import best_configurations
+from search.plan.space import best_configurations
 from search.run.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.storage import open_storage, repair_log
@@ -33,9 +33,7 @@ SPACE = make_space(
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    folder = RunFolder(tmp_path / "run")
-    folder.create(SearchOptions.of(data=Path("x.csv")), cohort())
-    return folder
+    return begun_run(tmp_path / "run")
 
 
 def ask(study: optuna.Study) -> optuna.Trial:
@@ -157,8 +155,7 @@ def test_a_study_cut_off_by_a_kill_goes_on(run: RunFolder) -> None:
 @pytest.fixture
 def earlier(tmp_path: Path) -> RunFolder:
     """A run whose second trial was the best, and whose third had a cut that SPACE lacks."""
-    folder = RunFolder(tmp_path / "earlier")
-    folder.create(SearchOptions.of(data=Path("x.csv")), cohort())
+    folder = begun_run(tmp_path / "earlier")
     cut: dict[str, object] = {"cut": "features.5", "learning_rate": 0.02, "image_size": 320}
     trials: list[tuple[float, dict[str, object]]] = [(0.5, {}), (0.7, cut), (0.4, {"unfreeze": 1})]
     for number, (objective, changes) in enumerate(trials):
@@ -195,8 +192,7 @@ def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
         best_configurations(earlier.path, cohort())
     with pytest.raises(InputError, match="not the folder of a search"):
         best_configurations(tmp_path, cohort())
-    empty = RunFolder(tmp_path / "empty")
-    empty.create(SearchOptions.of(data=Path("x.csv")), cohort())
+    empty = begun_run(tmp_path / "empty")
     with pytest.raises(InputError, match="has none"):
         best_configurations(empty.path, cohort())
 

@@ -5,23 +5,23 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.run_folders import run_of
 from ray import tune
 from ray.tune.experiment import Trial
 
 from search.demo.phantoms import write_demo
 from search.options.options import SearchOptions
-from search.plan.plan import SearchPlan, prepare
+from search.plan.plan import SearchPlan
+from search.plan.planner import plan_search
 from search.run.run_folder import RunFolder
-from search.tune.capacity import Capacity, resources_per_trial
+from search.tune.capacity import resources_per_trial
 from search.tune.cluster import cluster
-from search.tune.study import StudySearch
-from search.tune.tuner import run_trials
+from search.tune.tuner import run_session
 from trainable.disk import DiskError
 from trainable.errors import InputError
 from trainable.trial import ray_worker
@@ -41,17 +41,16 @@ class Broken(tune.Callback):
         raise RuntimeError("a display that fails")
 
 
-def begin_small_run(folder: Path) -> tuple[RunFolder, SearchPlan]:
+def begin_small_run(folder: Path, **more: Any) -> tuple[RunFolder, SearchPlan]:
     """A run of two folds, before its first trial."""
     write_demo(folder / "demo", num_patients=40, num_test_patients=2, size=48)
     options = SearchOptions.of(
         data=folder / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
         unfreeze=("none",), image_size=32, folds=2, cache=folder / "cache",
+        **more,
     )  # fmt: skip
-    plan = prepare(options)
-    run = RunFolder(folder / "run")
-    run.create(options, plan.cohort)
-    return run, plan
+    plan = plan_search(options)
+    return run_of(plan, folder / "run"), plan
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -67,9 +66,8 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         folds=2,
         cache=tmp_path / "cache",
     )
-    prepared = prepare(settings)
-    run = RunFolder(tmp_path / "run")
-    run.create(settings, prepared.cohort)
+    prepared = plan_search(settings)
+    run = run_of(prepared, tmp_path / "run")
     # weights that were there when the search began, and are gone when a trial wants them
     gone = dataclasses.replace(
         prepared.task.weights,
@@ -77,15 +75,18 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
         files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
     )
     resources = resources_per_trial(1, 0.25)
-    search = StudySearch(prepared.space_here(has_gpu=False), run, 0, Capacity(resources))
     task = dataclasses.replace(prepared.task, weights=gone)
-    run_trials(run, search, task, None, resources, 2, None, tune.Callback())
-    run_trials(run, search, prepared.task, None, resources, 2, None, tune.Callback())
+
+    def run_until(num_trials: int, callback: tune.Callback, **changes: Any) -> str:
+        plan = dataclasses.replace(prepared, num_trials=num_trials, **changes)
+        return run_session(plan, run, resources, callback)
+
+    run_until(2, tune.Callback(), task=task)
+    run_until(4, tune.Callback())
     account = (run.path / "errors" / "trial_00000.txt").read_text()
     assert account.startswith("Traceback (most recent call last):")
     assert "in find_weights" in account or "weights.py" in account
-    broken = run_trials(run, search, prepared.task, None, resources, 1, None, Broken())
-    assert broken == "error"
+    assert run_until(5, Broken()) == "error"
     assert "a display that fails" in (run.path / "errors" / "search.txt").read_text()
     trials = run.log.table()
     assert trials["state"].tolist() == ["failed", "failed", "complete", "complete"]
@@ -126,8 +127,8 @@ def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
 
     monkeypatch.setattr("search.tune.tuner.run_trial", report_and_die)
     resources = resources_per_trial(1, 0.25)
-    search = StudySearch(plan.space_here(has_gpu=False), run, 0, Capacity(resources))
-    assert run_trials(run, search, plan.task, None, resources, 3, None, tune.Callback()) == "all"
+    plan = dataclasses.replace(plan, num_trials=3)
+    assert run_session(plan, run, resources, tune.Callback()) == "all"
     trials = run.log.table()
     assert trials["number"].is_unique
     # Ray gives up a trial whose reused worker was dead before it began: it has no row
@@ -138,7 +139,7 @@ def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_what_the_machine_fails_is_told_from_what_a_configuration_fails(tmp_path: Path) -> None:
-    run, plan = begin_small_run(tmp_path)
+    run, plan = begin_small_run(tmp_path, trials=6, trial_timeout=20)
 
     def act(config: dict[str, Any], task: Any, shipment: Any) -> None:
         """Run a trial whose folds do what its number says."""
@@ -163,11 +164,9 @@ def test_what_the_machine_fails_is_told_from_what_a_configuration_fails(tmp_path
         ray_worker.run_trial(config, task, shipment)
 
     resources = resources_per_trial(1, 0.25)
-    search = StudySearch(plan.space_here(has_gpu=False), run, 0, Capacity(resources))
-    timeout = timedelta(seconds=20)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("search.tune.tuner.run_trial", act)
-        run_trials(run, search, plan.task, None, resources, 6, None, tune.Callback(), timeout)
+        run_session(plan, run, resources, tune.Callback())
     trials = run.log.table().set_index("number")
     states = trials["state"].to_dict()
     assert states == {

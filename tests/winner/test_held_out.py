@@ -13,7 +13,8 @@ from analysis.predict import score
 from analysis.retrain import Retraining
 from search.demo.phantoms import write_demo
 from search.options.options import SearchOptions
-from search.plan.plan import SearchPlan, prepare
+from search.plan.plan import SearchPlan
+from search.plan.planner import plan_search
 from search.winner.held_out import evaluate_on_test
 from trainable.cohort.splits import rows_of
 from trainable.defaults import NUM_SEEDS
@@ -27,7 +28,7 @@ def plan_of(folder: Path, shares: tuple[int, ...]) -> SearchPlan:
         data=folder / "demo" / "train.csv", weights="none", backbones=("squeezenet1_0",),
         image_size=32, cache=folder / "cache", shares=shares,
     )  # fmt: skip
-    return prepare(options, options.data)
+    return plan_search(options, options.data)
 
 
 @pytest.mark.parametrize("unfreeze", [0, 1])

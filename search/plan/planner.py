@@ -1,0 +1,161 @@
+"""From options to a plan: read and check the images, weights and space before any training."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from search.options.options import SearchOptions
+from search.plan.cohort import Decoded, arrange, decode
+from search.plan.passes import missing_passes, require_few_passes
+from search.plan.plan import SearchPlan
+from search.plan.space import best_configurations, load_space, load_weights
+from search.space.presets import with_defaults
+from search.space.protocol import SearchSpace
+from trainable.cohort.cohort import Cohort, check_cohort
+from trainable.cohort.look_alikes import describe_look_alikes, find_look_alikes
+from trainable.cohort.splits import make_folds
+from trainable.config import TrialConfig
+from trainable.errors import InputError, Problems
+from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.images.pixels import pixel_statistics
+from trainable.reading.options import DataOptions
+from trainable.reading.read_cohort import read_cohort, require_unchanged
+from trainable.store.arrays import ArrayStore
+from trainable.trial.assembly import TrainingData
+from trainable.trial.cross_validation import Task
+
+_NUM_TRIALS = 50
+
+
+def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> SearchPlan:
+    """Check the options, the images and the weights of a new search, and decode the images.
+
+    Args:
+        asked: Options of the command line.
+        images: Place of the images on this machine, if the options name another one.
+
+    Raises:
+        InputError: Naming every problem found.
+    """
+    options, checks = with_defaults(asked), Problems()
+    space = checks.attempt(lambda: load_space(options))
+    cohort = checks.attempt(lambda: read_cohort(images or options.data))
+    decoded = _decode(options, space, cohort, checks)
+    if cohort is not None:
+        read = cohort
+        cohort = checks.attempt(lambda: arrange(read, decoded, options))
+    plan = complete(options, space, cohort, decoded, checks)
+    if options.space.warm_start is None:
+        return plan
+    if plan.space.experiments.rows:
+        raise InputError(
+            "--warm-start needs a space to sample from, and not a list of configurations: drop "
+            "one of them"
+        )
+    best = best_configurations(options.space.warm_start, plan.cohort)
+    return dataclasses.replace(plan, warm_start=best)
+
+
+def plan_again(options: SearchOptions, space: SearchSpace, cohort: Cohort) -> SearchPlan:
+    """The plan of a search that is resumed, with the space and the cohort of its run folder.
+
+    Raises:
+        InputError: Naming every problem found, and every image that is missing or has changed.
+    """
+    checks = Problems()
+    same = checks.attempt(lambda: require_unchanged(cohort, "--images"))
+    return complete(options, space, same, _decode(options, space, same, checks), checks)
+
+
+def _decode(
+    options: SearchOptions, space: SearchSpace | None, cohort: Cohort | None, checks: Problems
+) -> Decoded | None:
+    """Decode the images to every square of the space.
+
+    Images that cannot be read are reported beside all other problems, whatever their size.
+    """
+    if cohort is None:
+        return None
+    squares = [TrialConfig().square]
+    if space is not None:
+        squares = [*itertools.product(space.values("image_size"), space.values("resize"))]
+    store = ArrayStore(_cache(options).expanduser(), options.advanced.cache_bytes)
+    return checks.attempt(lambda: decode(cohort, squares, store))
+
+
+def _cache(options: SearchOptions) -> Path:
+    """The cache, whatever the folder of a worker; each node of a cluster has a home of its own."""
+    cache = options.advanced.cache
+    return cache if cache.parts[:1] == ("~",) else cache.resolve()
+
+
+def complete(
+    options: SearchOptions,
+    space: SearchSpace | None,
+    cohort: Cohort | None,
+    decoded: Decoded | None,
+    checks: Problems,
+) -> SearchPlan:
+    """The plan of a search, new or resumed; what could not be read is None, and why is in `checks`.
+
+    Args:
+        options: All options.
+        space: What is searched.
+        cohort: Labelled images, with their looks and as they are split.
+        decoded: The images.
+        checks: Problems so far.
+
+    Raises:
+        InputError: Naming every problem found.
+    """
+    weights = checks.attempt(lambda: load_weights(space, options))
+    scoring, seed = options.scoring, options.advanced.seed
+    if scoring.prefer_simple and scoring.team not in (None, 1):
+        checks.add(f"--prefer-simple chooses one trial: drop it, or drop --team {scoring.team}")
+    if cohort is not None:
+        if space is not None and True in space.values("covariates") and cohort.covariates.empty:
+            checks.add(
+                "--use-covariates needs further columns of a table, such as age or sex, and none "
+                "was read: name them with --covariates, or drop the option"
+            )
+        check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, checks)
+    checks.raise_if_any()
+    # a value that is missing has left a problem
+    assert space is not None
+    assert weights is not None
+    assert cohort is not None
+    assert decoded is not None
+
+    space = space.with_views(cohort.grouping.views)
+    sharpest = decoded.pixels[max(decoded.pixels)]
+    shown = (sharpest[row] for row in np.flatnonzero(cohort.manifest["split"] != "test"))
+    task = Task(
+        data=TrainingData.of(cohort, pixel_statistics(shown, decoded.limits)),
+        folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
+        weights=weights,
+        cache=_cache(options),
+        cache_bytes=options.advanced.cache_bytes,
+        f1_average=scoring.f1_average,
+        threshold=ThresholdPolicy.parse(scoring.threshold),
+        seed=seed,
+        objective=scoring.objective,
+    )
+    # with a GPU, more stages are trained
+    largest = space.restricted_to(weights.backbones, has_gpu=True)
+    plan = SearchPlan(
+        options=options,
+        cohort=cohort,
+        space=space,
+        pixels=decoded.pixels,
+        task=task,
+        num_trials=options.run.trials or len(space.experiments.rows) or _NUM_TRIALS,
+        odd_images=(
+            *decoded.odd_images,
+            *describe_look_alikes(cohort, find_look_alikes(cohort)),
+        ),
+        passes=missing_passes(largest, task),
+    )
+    require_few_passes(plan.num_passes, options, largest)
+    return plan

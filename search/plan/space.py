@@ -1,0 +1,103 @@
+"""What a search tries: its space, the weights of all encoders in it, and what to try first."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.options.options import SearchOptions
+from search.run.run_folder import RunFolder
+from search.run.trial_log import complete_best_first, config_of
+from search.space.files import read_space
+from search.space.presets import preset_grid
+from search.space.protocol import SearchSpace
+from trainable.backbones.encoders import short_name
+from trainable.backbones.find import find_backbone
+from trainable.backbones.weights import Weights, find_weights
+from trainable.cohort.cohort import Cohort
+from trainable.config import TrialConfig
+from trainable.errors import InputError, Problems
+
+_NUM_WARM_STARTS = 10
+
+
+def load_space(options: SearchOptions) -> SearchSpace:
+    """The space that the options ask for.
+
+    Raises:
+        InputError: Naming everything in it that is impossible.
+    """
+    if options.space.preset is None:
+        return read_space(options)
+    return preset_grid(options.space.preset, options)
+
+
+def load_weights(space: SearchSpace | None, options: SearchOptions) -> Weights | None:
+    """The weights of all that the space names; of a space that was refused, None.
+
+    Raises:
+        InputError: Naming all that has no weights, also where the space was refused, and every
+            network that does not take in images of a size of the space.
+    """
+    wanted = options.space.weights
+    if space is None:
+        named = [name for name in options.space.backbones if _is_known(name)]
+        if named:
+            find_weights(wanted, named)
+        return None
+    space.experiments.check(options.run.trials)
+    weights = find_weights(wanted, space.backbones, space.whole_bodies)
+    restricted = space.restricted_to(weights.backbones, has_gpu=False)
+    _require_sizes(weights.backbones, sorted(set(restricted.values("image_size"))))
+    return weights
+
+
+def _is_known(encoder: str) -> bool:
+    try:
+        find_backbone(encoder)
+    except ValueError:
+        return False
+    return True
+
+
+def _require_sizes(encoders: Sequence[str], sizes: Sequence[int]) -> None:
+    """Refuse images that a network does not take in.
+
+    Raises:
+        InputError: Naming every encoder and size.
+    """
+    problems = Problems()
+    for encoder, size in itertools.product(encoders, sizes):
+        backbone = find_backbone(encoder)
+        if not backbone.takes_in(size):
+            problems.add(
+                f"{short_name(encoder)} does not take in images of {size} px; use --image-size "
+                f"{backbone.size}, the size of its own images, or leave it out of --backbones"
+            )
+    problems.raise_if_any()
+
+
+def best_configurations(folder: Path, cohort: Cohort) -> tuple[TrialConfig, ...]:
+    """The complete trials of an earlier search with the best objectives, the best one first.
+
+    Args:
+        folder: Run folder of the earlier search, which is only read.
+        cohort: Cohort of the new search.
+
+    Raises:
+        InputError: If the earlier search had other classes, has no complete trial, or was made by
+            another version of cxr.
+    """
+    run = RunFolder(folder)
+    run.read_options()
+    earlier = Cohort.load(run.path).classes
+    if earlier != cohort.classes:
+        raise InputError(
+            f"--warm-start must be a search for the classes {' and '.join(cohort.classes)}; "
+            f"{run.path} has {' and '.join(earlier)}"
+        )
+    complete = complete_best_first(run.log.table())
+    if complete.empty:
+        raise InputError(
+            f"--warm-start must be a search with a complete trial; {run.path} has none"
+        )
+    return tuple(config_of(row) for row in complete.head(_NUM_WARM_STARTS).to_dict("records"))
