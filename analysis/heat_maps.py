@@ -14,8 +14,9 @@ from trainable.backbones.find import find_backbone
 from trainable.disk import writing
 from trainable.errors import Problems
 from trainable.files import replacing
+from trainable.heads.find import find_head
 from trainable.images.batches import Images, WithColumns, by_examination, load_images
-from trainable.model.heat_map import has_heat_map, heat_maps, is_exact
+from trainable.model.heat_map import has_heat_map, heat_maps
 from trainable.reading.image_files import stem
 from trainable.report.heat_map_picture import draw, strongest
 from trainable.run.winner import Winner
@@ -70,7 +71,7 @@ def write_heat_maps(
         for row, name in enumerate(_file_names(new)):
             draw(images.pixels[row], maps[row], full).save(partial / name)
     negative, positive = model.classes
-    exact = ", exact" if is_exact(model.config) else ""
+    exact = ", exact" if find_head(model.config.head).is_exact else ""
     return (
         f"trial {member.trial} alone, {short_name(model.config.backbone)} to {model.config.cut}"
         f"{exact}; orange speaks for {positive!r}, blue for {negative!r}"

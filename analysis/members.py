@@ -7,9 +7,9 @@ from rich.console import Console
 from analysis.model_file import FinalModel
 from analysis.retrain import Retraining
 from trainable.cohort.splits import rows_of, seen_rows
+from trainable.heads.find import find_head
 from trainable.run.winner import Member
 from trainable.training.loop import EpochRecord
-from trainable.trial.final import num_networks
 
 
 def team_models(retraining: Retraining, console: Console, written: list[Path]) -> list[FinalModel]:
@@ -33,7 +33,7 @@ def _model(
         )
 
     def report(number: int, record: EpochRecord) -> None:
-        total = num_networks(member.config, retraining.num_seeds)
+        total = find_head(member.config.head).num_networks(retraining.num_seeds)
         which = "fitted" if total < retraining.num_seeds else f"seed {number} of {total}"
         console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
 

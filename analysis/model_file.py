@@ -15,7 +15,8 @@ from trainable.errors import InputError
 from trainable.files import replacing
 from trainable.images.pixels import PixelStatistics
 from trainable.model.covariate_encoder import ColumnCode
-from trainable.model.network import Network, build_network
+from trainable.model.network import Network
+from trainable.trial.fresh_network import build_network
 
 TENSORS = "model.safetensors"
 ABOUT = "model.json"

@@ -1,6 +1,6 @@
 """All that defines one trial: what was sampled and what the search keeps fixed, checked."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,14 @@ def _read_layers(value: Any) -> Any:
 def _write_layers(layers: tuple[int, ...]) -> str:
     return ",".join(map(str, layers)) or NO_LAYERS
 
+
+NetworkHead = Literal["fastai", "plain"]
+"""Heads that gradient steps train, with the last stages of the body or without."""
+
+FrozenHead = Literal["logistic"]
+"""Heads that are fitted at once, to the features of a frozen body."""
+
+HeadName = Literal[NetworkHead, FrozenHead]
 
 HeadLayers = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...],
@@ -103,7 +111,7 @@ class TrialConfig(BaseModel):
     step_epochs: int = Field(7, ge=1)
     weight_decay: float = Field(0.01, ge=0)
     pool: Pool = "both"
-    head: Literal["fastai", "plain", "logistic"] = "fastai"
+    head: HeadName = "fastai"
     C: float = Field(1.0, gt=0)
     head_layers: HeadLayers = (512,)
     norm_statistics: Literal["exact", "running"] = "exact"
@@ -148,10 +156,10 @@ class TrialConfig(BaseModel):
                 f"the cut {FUSED} needs a frozen body, unfreeze 0 (got {self.unfreeze}); to train "
                 f"stages, choose one of {', '.join(backbone.cuts)}"
             )
-        if self.unfreeze and self.head == "logistic":
+        if self.unfreeze and self.head in get_args(FrozenHead):
             raise ValueError(
-                f"the logistic head needs a frozen body, unfreeze 0 (got {self.unfreeze}); to "
-                "train stages, choose the head fastai or plain"
+                f"the {self.head} head needs a frozen body, unfreeze 0 (got {self.unfreeze}); to "
+                f"train stages, choose the head {' or '.join(get_args(NetworkHead))}"
             )
         if self.unfreeze and self.covariates:
             raise ValueError(

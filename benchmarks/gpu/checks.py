@@ -25,9 +25,10 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.batches import Images, Inputs, load_images
 from trainable.store.arrays import ArrayStore
-from trainable.training.loop import fit
+from trainable.training.loop import FoldData, fit
 from trainable.trial.assembly import TrainingData, assemble
-from trainable.trial.cross_validation import new_network, train_network
+from trainable.trial.cross_validation import train_network
+from trainable.trial.fresh_network import new_network
 
 CPU = torch.device("cpu")
 _FEATURE_ERROR = {torch.float32: 1e-3, torch.bfloat16: 0.05}
@@ -207,7 +208,7 @@ def _epoch(bench: Bench, config: TrialConfig, body: Body, inputs: Inputs) -> flo
 
     def work() -> None:
         network = new_network(config, [], body.trained, 0, bench.device)
-        list(fit(network, inputs, labels, train, none, config, seed=0))
+        list(fit(network, FoldData(inputs, labels, train, none), config, seed=0))
 
     return _seconds(bench, work)
 

@@ -15,9 +15,11 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.batches import Images, load_images
 from trainable.store.arrays import ArrayStore
-from trainable.training.loop import epoch_batches, fit, predict_logits
+from trainable.training.loop import FoldData, fit, predict_logits
 from trainable.training.norm_statistics import set_exact_statistics
-from trainable.trial.cross_validation import Task, new_network
+from trainable.training.steps import epoch_batches
+from trainable.trial.cross_validation import Task
+from trainable.trial.fresh_network import new_network
 
 CPU = torch.device("cpu")
 
@@ -57,7 +59,7 @@ def time_finetuning(task: Task, config: TrialConfig, plain_epoch: float) -> Fine
         )
         one = config.model_copy(update={"epochs": 1, "norm_statistics": "running"})
         epoch, _ = cpu_seconds(
-            lambda: list(fit(network, inputs, labels, fold.train, fold.valid[:0], one, 0))
+            lambda: list(fit(network, FoldData(inputs, labels, fold.train, fold.valid[:0]), one, 0))
         )
         batches = epoch_batches(fold.train, config.batch_size)
         statistics, _ = cpu_seconds(lambda: set_exact_statistics(network, inputs, batches))

@@ -22,9 +22,9 @@ from torchvision.transforms import v2
 
 from search.tune.cluster import cluster
 from trainable.config import TrialConfig
-from trainable.model.network import build_network
 from trainable.training.optimizer import build_optimizer
 from trainable.trial.cross_validation import Task
+from trainable.trial.fresh_network import build_network
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from trainable.device import default_num_gpus, pick_device
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
 from trainable.files import as_typed
+from trainable.heads.find import find_head
 from trainable.images.batches import Images, WithColumns, by_examination, load_images
-from trainable.model.heat_map import has_heat_map, heat_maps, is_exact
+from trainable.model.heat_map import has_heat_map, heat_maps
 from trainable.reading.moved_images import find_images
 from trainable.reading.read_cohort import require_unchanged
 from trainable.report.heat_map_picture import as_svg, draw, stacked, strongest
@@ -80,7 +81,7 @@ def explanation(result: RunResult, section: Section) -> str:
         return ""
     how = (
         "the log-odds of its logistic head, place by place"
-        if is_exact(member.config)
+        if find_head(member.config.head).is_exact
         else "Grad-CAM with both signs (the gradient of the log-odds times the activations, captum)"
     )
     return (
@@ -150,7 +151,7 @@ def _sentences(result: RunResult, member: Member) -> Iterator[str]:
     summed = ", summed over the views," if config.views > 1 else ""
     yield (
         f"The map is exact: the mean over all places{summed} is the log-odds of its model's score."
-        if is_exact(config)
+        if find_head(config.head).is_exact
         else "The map is the slope of the log-odds of its model's score times the activations, "
         "which holds near this X-ray alone (Grad-CAM, with both signs)."
     )

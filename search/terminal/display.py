@@ -18,6 +18,7 @@ from search.terminal.live import BestSoFar, Pace, describe_states
 from search.terminal.output import Voice
 from trainable.backbones.encoders import short_name
 from trainable.config import TrialConfig
+from trainable.heads.find import find_head
 from trainable.run.places import trial_name
 
 _ROWS = 5
@@ -93,7 +94,7 @@ class SearchDisplay:
 def describe(row: Any) -> str:
     """One configuration in a few words."""
     trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
-    learner = f"logistic C {row.C:.1e}" if row.head == "logistic" else f"lr {row.learning_rate:.1e}"
+    learner = find_head(row.head).describe(row)
     columns = ", with columns" if row.covariates else ""
     encoder = short_name(row.backbone)
     return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}{columns}"

@@ -13,7 +13,7 @@ from trainable.cohort.splits import SIDES
 from trainable.errors import listing
 from trainable.evaluation.covariates import suspicious_columns
 from trainable.evaluation.metrics import all_positive_f1
-from trainable.training.loop import few_steps_note
+from trainable.training.steps import few_steps_note
 
 
 def plan_lines(plan: SearchPlan) -> Iterator[str]:

@@ -17,7 +17,7 @@ from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import all_positive_f1, evaluate
-from trainable.model.network import build_network, count_parameters
+from trainable.model.network import count_parameters
 from trainable.run.winner import (
     FORMAT,
     CorrectedF1,
@@ -28,6 +28,7 @@ from trainable.run.winner import (
     save_winner,
     team_scores,
 )
+from trainable.trial.fresh_network import build_network
 
 
 def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:

@@ -8,7 +8,7 @@ import torch
 from fixtures.networks import STATISTICS, noise, random_model, tiny_config
 
 from analysis.model_file import FinalModel, load_model, save_model
-from trainable.model.network import build_network
+from trainable.trial.fresh_network import build_network
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from analysis.shared_stages import SharedStage, describe_cost, share_stages
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.features.body import Body
-from trainable.model.network import build_network
+from trainable.trial.fresh_network import build_network
 
 
 def final_model(config: TrialConfig) -> FinalModel:

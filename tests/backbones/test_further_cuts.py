@@ -18,8 +18,9 @@ from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
-from trainable.model.network import ConcatPool, build_network, count_parameters
+from trainable.model.network import ConcatPool, count_parameters
 from trainable.store.arrays import ArrayStore
+from trainable.trial.fresh_network import build_network
 
 DENSENET = BACKBONES["densenet121"]
 LAYERS = {1: 6, 2: 12, 3: 24, 4: 16}

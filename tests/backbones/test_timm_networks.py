@@ -23,8 +23,8 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.model.network import ConcatPool, pool_each
 from trainable.store.arrays import ArrayStore
-from trainable.training.loop import fit
-from trainable.trial.cross_validation import new_network
+from trainable.training.loop import FoldData, fit
+from trainable.trial.fresh_network import new_network
 
 CONVOLUTIONAL = (
     *("timm/resnet10t", "timm/regnety_002", "timm/tf_efficientnet_lite0", "timm/convnext_atto"),
@@ -114,7 +114,7 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
     network = new_network(config, body.frozen, body.trained, 1, CPU)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     labels = torch.tensor([0, 1] * 4)
-    list(fit(network, stored, labels, np.arange(8), np.arange(8), config, 2))
+    list(fit(network, FoldData(stored, labels, np.arange(8), np.arange(8)), config, 2))
     changed = {
         key.partition(".")[0]
         for key, value in network.state_dict().items()

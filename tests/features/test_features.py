@@ -34,8 +34,8 @@ from trainable.images.batches import Images, table_rows
 from trainable.images.normalization import NORMALIZATIONS, NormalizationName, normalize
 from trainable.images.pixels import PixelStatistics
 from trainable.store.arrays import ArrayStore
-from trainable.training.loop import fit
-from trainable.trial.cross_validation import new_network
+from trainable.training.loop import FoldData, fit
+from trainable.trial.fresh_network import new_network
 
 ROWS = torch.tensor([3, 0, 3, 1])
 FEW_CUTS = [pair for pair in ALL_CUTS if pair[0] in ("squeezenet1_1", "resnet18")]
@@ -138,13 +138,13 @@ def test_the_same_head_is_learnt_from_what_is_stored_as_from_the_images(
     whole = new_network(config, as_run(body), body.trained, 5, CPU)
     statistics = {k: v.clone() for k, v in whole.frozen.state_dict().items()}
     normalized = images.normalized(config.normalization, CPU)
-    from_stored = list(fit(without, stored, labels, train, valid, config, 6))
+    from_stored = list(fit(without, FoldData(stored, labels, train, valid), config, 6))
 
     def from_pixels(rows: torch.Tensor) -> torch.Tensor:
         prefix = whole.prefix(normalized(rows))
         return prefix.half().float() if body.frozen and unfreeze else prefix
 
-    from_images = list(fit(whole, from_pixels, labels, train, valid, config, 6))
+    from_images = list(fit(whole, FoldData(from_pixels, labels, train, valid), config, 6))
     for one, other in zip(from_stored, from_images, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, rel=1e-2)
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-2)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from search.space.fastai_cuts import fastai_cut
 from trainable.backbones.find import find_backbone
-from trainable.model.network import Network, build_network, count_parameters
+from trainable.model.network import Network, count_parameters
+from trainable.trial.fresh_network import build_network
 
 pytestmark = [
     pytest.mark.fastai,

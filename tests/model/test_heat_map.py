@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from trainable.backbones.layout import TensorLayout
 from trainable.images.batches import Batch, Views
 from trainable.model.heat_map import has_heat_map, heat_maps
-from trainable.model.network import Network, build_network
+from trainable.model.network import Network
+from trainable.trial.fresh_network import build_network
 
 IMAGES = noise(3, 64) / 10
 

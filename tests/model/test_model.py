@@ -11,16 +11,11 @@ from torch.nn import functional
 from trainable.backbones.backbone import Backbone
 from trainable.backbones.find import find_backbone
 from trainable.backbones.table import BACKBONES
+from trainable.commands.model_tables import layer_table
 from trainable.config import TrialConfig
-from trainable.model.network import (
-    ConcatPool,
-    Network,
-    build_network,
-    count_parameters,
-    split_body,
-)
-from trainable.model.summary import layer_table
+from trainable.model.network import ConcatPool, Network, count_parameters, split_body
 from trainable.training.optimizer import build_optimizer
+from trainable.trial.fresh_network import build_network
 
 Built = tuple[Backbone, nn.Module]
 

@@ -11,9 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainable.backbones.find import find_backbone
 from trainable.model.network import Network
-from trainable.training.loop import fit
+from trainable.training.loop import FoldData, fit
 from trainable.training.norm_statistics import set_exact_statistics
-from trainable.trial.cross_validation import new_network
+from trainable.trial.fresh_network import new_network
 
 NUM_ROWS, NUM_TRAIN = 41, 30
 LABELS = torch.arange(NUM_ROWS) % 2
@@ -40,7 +40,7 @@ def fitted(**changes: Any) -> Network:
     network = head_only(6, config)
     rows = np.arange(NUM_ROWS)
     train, valid = rows[:NUM_TRAIN], rows[NUM_TRAIN:]
-    list(fit(network, FEATURES.__getitem__, LABELS, train, valid, config, 0))
+    list(fit(network, FoldData(FEATURES.__getitem__, LABELS, train, valid), config, 0))
     return network
 
 

@@ -9,8 +9,9 @@ from fixtures.networks import head_only, snapshot, tiny_config
 from torch import Tensor, nn
 
 from trainable.config import TrialConfig
-from trainable.model.network import Network, fastai_head
-from trainable.training.loop import fit
+from trainable.heads.find import find_head
+from trainable.model.network import Network
+from trainable.training.loop import FoldData, fit
 from trainable.training.optimizer import build_optimizer, build_schedule
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
@@ -75,7 +76,7 @@ def test_decay_is_on_weight_matrices_and_filters_alone_and_frozen_weights_are_le
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)),
         nn.Sequential(nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5), nn.GroupNorm(1, 5)),
     ]
-    network = Network(stages[:1], stages[1:], fastai_head(10, [8], 0.5))
+    network = Network(stages[:1], stages[1:], find_head("fastai").build(10, tiny_config()))
     config = TrialConfig(optimizer=name, learning_rate=0.1, weight_decay=0.02)
     groups = build_optimizer(network, config).param_groups
     decayed = [p for group in groups if group["weight_decay"] == 0.02 for p in group["params"]]
@@ -167,7 +168,11 @@ def fitted(epochs: int, schedule: str, **settings: Any) -> Tensor:
     network = head_only(4, config)
     rows = np.arange(8)
     before = snapshot(network)["head.1.weight"]
-    list(fit(network, lambda r: features[r], torch.arange(8) % 2, rows, rows[:0], config, 0))
+    list(
+        fit(
+            network, FoldData(lambda r: features[r], torch.arange(8) % 2, rows, rows[:0]), config, 0
+        )
+    )
     return snapshot(network)["head.1.weight"] - before
 
 

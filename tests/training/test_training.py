@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from trainable.config import TrialConfig
 from trainable.model.network import Network
-from trainable.training.loop import DivergedError, EpochRecord, fit, predict_logits
+from trainable.training.loop import DivergedError, EpochRecord, FoldData, fit, predict_logits
 
 NUM_FEATURES = 6
 NONE: NDArray[np.int64] = np.arange(0)
@@ -31,7 +31,9 @@ def train(
     features, labels = separable(count + num_valid)
     network = head_only(NUM_FEATURES, config)
     rows = np.arange(count + num_valid)
-    records = fit(network, lambda r: features[r], labels, rows[:count], rows[count:], config, seed)
+    records = fit(
+        network, FoldData(lambda r: features[r], labels, rows[:count], rows[count:]), config, seed
+    )
     return network, list(records)
 
 
@@ -40,7 +42,7 @@ def test_one_record_an_epoch_as_it_ends() -> None:
     config = tiny_config(epochs=3, batch_size=4)
     network = head_only(NUM_FEATURES, config)
     before = snapshot(network)
-    records = fit(network, lambda r: features[r], labels, np.arange(8), NONE, config, 0)
+    records = fit(network, FoldData(lambda r: features[r], labels, np.arange(8), NONE), config, 0)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     first = next(records)
     assert (first.epoch, first.num_steps) == (1, 2)
@@ -101,7 +103,7 @@ def test_the_training_loss_is_the_mean_over_images_also_with_a_smaller_last_batc
         seen.append(rows)
         return features[rows]
 
-    (record,) = fit(network, inputs, labels, np.arange(20), NONE, config, 0)
+    (record,) = fit(network, FoldData(inputs, labels, np.arange(20), NONE), config, 0)
     assert [len(rows) for rows in seen] == [16, 4]
     network.train()
     losses = [functional.cross_entropy(network.head(features[r]), labels[r]).item() for r in seen]
@@ -125,7 +127,7 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
     config = tiny_config()
     features[3, 2] = float("inf")
     network = head_only(NUM_FEATURES, config)
-    records = fit(network, lambda r: features[r], labels, np.arange(8), NONE, config, 0)
+    records = fit(network, FoldData(lambda r: features[r], labels, np.arange(8), NONE), config, 0)
     with pytest.raises(DivergedError, match=r"loss is nan in epoch 1 .* learning rate 0\.001"):
         next(records)
 
@@ -151,7 +153,7 @@ def test_accuracies_are_the_shares_called_right_at_one_half(epochs: int) -> None
         return features[rows]
 
     rows = np.arange(24)
-    *_, last = fit(network, inputs, labels, rows[:17], rows[17:], config, 0)
+    *_, last = fit(network, FoldData(inputs, labels, rows[:17], rows[17:]), config, 0)
     assert last.valid_accuracy == (np.round(last.scores) == labels[17:].numpy()).mean()
     # weights that do not move call the batches of the last epoch, of 8 and 9 rows, the same again
     network.train()

@@ -14,9 +14,10 @@ from torch import distributed
 
 from trainable.backbones.find import find_backbone
 from trainable.store.arrays import ArrayStore
-from trainable.training.loop import EpochRecord, fit
+from trainable.training.loop import EpochRecord, FoldData, fit
 from trainable.training.split_network import split_over_ranks
-from trainable.trial.cross_validation import Task, cross_validate, new_network
+from trainable.trial.cross_validation import Task, cross_validate
+from trainable.trial.fresh_network import new_network
 from trainable.trial.ranks import LostRankError, RankError, cross_validate_on_ranks
 
 # no number of images below is a multiple of two; a batch has no positive one, one or more
@@ -75,7 +76,7 @@ def fitted(backbone: str, cut: str, *, split: bool) -> tuple[list[EpochRecord], 
     rows = np.arange(41)
     labels = torch.from_numpy(rows % 5 // 4)
     inputs = maps.__getitem__
-    records = list(fit(network, inputs, labels, rows[:31], rows[31:], config, seed=2))
+    records = list(fit(network, FoldData(inputs, labels, rows[:31], rows[31:]), config, seed=2))
     return records, torch.cat([value.flatten() for value in network.state_dict().values()])
 
 

@@ -44,27 +44,27 @@ def show(
         raise InputError(f"--cut {cut} needs the one BACKBONE that it is a cut of: name it")
     # PyTorch takes seconds to import: not before the command line is known to be right
     from trainable.backbones.find import find_backbone
-    from trainable.model import summary
+    from trainable.commands import model_tables
     from trainable.model.network import count_parameters
 
     if list_all:
-        print(*summary.encoder_lines(backbone or ""), sep="\n")
+        print(*model_tables.encoder_lines(backbone or ""), sep="\n")
         return
     if backbone is None:
-        print(summary.backbone_table().to_string(index=False))
+        print(model_tables.backbone_table().to_string(index=False))
         return
-    network = summary.chosen_network(backbone, cut, unfreeze, head, head_layers)
+    network = model_tables.chosen_network(backbone, cut, unfreeze, head, head_layers)
     found = find_backbone(backbone)
     if not found.takes_in(image_size):
         raise InputError(
             f"{backbone} does not take in images of {image_size} px; use --image-size {found.size}"
         )
-    print(summary.layer_table(network, image_size, found.channels).to_string(index=False))
+    print(model_tables.layer_table(network, image_size, found.channels).to_string(index=False))
     count = count_parameters(network)
     print(f"\ntotal parameters  {count.total:>12,}")
     print(f"trainable         {count.trainable:>12,}")
     print(f"frozen            {count.frozen:>12,}")
-    print(f"\n{summary.describe_wants(backbone)}")
+    print(f"\n{model_tables.describe_wants(backbone)}")
 
 
 def main() -> None:

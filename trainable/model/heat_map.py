@@ -24,11 +24,6 @@ def has_heat_map(config: TrialConfig) -> bool:
     return STATISTICS[config.pool] != {"class"} and not config.covariates
 
 
-def is_exact(config: TrialConfig) -> bool:
-    """Whether the log-odds are a sum over the places, and not only nearly so around an image."""
-    return config.head == "logistic"
-
-
 def heat_maps(network: Network, images: Tensor | Views) -> Tensor:
     """What each place gives to the log-odds of the positive class.
 

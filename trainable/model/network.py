@@ -8,10 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones.backbone import FUSED
-from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import MAPS, STATISTICS, Pool, TensorLayout
-from trainable.config import TrialConfig
 from trainable.device import autocast
 from trainable.images.batches import Batch, Batches, map_images, side_by_side
 from trainable.model.covariate_encoder import ColumnCode
@@ -83,51 +80,6 @@ class KeptStatistics(nn.Module):
     def extra_repr(self) -> str:
         """Name of what is kept."""
         return self.pool
-
-
-def fastai_head(
-    num_features: int, layers: Sequence[int], dropout: float, num_classes: int = 2
-) -> nn.Sequential:
-    """Fastai's head above the pooled features, as its `create_head(lin_ftrs=layers)` builds it.
-
-    Matrices start as fastai's do; the biases of batch norms at 0, where fastai has 1e-3.
-
-    Args:
-        num_features: Number of the features that the head takes in.
-        layers: units of each hidden layer.
-        dropout: probability before the last layer; half of it before each hidden layer.
-        num_classes: outputs.
-    """
-    widths = [num_features, *layers, num_classes]
-    linears = [nn.Linear(ins, outs, bias=False) for ins, outs in itertools.pairwise(widths)]
-    for linear in linears:
-        nn.init.kaiming_normal_(linear.weight)
-    modules: list[nn.Module] = []
-    for linear in linears[:-1]:
-        norm = nn.BatchNorm1d(linear.in_features)
-        modules += [norm, nn.Dropout(dropout / 2), linear, nn.ReLU(inplace=True)]
-    norm = nn.BatchNorm1d(linears[-1].in_features)
-    return nn.Sequential(*modules, norm, nn.Dropout(dropout), linears[-1])
-
-
-def plain_head(
-    num_features: int, layers: Sequence[int], dropout: float, num_classes: int = 2
-) -> nn.Sequential:
-    """Linear layers above the features, from PyTorch's own start, as torchvision's `fc` has it.
-
-    Args:
-        num_features: Number of the features that the head takes in.
-        layers: Units of each hidden layer. Without any and without dropout, the head is the one
-            linear layer that replaces torchvision's classifier.
-        dropout: Probability before the last layer.
-        num_classes: Number of outputs.
-    """
-    widths = [num_features, *layers, num_classes]
-    *hidden, last = (nn.Linear(ins, outs) for ins, outs in itertools.pairwise(widths))
-    modules: list[nn.Module] = []
-    for linear in hidden:
-        modules += [linear, nn.ReLU(inplace=True)]
-    return nn.Sequential(*modules, nn.Dropout(dropout), last)
 
 
 class Network(nn.Module):
@@ -245,49 +197,6 @@ def split_body(
         frozen[-1] = nn.Sequential(OrderedDict([*frozen[-1].named_children(), *fixed]))
         trained[0] = nn.Sequential(OrderedDict(layers[len(fixed) :]))
     return frozen, trained
-
-
-def num_image_features(config: TrialConfig) -> int:
-    """Number of the features that a head sees of the images of an examination."""
-    widths = find_backbone(config.backbone).widths(config.cut)
-    return sum(widths) * config.views * len(STATISTICS[config.pool])
-
-
-def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
-    """The head of a configuration, newly initialised.
-
-    Args:
-        config: The configuration.
-        num_columns: Numbers of further columns behind the features.
-    """
-    backbone = find_backbone(config.backbone)
-    widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
-    num_features = num_image_features(config) + num_columns
-    chosen: list[nn.Module] = []
-    if kept != set(layout.statistics):
-        chosen = [KeptStatistics(config.pool, widths, config.views, layout, num_columns)]
-    if config.head == "logistic":
-        head = nn.Sequential(nn.Linear(num_features, 2))
-    elif config.head == "plain":
-        head = plain_head(num_features, config.head_layers, config.dropout)
-    else:
-        head = fastai_head(num_features, config.head_layers, config.dropout)
-    return nn.Sequential(*chosen, *head)
-
-
-def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -> Network:
-    """Cut `model` and put a fresh head on it, as a configuration says.
-
-    Args:
-        model: The whole network of the config's backbone, with its weights; its parameters are
-            taken, not copied.
-        config: backbone, cut, trained stages and head.
-        num_columns: Numbers of further columns that the head sees.
-    """
-    head = fresh_head(config, num_columns)
-    backbone = find_backbone(config.backbone)
-    body = split_body(backbone.body(model, config.cut), config.unfreeze)
-    return Network(*body, head, layout=backbone.layout, fused=config.cut == FUSED)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""The training loop: `fit` yields one record an epoch, to a trial and to the retraining alike."""
+"""The training loop: `fit` yields one record per epoch, to a trial and to the retraining alike."""
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,16 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.lr_scheduler import LRScheduler
 
 from trainable.config import TrialConfig
 from trainable.images.batches import Batches
 from trainable.model.network import Network
 from trainable.training.norm_statistics import set_exact_statistics
 from trainable.training.optimizer import build_optimizer, build_schedule
-
-FEW_STEPS = 30
-"""A note warns of fewer gradient steps than this. A head of half a million fresh weights has then
-hardly left its start: AdamW moves a weight by about the learning rate per step."""
+from trainable.training.steps import epoch_batches, num_steps
 
 
 class DivergedError(RuntimeError):
@@ -54,77 +52,102 @@ class EpochRecord:
     seconds: float
 
 
-def fit(
-    network: Network,
-    inputs: Batches,
-    labels: Tensor,
-    train: NDArray[np.int64],
-    valid: NDArray[np.int64],
-    config: TrialConfig,
-    seed: int,
-) -> Iterator[EpochRecord]:
-    """Train the trained part of `network` in place.
+@dataclass(frozen=True)
+class FoldData:
+    """What a network is trained on, and what it is to score.
+
+    Attributes:
+        inputs: Gives what `Network.suffix` takes, for rows of the trial.
+        labels: int64 (num_rows,) on the device of the network, 1 positive, 0 negative.
+        train: Rows to train on, at least 2.
+        valid: Rows to score when training has ended; may be none.
+    """
+
+    inputs: Batches
+    labels: Tensor
+    train: NDArray[np.int64]
+    valid: NDArray[np.int64]
+
+    def targets(self, rows: NDArray[np.int64] | Tensor) -> Tensor:
+        """Labels of rows, on the device."""
+        return self.labels[torch.as_tensor(rows).to(self.labels.device)]
+
+
+def fit(network: Network, data: FoldData, config: TrialConfig, seed: int) -> Iterator[EpochRecord]:
+    """Train the trained part of `network`, which is on its device, in place.
 
     Args:
-        network: on its device.
-        inputs: gives what `network.suffix` takes, for rows of the trial.
-        labels: int64 (num_rows,) on the network's device; 1 positive, 0 negative.
-        train: rows to train on, at least 2.
-        valid: rows to score after the last epoch; may be empty.
-        config: optimizer, schedule, weight of the positive class, batch size and epochs.
+        network: Network to train.
+        data: Rows to train on, and those to score.
+        config: Optimizer, schedule, weight of the positive class, batch size and epochs.
         seed: Seed of the order of the images and of dropout.
 
     Yields:
-        One record an epoch.
+        One record per epoch.
 
     Raises:
-        DivergedError: at the end of the first epoch whose loss or scores are not finite.
+        DivergedError: At the end of the first epoch whose loss or scores are not finite.
     """
     torch.manual_seed(seed)
-    device = labels.device
     optimizer = build_optimizer(network, config)
-    schedule = build_schedule(optimizer, config, num_steps(len(train), config.batch_size, 1))
-    class_weights = torch.tensor([1.0, config.positive_weight], device=device)
-    done = 0
+    steps = num_steps(len(data.train), config.batch_size, 1)
+    schedule = build_schedule(optimizer, config, steps)
     for epoch in range(1, config.epochs + 1):
         start = time.perf_counter()
-        network.train()
-        total, num_right = torch.zeros((), device=device), torch.zeros((), device=device)
-        for rows in epoch_batches(train, config.batch_size):
-            logits = network.logits(inputs, rows).float()
-            targets = labels[rows.to(device)]
-            loss = functional.cross_entropy(logits, targets, weight=class_weights)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            if schedule:
-                schedule.step()
-            done += 1
-            total += loss.detach() * len(rows)
-            num_right += _num_right(logits.detach(), targets)
-        # one look an epoch: each .item() waits for the device
-        train_loss = total.item() / len(train)
+        train_loss, train_accuracy = _train_epoch(network, data, config, optimizer, schedule)
         if not math.isfinite(train_loss):
-            raise _diverged(f"training loss is {train_loss}", epoch, done, config)
-        if epoch == config.epochs and config.norm_statistics == "exact":
-            batches = epoch_batches(train, config.batch_size)
-            set_exact_statistics(network, inputs, batches)
-        scored = valid if epoch == config.epochs else valid[:0]
-        logits = predict_logits(network, inputs, scored, config.batch_size, device)
-        targets = labels[torch.from_numpy(scored).to(device)]
+            raise _diverged(f"training loss is {train_loss}", epoch, epoch * steps, config)
+        is_last = epoch == config.epochs
+        if is_last and config.norm_statistics == "exact":
+            batches = epoch_batches(data.train, config.batch_size)
+            set_exact_statistics(network, data.inputs, batches)
+        # the last epoch counts, and nobody would look at the scores of the others
+        rows = data.valid if is_last else data.valid[:0]
+        valid = judge(network, data, rows, config.batch_size)
         # the last step's weights enter no training loss
-        if not torch.isfinite(logits).all():
-            raise _diverged("output is no longer a number", epoch, done, config)
+        if not torch.isfinite(valid.logits).all():
+            raise _diverged("output is no longer a number", epoch, epoch * steps, config)
         yield EpochRecord(
             epoch,
-            done,
+            epoch * steps,
             train_loss,
-            num_right.item() / len(train),
-            functional.cross_entropy(logits, targets).item() if len(scored) else None,
-            _num_right(logits, targets).item() / len(scored) if len(scored) else None,
-            logits.softmax(dim=1)[:, 1].cpu().numpy(),
+            train_accuracy,
+            valid.loss,
+            valid.accuracy,
+            valid.scores,
             time.perf_counter() - start,
         )
+
+
+def _train_epoch(
+    network: Network,
+    data: FoldData,
+    config: TrialConfig,
+    optimizer: torch.optim.Optimizer,
+    schedule: LRScheduler | None,
+) -> tuple[float, float]:
+    """One gradient step per batch.
+
+    Returns:
+        Loss and accuracy, each the mean over the images while they were trained on.
+    """
+    device = data.labels.device
+    network.train()
+    class_weights = torch.tensor([1.0, config.positive_weight], device=device)
+    total, num_right = torch.zeros((), device=device), torch.zeros((), device=device)
+    for rows in epoch_batches(data.train, config.batch_size):
+        logits = network.logits(data.inputs, rows).float()
+        targets = data.targets(rows)
+        loss = functional.cross_entropy(logits, targets, weight=class_weights)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if schedule:
+            schedule.step()
+        total += loss.detach() * len(rows)
+        num_right += _num_right(logits.detach(), targets)
+    # one look per epoch: each .item() waits for the device
+    return total.item() / len(data.train), num_right.item() / len(data.train)
 
 
 def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> DivergedError:
@@ -137,6 +160,52 @@ def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> Div
 def _num_right(logits: Tensor, targets: Tensor) -> Tensor:
     """How many images are called right where a score of at least 0.5 is called positive."""
     return ((logits[:, 1] >= logits[:, 0]) == targets).sum()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How a network does on some rows.
+
+    Attributes:
+        logits: float32 (num_rows, 2), on the device.
+        loss: Mean over the rows; None without any.
+        accuracy: Share of the rows that are called right at a threshold of 0.5; None without any.
+    """
+
+    logits: Tensor
+    loss: float | None
+    accuracy: float | None
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """Probability of the positive class, (num_rows,)."""
+        return self.logits.softmax(dim=1)[:, 1].cpu().numpy()
+
+
+def judge(
+    network: Network,
+    data: FoldData,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    positive_weight: float = 1.0,
+) -> Judged:
+    """Score rows, and compare the scores with the labels.
+
+    Args:
+        network: On its device; left in evaluation mode.
+        data: Labelled rows.
+        rows: Those of the rows to score; may be none.
+        batch_size: Rows that are scored at once.
+        positive_weight: Weight of a positive row in the loss; a negative one weighs 1.
+    """
+    device = data.labels.device
+    logits = predict_logits(network, data.inputs, rows, batch_size, device)
+    targets, weights = data.targets(rows), torch.tensor([1.0, positive_weight], device=device)
+    return Judged(
+        logits,
+        functional.cross_entropy(logits, targets, weights).item() if len(rows) else None,
+        _num_right(logits, targets).item() / len(rows) if len(rows) else None,
+    )
 
 
 @torch.inference_mode()
@@ -154,46 +223,3 @@ def predict_logits(
         batch = torch.from_numpy(rows[start : start + batch_size])
         logits.append(network.logits(inputs, batch).float())
     return torch.cat(logits)
-
-
-def epoch_batches(train: NDArray[np.int64], batch_size: int) -> Sequence[Tensor]:
-    """All rows once, in a random order; the last batch may be smaller, but never of one image.
-
-    Batch norm cannot learn from one image, so that one joins the batch before it.
-    """
-    batches = list(torch.from_numpy(train)[torch.randperm(len(train))].split(batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
-def num_steps(num_images: int, config_batch_size: int, epochs: int) -> int:
-    """Gradient steps of a training run over `num_images` images."""
-    batches = math.ceil(num_images / config_batch_size)
-    if batches > 1 and num_images % config_batch_size == 1:
-        batches -= 1
-    return batches * epochs
-
-
-def epochs_for(steps: int, num_images: int, batch_size: int) -> int:
-    """How many epochs over `num_images` images take about as many gradient steps; at least 1.
-
-    A model that is retrained on all images stops where the scored models did. With the same number
-    of epochs it would take a quarter more steps, and be another model than the scored ones.
-
-    >>> epochs_for(60, 458, 32)
-    4
-    """
-    return max(1, round(steps / num_steps(num_images, batch_size, 1)))
-
-
-def few_steps_note(num_images: int, batch_size: int, epochs: int) -> str | None:
-    """A sentence for the user if training takes too few gradient steps to learn, else None."""
-    steps = num_steps(num_images, batch_size, epochs)
-    if steps >= FEW_STEPS:
-        return None
-    return (
-        f"only {steps} gradient steps per fold ({num_images} training images, batches of "
-        f"{batch_size}, {epochs} epochs): too few to learn much; use a smaller --batch-size or "
-        "more --epochs"
-    )

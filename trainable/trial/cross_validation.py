@@ -1,6 +1,5 @@
 """One trial: a configuration trained on each fold, and its out-of-fold scores."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,24 +10,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainable.backbones.backbone import FUSED
-from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.device import place
 from trainable.evaluation.metrics import Evaluation, evaluate
 from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
 from trainable.evaluation.thresholds import choose_threshold
 from trainable.features.tables import Source
+from trainable.heads.find import find_head
 from trainable.images.batches import with_columns
 from trainable.model.covariate_encoder import ColumnCode
-from trainable.model.network import Network, fresh_head, num_image_features
+from trainable.model.network import Network
 from trainable.store.arrays import ArrayStore
-from trainable.training.logistic import fit_logistic
-from trainable.training.loop import EpochRecord, fit
+from trainable.training.loop import EpochRecord, FoldData
 from trainable.training.split_network import split_over_ranks
 from trainable.trial.assembly import Assembly, TrainingData, assemble
+from trainable.trial.fresh_network import new_network, num_image_features
 
 
 @dataclass(frozen=True)
@@ -147,44 +144,8 @@ def train_network(
     network = new_network(config, frozen, parts.body.trained, seed, device, code)
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)
-    if config.head == "logistic":
-        return network, fit_logistic(network, inputs, parts.labels, rows.train, rows.valid, config)
-    *_, last = fit(network, inputs, parts.labels, rows.train, rows.valid, config, seed)
-    return network, last
-
-
-def new_network(
-    config: TrialConfig,
-    frozen: Sequence[nn.Module],
-    trained: Sequence[nn.Module],
-    seed: int,
-    device: torch.device,
-    code: ColumnCode | None = None,
-) -> Network:
-    """A network with a fresh head, ready to train; the same seed gives the same head.
-
-    Args:
-        config: Configuration of the trial.
-        frozen: Stages that the network takes as they are; none for a network that starts from what
-            they computed (`suffix`).
-        trained: Stages that the network takes a copy of.
-        seed: Seed of the head.
-        device: Device of the network.
-        code: What turns further columns into numbers for the head.
-    """
-    torch.manual_seed(seed)
-    head = fresh_head(config, code.width if code else 0)
-    trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
-    network = Network(
-        frozen,
-        trained,
-        head,
-        layout=find_backbone(config.backbone).layout,
-        fused=config.cut == FUSED,
-        augmented=config.augment != "none",
-    )
-    network.column_code = code
-    return place(network, device)
+    data = FoldData(inputs, parts.labels, rows.train, rows.valid)
+    return network, find_head(config.head).fit(network, data, config, seed)
 
 
 def fold_seed(seed: int, fold: int, draw: int = 0) -> int:

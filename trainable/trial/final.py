@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
+from trainable.heads.find import find_head
 from trainable.model.network import Network
-from trainable.training.loop import EpochRecord, epochs_for
+from trainable.training.loop import EpochRecord
+from trainable.training.steps import epochs_for
 from trainable.trial.assembly import Assembly
 from trainable.trial.cross_validation import fold_seed, train_network
 
@@ -31,11 +33,6 @@ class FinalFit:
 
     networks: tuple[Network, ...]
     scores: NDArray[np.float32]
-
-
-def num_networks(config: TrialConfig, num_seeds: int) -> int:
-    """Networks of a final model; a logistic head has no seed, so it is fitted once."""
-    return 1 if config.head == "logistic" else num_seeds
 
 
 def for_as_many_steps(config: TrialConfig, num_steps: int, num_rows: int) -> TrialConfig:
@@ -67,7 +64,7 @@ def fit_final(
     num_rows = len(parts.rows.fold(fold).train)
     as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
     networks, scores = [], []
-    for number in range(1, num_networks(config, num_seeds) + 1):
+    for number in range(1, find_head(config.head).num_networks(num_seeds) + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)
         network, record = train_network(as_long, fold, seed, parts.body.frozen)
         report(number, record)

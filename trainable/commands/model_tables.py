@@ -17,7 +17,8 @@ from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import published_by_timm
 from trainable.config import TrialConfig
 from trainable.errors import InputError
-from trainable.model.network import ConcatPool, Network, build_network, count_parameters
+from trainable.model.network import ConcatPool, Network, count_parameters
+from trainable.trial.fresh_network import build_network
 
 
 def chosen_network(

@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from trainable.config import TrialConfig
+from trainable.heads.logistic import LogisticHead
 from trainable.model.network import Network
-from trainable.training.logistic import fit_logistic
-from trainable.training.loop import DivergedError, EpochRecord
+from trainable.training.loop import DivergedError, EpochRecord, FoldData
 
 NUM_ROWS, NUM_TRAIN = 90, 60
 ROWS = np.arange(NUM_ROWS)
@@ -33,7 +33,8 @@ def fitted(
 ) -> tuple[Network, EpochRecord]:
     network = head_only(features.shape[1], config)
     held_out = np.setdiff1d(ROWS, train)
-    return network, fit_logistic(network, features.__getitem__, labels, train, held_out, config)
+    data = FoldData(features.__getitem__, labels, train, held_out)
+    return network, LogisticHead().fit(network, data, config, seed=0)
 
 
 @pytest.mark.parametrize("num_features", [5, 300])

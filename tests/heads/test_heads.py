@@ -1,6 +1,6 @@
-"""The two kinds of heads: fastai's, and linear layers as torchvision's classifiers are replaced."""
+"""The kinds of heads: their layers, and what each of them says of itself."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import Pool
-from trainable.config import TrialConfig
+from trainable.config import HeadName, TrialConfig
+from trainable.heads.fastai import FastaiHead
+from trainable.heads.find import HEADS, find_head
+from trainable.heads.plain import PlainHead
 from trainable.model.network import (
     ConcatPool,
     KeptStatistics,
-    build_network,
     count_parameters,
-    fastai_head,
-    fresh_head,
-    plain_head,
 )
+from trainable.trial.fresh_network import build_network, fresh_head
 
 
 def kinds(head: nn.Sequential) -> list[str]:
@@ -34,7 +34,7 @@ def kinds(head: nn.Sequential) -> list[str]:
 def test_the_head_starts_from_kaimings_normal_distribution() -> None:
     torch.manual_seed(0)
     hidden, last = (
-        layer for layer in fastai_head(1024, [512], 0.5) if isinstance(layer, nn.Linear)
+        layer for layer in FastaiHead().build(1024, TrialConfig()) if isinstance(layer, nn.Linear)
     )
     assert hidden.weight.std().item() == pytest.approx((2 / 1024) ** 0.5, rel=0.01)
     assert last.weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.1)
@@ -65,7 +65,7 @@ def test_the_head_starts_from_kaimings_normal_distribution() -> None:
 def test_fastais_head_halves_the_dropout_of_all_layers_but_the_last(
     layers: tuple[int, ...], expected: list[str]
 ) -> None:
-    head = fastai_head(20, layers, 0.4)
+    head = FastaiHead().build(20, TrialConfig(head_layers=layers, dropout=0.4))
     assert kinds(head) == expected
     assert all(layer.bias is None for layer in head if isinstance(layer, nn.Linear))
 
@@ -86,7 +86,7 @@ def test_fastais_head_halves_the_dropout_of_all_layers_but_the_last(
 def test_a_plain_head_has_one_dropout_and_biases(
     layers: tuple[int, ...], expected: list[str]
 ) -> None:
-    head = plain_head(10, layers, 0.4)
+    head = PlainHead().build(10, TrialConfig(head_layers=layers, dropout=0.4))
     assert kinds(head) == expected
     assert all(layer.bias is not None for layer in head if isinstance(layer, nn.Linear))
 
@@ -149,3 +149,24 @@ def test_a_plain_head_is_torchvisions_network_with_its_classifier_replaced(
 )
 def test_the_head_of_a_configuration(settings: dict[str, Any], parameters: int) -> None:
     assert count_parameters(fresh_head(TrialConfig(**settings))).total == parameters
+
+
+def test_every_head_of_a_configuration_has_its_object() -> None:
+    assert set(HEADS) == set(get_args(HeadName))
+
+
+@pytest.mark.parametrize(
+    ("name", "described", "num_networks", "is_exact"),
+    [
+        ("fastai", "lr 1.0e-03", 5, False),
+        ("plain", "lr 1.0e-03", 5, False),
+        ("logistic", "logistic C 1.0e+00", 1, True),
+    ],
+)
+def test_what_a_head_says_of_itself(
+    name: HeadName, described: str, num_networks: int, is_exact: bool
+) -> None:
+    head = find_head(name)
+    assert head.describe(TrialConfig(head=name)) == described
+    assert head.num_networks(5) == num_networks
+    assert head.is_exact == is_exact
