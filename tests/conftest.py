@@ -3,12 +3,13 @@
 import os
 import secrets
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.one_ray import OneRay
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -97,3 +98,24 @@ def make_cohort() -> Callable[..., Cohort]:
         return Cohort(manifest, ("alive", "dead"), ("a remark",))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def one_ray() -> Iterator[OneRay]:
+    """Ray, once it is joined."""
+    one = OneRay()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def ray_of_tests(one_ray: OneRay) -> Iterator[None]:
+    """Searches of this test run on the one Ray."""
+    with one_ray.joined():
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_ray(one_ray: OneRay) -> None:
+    """Tests of this file start a Ray of their own."""
+    one_ray.stop()

@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from fixtures.commands import command, environment, run_command
+from fixtures.commands import call_command, command, environment, run_command
 from fixtures.processes import num_rows, ray_folder, wait_until
 from optuna.trial import TrialState
 from sklearn.metrics import f1_score
@@ -97,6 +97,7 @@ def test_the_scores_on_disk_are_those_that_the_metrics_are_of(finished: Path) ->
         assert counts == [row["tp"], row["fp"]]
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_killed_search_goes_on_and_counts_no_trial_twice(home: Path) -> None:
     run = home / "killed"
     options = (*search_options(home, "killed"), "--trials", 12)
@@ -110,7 +111,7 @@ def test_a_killed_search_goes_on_and_counts_no_trial_twice(home: Path) -> None:
     wait_until(lambda: not ray.exists() and not list(writing_to(ray)))
     before = pd.read_csv(run / "trials.csv")
     assert 3 <= len(before) < 12
-    run_command("search", "--resume", run)
+    call_command("search", "--resume", run)
     after = pd.read_csv(run / "trials.csv")
     pd.testing.assert_frame_equal(after.head(len(before)), before, check_dtype=False)
     assert after["number"].is_unique
@@ -140,23 +141,25 @@ def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
 
 
 def test_the_report_shows_heat_maps_unless_they_are_left_out(finished: Path) -> None:
-    done = run_command("search.page.command", finished)
+    done = call_command("search.page.command", finished)
     num_shown = (finished / "report.html").read_text().count("data:image/jpeg")
     assert num_shown >= 3
     assert f"it shows X-rays of patients ({num_shown} images)" in done.stdout
-    run_command("search.page.command", finished, "--heat-maps", "no")
+    call_command("search.page.command", finished, "--heat-maps", "no")
     assert "data:image/jpeg" not in (finished / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_resumed_search_keeps_what_its_scores_depend_on(finished: Path) -> None:
-    done = run_command("search", "--resume", finished, "--seed", 5, "--folds", 4, code=2)
+    done = call_command("search", "--resume", finished, "--seed", 5, "--folds", 4, code=2)
     assert "--seed 0" in done.stderr
     assert "--folds 3" in done.stderr
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_finished_search_resumes_to_its_winner_and_takes_more_trials(finished: Path) -> None:
     before = (finished / "winner.json").read_text()
-    run_command("search", "--resume", finished)
+    call_command("search", "--resume", finished)
     assert (finished / "winner.json").read_text() == before
 
 
@@ -180,10 +183,10 @@ def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished
     threshold = json.loads((finished / "winner.json").read_text())["threshold"]
     assert ((scores["score"] >= threshold - 1e-7) == (predictions["died"] == 1)).all()
     assert "AUC" in first.stdout
-    second = run_command("analysis", finished, *options, *labels, "--out", home / "107.csv")
+    second = call_command("analysis", finished, *options, *labels, "--out", home / "107.csv")
     assert "model found" in second.stdout
     assert (home / "107.csv").read_text() == (home / "106.csv").read_text()
-    refused = run_command("analysis", finished, *options, "--out", home / "106.csv", code=2)
+    refused = call_command("analysis", finished, *options, "--out", home / "106.csv", code=2)
     assert "exists already" in refused.stderr
 
 
@@ -207,6 +210,7 @@ def test_the_winner_says_what_it_is_worth_and_who_is_in_the_team(finished: Path)
     assert worth["optimism"] == pytest.approx(apparent - worth["f1"])
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_finished_search_may_choose_anew_a_team_or_a_single_trial(
     home: Path, finished: Path
 ) -> None:
@@ -214,25 +218,26 @@ def test_a_finished_search_may_choose_anew_a_team_or_a_single_trial(
     shutil.copytree(finished, run)
     tied = json.loads((run / "winner.json").read_text())["tied"]
     assert len(tied) > 1
-    done = run_command("search", "--resume", run, "--prefer-simple")
+    done = call_command("search", "--resume", run, "--prefer-simple")
     assert f"the simplest of {len(tied)} statistically tied trials" in done.stdout
     winner = json.loads((run / "winner.json").read_text())
     assert [one["trial"] for one in winner["tied"]] == [one["trial"] for one in tied]
     assert len(winner["members"]) == 1
-    refused = run_command("search", "--resume", run, "--team", 0, code=2)
+    refused = call_command("search", "--resume", run, "--team", 0, code=2)
     assert "--team must be auto, or a whole number of at least 1 (got 0)" in refused.stderr
-    refused = run_command("search", "--resume", run, "--team", 2, "--prefer-simple", code=2)
+    refused = call_command("search", "--resume", run, "--team", 2, "--prefer-simple", code=2)
     assert "--prefer-simple chooses one trial: drop it, or drop --team 2" in refused.stderr
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_team_is_retrained_and_predicts_by_its_mean(home: Path, finished: Path) -> None:
     run = home / "pair"
     shutil.copytree(finished, run)
-    done = run_command("search", "--resume", run, "--team", 2)
+    done = call_command("search", "--resume", run, "--team", 2)
     assert "winner: a team of " in done.stdout
     winner = json.loads((run / "winner.json").read_text())
     options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 1)
-    predicted = run_command("analysis", run, *options, "--out", home / "two.csv")
+    predicted = call_command("analysis", run, *options, "--out", home / "two.csv")
     assert "cost per image: " in predicted.stdout
     assert len(winner["members"]) == 2
     for member in winner["members"]:
@@ -267,11 +272,12 @@ def test_an_interrupted_prediction_says_truly_what_it_wrote(home: Path, finished
 def test_a_model_is_not_evaluated_on_its_own_patients(home: Path, finished: Path) -> None:
     train = home / "demo" / "train.csv"
     options = ("--images", train, "--labels", train, "--out", home / "no.csv")
-    refused = run_command("analysis", finished, *options, "--cache", home / "cache", code=2)
+    refused = call_command("analysis", finished, *options, "--cache", home / "cache", code=2)
     assert "patients that the model was trained on" in refused.stderr
     assert not (home / "no.csv").exists()
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_bad_input_is_refused_at_once_before_any_training(home: Path) -> None:
     bad = home / "bad"
     bad.mkdir()
@@ -281,34 +287,36 @@ def test_bad_input_is_refused_at_once_before_any_training(home: Path) -> None:
     rows = ["image,died,patient", "a.png,1,p1", "a.png,0,p1", "b.png,0,p2"]
     (bad / "table.csv").write_text("\n".join(rows[:3]) + "\n")
     options = ("--weights", "none", "--backbones", "resnet81", "--cache", home / "cache")
-    done = run_command("search", "--data", bad / "table.csv", *options, code=2)
+    done = call_command("search", "--data", bad / "table.csv", *options, code=2)
     for problem in ("resnet18", "listed again: a.png", "one label", "a.png (", "5 patients"):
         assert problem in done.stderr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("no_ray")
 def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(home: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # taken, and not listening
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
         data = ("--data", home / "demo" / "train.csv", "--weights", "none")
-        done = run_command("search", *data, "--address", address, "--out", home / "none", code=2)
+        done = call_command("search", *data, "--address", address, "--out", home / "none", code=2)
     assert f"there is none at {address}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (home / "none").exists()
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_demo_with_a_wrong_option_leaves_no_folder(home: Path) -> None:
     wrong = home / "wrong.yaml"
     wrong.write_text("schedule: onecycle\n")
     out = home / "refused"
-    refused = run_command("search", "--data", "demo", "--space", wrong, "--out", out, code=2)
+    refused = call_command("search", "--data", "demo", "--space", wrong, "--out", out, code=2)
     assert "did you mean 'one_cycle'?" in refused.stderr + refused.stdout
     assert not out.exists()
 
 
 def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) -> None:
-    done = run_command("search.page.command", finished)
+    done = call_command("search.page.command", finished)
     assert done.stdout.splitlines() == [
         f"report: {finished / 'report.html'}",
         "note: it shows X-rays of patients (5 images); leave them out with --heat-maps no",

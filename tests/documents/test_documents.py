@@ -1,13 +1,11 @@
 """Links in the documents resolve, and the options that the documents name exist."""
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from fixtures.commands import call_command
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -35,13 +33,8 @@ def options() -> set[str]:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     texts = [file.read_text() for file in (ROOT / "benchmarks").rglob("*.py")]
     for module, _, function in (script.partition(":") for script in scripts.values()):
-        code = f"from {module} import {function}; {function}()"
-        command = [sys.executable, "-c", code, "--help"]
-        wide = os.environ | {"COLUMNS": "200"}
-        done = subprocess.run(
-            command, cwd=ROOT, env=wide, capture_output=True, text=True, check=True
-        )
-        texts.append(done.stdout)
+        assert function == "main"
+        texts.append(call_command(module, "--help", columns=200).stdout)
     return set(re.findall(r"--[a-z][a-z-]+", "\n".join(texts)))
 
 

@@ -1,13 +1,16 @@
 """Options of `cxr-search`: how they are written, what is refused, and the help screen."""
 
+import io
 import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fixtures.commands import run_command
+from fixtures.commands import call_command
 from pydantic import ValidationError
+from rich.console import Console
 
+from search.command import app
 from search.options.options import SearchOptions
 from search.options.types import duration_text
 
@@ -48,7 +51,7 @@ def test_no_two_groups_have_an_option_of_one_name() -> None:
 
 def test_all_problems_are_reported_at_once() -> None:
     wrong = ("--trials", 0, "--time-budget", "-5m", "--shares", "80,30", "--unfreeze", "none,tow")
-    done = run_command("search", "--data", "x.csv", *wrong, code=2)
+    done = call_command("search", "--data", "x.csv", *wrong, code=2)
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert len(lines) == 5
@@ -59,7 +62,9 @@ def test_all_problems_are_reported_at_once() -> None:
 
 @pytest.fixture(scope="module")
 def screen() -> str:
-    return run_command("search", "--help", columns=80).stdout
+    text = io.StringIO()
+    app.help_print([], console=Console(file=text, width=80))
+    return text.getvalue()
 
 
 def test_the_help_screen_has_its_panels_in_order_and_fits_80_columns(screen: str) -> None:

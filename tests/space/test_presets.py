@@ -7,7 +7,8 @@ from typing import get_args
 
 import pandas as pd
 import pytest
-from fixtures.commands import run_command
+from fixtures.commands import call_command
+from fixtures.one_ray import OneRay
 from PIL import Image
 
 from search.demo.phantoms import write_demo
@@ -161,14 +162,15 @@ def test_options_without_a_meaning_for_a_list_are_refused_together(tmp_path: Pat
 
 
 @pytest.fixture(scope="module")
-def deep_covid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def deep_covid(one_ray: OneRay, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The run folder of a small search by a preset, and all that it printed."""
     home = tmp_path_factory.mktemp("deep-covid")
     write_demo(home / "demo", num_patients=60, num_test_patients=2, size=48, seed=1)
     options = ("--data", home / "demo" / "train.csv", "--cache", home / "cache")
     small = ("--image-size", 32, "--epochs", 3, "--weights", "none", "--shares", "40,40,20")
     networks = ("--backbones", "squeezenet1_0,resnet18", "--out", home / "run")
-    done = run_command("search", "--preset", "deep-covid", *options, *small, *networks)
+    with one_ray.joined():
+        done = call_command("search", "--preset", "deep-covid", *options, *small, *networks)
     assert not done.stderr
     return home / "run", done.stdout
 
@@ -200,6 +202,7 @@ def test_a_preset_with_test_rows_judges_its_winner_on_them(deep_covid: tuple[Pat
     assert 0 <= test["AUC"]["low"] <= test["AUC"]["value"] <= test["AUC"]["high"] <= 1
 
 
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_preset_keeps_its_settings_when_it_is_resumed(deep_covid: tuple[Path, str]) -> None:
-    refused = run_command("search", "--resume", deep_covid[0], "--epochs", 4, code=2)
+    refused = call_command("search", "--resume", deep_covid[0], "--epochs", 4, code=2)
     assert "epochs: 3 cannot change" in refused.stderr

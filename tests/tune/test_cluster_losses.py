@@ -30,7 +30,7 @@ from search.tune.tuner import run_session
 from trainable.backbones.find import find_backbone
 from trainable.trial.ray_worker import ship
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("no_ray")]
 
 ONE_CPU = Resources(cpus=1, gpus=0)
 

@@ -16,7 +16,7 @@ from trainable.config import TrialConfig
 from trainable.trial.cross_validation import FoldRecord, Task
 from trainable.trial.ray_worker import Shipment, ship
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("no_ray")]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import ray
 from search.tune import cluster as module
 
 
+@pytest.mark.usefixtures("no_ray")
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("one_trial_per_cpu", [True, False])
 def test_a_worker_has_imported_what_a_trial_needs(

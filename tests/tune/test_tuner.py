@@ -4,7 +4,6 @@ import dataclasses
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,12 @@ from search.plan.plan import SearchPlan
 from search.plan.planner import plan_search
 from search.run.run_folder import RunFolder
 from search.tune.capacity import resources_per_trial
-from search.tune.cluster import cluster
 from search.tune.tuner import run_session
 from trainable.disk import DiskError
 from trainable.errors import InputError
 from trainable.trial import ray_worker
 
 pytestmark = pytest.mark.timeout(240)
-
-
-@pytest.fixture(scope="module")
-def ray_cluster() -> Iterator[None]:
-    with cluster(None) as wait:
-        wait()
-        yield
 
 
 class Broken(tune.Callback):
@@ -53,7 +44,7 @@ def begin_small_run(folder: Path, **more: Any) -> tuple[RunFolder, SearchPlan]:
     return run_of(plan, folder / "run"), plan
 
 
-@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: Path) -> None:
     write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
     settings = SearchOptions.of(
@@ -94,18 +85,18 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
     assert "gone.pth cannot be read" in trials["error"][0]
 
 
-@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.usefixtures("ray_of_tests")
 def test_a_request_that_no_node_can_meet_is_refused_with_what_there_is() -> None:
     with pytest.raises(InputError, match="a trial must fit on one node; it asks for 1000"):
         resources_per_trial(1000, 0)
 
 
-@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.usefixtures("ray_of_tests")
 def test_without_gpus_a_trial_is_given_none() -> None:
     assert resources_per_trial(1, 0.25).gpus == 0
 
 
-@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.usefixtures("ray_of_tests")
 @pytest.mark.parametrize("how", ["killed", "raises"])
 def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
@@ -137,7 +128,7 @@ def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
     assert set(trials["state"]) == {"complete"}
 
 
-@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.usefixtures("ray_of_tests")
 def test_what_the_machine_fails_is_told_from_what_a_configuration_fails(tmp_path: Path) -> None:
     run, plan = begin_small_run(tmp_path, trials=6, trial_timeout=20)
 
