@@ -42,7 +42,7 @@ def _pooled_and_classified(model: nn.Module, maps: Tensor) -> Tensor:
     return output
 
 
-def test_stages_compute_what_torchvision_computes_and_have_the_widths_of_the_table(
+def test_stages_compute_what_torchvision_does_and_have_the_widths_of_the_table(
     built: Built,
 ) -> None:
     backbone, model = built

@@ -72,7 +72,7 @@ def pooled_table(model: nn.Module, images: Tensor, cut: str) -> Tensor:
 
 
 @torch.inference_mode()
-def test_what_a_truncated_block_gives_is_stored_as_the_first_channels_of_the_whole_block(
+def test_a_truncated_block_gives_the_first_stored_channels_of_the_whole_block(
     densenet: nn.Module,
 ) -> None:
     images = noise(2, 64, seed=5)

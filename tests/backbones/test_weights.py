@@ -37,7 +37,7 @@ def refusal(folder: Path, *wanted: str) -> str:
     return str(caught.value)
 
 
-def test_random_weights_are_the_same_in_two_builds_and_leave_the_generator_alone() -> None:
+def test_random_weights_are_the_same_in_two_builds_and_spare_the_generator() -> None:
     weights = find_weights("none", ["squeezenet1_0"])
     torch.manual_seed(1)
     before = torch.get_rng_state()

@@ -67,7 +67,7 @@ run(app, [])
     assert done.stderr == "SIGTERM: stopping ...\nStopped by SIGTERM.\n"
 
 
-def test_two_sigterms_to_the_whole_group_leave_the_winner_so_far_and_nothing_else(
+def test_two_sigterms_to_the_group_leave_the_winner_so_far_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     write_demo(tmp_path / "demo", num_patients=60, num_test_patients=2, size=64, seed=1)

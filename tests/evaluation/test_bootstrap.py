@@ -30,7 +30,7 @@ def test_a_patients_images_are_drawn_together_as_many_patients_as_there_are(
     assert len(np.unique(by_patient, axis=0)) == 50
 
 
-def test_the_share_of_positive_patients_varies_as_that_of_cohorts_unless_it_is_kept() -> None:
+def test_the_share_of_positive_patients_varies_as_in_cohorts_unless_it_is_kept() -> None:
     free, kept = (
         resample_patients(LABELS, PATIENTS, 2000, seed=0, stratified=stratified)
         for stratified in (False, True)
@@ -42,7 +42,7 @@ def test_the_share_of_positive_patients_varies_as_that_of_cohorts_unless_it_is_k
 
 
 @pytest.mark.parametrize("stratified", [False, True])
-def test_a_patient_with_both_labels_is_drawn_whole_and_no_resample_lacks_a_class(
+def test_a_patient_of_both_labels_is_drawn_whole_and_no_resample_lacks_a_class(
     stratified: bool,
 ) -> None:
     labels, patients = np.array([1, 0, 1, 0, 0]), np.array([7, 7, 3, 5, 9])

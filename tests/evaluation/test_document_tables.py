@@ -71,7 +71,7 @@ def test_all_positive_beats_two_networks_of_the_assignment() -> None:
     assert below["row"].tolist() == ["ResNet-18", "SqueezeNet 1.1"]
 
 
-def test_no_two_rows_of_any_experiment_of_the_assignment_differ_by_more_than_chance() -> None:
+def test_no_two_rows_of_an_experiment_of_the_assignment_differ_beyond_chance() -> None:
     for _, rows in assignment().groupby("experiment"):
         hits, misses = rows["tp"].tolist(), (rows["fn"] + rows["fp"]).tolist()
         assert differing_pairs(rows["row"].tolist(), hits, misses) == []

@@ -60,7 +60,7 @@ def test_a_wanted_sensitivity_is_reached_by_the_highest_threshold_that_does(want
     assert (scores[labels == 1] >= higher).mean() < wanted
 
 
-def test_the_objective_is_the_mean_f1_of_a_third_of_the_candidates_around_the_threshold() -> None:
+def test_the_objective_is_the_mean_f1_of_a_third_of_the_candidates() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat([1, 0], [40, 160])
     scores = rng.normal(labels, 1).astype(np.float32)

@@ -80,7 +80,7 @@ def ready() -> None:
     """No cluster is waited for."""
 
 
-def test_a_space_that_needs_more_passes_than_allowed_is_refused_and_leaves_no_folder(
+def test_a_space_of_more_passes_than_allowed_is_refused_and_leaves_no_folder(
     asked: Callable[..., SearchOptions], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"at most 2 passes .* \(got 3\); list fewer --backbones"):

@@ -91,9 +91,7 @@ def test_fused_stages_are_a_cut_of_frozen_bodies_alone() -> None:
         space(head="logistic", unfreeze=["one"])
 
 
-def test_the_portfolio_follows_the_baseline_for_each_backbone_and_no_trial_is_queued_twice() -> (
-    None
-):
+def test_the_portfolio_follows_each_baseline_and_no_trial_is_queued_twice() -> None:
     searched = space(("resnet18", "squeezenet1_1"), first_trials=[{"cut": "fused", "C": 0.5}, {}])
     queued = searched.first_trials()
     assert [trial["backbone"] for trial in queued] == [*["resnet18"] * 2, *["squeezenet1_1"] * 2]

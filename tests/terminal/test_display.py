@@ -21,7 +21,7 @@ def row(**settings: object) -> object:
     return next(pd.DataFrame([config.model_dump()]).itertuples())
 
 
-def test_a_network_is_named_with_its_learning_rate_and_a_logistic_head_with_its_penalty() -> None:
+def test_a_network_shows_its_learning_rate_and_a_logistic_head_its_penalty() -> None:
     network = row(backbone="resnet18", cut="layer3", unfreeze=1, learning_rate=2e-4)
     assert describe(network) == "resnet18 to layer3, 1 trained, normalize none, lr 2.0e-04"
     logistic = row(cut="fused", head="logistic", C=0.01)

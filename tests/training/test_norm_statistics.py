@@ -53,7 +53,7 @@ def test_norms_of_the_head_have_the_statistics_of_all_training_rows() -> None:
         torch.testing.assert_close(norm.running_var, seen.var(dim=0))
 
 
-def test_running_averages_are_an_option_and_exact_statistics_change_nothing_else() -> None:
+def test_running_averages_are_an_option_and_exact_ones_change_nothing_else() -> None:
     exact, running = fitted(), fitted(norm_statistics="running")
     assert not torch.allclose(norms(running.head)[0].running_mean, FEATURES.mean(dim=0), atol=0.1)
     for one, other in zip(exact.parameters(), running.parameters(), strict=True):
@@ -61,7 +61,7 @@ def test_running_averages_are_an_option_and_exact_statistics_change_nothing_else
 
 
 @pytest.mark.parametrize("unfreeze", [1, 2])
-def test_trained_stages_have_the_statistics_of_the_images_and_frozen_ones_keep_theirs(
+def test_trained_stages_take_the_statistics_of_images_frozen_ones_keep_theirs(
     unfreeze: int,
 ) -> None:
     config = tiny_config(backbone="resnet18", cut="layer2", unfreeze=unfreeze, dropout=0.5)

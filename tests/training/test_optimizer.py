@@ -69,7 +69,7 @@ def test_adam_scales_the_penalty_with_the_gradient_and_adamw_does_not() -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_decay_is_on_weight_matrices_and_filters_alone_and_frozen_weights_are_left_out(
+def test_decay_is_on_matrices_and_filters_alone_and_frozen_weights_are_left_out(
     name: Literal["adamw", "adam", "sgd"],
 ) -> None:
     stages = [

@@ -91,7 +91,7 @@ def test_without_validation_images_there_are_no_scores_and_no_loss() -> None:
     assert records[-1].scores.shape == (0,)
 
 
-def test_the_training_loss_is_the_mean_over_images_also_with_a_smaller_last_batch() -> None:
+def test_the_training_loss_is_the_mean_over_images_of_a_smaller_last_batch_too() -> None:
     config = tiny_config(
         batch_size=16, learning_rate=1e-30, weight_decay=0, epochs=1, norm_statistics="running"
     )
@@ -133,7 +133,7 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 4])
-def test_a_learning_rate_that_blows_the_weights_up_is_refused_also_in_the_last_step(
+def test_a_learning_rate_that_blows_weights_up_is_refused_in_the_last_step_too(
     epochs: int,
 ) -> None:
     config = tiny_config(learning_rate=1e38, batch_size=24, epochs=epochs)

@@ -15,7 +15,7 @@ from trainable.device import return_memory
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"),
     reason="glibc alone keeps freed memory that it can be asked for",
 )
-def test_memory_that_a_thread_has_freed_below_a_piece_in_use_goes_back_to_the_system() -> None:
+def test_memory_freed_below_a_piece_in_use_goes_back_to_the_system() -> None:
     in_use = []
 
     def work() -> None:

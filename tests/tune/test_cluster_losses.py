@@ -124,7 +124,7 @@ def test_a_worker_runs_the_code_that_was_sent() -> None:
     assert switch == "0"
 
 
-def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_joins_late(
+def test_a_search_outlives_its_only_node_and_goes_on_with_one_that_joins_late(
     nodes: Cluster, prepared: SearchPlan, tmp_path: Path, worker: Any
 ) -> None:
     def replace(_: Any) -> None:
@@ -145,7 +145,7 @@ def test_a_search_outlives_a_worker_and_its_only_node_and_goes_on_with_one_that_
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_node_that_joins_late_runs_trials_that_are_shorter_than_the_start_of_a_worker(
+def test_a_node_that_joins_late_runs_trials_shorter_than_the_start_of_a_worker(
     nodes: Cluster, prepared: SearchPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_a_moment(config: dict[str, Any], task: Any, shipment: Any) -> None:

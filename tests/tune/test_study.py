@@ -197,7 +197,7 @@ def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
         best_configurations(empty.path, cohort())
 
 
-def test_a_trial_that_was_lost_to_the_machine_runs_again_once_and_does_not_count(
+def test_a_trial_lost_to_the_machine_runs_again_once_and_does_not_count(
     run: RunFolder,
 ) -> None:
     study = open_study(run, SPACE)
