@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from fixtures.commands import run_command
+from fixtures.commands import call_command, run_command
 
 from search.demo.phantoms import write_demo
 
@@ -40,7 +40,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     data, cache = ("--data", home / "demo" / "train.csv"), ("--cache", home / "cache")
     run_command("search", *data, *cache, *SEARCH, "--out", home / "run")
     images = ("--images", home / "demo" / "test", "--out", home / "106.csv")
-    run_command("analysis", home / "run", *images, *cache, "--seeds", "2")
+    call_command("analysis", home / "run", *images, *cache, "--seeds", "2")
     trials = pd.read_csv(home / "run" / "trials.csv", dtype=str).drop(columns=BY_THE_CLOCK)
     return {"trials.csv": trials, "scores.csv": pd.read_csv(home / "106_scores.csv", dtype=str)}
 

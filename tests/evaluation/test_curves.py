@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from trainable.evaluation import curves
 from trainable.evaluation.curves import calibration, net_benefit
 
 RNG = np.random.default_rng(0)
@@ -22,7 +23,10 @@ def test_right_scores_have_a_slope_of_one_and_an_intercept_of_zero() -> None:
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(1.0, 1.0), (-1.0, 1.0), (0.0, 2.0), (0.0, 0.5)])
-def test_wrong_scores_are_found_by_their_slope_and_intercept(shift: float, scale: float) -> None:
+def test_wrong_scores_are_found_by_their_slope_and_intercept(
+    shift: float, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curves, "_NUM_RESAMPLES", 2)  # of the curve's interval
     scores = expit(scale * logit(RISKS) + shift).astype(np.float32)
     found = calibration(LABELS, PATIENTS, scores)
     assert found.slope == pytest.approx(1 / scale, rel=0.1)

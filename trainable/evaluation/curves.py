@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 from trainable.evaluation.bootstrap import interval_tail, resample_patients
@@ -59,11 +58,11 @@ def calibration(
     at = _logits(grid)[:, None]
     num_knots = 3 if labels.sum() < _FEW_POSITIVES else 4
     splines = SplineTransformer(num_knots, knots="quantile", extrapolation="linear")
-    model = make_pipeline(splines, LogisticRegression(C=_WEAK_PENALTY, max_iter=1000))
+    bases, at_bases = splines.fit_transform(logits[:, None]), splines.transform(at)
+    model = LogisticRegression(C=_WEAK_PENALTY, max_iter=1000)
 
     def curve(weights: NDArray[np.float32] | None) -> NDArray[np.float64]:
-        fitted = model.fit(logits[:, None], labels, logisticregression__sample_weight=weights)
-        return np.asarray(fitted.predict_proba(at)[:, 1])
+        return np.asarray(model.fit(bases, labels, weights).predict_proba(at_bases)[:, 1])
 
     resamples = resample_patients(labels, patients, _NUM_RESAMPLES, seed=0, stratified=False)
     tail = interval_tail(labels, patients)
