@@ -60,6 +60,19 @@ def states(run: Path) -> list[TrialState]:
     return [trial.state for trial in study.trials]
 
 
+# first, since no earlier test of a process starts the one Ray, which it would have to stop
+@pytest.mark.usefixtures("no_ray")
+def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(home: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and not listening
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        data = ("--data", home / "demo" / "train.csv", "--weights", "none")
+        done = call_command("search", *data, "--address", address, "--out", home / "none", code=2)
+    assert f"there is none at {address}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (home / "none").exists()
+
+
 def test_a_search_leaves_a_whole_run_folder(finished: Path) -> None:
     trials = pd.read_csv(finished / "trials.csv")
     assert trials["state"].tolist() == ["complete"] * 6
@@ -291,18 +304,6 @@ def test_bad_input_is_refused_at_once_before_any_training(home: Path) -> None:
     for problem in ("resnet18", "listed again: a.png", "one label", "a.png (", "5 patients"):
         assert problem in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.usefixtures("no_ray")
-def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(home: Path) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # taken, and not listening
-        address = f"127.0.0.1:{nobody.getsockname()[1]}"
-        data = ("--data", home / "demo" / "train.csv", "--weights", "none")
-        done = call_command("search", *data, "--address", address, "--out", home / "none", code=2)
-    assert f"there is none at {address}" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (home / "none").exists()
 
 
 @pytest.mark.usefixtures("ray_of_tests")
