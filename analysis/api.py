@@ -9,7 +9,7 @@ from analysis.export.folder import is_export, read_export
 from analysis.model_file import FinalModel
 from analysis.new_columns import seen_columns
 from analysis.new_images import find_new_images
-from analysis.predict import score, write_predictions_table
+from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
@@ -37,7 +37,8 @@ class Team:
     @property
     def threshold(self) -> float:
         """A score of at least this is predicted positive."""
-        return self.winner.threshold
+        [threshold] = self.winner.thresholds
+        return threshold
 
     def predict(self, images: Path | str) -> pd.DataFrame:
         """Score the images of a folder, or those that a table lists.
@@ -52,7 +53,7 @@ class Team:
         columns = seen_columns(self.winner, self._cohort, self.models)
         new = find_new_images(Path(images).expanduser(), None, self._cohort, columns)
         scores = score(self.models, new, self._store)
-        return write_predictions_table(new, scores, self.threshold, self.classes)[1]
+        return predictions_and_scores(new, scores, self.winner, self.classes)[1]
 
 
 def load_model(folder: Path | str, *, seeds: int = NUM_SEEDS, cache: Path | str = CACHE) -> Team:

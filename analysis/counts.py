@@ -8,7 +8,7 @@ import pandas as pd
 
 from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.metrics import f1_of_counts
-from trainable.evaluation.significance import CAVEAT, f1_interval, verdict
+from trainable.evaluation.significance import CAVEAT, verdict, wilson_f1_interval
 
 CELLS = ("tp", "fn", "fp", "tn")
 
@@ -61,7 +61,7 @@ def describe(table: pd.DataFrame) -> Iterator[str]:
     width = max(len(str(name)) for name in table.index)
     scores = f1_of_counts(table[list(CELLS)].to_numpy().T, "binary")
     for (name, row), f1 in zip(table.iterrows(), scores, strict=True):
-        low, high = f1_interval(int(row["tp"]), int(row["fn"] + row["fp"]))
+        low, high = wilson_f1_interval(int(row["tp"]), int(row["fn"] + row["fp"]))
         yield f"{name!s:{width}s}  F1 {f1:.3f}  95 % interval {low:.3f} to {high:.3f}"
     yield ""
     errors = table["fn"] + table["fp"]

@@ -11,14 +11,15 @@ from sklearn.calibration import calibration_curve
 
 from analysis.new_images import NewImages
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.scored import Scored
 from trainable.errors import InputError, Problems, listing
 from trainable.evaluation.intervals import Estimate, notes_on
-from trainable.evaluation.metrics import all_positive_f1, evaluate
-from trainable.evaluation.scoring import F1Average
+from trainable.evaluation.metrics import all_positive_f1
 from trainable.reading.classes import REST, only_say_yes_or_no, same_value
 from trainable.reading.columns import find_column
 from trainable.reading.labels import UNKNOWN_WORDS, says_survival
 from trainable.reading.tables import read_table
+from trainable.run.winner import Winner
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TrueLabels:
     """True labels and patients of the new images.
 
     Attributes:
-        labels: (num_rows,), 1 positive, 0 negative.
+        labels: (num_rows, num_findings), 1 positive, 0 negative.
         patients: (num_rows,), rows of one patient share a number.
         names: of those patients, where the table of labels has them; else None.
     """
@@ -35,10 +36,9 @@ class TrueLabels:
     patients: NDArray[np.int64]
     names: pd.Series | None = None
 
-    @property
-    def has_both(self) -> bool:
-        """Whether both classes occur."""
-        return len(np.unique(self.labels)) == 2
+    def scored(self, scores: NDArray[np.float32]) -> Scored:
+        """With the scores (num_rows, num_findings) of the images."""
+        return Scored(self.labels, self.patients, scores)
 
 
 def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
@@ -85,7 +85,7 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     problems.raise_if_any()
     names = rows[patient_column] if patient_column else None
     numbers = pd.factorize(new.groups if names is None else names)[0]
-    return TrueLabels(said, np.asarray(numbers, dtype=np.int64), names)
+    return TrueLabels(said[:, None], np.asarray(numbers, dtype=np.int64), names)
 
 
 def _check_meaning(label_column: str, csv: Path, cohort: Cohort, problems: Problems) -> None:
@@ -128,38 +128,30 @@ def _name_column(raw: pd.DataFrame, cohort: Cohort, problems: Problems) -> str:
     return replace(grouping, view_column=None).found_in(raw, problems).exam_column or ""
 
 
-def describe(
-    truth: TrueLabels,
-    scores: NDArray[np.float32],
-    threshold: float,
-    average: F1Average,
-    estimates: Mapping[str, Estimate],
-) -> Iterator[str]:
+def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) -> Iterator[str]:
     """The confusion matrix and the metrics, a line each.
 
     Args:
-        truth: True labels and patients.
-        scores: Probability of the positive class, (num_rows,).
-        threshold: Lowest score that is predicted positive.
-        average: Kind of F1.
+        scored: True labels, patients and scores of one finding.
+        winner: Whose thresholds and kind of F1 are used.
         estimates: Metrics with their intervals; none where all labels are the same.
     """
-    labels = truth.labels
-    found = evaluate(labels, scores, threshold, average)
+    [found] = winner.evaluate(scored)
     yield f"{'':18s}{'predicted +':>12s}{'predicted -':>12s}"
     yield f"{'actually +':18s}{found['tp']:12d}{found['fn']:12d}"
     yield f"{'actually -':18s}{found['fp']:12d}{found['tn']:12d}"
+    all_positive = all_positive_f1(scored.labels, winner.scoring.f1_average)
     yield (
-        f"F1 {found['f1']:.3f} (every image positive: {all_positive_f1(labels, average):.3f}), "
+        f"F1 {found['f1']:.3f} (every image positive: {all_positive:.3f}), "
         f"precision {found['precision']:.3f}"
     )
     if not estimates:
         yield "all labels are the same: the other metrics need both classes"
         return
-    num_patients = len(np.unique(truth.patients))
-    yield f"with 95 % intervals from a bootstrap of the {num_patients} patients:"
+    yield f"with 95 % intervals from a bootstrap of the {scored.num_patients} patients:"
     yield from (f"  {name} {estimate}" for name, estimate in estimates.items())
     yield from notes_on(estimates.values())
+    [labels], [scores] = scored.labels.T, scored.scores.T
     yield (
         f"calibration: the mean score is {scores.mean():.3f}, and {labels.mean():.3f} of the "
         "images are positive"

@@ -15,14 +15,14 @@ from analysis.evaluate import TrueLabels, describe
 from analysis.heat_maps import write_heat_maps
 from analysis.members import team_models
 from analysis.options import PredictOptions
-from analysis.predict import score, write_predictions_table
+from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.backbones.encoders import short_name
 from trainable.commands.stop import stop_signals
 from trainable.disk import writing
 from trainable.errors import InputError, listing
-from trainable.evaluation.intervals import Estimate, estimate_metrics
+from trainable.evaluation.intervals import estimate
 from trainable.files import replacing
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
@@ -93,12 +93,12 @@ def _predict(
         console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
     with stop_signals.released():
         scores = score(models, new, retraining.store)
-    threshold = winner.threshold
-    tables = write_predictions_table(new, scores, threshold, cohort.classes)
+    tables = predictions_and_scores(new, scores, winner, cohort.classes)
     for table, file in zip(tables, (options.out, options.scores_out), strict=True):
         write_csv(table, file)
         written.append(file)
-    num_positive = int((scores >= threshold).sum())
+    [threshold] = winner.thresholds
+    num_positive = int((scores >= np.float32(threshold)).sum())
     console.print(
         f"{len(scores)} {unit}s, {num_positive} predicted positive (a score of {threshold:.3f} or "
         f"more): {options.out}"
@@ -123,14 +123,9 @@ def _evaluate(
     written: list[Path],
 ) -> None:
     """Print the metrics, and write their page where both classes occur."""
-    winner, point = checked.winner, options.operating_point
-    threshold, average = winner.threshold, winner.f1_average
-    estimates: dict[str, Estimate] = {}
-    if truth.has_both:
-        estimates = estimate_metrics(
-            truth.labels, truth.patients, scores, threshold, average, point
-        )
-    lines = list(describe(truth, scores, threshold, average, estimates))
+    winner, point, scored = checked.winner, options.operating_point, truth.scored(scores)
+    estimates = estimate(scored, winner.metrics(point)) if scored.has_both else {}
+    lines = list(describe(scored, winner, estimates))
     for line in lines:
         console.print(line)
     if estimates:
@@ -138,7 +133,7 @@ def _evaluate(
         from analysis.report import write_evaluation
 
         page = options.report_out
-        write_evaluation(page, checked, truth, scores, estimates, lines, point)
+        write_evaluation(page, checked, scored, estimates, lines, point)
         written.append(page)
         console.print(f"report: {page}")
 

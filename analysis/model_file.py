@@ -30,7 +30,8 @@ class FinalModel:
     Attributes:
         config: Configuration of every network.
         networks: Networks that differ by their seed and share one frozen part.
-        threshold: A score of at least this is predicted positive, by this model alone.
+        thresholds: A score of at least this is predicted positive, by this model alone; one per
+            finding.
         statistics: Mean and deviation of the labelled images' pixels.
         classes: Names of the negative and the positive class.
         cohort_digest: Digest of the labelled images that the model was trained on.
@@ -38,7 +39,7 @@ class FinalModel:
 
     config: TrialConfig
     networks: tuple[Network, ...]
-    threshold: float
+    thresholds: tuple[float, ...]
     statistics: PixelStatistics
     classes: tuple[str, str]
     cohort_digest: str
@@ -66,7 +67,7 @@ def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of th
         "config": model.config.model_dump(),
         "columns": model.column_code.model_dump() if model.column_code else None,
         "num_networks": len(model.networks),
-        "threshold": model.threshold,
+        "thresholds": model.thresholds,
         "statistics": asdict(model.statistics),
         "classes": model.classes,
         "cohort_digest": model.cohort_digest,
@@ -105,7 +106,7 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
     return FinalModel(
         config,
         networks,
-        about["threshold"],
+        tuple(about["thresholds"]),
         statistics,
         (negative, positive),
         about["cohort_digest"],

@@ -15,6 +15,7 @@ from trainable.backbones.find import find_backbone
 from trainable.device import default_num_gpus, pick_device, place
 from trainable.features.body import cpu_batch
 from trainable.images.batches import Batch, WithColumns, by_examination, load_images
+from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
 _GPU_BATCH = 16  # images; the activations of all shared stages are held for one batch
@@ -22,7 +23,7 @@ _GPU_BATCH = 16  # images; the activations of all shared stages are held for one
 
 @torch.inference_mode()
 def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> NDArray[np.float32]:
-    """Probability of the positive class for each row to write, the mean over the models.
+    """Scores (num_rows, num_findings) of the rows to write, the mean over the models.
 
     A model's score is the mean over its networks. Stages that are shared (`share_stages`) are run
     once per image.
@@ -47,7 +48,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     scores = []
     for rows in torch.arange(len(new.table)).split(batch):
         batches = {look: take(rows) for look, take in takes.items()}
-        scores.append(team_score(models, batches, columns[rows]).cpu())
+        scores.append(team_score(models, batches, columns[rows]).cpu()[:, None])  # one finding
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
 
@@ -87,17 +88,15 @@ def _mean_score(model: FinalModel, images: Batch) -> Tensor:
     return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
 
 
-def write_predictions_table(
-    new: NewImages,
-    scores: NDArray[np.float32],
-    threshold: float,
-    classes: tuple[str, str],
+def predictions_and_scores(
+    new: NewImages, scores: NDArray[np.float32], winner: Winner, classes: tuple[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The predictions table, as the template has it, and the table of scores."""
-    predictions = np.where(scores >= threshold, classes[1], classes[0])
+    """The predictions table, as the template has it, and the table of scores, of one finding."""
+    [column], [threshold] = scores.T, winner.thresholds
+    predictions = np.where(column >= np.float32(threshold), classes[1], classes[0])
     filled = new.table.assign(**{new.prediction_column: predictions})
     unit = "image" if new.exam_images.shape[1] == 1 else "exam"
     score_table = pd.DataFrame(
-        {unit: new.table[new.name_column], "score": scores, "prediction": predictions}
+        {unit: new.table[new.name_column], "score": column, "prediction": predictions}
     )
     return filled, score_table

@@ -81,7 +81,7 @@ class Retraining:
         return FinalModel(
             member.config,
             fit.networks,
-            member.threshold,
+            member.thresholds,
             self.winner.statistics,
             self.cohort.classes,
             self.cohort.digest,

@@ -74,9 +74,10 @@ class SearchResult:
         `predicted` (1 positive).
         """
         read, unit = self._read, self._read.cohort.grouping.column
-        table = read.cohort.exams.loc[read.scored, [unit, "patient", "label"]]
-        predicted = (read.scores >= np.float32(self.winner.threshold)).astype(int)
-        return table.assign(score=read.scores, predicted=predicted).reset_index(drop=True)
+        table = read.cohort.exams.loc[read.rows, [unit, "patient", "label"]]
+        [scores], [threshold] = read.scored.scores.T, self.winner.thresholds
+        predicted = (scores >= np.float32(threshold)).astype(int)
+        return table.assign(score=scores, predicted=predicted).reset_index(drop=True)
 
     def __repr__(self) -> str:
         low, high = self.interval

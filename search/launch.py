@@ -23,8 +23,7 @@ from search.terminal.winner_lines import describe_next, describe_test, describe_
 from search.tune.ending import Ended
 from search.tune.loggers import check_tools
 from search.tune.tuner import run_trials
-from search.winner.held_out import evaluate_on_test
-from search.winner.winner import write_winner
+from search.winner.winner import choose_winner, evaluate_on_test
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
 from trainable.disk import DiskError, writing
@@ -95,13 +94,14 @@ def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterato
 
 def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) -> bool:
     """Choose the winner and report it; whether there is one, and most trials worked."""
-    winner = write_winner(run, plan)
+    winner = choose_winner(run, plan)
     trials = run.log.table()
     for line in _describe_end(run, plan, why_ended):
         voice.announce(line)
     if winner is None:
         voice.announce("no trial completed, so there is no winner")
         return False
+    save_winner(winner, run.path)
     voice.say()
     rows = plan.space.experiments.rows
     if rows:

@@ -62,7 +62,7 @@ def write_card(
         folder=folder.name,
         requirements=f"{folder.name}/{REQUIREMENTS}",
         winner=winner,
-        found=winner.out_of_fold,
+        found=winner.out_of_fold[0],
         export=export,
         unit=cohort.grouping.unit,
         negative=cohort.classes[0],

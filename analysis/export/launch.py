@@ -132,7 +132,8 @@ def _write_graph(
     console: Console,
 ) -> GraphCheck:
     num_images, (negative, positive) = len(cohort.manifest), cohort.classes
-    about = {"threshold": repr(winner.threshold), "negative": negative, "positive": positive}
+    [threshold] = winner.thresholds
+    about = {"threshold": repr(threshold), "negative": negative, "positive": positive}
     columns = seen_columns(winner, cohort, models)
     if columns.names:
         known = {one.name: one.known for one in columns.categories}

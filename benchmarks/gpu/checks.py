@@ -161,7 +161,7 @@ def heads(bench: Bench) -> Iterator[Line]:
     for head, cut in (("fastai", "features"), ("logistic", FUSED)):
         config = bench.config(backbone="squeezenet1_0", cut=cut, head=head, epochs=10)
         here, there = (_scores(bench, config, device) for device in (bench.device, CPU))
-        labels = bench.data.labels[_fold(bench).valid]
+        labels = bench.data.labels[_fold(bench).valid, 0]
         difference = roc_auc_score(labels, here) - roc_auc_score(labels, there)
         yield Line("head", head, abs(float(difference)), "of AUC", most=_AUC_ERROR)
         threshold = np.median(there)
@@ -177,7 +177,7 @@ def _fold(bench: Bench) -> Fold:
 def _scores(bench: Bench, config: TrialConfig, device: torch.device) -> NDArray[np.float32]:
     store = bench.store(f"heads-{device.type}")
     parts = assemble(config, bench.data, bench.weights, store, device)
-    return train_network(parts, _fold(bench), seed=0)[1].scores
+    return train_network(parts, _fold(bench), seed=0)[1].scores[:, 0]
 
 
 def finetuning(bench: Bench) -> Iterator[Line]:
@@ -203,7 +203,7 @@ def finetuning(bench: Bench) -> Iterator[Line]:
 
 def _epoch(bench: Bench, config: TrialConfig, body: Body, inputs: Inputs) -> float:
     """Seconds of one epoch; the network is another copy each time."""
-    labels = torch.tensor(bench.data.labels, device=bench.device)
+    labels = torch.tensor(bench.data.labels[:, 0], device=bench.device)
     train, none = _fold(bench).train, np.empty(0, np.int64)
 
     def work() -> None:
@@ -240,7 +240,7 @@ def share(bench: Bench) -> dict[str, float]:
     device = pick_device(0.5) if bench.device.type == "cuda" else bench.device
     mine = dataclasses.replace(bench, device=device)
     config = mine.config(backbone="squeezenet1_0", cut="features", epochs=5)
-    labels = bench.data.labels[_fold(bench).valid]
+    labels = bench.data.labels[_fold(bench).valid, 0]
     found = {"auc": float(roc_auc_score(labels, _scores(mine, config, device)))}
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory

@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.cohort.scored import Scored
+
 
 class TrueLabels(Protocol):
     """What the configurations that a search tried are really worth."""
@@ -23,18 +25,15 @@ class JudgedSearch:
     """What a search leaves behind, with the truth.
 
     Attributes:
-        labels: (num_images,), 1 positive, 0 negative.
-        patients: (num_images,), images of one patient share a number.
+        scored: Out-of-fold scores (num_trials, num_images, 1), the mean over all repeats of the
+            folds.
         folds: (num_images,), the fold that each image was scored in at first.
-        scores: (num_trials, num_images), out-of-fold probability of the positive class, the mean
-            over all repeats of the folds.
-        first_scores: Scores of the first repeat alone, as other tools have them.
+        first_scores: (num_trials, num_images), scores of the first repeat alone, as other tools
+            have them.
         truth: True scores of the same trials.
     """
 
-    labels: NDArray[np.int64]
-    patients: NDArray[np.int64]
+    scored: Scored
     folds: NDArray[np.int64]
-    scores: NDArray[np.float32]
     first_scores: NDArray[np.float32]
     truth: TrueLabels

@@ -42,10 +42,11 @@ from search.command import app as search_app
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.tune.progress import View
-from search.winner.winner import write_winner
+from search.winner.winner import choose_winner
 from trainable.commands.cli import run
 from trainable.commands.sort import app as sort_app
 from trainable.config import TrialConfig
+from trainable.run.winner import save_winner
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import cross_validate
 
@@ -178,9 +179,12 @@ def _one_trial(plan: SearchPlan, run: RunFolder, view: View) -> None:
     )
     store = ArrayStore(plan.task.cache)
     *_, last = cross_validate(config, plan.task, torch.device("cpu"), store)
-    facts = {**last.evaluation, "objective": last.objective, **vars(last.last_epoch)}
+    objective, [evaluation] = plan.task.judge(last.scores)
+    facts = {**evaluation, "objective": objective, **vars(last.last_epoch)}
     run.log.add(0, "complete", config.model_dump(mode="json"), facts, scores=last.scores)
-    write_winner(run, plan)
+    winner = choose_winner(run, plan)
+    assert winner is not None
+    save_winner(winner, run.path)
     sys.exit(0)
 
 

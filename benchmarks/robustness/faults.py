@@ -200,7 +200,8 @@ class _Search:
         labels = Cohort.load(self._run).labels
         for row in trials[trials["state"] == "complete"].to_dict("records"):
             scores = np.load(scores_file(self._run, row["number"]))
-            if abs(evaluate(labels, scores, row["threshold"], "binary")["f1"] - row["f1"]) > 1e-6:
+            [found] = evaluate(labels, scores, np.array([row["threshold"]]), "binary")
+            if abs(found["f1"] - row["f1"]) > 1e-6:
                 yield "scores do not give the F1 of their row"
 
     def _of_search(self) -> Iterator[str]:

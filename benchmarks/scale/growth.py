@@ -22,10 +22,12 @@ from benchmarks.speed.finetuning import CPU, cpu_seconds, images_of
 from search.options.options import SearchOptions
 from search.plan.planner import plan_search
 from search.winner.selection import select
+from trainable.cohort.scored import Scored
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
-from trainable.evaluation.intervals import estimate_metrics
-from trainable.evaluation.scoring import F1Average, ThresholdPolicy
+from trainable.evaluation.intervals import estimate
+from trainable.evaluation.metrics import metrics_at
+from trainable.evaluation.scoring import Scoring
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
 from trainable.images.pixels import load_pixels, pixels_key
@@ -34,7 +36,6 @@ from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import Task, cross_validate
 
 NUM_TRIALS = 50  # that the selection chooses among
-AVERAGE: F1Average = "binary"
 
 
 def costs(
@@ -48,14 +49,14 @@ def costs(
     body = Body(images, config, task.weights, CPU)
     forward, _ = cpu_seconds(lambda: frozen_inputs(body, store))
     trial, records = cpu_seconds(lambda: list(cross_validate(config, task, CPU, store)))
-    scores = np.tile(records[-1].scores, (NUM_TRIALS, 1))
-    best = ThresholdPolicy("best")
+    scored = Scored(data.labels, patients, np.tile(records[-1].scores, (NUM_TRIALS, 1, 1)))
+    alone = Scored(data.labels, patients, records[-1].scores)
     tracemalloc.start()
-    choice, _ = cpu_seconds(lambda: select(data.labels, patients, scores, best, AVERAGE))
+    choice, _ = cpu_seconds(lambda: select(scored, Scoring()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     intervals, _ = cpu_seconds(
-        lambda: estimate_metrics(data.labels, patients, scores[0], 0.5, AVERAGE, 0.9)
+        lambda: estimate(alone, metrics_at(np.array([0.5], np.float32), "binary", 0.9))
     )
     return {
         "decode, s": decode,

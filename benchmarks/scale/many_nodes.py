@@ -27,7 +27,7 @@ from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold
-from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.evaluation.scoring import Scoring
 from trainable.features.tables import FEATURES
 from trainable.images.pixels import PixelStatistics
 from trainable.trial.assembly import TrainingData
@@ -38,9 +38,9 @@ SPACE = make_space().restricted_to(tuple(BACKBONES), has_gpu=True)
 NUM_IMAGES = 100
 _ROWS = np.arange(NUM_IMAGES)
 TASK = Task(
-    TrainingData((), (), _ROWS[:, None], _ROWS % 2, PixelStatistics(0.5, 0.2)),
-    (Fold(_ROWS, _ROWS),), Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0, "binary",
-    ThresholdPolicy("best"), 0,
+    TrainingData((), (), _ROWS[:, None], _ROWS[:, None] % 2, PixelStatistics(0.5, 0.2)),
+    (Fold(_ROWS, _ROWS),), Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0,
+    Scoring(), 0,
 )  # fmt: skip
 OPTIONS = SearchOptions.of(data=Path("nothing.csv"))
 _NAMES = dict.fromkeys(("image", "path", "patient", "sha256"), _ROWS.astype(str))

@@ -32,16 +32,10 @@ from scipy import stats
 from benchmarks.quality.judged_search import JudgedSearch
 from benchmarks.selection.real_searches import draw_new_images, run_search
 from benchmarks.selection.simulated_searches import simulate_search
-from search.winner.selection import TEAM_SIZES, select
-from trainable.evaluation.bootstrap import (
-    LEVEL,
-    NUM_RESAMPLES,
-    interval_tail,
-    percentile_interval,
-    resample_patients,
-)
-from trainable.evaluation.metrics import f1_of_counts, weighted_counts
-from trainable.evaluation.scoring import ThresholdPolicy
+from search.winner.selection import TEAM_SIZES, TeamRule, select
+from trainable.evaluation.intervals import LEVEL, estimate
+from trainable.evaluation.metrics import f1_at, of_scores
+from trainable.evaluation.scoring import Scoring
 
 Claim = tuple[Sequence[int], float, float, tuple[float, float]]
 """The trials chosen, the threshold of their mean score, the F1 reported and its interval."""
@@ -57,30 +51,25 @@ FIGURES = ("bias", "coverage", "true_f1", "regret", "size")
 
 def claim_team(search: JudgedSearch, sizes: Sequence[int] = TEAM_SIZES) -> Claim:
     """Choose and correct as `cxr-search` does."""
-    best = ThresholdPolicy("best")
-    found = select(
-        search.labels, search.patients, search.scores, best, "binary", sizes,
-        planned=np.arange(len(search.scores)) < NUM_PLANNED,
-    )  # fmt: skip
-    return found.members, found.threshold, found.corrected_f1, found.interval
+    planned = np.arange(len(search.scored.scores)) < NUM_PLANNED
+    found = select(search.scored, Scoring(), TeamRule(sizes, planned=planned))
+    return found.members, found.thresholds[0], found.corrected_f1, found.interval
 
 
 def claim_holdout(search: JudgedSearch) -> Claim:
     """The best F1 on the first fold, with the percentiles of a bootstrap by patient."""
-    held_out = search.folds == 0
-    labels, patients = search.labels[held_out], search.patients[held_out]
-    scores = search.first_scores[:, held_out]
-    trial, threshold, f1 = _best_mean(labels, scores, np.ones((1, len(labels))))
-    resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
-    counts = weighted_counts(labels, scores[trial] >= threshold, resamples)
-    tail = interval_tail(labels, patients)
-    return [trial], threshold, f1[0], percentile_interval(f1_of_counts(counts, "binary"), tail)
+    held_out = search.scored.take(search.folds == 0)
+    scores = search.first_scores[:, search.folds == 0]
+    trial, threshold, _ = _best_mean(held_out.labels[:, 0], scores, np.ones((1, len(held_out))))
+    f1 = f1_at(np.array([threshold], np.float32), "binary")
+    found = estimate(held_out, {"F1": of_scores(scores[trial][:, None], f1)})["F1"]
+    return [trial], threshold, found.value, (found.low, found.high)
 
 
 def claim_fold_mean(search: JudgedSearch) -> Claim:
     """The best mean of the folds' F1s, with Student's interval of that mean."""
     parts = (search.folds == np.arange(search.folds.max() + 1)[:, None]).astype(np.float64)
-    trial, threshold, f1 = _best_mean(search.labels, search.first_scores, parts)
+    trial, threshold, f1 = _best_mean(search.scored.labels[:, 0], search.first_scores, parts)
     low, high = stats.t.interval(LEVEL, len(f1) - 1, f1.mean(), stats.sem(f1))
     return [trial], threshold, float(f1.mean()), (float(low), float(high))
 

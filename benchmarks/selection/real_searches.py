@@ -22,8 +22,8 @@ from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.defaults import NUM_SEEDS
 from trainable.evaluation.metrics import f1_of_counts, weighted_counts
-from trainable.evaluation.scoring import ThresholdPolicy
-from trainable.evaluation.thresholds import choose_threshold
+from trainable.evaluation.scoring import Scoring
+from trainable.evaluation.thresholds import judge
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.batches import Images, Inputs
@@ -50,7 +50,7 @@ class NewImagesTruth:
     """True F1 of final models, on images that are new and many."""
 
     def __init__(self, labels: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-        """Take labels (num_images,) and scores (num_trials, num_images) of new images."""
+        """Take labels (num_images, 1) and scores (num_trials, num_images, 1) of new images."""
         self._labels = labels
         self._scores = scores
 
@@ -58,15 +58,12 @@ class NewImagesTruth:
         """F1 of the mean score of some trials' final models at a threshold."""
         positives = self._scores[np.array(members)].mean(axis=0) >= np.float32(threshold)
         once = np.ones((1, len(positives)))
-        return float(f1_of_counts(weighted_counts(self._labels, positives, once), "binary")[0])
+        return float(f1_of_counts(weighted_counts(self._labels, positives, once), "binary")[0, 0])
 
     def best_f1(self) -> float:
         """F1 of the best trial's final model at its best threshold."""
-        best = ThresholdPolicy("best")
-        thresholds = [
-            choose_threshold(self._labels, one, best, "binary")[0] for one in self._scores
-        ]
-        return max(self.f1([trial], threshold) for trial, threshold in enumerate(thresholds))
+        found = [judge(self._labels, one, Scoring())[1][0] for one in self._scores]
+        return max(self.f1([trial], one["threshold"]) for trial, one in enumerate(found))
 
 
 def draw_new_images(folder: Path, pool: Executor) -> None:
@@ -125,15 +122,9 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     for number, fold in enumerate(task.folds[: settings.scoring.folds]):
         folds[fold.valid] = number
     labels = np.array(store.get(f"{_NEW}-labels"))
-    truth = NewImagesTruth(labels, np.stack(new_scores))
-    return JudgedSearch(
-        task.data.labels,
-        prepared.cohort.patients,
-        folds,
-        np.stack(scores),
-        np.stack(first_scores),
-        truth,
-    )
+    truth = NewImagesTruth(labels[:, None], np.stack(new_scores)[..., None])
+    scored = prepared.cohort.scored(np.stack(scores))
+    return JudgedSearch(scored, folds, np.stack(first_scores)[..., 0], truth)
 
 
 def _sample(space: SearchSpace, num_trials: int, seed: int) -> list[TrialConfig]:

@@ -14,6 +14,7 @@ from scipy.stats import qmc
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks.quality.judged_search import JudgedSearch
+from trainable.cohort.scored import Scored
 
 NUM_FOLDS = 5
 NUM_TRIALS = 50
@@ -115,7 +116,8 @@ def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSear
     share = rng.beta(num_positive_patients, num_patients - num_positive_patients)
     truth = NormalTruth(distances, share, num_positive / num_images)
     scores = truth.scores(range(NUM_TRIALS), deviations.T).T.astype(np.float32)
-    return JudgedSearch(labels, patients, folds, scores, scores, truth)
+    scored = Scored(labels[:, None], patients, scores[..., None])
+    return JudgedSearch(scored, folds, scores, truth)
 
 
 def _patients(num_images: int, rng: Generator) -> NDArray[np.int64]:

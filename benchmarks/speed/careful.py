@@ -59,7 +59,11 @@ def store_features(config: TrialConfig, task: Task, folder: Path) -> None:
     network = build_network(task.weights.build(config.backbone, config.cut), config).eval()
     rows = np.arange(len(task.data.labels))
     images = XRays(
-        task.data.paths, task.data.labels, rows, config.image_size, config.normalization != "none"
+        task.data.paths,
+        task.data.labels[:, 0],
+        rows,
+        config.image_size,
+        config.normalization != "none",
     )
     parts = [network.prefix(batch) for batch, _ in DataLoader(images, config.batch_size)]
     np.save(_file(config, folder), torch.cat(parts).numpy())
@@ -77,11 +81,11 @@ def run_careful_trial(
     base = configs[sampled["backbone"], sampled["normalization"]]
     config = base.model_copy(update={"learning_rate": sampled["learning_rate"]})
     features = torch.from_numpy(np.load(_file(config, folder)))
-    labels = torch.tensor(task.data.labels)
+    labels = torch.tensor(task.data.labels[:, 0])
     scores = np.empty(len(labels), np.float32)
     for fold in task.folds:
         scores[fold.valid] = fold_scores(config, features, labels, fold)
-    precision, recall, _ = precision_recall_curve(task.data.labels, scores)
+    precision, recall, _ = precision_recall_curve(labels, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     tune.report({"f1": float(f1.max())})
 

@@ -72,7 +72,7 @@ def train_one_epoch(config: TrialConfig, task: Task) -> None:
     fold = task.folds[0]
     train, valid = (
         DataLoader(
-            XRays(task.data.paths, task.data.labels, rows, config.image_size),
+            XRays(task.data.paths, task.data.labels[:, 0], rows, config.image_size),
             batch_size=config.batch_size,
             shuffle=rows is fold.train,
         )

@@ -11,8 +11,8 @@ def checklist_facts(result: RunResult, explained: str) -> dict[str, object]:
         result: The run.
         explained: What says what the model looks at; empty if nothing does.
     """
-    winner, cohort, found = result.winner, result.cohort, result.winner.out_of_fold
-    scoring = result.options.scoring
+    winner, cohort, [found] = result.winner, result.cohort, result.winner.out_of_fold
+    scoring, judged = result.options.scoring, winner.scoring
     bodies = dict.fromkeys(
         f"{short_name(one.config.backbone)} to {one.config.cut}" for one in winner.members
     )
@@ -43,10 +43,10 @@ def checklist_facts(result: RunResult, explained: str) -> dict[str, object]:
         "weights": winner.weights.kind,
         "seed": winner.seed,
         "num_trials": winner.num_trials,
-        "choice": f"The best of {winner.num_trials} trials by {winner.objective}, out of fold.",
+        "choice": f"The best of {winner.num_trials} trials by {judged.objective}, out of fold.",
         "ensemble": f"The score is the mean of {size} trials." if size > 1 else "None: one trial.",
-        "f1_average": winner.f1_average,
-        "threshold": f"{winner.threshold:.3f}",
+        "f1_average": judged.f1_average,
+        "threshold": f"{found['threshold']:.3f}",
         "f1": f"{corrected.f1:.3f}",
         "auc": f"{found['auc']:.3f}",
         "performance": (

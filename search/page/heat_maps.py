@@ -175,11 +175,12 @@ class _Shown:
 
     @cached_property
     def scores(self) -> NDArray[np.float32]:
-        return self.result.winner.out_of_fold_scores(self.result.run.path)
+        return self.result.scores[:, 0]  # of the only finding
 
     @cached_property
     def examples(self) -> dict[str, int]:
-        return examples(self.result.cohort.labels, self.scores, self.result.winner.threshold)
+        [labels] = self.result.cohort.labels.T
+        return examples(labels, self.scores, self.result.winner.thresholds[0])
 
     @cached_property
     def data(self) -> TrainingData:
@@ -268,7 +269,7 @@ class _Shown:
             places = np.flatnonzero(cohort.exam_images[row] >= 0)
             name += f" ({', '.join(cohort.grouping.name(int(place)) for place in places)})"
         return (
-            f"{name}, truly {cohort.classes[cohort.labels[row]]!r}. "
+            f"{name}, truly {cohort.classes[cohort.labels[row, 0]]!r}. "
             f"Score of the winner {self.scores[row]:.3f} (threshold "
-            f"{self.result.winner.threshold:.3f}), of the model of this map {own:.3f}."
+            f"{self.result.winner.thresholds[0]:.3f}), of the model of this map {own:.3f}."
         )

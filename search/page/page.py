@@ -17,7 +17,8 @@ from search.results.best_trials import by_body, by_encoder
 from search.results.run_result import RunResult
 from search.terminal.winner_lines import describe_winner
 from trainable.backbones.encoders import short_name
-from trainable.evaluation.intervals import estimate_aucs
+from trainable.evaluation.intervals import estimate
+from trainable.evaluation.metrics import auc, of_scores
 from trainable.report.covariates import covariates_section
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
@@ -73,17 +74,18 @@ def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
     if result.is_demo:
         sentences.append(_DEMO)
     yield Section("Result", sentences, tables=[_team(result)])
-    threshold = result.winner.threshold
+    [found] = result.winner.out_of_fold
+    threshold = found["threshold"]
     yield Section(
         "How good are the scores?",
         ["All scores are out of fold: of models that never saw the patient."],
-        score_figures(result.labels, result.patients, result.scores, threshold),
-        Slider.of(result.labels, result.scores, threshold),
+        score_figures(result.scored, threshold),
+        Slider.of(result.scored, threshold),
     )
     winner = result.winner
     yield covariates_section(
-        result.cohort, result.folds, winner.out_of_fold_scores(result.run.path), threshold,
-        winner.f1_average, sees_columns=winner.sees_columns,
+        result.cohort, result.folds, result.scores, winner.f1,
+        sees_columns=winner.sees_columns,
     )  # fmt: skip
     yield seen
     yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
@@ -136,9 +138,11 @@ def _by_encoder(result: RunResult) -> Table:
         "not stored, and time of the trials times CPUs per trial."
     )
     rows = by_encoder(result)
-    scores = {str(trial): result.run.log.scores(trial)[result.scored] for trial in rows["trial"]}
-    aucs, _ = estimate_aucs(result.labels, result.patients, scores)
-    return Table(rows.assign(AUC=[str(aucs[trial]) for trial in scores]), caption)
+    aucs = {
+        str(trial): of_scores(result.run.log.scores(trial)[result.rows], auc)
+        for trial in rows["trial"]
+    }
+    return Table(rows.assign(AUC=list(map(str, estimate(result.scored, aucs).values()))), caption)
 
 
 def _by_body(result: RunResult) -> Table:

@@ -18,7 +18,7 @@ from trainable.cohort.look_alikes import describe_look_alikes, find_look_alikes
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
 from trainable.errors import InputError, Problems
-from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.images.pixels import pixel_statistics
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort, require_unchanged
@@ -137,10 +137,10 @@ def complete(
         weights=weights,
         cache=_cache(options),
         cache_bytes=options.advanced.cache_bytes,
-        f1_average=scoring.f1_average,
-        threshold=ThresholdPolicy.parse(scoring.threshold),
+        scoring=Scoring(
+            ThresholdPolicy.parse(scoring.threshold), scoring.f1_average, scoring.objective
+        ),
         seed=seed,
-        objective=scoring.objective,
     )
     # with a GPU, more stages are trained
     largest = space.restricted_to(weights.backbones, has_gpu=True)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from search.results.run_result import RunResult
 from trainable.backbones.encoders import short_name, short_network, start_name
-from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
-from trainable.evaluation.intervals import f1_interval
+from trainable.evaluation.intervals import estimate
+from trainable.evaluation.metrics import f1_at, of_scores
 
 TIED = "tied"
 PASSES = "passed"
@@ -44,16 +45,17 @@ def by_body(result: RunResult) -> pd.DataFrame:
 def best_of_each(result: RunResult, settings: Sequence[str]) -> pd.DataFrame:
     """The best complete trial for each value of some settings, out of fold, the best first."""
     tied = {trial.trial for trial in result.winner.tied}
-    resamples = resample_patients(
-        result.labels, result.patients, NUM_RESAMPLES, seed=0, stratified=False
-    )
-    rows = []
+    best = result.complete.drop_duplicates(list(settings))
+    average = result.winner.scoring.f1_average
+    metrics, rows = {}, []
     row: Any
-    for row in result.complete.drop_duplicates(list(settings)).itertuples():
-        positives = result.run.log.scores(row.number)[result.scored] >= row.threshold
-        low, high = f1_interval(
-            result.labels, result.patients, positives, result.winner.f1_average, resamples
-        )
+    for row in best.itertuples():
+        scores = result.run.log.scores(row.number)[result.rows]
+        at_threshold = f1_at(np.array([row.threshold], np.float32), average)
+        metrics[str(row.number)] = of_scores(scores, at_threshold)
+    found = estimate(result.scored, metrics)
+    for row in best.itertuples():
+        f1 = found[str(row.number)]
         rows.append(
             {
                 **{name: getattr(row, name) for name in settings},
@@ -61,7 +63,7 @@ def best_of_each(result: RunResult, settings: Sequence[str]) -> pd.DataFrame:
                 "trial": row.number,
                 "head": row.head,
                 "F1": row.f1,
-                "95 % interval": f"{low:.3f} to {high:.3f}",
+                "95 % interval": f"{f1.low:.3f} to {f1.high:.3f}",
                 "AUC": row.auc,
                 TIED: "yes" if row.number in tied else "no",
             }

@@ -12,6 +12,7 @@ from search.options.options import DEMO, SearchOptions
 from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.scored import Scored, is_scored
 from trainable.cohort.splits import Fold, make_folds
 from trainable.run.winner import Winner, read_winner
 
@@ -46,24 +47,19 @@ class RunResult:
         return cls(run, options, Cohort.load(run.path), read_winner(run.path), run.log.table())
 
     @cached_property
-    def scored(self) -> NDArray[np.bool_]:
-        """(num_exams,), whether an examination has out-of-fold scores."""
-        return ~np.isnan(self.run.log.scores(self.winner.best.trial))
-
-    @cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """Labels of the scored examinations."""
-        return self.cohort.labels[self.scored]
-
-    @cached_property
-    def patients(self) -> NDArray[np.int64]:
-        """Patients of the scored examinations."""
-        return self.cohort.patients[self.scored]
-
-    @cached_property
     def scores(self) -> NDArray[np.float32]:
-        """Out-of-fold scores of the winner: the mean over its members."""
-        return self.winner.out_of_fold_scores(self.run.path)[self.scored]
+        """(num_exams, num_findings), out-of-fold scores of the winner: the mean of its members."""
+        return self.winner.out_of_fold_scores(self.run.path)
+
+    @cached_property
+    def rows(self) -> NDArray[np.bool_]:
+        """(num_exams,), whether an examination has out-of-fold scores."""
+        return is_scored(self.scores)
+
+    @cached_property
+    def scored(self) -> Scored:
+        """These examinations, with the scores of the winner."""
+        return self.cohort.scored(self.scores)
 
     @property
     def is_demo(self) -> bool:

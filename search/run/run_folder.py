@@ -19,7 +19,7 @@ from trainable.disk import writing
 from trainable.errors import InputError, explain
 from trainable.files import drop_partial_line, remove_partial, write_text
 
-FORMAT = 4
+FORMAT = 5
 """Version of `settings.json`. Folders of another version cannot be resumed."""
 
 
@@ -122,7 +122,7 @@ class RunFolder:
         for folder in (self.path, *self.log.folders):
             remove_partial(folder)
         cohort = Cohort.load(self.path)
-        self.log.check_scores(len(cohort.labels))
+        self.log.check_scores(cohort.labels.shape)
         return options, kept_space(self._space_yaml), cohort
 
     def read_options(self) -> SearchOptions:

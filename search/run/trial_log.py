@@ -15,8 +15,7 @@ from trainable.disk import writing
 from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
 from trainable.files import replacing, write_text
-from trainable.run.out_of_fold import read_scores
-from trainable.run.places import scores_file, trial_name
+from trainable.run.places import read_scores, scores_file, trial_name
 
 TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
@@ -93,7 +92,7 @@ class TrialLog:
             metrics: Metrics of the last fold. Keys that are no column are left out.
             error: Why the trial did not complete, in a sentence.
             account: The same at length, such as a traceback; kept in a file of its own.
-            scores: Out-of-fold scores of a complete trial, float32 (num_exams,).
+            scores: Out-of-fold scores of a complete trial, float32 (num_exams, num_findings).
         """
         states = self.states()
         if number in states:
@@ -126,18 +125,18 @@ class TrialLog:
         return file
 
     def scores(self, number: int) -> NDArray[np.float32]:
-        """Out-of-fold scores (num_exams,) of a complete trial.
+        """Out-of-fold scores (num_exams, num_findings) of a complete trial.
 
         Raises:
             InputError: If their file is missing or damaged.
         """
         return read_scores(self._run, number)
 
-    def check_scores(self, num_exams: int) -> list[int]:
+    def check_scores(self, shape: tuple[int, ...]) -> list[int]:
         """Find the complete trials whose scores are missing or damaged, and mark them as lost.
 
         Args:
-            num_exams: Number of scores of each trial.
+            shape: (num_exams, num_findings), that of the labels.
 
         Returns:
             Their numbers; these trials run again.
@@ -146,7 +145,7 @@ class TrialLog:
         damaged = [
             number
             for number, state in states.items()
-            if state == "complete" and not self._has_scores(number, num_exams)
+            if state == "complete" and not self._has_scores(number, shape)
         ]
         if damaged:
             table = pd.read_csv(self.csv, dtype=str, keep_default_na=False)
@@ -157,12 +156,12 @@ class TrialLog:
             self._states = None
         return damaged
 
-    def _has_scores(self, number: int, num_exams: int) -> bool:
+    def _has_scores(self, number: int, shape: tuple[int, ...]) -> bool:
         try:
             scores = self.scores(number)
         except InputError:
             return False
-        return scores.shape == (num_exams,) and scores.dtype == np.float32
+        return scores.shape == shape and scores.dtype == np.float32
 
     def _append(self, row: Any) -> None:
         # the end of a line marks a whole row, so no value may hold one

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from search.plan.plan import SearchPlan
@@ -37,20 +36,14 @@ def _results(run: RunFolder, prepared: SearchPlan) -> dict[int, Result]:
     complete = {
         row["number"]: row for row in trials.to_dict("records") if row["state"] == "complete"
     }
-    task = prepared.task
-    operating_point = (
-        task.threshold.value if task.threshold.kind == "sensitivity" else _OPERATING_POINT
-    )
+    policy = prepared.task.scoring.threshold
+    operating_point = policy.value if policy.kind == "sensitivity" else _OPERATING_POINT
     results = {}
     for number, row in rows_run(run).items():
         if number in complete:
-            scores = run.log.scores(number)
-            scored = ~np.isnan(scores)
             results[row] = Result(
                 metrics={str(name): value for name, value in complete[number].items()},
-                labels=task.data.labels[scored],
-                patients=prepared.cohort.patients[scored],
-                scores=scores[scored],
+                scored=prepared.cohort.scored(run.log.scores(number)),
                 operating_point=operating_point,
             )
     return results

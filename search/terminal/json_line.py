@@ -26,11 +26,12 @@ def summarize(
 
 
 def _of_winner(winner: Winner) -> dict[str, Any]:
+    [found] = winner.out_of_fold
     return {
         "trials": [member.trial for member in winner.members],
         "expected_f1": winner.corrected.f1,
         "interval": list(winner.corrected.interval),
-        "threshold": winner.threshold,
-        "out_of_fold": dict(winner.out_of_fold),
+        "threshold": found["threshold"],
+        "out_of_fold": dict(found),
         "test": winner.test and winner.test.model_dump(mode="json"),
     }

@@ -2,13 +2,15 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from search.plan.plan import SearchPlan
 from search.run.trial_log import TrialLog, complete_best_first
-from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
-from trainable.evaluation.intervals import f1_interval
+from trainable.evaluation.intervals import Estimate, estimate
+from trainable.evaluation.metrics import f1_at
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -69,17 +71,13 @@ class BestSoFar:
         best = complete_best_first(trials).head(1).to_dict("records")
         if best and best[0]["number"] != self._number:
             self._number = best[0]["number"]
-            low, high = self._interval(best[0]["number"], best[0]["threshold"])
-            self._text = (
-                f"best so far: trial {self._number}, F1 {best[0]['f1']:.3f} ({low:.3f} to "
-                f"{high:.3f}), its luck included"
-            )
+            interval = self._estimate(best[0]["number"], best[0]["threshold"])
+            f1 = replace(interval, value=best[0]["f1"])
+            self._text = f"best so far: trial {self._number}, F1 {f1}, its luck included"
         return self._text
 
-    def _interval(self, number: int, threshold: float) -> tuple[float, float]:
-        task, scores = self._plan.task, self._log.scores(number)
-        scored = scores == scores  # not NaN
-        labels, patients = task.data.labels[scored], self._plan.cohort.patients[scored]
-        resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
-        positives = scores[scored] >= threshold
-        return f1_interval(labels, patients, positives, task.f1_average, resamples)
+    def _estimate(self, number: int, threshold: float) -> Estimate:
+        scored = self._plan.cohort.scored(self._log.scores(number))
+        thresholds = np.array([threshold], np.float32)
+        f1 = f1_at(thresholds, self._plan.task.scoring.f1_average)
+        return estimate(scored, {"F1": f1})["F1"]

@@ -99,7 +99,7 @@ def _cohort_line(plan: SearchPlan) -> str:
     return (
         f"{len(labels)} {unit}s of {plan.cohort.manifest['patient'].nunique()} patients, "
         f"{int(labels.sum())} positive; calling every {unit} positive scores F1 "
-        f"{all_positive_f1(labels, plan.task.f1_average):.3f}"
+        f"{all_positive_f1(labels, plan.task.scoring.f1_average):.3f}"
     )
 
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search.space.experiments import Experiments, TableName
-from trainable.evaluation.intervals import Estimate, estimate_metrics
-from trainable.evaluation.metrics import f1_of_counts
+from trainable.cohort.scored import Scored
+from trainable.evaluation.intervals import Estimate, estimate
+from trainable.evaluation.metrics import auc, f1_of_counts, specificity_at
 from trainable.evaluation.significance import (
     CAVEAT,
     differing_pairs,
-    f1_interval,
     proportion_interval,
+    wilson_f1_interval,
 )
 
 
@@ -24,16 +24,12 @@ class Result:
 
     Attributes:
         metrics: Row of the trial in `trials.csv`.
-        labels: (num_scored,), 1 positive, 0 negative.
-        patients: (num_scored,), images of one patient share a number.
-        scores: (num_scored,), probability of the positive class.
+        scored: The scored examinations.
         operating_point: Sensitivity at which the specificity is reported.
     """
 
     metrics: Mapping[str, Any]
-    labels: NDArray[np.int64]
-    patients: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    scored: Scored
     operating_point: float
 
     @property
@@ -66,7 +62,7 @@ def _f1(result: Result) -> float:
 
 def _count_cells(result: Result) -> dict[str, str]:
     tp, fn, fp, tn = result.counts
-    low, high = f1_interval(tp, fn + fp)
+    low, high = wilson_f1_interval(tp, fn + fp)
     counts = {"TP": str(tp), "FN": str(fn), "FP": str(fp), "TN": str(tn)}
     return {**counts, "F1": f"{_f1(result):.3f}", "95 % interval": f"{low:.3f} to {high:.3f}"}
 
@@ -83,18 +79,14 @@ def _accuracy_cells(result: Result) -> dict[str, str]:
 
 
 def _detection_cells(result: Result) -> dict[str, str]:
-    threshold = float(result.metrics["threshold"])
-    found = estimate_metrics(
-        result.labels, result.patients, result.scores, threshold, "binary", result.operating_point
-    )
-    at_point = f"specificity at a sensitivity of {result.operating_point:g}"
+    metrics = {"AUC": auc, "specificity": specificity_at(result.operating_point)}
+    found = estimate(result.scored, metrics)
     tp, fn, _, _ = result.counts
     # a share of 1 is 1 in every resample: Wilson's interval of the count has a width there too
-    low, high = proportion_interval(tp, fn)
-    sensitivity = Estimate(found["sensitivity"].value, low, high)
+    sensitivity = Estimate(tp / (tp + fn), *proportion_interval(tp, fn))
     return {
         "sensitivity": str(sensitivity),
-        f"specificity at {result.operating_point:g}": str(found[at_point]),
+        f"specificity at {result.operating_point:g}": str(found["specificity"]),
         "AUC": str(found["AUC"]),
     }
 

@@ -35,7 +35,7 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
         trials: All trials of the run.
         is_sampled: Whether the search began with the baseline configuration, as a sampled one does.
     """
-    found, corrected, best = winner.out_of_fold, winner.corrected, winner.best
+    [found], corrected, best = winner.out_of_fold, winner.corrected, winner.best
     low, high = corrected.interval
     chosen = f"trial {best.trial}"
     if len(winner.members) > 1:
@@ -47,7 +47,7 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
     yield from notes_on([Estimate(corrected.f1, low, high)])
     yield from _describe_team(winner, trials)
     yield (
-        f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {winner.threshold:.3f}; "
+        f"  out-of-fold F1 {found['f1']:.3f} at a threshold of {found['threshold']:.3f}; "
         f"{corrected.optimism:.3f} of it comes from choosing the best of {winner.num_trials}"
     )
     yield (
@@ -55,8 +55,8 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
         f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
     )
     yield f"  {_BEYOND_F1}"
-    if winner.objective != "f1":
-        yield f"  trials were compared by {_NAMES[winner.objective]}, not by F1"
+    if winner.scoring.objective != "f1":
+        yield f"  trials were compared by {_NAMES[winner.scoring.objective]}, not by F1"
     yield (
         f"  TP {found['tp']}  FN {found['fn']}  FP {found['fp']}  TN {found['tn']}; precision "
         f"{found['precision']:.3f}, recall {found['recall']:.3f}, specificity "

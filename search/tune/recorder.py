@@ -23,10 +23,13 @@ class Recorder(tune.Callback):
     stops the trial. The order of the callbacks has no meaning: no other one reads the scores.
     """
 
-    def __init__(self, run: RunFolder, num_folds: int, ending: Ending, watch: Watch) -> None:
+    def __init__(
+        self, run: RunFolder, num_folds: int, num_findings: int, ending: Ending, watch: Watch
+    ) -> None:
         self._log = run.log
         self._folds = run.folds
         self._num_folds = num_folds
+        self._num_findings = num_findings
         self._ending = ending
         self._watch = watch
 
@@ -45,7 +48,7 @@ class Recorder(tune.Callback):
             self._add(number, "failed", config, {}, why, account=account)
         elif result["fold"] == self._num_folds:
             metrics = {**result, "seconds": round(result["time_total_s"], 2)}
-            array = np.frombuffer(scores or b"", np.float32)
+            array = np.frombuffer(scores or b"", np.float32).reshape(-1, self._num_findings)
             self._add(number, "complete", config, metrics, scores=array)
         elif result["done"]:
             why = f"after {result['fold']} of {self._num_folds} folds, behind the others"

@@ -110,7 +110,7 @@ def run_session(
     scheduler = (
         FoldStopping(num_folds, earlier_reports(run, num_folds)) if space.stops_early else None
     )
-    logger = Recorder(run, num_folds, stopper, timeout)
+    logger = Recorder(run, num_folds, plan.task.data.labels.shape[1], stopper, timeout)
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, task=plan.task, shipment=shipment),
         {"cpu": resources.cpus, "gpu": resources.gpus},

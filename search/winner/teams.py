@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.metrics import f1_of_counts, weighted_counts
-from trainable.evaluation.objective import rank_objectives
-from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
+from trainable.cohort.scored import Scored
+from trainable.evaluation.metrics import Weighted, f1_of_counts, log_likelihood, weighted_counts
+from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from trainable.run.winner import team_scores
 
@@ -17,12 +17,13 @@ _MOST_CELLS = 4_000_000  # images times weightings at a time, to bound the memor
 
 @dataclass(frozen=True)
 class TeamChoice:
-    """One team per weighting of the images, with its own threshold.
+    """One team per weighting of the images, with its own thresholds.
 
     Attributes:
-        thresholds: float32 (num_weightings,), of the team's mean score.
-        f1s: float64 (num_weightings,), on the same weighting.
-        left_out: float64 (4, num_weightings), TP, FN, FP and TN on the images of weight 0.
+        thresholds: float32 (num_weightings, num_findings), of the team's mean score.
+        f1s: float64 (num_weightings,), on the same weighting, the mean over the findings.
+        left_out: float64 (4, num_weightings, num_findings), TP, FN, FP and TN on the images of
+            weight 0.
     """
 
     thresholds: NDArray[np.float32]
@@ -31,34 +32,32 @@ class TeamChoice:
 
 
 @dataclass(frozen=True)
-class Candidates:
+class Trials:
     """The trials to choose among, and how a choice is scored.
 
     Attributes:
-        labels: (num_images,), 1 positive, 0 negative.
-        scores: (num_trials, num_images), out-of-fold probability of the positive class.
-        policy: Policy of the thresholds; every trial and every team has its own.
-        average: Average of the F1.
-        objective: What trials are compared by.
+        scored: Their out-of-fold scores (num_trials, num_images, num_findings).
+        scoring: How scores are judged; every trial and every team has its own thresholds.
     """
 
-    labels: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    policy: ThresholdPolicy
-    average: F1Average
-    objective: Objective = "f1"
+    scored: Scored
+    scoring: Scoring
 
     def each(self, weights: NDArray[np.float32]) -> ThresholdChoice:
-        """Thresholds and objectives (num_trials, num_weightings) of each trial alone."""
-        each = [self._choose(one, weights) for one in self.scores]
+        """Thresholds (num_trials, num_weightings, num_findings) and objectives of each alone."""
+        each = [self._choose(one, weights) for one in self.scored.scores]
         return ThresholdChoice(
             np.stack([one.thresholds for one in each]), np.stack([one.objectives for one in each])
         )
 
     def log_likelihoods(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Negative log loss (num_trials, num_weightings) of each trial alone."""
+        """Negative log loss (num_trials, num_weightings) of each alone, the mean over findings."""
+        labels = self.scored.labels
         return np.stack(
-            [rank_objectives("log_loss", self.labels, one, weights) for one in self.scores]
+            [
+                log_likelihood(Weighted(labels, one, weights)).mean(axis=1)
+                for one in self.scored.scores
+            ]
         )
 
     def teams(self, members: NDArray[np.int64], weights: NDArray[np.float32]) -> TeamChoice:
@@ -68,30 +67,29 @@ class Candidates:
             members: (num_weightings, size), rows of the scores.
             weights: (num_weightings, num_images), how often each image counts.
         """
-        thresholds = np.empty(len(weights), np.float32)
+        labels, num_findings = self.scored.labels, self.scored.labels.shape[1]
+        thresholds = np.empty((len(weights), num_findings), np.float32)
         f1s = np.empty(len(weights))
-        left_out = np.empty((4, len(weights)))
+        left_out = np.empty((4, len(weights), num_findings))
         different, which = np.unique(np.sort(members, axis=1), axis=0, return_inverse=True)
         for number, team in enumerate(different):
             those = np.flatnonzero(which.ravel() == number)
             mean = self.mean_scores(team)
-            for rows in np.array_split(those, math.ceil(len(those) * len(mean) / _MOST_CELLS)):
+            for rows in np.array_split(those, math.ceil(len(those) * mean.size / _MOST_CELLS)):
                 some = weights[rows]
                 thresholds[rows] = self._choose(mean, some).thresholds
                 positives = mean >= thresholds[rows, None]
-                counts = weighted_counts(self.labels, positives, some)
-                f1s[rows] = f1_of_counts(counts, self.average)
-                left_out[:, rows] = weighted_counts(self.labels, positives, some == 0)
+                counts = weighted_counts(labels, positives, some)
+                f1s[rows] = f1_of_counts(counts, self.scoring.f1_average).mean(axis=1)
+                left_out[:, rows] = weighted_counts(labels, positives, some == 0)
         return TeamChoice(thresholds, f1s, left_out)
 
     def mean_scores(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score (num_images,) of a team: the mean probability, as one new patient can have it."""
-        return team_scores(self.scores[members])
+        """Scores (num_images, num_findings) of a team: their mean, as one new patient has it."""
+        return team_scores(self.scored.scores[members])
 
     def _choose(self, scores: NDArray[np.float32], weights: NDArray[np.float32]) -> ThresholdChoice:
-        return choose_thresholds(
-            self.labels, scores, weights, self.policy, self.average, self.objective
-        )
+        return choose_thresholds(Weighted(self.scored.labels, scores, weights), self.scoring)
 
 
 def best_first(values: NDArray[np.float64]) -> NDArray[np.int64]:

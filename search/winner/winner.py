@@ -1,9 +1,8 @@
-"""Choose the winner of a run, and write to `winner.json` what it is and what it is worth."""
+"""Choose the winner of a run, and say what it is worth, also on the test rows of a split."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,98 +11,90 @@ from torch import nn
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.run.trial_log import config_of
-from search.winner.selection import TEAM_SIZES, Selection, select
+from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
 from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
+from trainable.cohort.scored import Scored
+from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.config import TrialConfig
+from trainable.defaults import NUM_SEEDS
+from trainable.device import default_num_gpus, pick_device
+from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import count_parameters
 from trainable.run.winner import (
     FORMAT,
     CorrectedF1,
     Member,
+    TestResult,
     TiedTrial,
     UsedWeights,
     Winner,
-    save_winner,
     team_scores,
 )
+from trainable.store.arrays import ArrayStore
+from trainable.trial.assembly import assemble
+from trainable.trial.final import fit_final
 from trainable.trial.fresh_network import build_network
 
+_OPERATING_POINT = 0.9
+"""Specificity at which the sensitivity on test rows is reported, and the other way round."""
 
-def write_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
-    """Choose among the complete trials, and write the choice and its worth to `winner.json`.
+
+def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
+    """Choose among the complete trials.
 
     Returns:
-        The winner; None, and nothing written, if no trial completed.
+        The winner; None if no trial completed.
     """
     trials = run.log.table()
     complete = trials[trials["state"] == "complete"].sort_values("number")
     if complete.empty:
         return None
-    scoring, task = plan.options.scoring, plan.task
+    options, task = plan.options.scoring, plan.task
     rows = complete.to_dict("records")
     configs = [config_of(row) for row in rows]
-    scores = np.stack([run.log.scores(row["number"]) for row in rows])
-    scored = ~np.isnan(scores).any(axis=0)
-    labels, scores = task.data.labels[scored], scores[:, scored]
-    found = select(
-        labels,
-        plan.cohort.patients[scored],
-        scores,
-        task.threshold,
-        task.f1_average,
-        TEAM_SIZES if scoring.team is None else (scoring.team,),
-        [complexity(config) for config in configs] if scoring.prefer_simple else None,
+    scored = plan.cohort.scored(np.stack([run.log.scores(row["number"]) for row in rows]))
+    rule = TeamRule(
+        TEAM_SIZES if options.team is None else (options.team,),
+        [complexity(config) for config in configs] if options.prefer_simple else None,
         _kinds(configs),
         complete["number"].to_numpy() < len(plan.space_here(has_gpu=False).first_trials()),
-        seed=task.seed,
-        objective=task.objective,
     )
-    mean_scores = team_scores(scores[list(found.members)])
-    winner = Winner(
+    found = select(scored, task.scoring, rule, seed=task.seed)
+    mean_scores = team_scores(scored.scores[list(found.members)])
+    thresholds, average = np.array(found.thresholds, np.float32), task.scoring.f1_average
+    candidates = [
+        {"trial": row["number"], "config": config, "num_steps": int(row["num_steps"])}
+        for row, config in zip(rows, configs, strict=True)
+    ]
+    return Winner(
         format=FORMAT,
         members=tuple(
-            _member(rows[row], configs[row], threshold)
-            for row, threshold in zip(found.members, found.own_thresholds, strict=True)
+            Member(**candidates[row], thresholds=own)
+            for row, own in zip(found.members, found.own_thresholds, strict=True)
         ),
-        threshold=found.threshold,
-        threshold_policy=task.threshold,
-        f1_average=task.f1_average,
-        objective=task.objective,
-        out_of_fold=evaluate(labels, mean_scores, found.threshold, task.f1_average),
+        thresholds=found.thresholds,
+        scoring=task.scoring,
+        out_of_fold=evaluate(scored.labels, mean_scores, thresholds, average),
         corrected=CorrectedF1(
             f1=found.corrected_f1, interval=found.interval, optimism=found.optimism
         ),
-        tied=tuple(_tied(rows[row], configs[row]) for row in found.tied),
-        preferred_simple=scoring.prefer_simple,
-        all_positive_f1=all_positive_f1(labels, task.f1_average),
+        tied=tuple(TiedTrial(**candidates[row], f1=rows[row]["f1"]) for row in found.tied),
+        preferred_simple=options.prefer_simple,
+        all_positive_f1=all_positive_f1(scored.labels, average),
         num_trials=len(rows),
         weights=_used_weights(task.weights, configs, found),
         statistics=task.data.statistics,
         seed=task.seed,
         versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
     )
-    save_winner(winner, run.path)
-    return winner
 
 
 def _kinds(configs: Sequence[TrialConfig]) -> NDArray[np.int64]:
     """Trials of one backbone and cut share a number."""
     names = [f"{config.backbone} to {config.cut}" for config in configs]
     return np.asarray(np.unique(names, return_inverse=True)[1], np.int64)
-
-
-def _member(row: Mapping[Any, Any], config: TrialConfig, threshold: float) -> Member:
-    return Member(
-        trial=row["number"], config=config, num_steps=int(row["num_steps"]), threshold=threshold
-    )
-
-
-def _tied(row: Mapping[Any, Any], config: TrialConfig) -> TiedTrial:
-    return TiedTrial(
-        trial=row["number"], config=config, num_steps=int(row["num_steps"]), f1=row["f1"]
-    )
 
 
 def complexity(config: TrialConfig) -> tuple[int, int]:
@@ -125,4 +116,31 @@ def _used_weights(weights: Weights, configs: list[TrialConfig], found: Selection
         kind=weights.kind,
         fingerprints={name: weights.fingerprints[name] for name in used},
         licences={name: weights.licence_of(name) for name in used},
+    )
+
+
+def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
+    """Retrain the winner as `cxr-predict` does, on all other rows, and score the test rows.
+
+    The threshold is the winner's own.
+
+    Returns:
+        Metrics with intervals by patient.
+    """
+    cohort, task = plan.cohort, plan.task
+    fold = Fold(seen_rows(cohort), rows_of(cohort, "test"))
+    store = ArrayStore(task.cache.expanduser(), task.cache_bytes)
+    device = pick_device(default_num_gpus())
+    by_member = []
+    for member in winner.members:
+        parts = assemble(member.config, task.data, task.weights, store, device)
+        fit = fit_final(parts, member.num_steps, fold, NUM_SEEDS, lambda *_: None)
+        by_member.append(fit.scores)
+    scores = team_scores(np.stack(by_member))
+    scored = Scored(cohort.labels[fold.valid], cohort.patients[fold.valid], scores)
+    return TestResult(
+        num_exams=len(scored),
+        num_positive=int(scored.labels.any(axis=1).sum()),
+        num_trained=len(fold.train),
+        estimates=estimate(scored, winner.metrics(_OPERATING_POINT)),
     )

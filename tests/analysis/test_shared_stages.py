@@ -28,7 +28,7 @@ from trainable.trial.fresh_network import build_network
 
 def final_model(config: TrialConfig) -> FinalModel:
     network = build_network(random_model(config.backbone), config).eval()
-    return FinalModel(config, (network,), 0.5, STATISTICS, ("alive", "dead"), "digest")
+    return FinalModel(config, (network,), (0.5,), STATISTICS, ("alive", "dead"), "digest")
 
 
 def team(backbone: str, cuts: list[str], **settings: object) -> list[FinalModel]:
@@ -67,7 +67,7 @@ def test_a_prediction_sees_the_features_that_its_head_was_trained_on(backbone: s
     images = random_images(4)
     body = Body(images, config, RANDOM, CPU)
     network = build_network(RANDOM.build(backbone), config).eval()
-    share_stages([FinalModel(config, (network,), 0.5, STATISTICS, ("alive", "dead"), "digest")])
+    share_stages([FinalModel(config, (network,), (0.5,), STATISTICS, ("alive", "dead"), "digest")])
     rows = torch.arange(4)
     seen = network.prefix(images.normalized(config.normalization, CPU)(rows))
     trained_on = body.pooled(rows)[:, BACKBONES[backbone].pooled_columns(config.cut)]

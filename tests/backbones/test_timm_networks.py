@@ -122,7 +122,7 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
     }
     assert changed == {"trained", "head"}
     network.eval()
-    save_model(FinalModel(config, (network,), 0.5, STATISTICS, ("a", "b"), "d"), tmp_path / "m")
+    save_model(FinalModel(config, (network,), (0.5,), STATISTICS, ("a", "b"), "d"), tmp_path / "m")
     found = load_model(tmp_path / "m").networks[0]
     with torch.inference_mode():
         torch.testing.assert_close(found(images(2)), network(images(2)), rtol=1e-4, atol=1e-4)

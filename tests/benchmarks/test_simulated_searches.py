@@ -6,10 +6,8 @@ from scipy.special import expit
 from sklearn.metrics import f1_score
 
 from benchmarks.selection.simulated_searches import NormalTruth, simulate_search
-from search.winner.selection import TEAM_SIZES, select
-from trainable.evaluation.scoring import ThresholdPolicy
-
-BEST = ThresholdPolicy("best")
+from search.winner.selection import TEAM_SIZES, TeamRule, select
+from trainable.evaluation.scoring import Scoring
 
 
 @pytest.mark.parametrize("sizes", [(1,), TEAM_SIZES])
@@ -20,9 +18,8 @@ def test_the_corrected_f1_is_near_the_truth_where_the_apparent_one_is_not(
     apparent, corrected, held = [], [], []
     for seed in range(8):
         search = simulate_search(*cohort, seed)
-        found = select(search.labels, search.patients, search.scores, BEST, "binary", sizes,
-                       num_resamples=200)  # fmt: skip
-        truth = search.truth.f1(found.members, found.threshold)
+        found = select(search.scored, Scoring(), TeamRule(sizes), num_resamples=200)
+        truth = search.truth.f1(found.members, found.thresholds[0])
         apparent.append(found.apparent_f1 - truth)
         corrected.append(found.corrected_f1 - truth)
         held.append(found.interval[0] <= truth <= found.interval[1])
@@ -35,12 +32,10 @@ def test_the_corrected_f1_is_near_the_truth_where_the_apparent_one_is_not(
 def test_a_team_is_better_than_its_best_trial_and_is_said_to_be() -> None:
     search = simulate_search(600, 90, seed=1)
     both = [
-        select(
-            search.labels, search.patients, search.scores, BEST, "binary", sizes, num_resamples=200
-        )
+        select(search.scored, Scoring(), TeamRule(sizes), num_resamples=200)
         for sizes in ((1,), (10,))
     ]
-    single, team = (search.truth.f1(one.members, one.threshold) for one in both)
+    single, team = (search.truth.f1(one.members, one.thresholds[0]) for one in both)
     assert team > single
     assert both[1].corrected_f1 > both[0].corrected_f1
 
@@ -50,8 +45,7 @@ def test_a_few_trials_that_lead_by_luck_alone_are_not_taken_before_ten() -> None
     # searches on 8 positive images where the best trials lead on the images they are chosen by
     for seed in (9, 13):
         search = simulate_search(40, 8, seed)
-        found = select(search.labels, search.patients, search.scores, BEST, "binary",
-                       num_resamples=100)  # fmt: skip
+        found = select(search.scored, Scoring(), num_resamples=100)
         sizes.append(len(found.members))
     assert sizes == [10, 10]
 

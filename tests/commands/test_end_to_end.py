@@ -103,9 +103,8 @@ def test_other_tools_see_the_metrics_of_each_trial(home: Path, finished: Path) -
 def test_the_scores_on_disk_are_those_that_the_metrics_are_of(finished: Path) -> None:
     labels = pd.read_csv(finished / "cohort.csv")["label"].to_numpy()
     for row in pd.read_csv(finished / "trials.csv").to_dict("records"):
-        positives = np.load(finished / "scores" / f"{row['number']:05d}.npy") >= np.float32(
-            row["threshold"]
-        )
+        scores = np.load(finished / "scores" / f"{row['number']:05d}.npy")[:, 0]
+        positives = scores >= np.float32(row["threshold"])
         counts = [(positives & (labels == 1)).sum(), (positives & (labels == 0)).sum()]
         assert counts == [row["tp"], row["fp"]]
 
@@ -213,11 +212,13 @@ def test_the_winner_says_what_it_is_worth_and_who_is_in_the_team(finished: Path)
     )
     assert members[0] == winner["tied"][0]["trial"]
     for member in winner["members"]:
-        assert member["threshold"] == pytest.approx(trials.loc[member["trial"], "threshold"])
-    mean = np.mean([np.load(finished / "scores" / f"{one:05d}.npy") for one in members], axis=0)
+        assert member["thresholds"] == pytest.approx([trials.loc[member["trial"], "threshold"]])
+    mean = np.mean(
+        [np.load(finished / "scores" / f"{one:05d}.npy")[:, 0] for one in members], axis=0
+    )
     labels = pd.read_csv(finished / "cohort.csv")["label"]
-    apparent = winner["out_of_fold"]["f1"]
-    assert f1_score(labels, mean >= np.float32(winner["threshold"])) == pytest.approx(apparent)
+    apparent = winner["out_of_fold"][0]["f1"]
+    assert f1_score(labels, mean >= np.float32(winner["thresholds"][0])) == pytest.approx(apparent)
     worth = winner["corrected"]
     assert worth["interval"][0] < worth["f1"] < worth["interval"][1]
     assert worth["optimism"] == pytest.approx(apparent - worth["f1"])

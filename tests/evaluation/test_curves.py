@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from trainable.cohort.scored import Scored
 from trainable.evaluation import curves
 from trainable.evaluation.curves import calibration, net_benefit
 
@@ -13,8 +15,12 @@ LABELS = (RNG.random(4000) < RISKS).astype(np.int64)
 PATIENTS = np.arange(4000)
 
 
+def scored(scores: NDArray[np.float64]) -> Scored:
+    return Scored(LABELS[:, None], PATIENTS, scores[:, None].astype(np.float32))
+
+
 def test_right_scores_have_a_slope_of_one_and_an_intercept_of_zero() -> None:
-    found = calibration(LABELS, PATIENTS, RISKS.astype(np.float32))
+    found = calibration(scored(RISKS))
     assert found.slope == pytest.approx(1, abs=0.1)
     assert found.intercept == pytest.approx(0, abs=0.1)
     middle = (found.scores > 0.1) & (found.scores < 0.6)
@@ -27,8 +33,7 @@ def test_wrong_scores_are_found_by_their_slope_and_intercept(
     shift: float, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(curves, "_NUM_RESAMPLES", 2)  # of the curve's interval
-    scores = expit(scale * logit(RISKS) + shift).astype(np.float32)
-    found = calibration(LABELS, PATIENTS, scores)
+    found = calibration(scored(expit(scale * logit(RISKS) + shift)))
     assert found.slope == pytest.approx(1 / scale, rel=0.1)
     if scale == 1:
         assert found.intercept == pytest.approx(-shift, abs=0.1)
@@ -36,9 +41,8 @@ def test_wrong_scores_are_found_by_their_slope_and_intercept(
 
 def test_few_positives_widen_the_interval_of_the_curve() -> None:
     few = np.concatenate([np.flatnonzero(LABELS == 1)[:10], np.flatnonzero(LABELS == 0)[:30]])
-    scores = RISKS.astype(np.float32)
-    wide = calibration(LABELS[few], PATIENTS[few], scores[few])
-    narrow = calibration(LABELS, PATIENTS, scores)
+    wide = calibration(scored(RISKS).take(few))
+    narrow = calibration(scored(RISKS))
     assert (wide.high - wide.low).mean() > 3 * (narrow.high - narrow.low).mean()
     assert np.isfinite([wide.slope, wide.intercept]).all()
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from trainable.evaluation.metrics import all_positive_f1, evaluate
+from trainable.evaluation.metrics import Evaluation, all_positive_f1, evaluate
 from trainable.evaluation.scoring import F1_AVERAGES, F1Average
 
 SEEDS = range(4)
@@ -46,6 +46,15 @@ def random_scores(seed: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     return labels, scores.astype(np.float32)
 
 
+def evaluate_one(
+    labels: NDArray[np.int64], scores: NDArray[np.float32], threshold: float, average: F1Average
+) -> Evaluation:
+    """Metrics of labels and scores (num_images,) of one finding."""
+    thresholds = np.array([threshold], np.float32)
+    [found] = evaluate(labels[:, None], scores[:, None], thresholds, average)
+    return found
+
+
 def of_class(tp: int, fp: int, fn: int) -> float:
     return 2 * tp / (2 * tp + fp + fn)
 
@@ -58,7 +67,7 @@ def test_row_of_the_assignment_recomputes(
 ) -> None:
     labels = np.repeat([1, 1, 0, 0], [tp, fn, fp, tn])
     scores = np.repeat([0.9, 0.1, 0.9, 0.1], [tp, fn, fp, tn]).astype(np.float32)
-    found = evaluate(labels, scores, 0.5, "binary")
+    found = evaluate_one(labels, scores, 0.5, "binary")
     assert (found["tp"], found["fn"], found["fp"], found["tn"]) == (tp, fn, fp, tn)
     if (tp, fn, fp, tn) == CUT_NOT_ROUNDED:
         assert math.floor(100 * found["f1"]) / 100 == printed
@@ -77,7 +86,7 @@ def test_calling_all_of_the_assignment_positive_beats_two_of_its_rows() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_average_equals_its_formula(seed: int, threshold: float) -> None:
     labels, scores = random_scores(seed)
-    found = {average: evaluate(labels, scores, threshold, average) for average in F1_AVERAGES}
+    found = {average: evaluate_one(labels, scores, threshold, average) for average in F1_AVERAGES}
     tp, fn, fp, tn = (found["binary"][name] for name in ("tp", "fn", "fp", "tn"))
     positive, negative = of_class(tp, fp, fn), of_class(tn, fn, fp)
     share = labels.mean()
@@ -92,7 +101,7 @@ def test_every_average_equals_its_formula(seed: int, threshold: float) -> None:
 def test_everything_equals_scikit_learn(seed: int, average: F1Average) -> None:
     labels, scores = random_scores(seed)
     positives = scores >= np.float32(0.5)
-    found = evaluate(labels, scores, 0.5, average)
+    found = evaluate_one(labels, scores, 0.5, average)
     expected = {
         "f1": sk.f1_score(labels, positives, average=average),
         "precision": sk.precision_score(labels, positives),
@@ -108,13 +117,16 @@ def test_everything_equals_scikit_learn(seed: int, average: F1Average) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_positive_is_the_score_of_a_threshold_of_zero(seed: int, average: F1Average) -> None:
     labels, scores = random_scores(seed)
-    assert all_positive_f1(labels, average) == evaluate(labels, scores, 0.0, average)["f1"]
+    assert (
+        all_positive_f1(labels[:, None], average)
+        == evaluate_one(labels, scores, 0.0, average)["f1"]
+    )
 
 
 def test_score_at_the_threshold_is_positive() -> None:
     scores = np.array([0.1, 0.5, 0.7], np.float32)
     for score, positives in zip([0.1, 0.5, 0.7], [3, 2, 1], strict=True):
-        found = evaluate(np.array([1, 1, 1]), scores, score, "binary")
+        found = evaluate_one(np.array([1, 1, 1]), scores, score, "binary")
         assert found["tp"] == positives
 
 
@@ -130,7 +142,7 @@ def test_score_at_the_threshold_is_positive() -> None:
 def test_binary_f1_without_a_true_positive_is_0(
     labels: list[int], scores: list[float], counts: tuple[int, int, int, int]
 ) -> None:
-    found = evaluate(np.array(labels), np.array(scores, np.float32), 0.5, "binary")
+    found = evaluate_one(np.array(labels), np.array(scores, np.float32), 0.5, "binary")
     assert (found["tp"], found["fn"], found["fp"], found["tn"]) == counts
     assert found["f1"] == found["precision"] == found["recall"] == 0
 
@@ -138,7 +150,7 @@ def test_binary_f1_without_a_true_positive_is_0(
 @pytest.mark.parametrize("average", F1_AVERAGES)
 @pytest.mark.parametrize("label", [0, 1])
 def test_single_class_has_no_ranking_but_finite_counts(label: int, average: F1Average) -> None:
-    found = evaluate(np.array([label] * 3), np.array([0.1, 0.6, 0.7], np.float32), 0.5, average)
+    found = evaluate_one(np.array([label] * 3), np.array([0.1, 0.6, 0.7], np.float32), 0.5, average)
     assert found["auc"] is None
     assert found["average_precision"] is None
     assert all(np.isfinite(value) for value in found.values() if isinstance(value, float))
@@ -146,6 +158,6 @@ def test_single_class_has_no_ranking_but_finite_counts(label: int, average: F1Av
 
 @pytest.mark.parametrize("average", F1_AVERAGES)
 def test_perfect_scores_are_worth_1(average: F1Average) -> None:
-    found = evaluate(np.array([0, 1, 0]), np.array([0.1, 0.9, 0.2], np.float32), 0.5, average)
+    found = evaluate_one(np.array([0, 1, 0]), np.array([0.1, 0.9, 0.2], np.float32), 0.5, average)
     ratios = {"f1", "precision", "recall", "specificity", "auc", "average_precision"}
     assert {name for name, value in found.items() if value == 1.0} >= ratios

@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.counts import describe, read_counts
 from trainable.errors import InputError
-from trainable.evaluation.significance import differing_pairs, f1_interval, holm
+from trainable.evaluation.significance import differing_pairs, holm, wilson_f1_interval
 
 CUTS = """cut,TP,FN,FP,TN
 -1,12,18,47,201
@@ -66,7 +66,7 @@ def test_the_interval_of_f1_holds_the_true_one_as_often_as_it_says() -> None:
     truth = 2 * 0.06 / (2 * 0.06 + 0.05 + 0.14)
     held = []
     for tp, fn, fp, _ in rng.multinomial(278, shares, size=400):
-        low, high = f1_interval(int(tp), int(fn + fp))
+        low, high = wilson_f1_interval(int(tp), int(fn + fp))
         held.append(low <= truth <= high)
     assert 0.92 < np.mean(held) < 0.98
 

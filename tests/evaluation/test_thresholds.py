@@ -5,10 +5,22 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from trainable.evaluation.scoring import F1_AVERAGES, F1Average, ThresholdPolicy
-from trainable.evaluation.thresholds import choose_threshold, choose_thresholds
+from trainable.evaluation.metrics import Weighted
+from trainable.evaluation.scoring import F1_AVERAGES, F1Average, Scoring, ThresholdPolicy
+from trainable.evaluation.thresholds import choose_thresholds, judge
 
 BEST = ThresholdPolicy("best")
+
+
+def choose_threshold(
+    labels: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    policy: ThresholdPolicy,
+    average: F1Average,
+) -> tuple[float, float]:
+    """Threshold and objective of labels and scores (num_images,) of one finding."""
+    objective, [found] = judge(labels[:, None], scores[:, None], Scoring(policy, average))
+    return found["threshold"], objective
 
 
 def few_scores(seed: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -38,8 +50,10 @@ def test_a_weight_is_a_number_of_copies(policy: str, average: F1Average) -> None
     labels, scores = few_scores(0)
     weights = np.random.default_rng(1).integers(1, 4, (5, 40))
     wanted = ThresholdPolicy.parse(policy)
-    found = choose_thresholds(labels, scores, weights.astype(np.float32), wanted, average)
-    for row, threshold, objective in zip(weights, found.thresholds, found.objectives, strict=True):
+    given = Weighted(labels[:, None], scores[:, None], weights.astype(np.float32))
+    found = choose_thresholds(given, Scoring(wanted, average))
+    thresholds = found.thresholds[:, 0]
+    for row, threshold, objective in zip(weights, thresholds, found.objectives, strict=True):
         copies = np.repeat(labels, row), np.repeat(scores, row)
         if policy != "best":
             expected = choose_threshold(*copies, wanted, average)

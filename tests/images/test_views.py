@@ -25,13 +25,13 @@ from PIL import Image
 from analysis.evaluate import read_true_labels
 from analysis.model_file import load_model, save_model
 from analysis.new_images import find_new_images
-from analysis.predict import score, write_predictions_table
+from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold
 from trainable.cohort.training_rows import trial_rows
 from trainable.errors import InputError
-from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented
@@ -113,7 +113,7 @@ def test_what_is_learnt_does_not_hang_on_missing_views() -> None:
 def test_views_of_a_positive_examination_are_augmented_each_in_its_place(tmp_path: Path) -> None:
     images, hashes = random_images(6), [f"content{number}" for number in range(6)]
     labels = np.array([0, 1, 1, 1])
-    rows = trial_rows(EXAMS, labels, 3)
+    rows = trial_rows(EXAMS, labels[:, None], 3)
     augmented = with_augmented(images, hashes, rows.positives, 3, ArrayStore(tmp_path))
     pixels = np.concatenate([table.pixels for table in augmented.tables])
     assert len(rows.images) == 4 + 2 * 3
@@ -162,8 +162,7 @@ def task_of(cohort: Cohort, cache: Path) -> Task:
         RANDOM,
         cache,
         2**30,
-        "binary",
-        ThresholdPolicy("fixed", 0.5),
+        Scoring(ThresholdPolicy("fixed", 0.5)),
         seed=1,
     )
 
@@ -178,8 +177,9 @@ def test_what_one_view_tells_is_learnt(tmp_path: Path, cohort: Cohort, unfreeze:
     config = tiny_config(**LEARNER, unfreeze=unfreeze)
     task = task_of(cohort, tmp_path)
     *_, last = cross_validate(config, task, CPU, ArrayStore(tmp_path))
-    assert last.scores.shape == (NUM_EXAMS,)
-    auc = last.evaluation["auc"]
+    assert last.scores.shape == (NUM_EXAMS, 1)
+    _, [found] = task.judge(last.scores)
+    auc = found["auc"]
     assert auc is not None
     assert auc > 0.95
 
@@ -215,7 +215,7 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     config = tiny_config(**LEARNER, unfreeze=1, positive_copies=positive_copies)
     num_rows = NUM_EXAMS + (positive_copies - 1) * int(cohort.labels.sum())
     steps_of_a_fold = config.epochs * math.ceil(num_rows / config.batch_size)
-    winner = make_winner(config, steps_of_a_fold)
+    winner = make_winner(config, steps_of_a_fold, thresholds=(0.5,))
     store = ArrayStore(tmp_path / "cache")
     steps = []
     retraining = Retraining(tmp_path, winner, cohort, 1, store)
@@ -229,11 +229,11 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     new = find_new_images(csv, template, cohort)
     assert new.num_unlisted == 4
     scores = score([model], new, store)
-    predictions, table = write_predictions_table(new, scores, 0.5, cohort.classes)
+    predictions, table = predictions_and_scores(new, scores, winner, cohort.classes)
     assert predictions["Study"].tolist() == table["exam"].tolist() == order
     truth = read_true_labels(csv, new, cohort)
     expected = [int(exam.split("-")[1]) // 2 % 2 for exam in order]
-    assert truth.labels.tolist() == expected
+    assert truth.labels[:, 0].tolist() == expected
     assert predictions["died"].tolist() == [str(label) for label in expected]
     assert len(np.unique(truth.patients)) == len({int(e.split("-")[1]) // 2 for e in order})
     everything = find_new_images(csv, None, cohort)

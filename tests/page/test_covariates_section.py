@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import f1_score
 
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.scored import Scored
 from trainable.cohort.splits import make_folds
-from trainable.evaluation.intervals import estimate_aucs
-from trainable.evaluation.metrics import evaluate
+from trainable.evaluation.intervals import estimate
+from trainable.evaluation.metrics import auc, f1_at
 from trainable.report.covariates import covariates_section
 from trainable.report.page import Section
 from trainable.report.table_one import table_one
@@ -32,9 +34,10 @@ def cohort(split: str = "", **columns: object) -> Cohort:
 
 
 def section(cohort: Cohort, scores: np.ndarray) -> Section:
-    return covariates_section(cohort, make_folds(cohort, 3, 0), scores, 0.5, "binary")
+    return covariates_section(cohort, make_folds(cohort, 3, 0), scores[:, None], HALF)
 
 
+HALF = f1_at(np.array([0.5], np.float32), "binary")
 AGES = [str(age) for age in range(90)]
 
 
@@ -44,7 +47,7 @@ def test_an_image_that_knows_more_adds_and_one_that_knows_nothing_does_not() -> 
     noise = RNG.random(90).astype(np.float32)
     assert section(known, noise).paragraphs[0].startswith("It is not shown that the image adds")
     aucs = section(known, GOOD).tables[0].frame.set_index("score of")["AUC"]
-    alone, _ = estimate_aucs(LABELS, np.arange(90), {"image": GOOD})
+    alone = estimate(Scored(LABELS[:, None], np.arange(90), GOOD[:, None]), {"image": auc})
     assert aucs["image"] == alone["image"].value
     assert list(aucs.index) == [
         "age alone", "sex alone", "all columns", "image", "image and all columns"
@@ -69,7 +72,7 @@ def test_every_image_is_in_one_stratum_of_each_column() -> None:
     assert by_value["images"]["missing"] == 10
     assert by_value["F1"]["only alive"] == by_value["AUC"]["only alive"] == "one class only"
     is_female = SEX == "F"
-    f1 = evaluate(LABELS[is_female], GOOD[is_female], 0.5, "binary")["f1"]
+    f1 = f1_score(LABELS[is_female], GOOD[is_female] >= 0.5)
     assert by_value["F1"]["F"].startswith(f"{f1:.3f} (")
     assert by_value["positive"]["F"] == LABELS[is_female].sum()
 

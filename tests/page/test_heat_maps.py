@@ -50,7 +50,7 @@ def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
     config = tiny_config()
     scores = np.linspace(0, 1, len(LABELS)).astype(np.float32)
     metrics = {"f1": 0.5, "objective": 0.5, "threshold": 0.5}
-    run.log.add(3, "complete", config.model_dump(), metrics, scores=scores)
+    run.log.add(3, "complete", config.model_dump(), metrics, scores=scores[:, None])
     options = SearchOptions.of(cache=tmp_path / "cache", weights="none")
     return RunResult(run, options, make_cohort(LABELS), make_winner(config), run.log.table())
 
@@ -96,7 +96,7 @@ def test_a_map_is_of_a_model_that_never_saw_the_patient(
     *_, last = cross_validate(config, task, CPU, ArrayStore(task.cache))
     run.path.mkdir()
     run.log.create()
-    metrics = {"f1": 0.5, "objective": last.objective, "threshold": 0.4}
+    metrics = {"f1": 0.5, "objective": 0.5, "threshold": 0.4}
     run.log.add(3, "complete", config.model_dump(), metrics, scores=last.scores)
     options = SearchOptions.of(data="demo", cache=task.cache, folds=3, repeats=1)
     of_run = RunResult(run, options, cohort, winner, run.log.table())
@@ -109,7 +109,7 @@ def test_a_map_is_of_a_model_that_never_saw_the_patient(
     for figure in found:
         [number] = map(int, re.findall(r"^\D*(\d+).*, truly", figure.caption))
         of_winner, _, of_map = map(float, re.findall(r"\d\.\d+", figure.caption))
-        assert of_map == pytest.approx(last.scores[number], abs=6e-4)
+        assert of_map == pytest.approx(last.scores[number, 0], abs=6e-4)
         assert of_winner == of_map  # it has no other member
 
 

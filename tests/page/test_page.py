@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from search.options.command_line import command_line
 from search.options.options import SearchOptions
 from search.page import checklists
+from trainable.cohort.scored import Scored
 from trainable.commands.cli import new_app
 from trainable.evaluation.metrics import evaluate
 from trainable.report.page import Figure, Section, Slider, Table, write_page
@@ -20,14 +21,15 @@ from trainable.report.scores import score_figures
 RNG = np.random.default_rng(1)
 LABELS = np.repeat([0, 1], [60, 20])
 SCORES = np.clip(RNG.normal(0.3 + 0.3 * LABELS, 0.15), 0, 1).astype(np.float32)
-PATIENTS = np.arange(80)
+SCORED = Scored(LABELS[:, None], np.arange(80), SCORES[:, None])
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.41, float(SCORES[70]), 1.0])
 def test_the_slider_counts_as_the_metrics_do(threshold: float) -> None:
-    slider = Slider.of(LABELS, SCORES, threshold)
+    slider = Slider.of(SCORED, threshold)
     assert slider.thresholds[slider.start] == pytest.approx(threshold, abs=1e-6)
-    found = evaluate(LABELS, SCORES, threshold, "binary")
+    thresholds = np.array([threshold], np.float32)
+    [found] = evaluate(SCORED.labels, SCORED.scores, thresholds, "binary")
     assert slider.true[slider.start] == found["tp"]
     assert slider.false[slider.start] == found["fp"]
     assert (slider.num_positive, slider.num_negative) == (20, 60)
@@ -45,7 +47,7 @@ def test_words_of_a_user_are_text_and_never_part_of_the_page(tmp_path: Path) -> 
 
 
 def test_figures_have_no_colour_of_text_of_their_own_and_a_name_for_the_blind() -> None:
-    found: list[Figure] = score_figures(LABELS, PATIENTS, SCORES, 0.5)
+    found: list[Figure] = score_figures(SCORED, 0.5)
     assert len(found) == 5
     for figure in found:
         assert figure.svg.startswith("<svg viewBox=")

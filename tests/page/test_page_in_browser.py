@@ -12,6 +12,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from trainable.cohort.scored import Scored
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
 
@@ -24,15 +25,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [60, 20])
     scores = np.clip(rng.normal(0.3 + 0.3 * labels, 0.15), 0, 1).astype(np.float32)
+    scored = Scored(labels[:, None], np.arange(80), scores[:, None])
     wide = Table(pd.DataFrame({f"a column of a long name {n}": ["x" * 30] for n in range(12)}), "T")
     listing = "cxr-search --data /" + "a-long-folder/" * 20
     file = tmp_path_factory.mktemp("page") / "report.html"
-    figures = score_figures(labels, np.arange(80), scores, 0.5)
+    figures = score_figures(scored, 0.5)
     figures.append(dataclasses.replace(figures[0], is_wide=True))
     sections = [
         Section(
             "Scores", ["A sentence." * 30], figures,
-            Slider.of(labels, scores, 0.5), [wide], listing,
+            Slider.of(scored, 0.5), [wide], listing,
         ),
     ]  # fmt: skip
     write_page(file, "A search", sections)

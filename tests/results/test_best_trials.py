@@ -42,7 +42,7 @@ def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
         if backbone == OWN:
             metrics["weights"] = OWN.partition("@")[2]
         scores = np.where(LABELS == 1, 0.9, 0.1).astype(np.float32)
-        run.log.add(number, "complete", config, metrics, scores=scores)
+        run.log.add(number, "complete", config, metrics, scores=scores[:, None])
     config = TrialConfig(backbone="resnet18", cut="layer4").model_dump()
     run.log.add(6, "failed", config, {"seconds": 1.0, "num_forwarded": 1000})
     tied = TiedTrial(trial=4, config=TrialConfig(), num_steps=1, f1=0.9)

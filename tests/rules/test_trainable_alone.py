@@ -133,7 +133,7 @@ from trainable.trial.cross_validation import Task, cross_validate
 from trainable.cohort.splits import Fold
 from trainable.images.pixels import PixelStatistics
 from trainable.store.arrays import ArrayStore
-from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.evaluation.scoring import Scoring
 from trainable.backbones.weights import find_weights
 
 folder, rows = Path(sys.argv[1]), np.arange(8)
@@ -142,11 +142,11 @@ for row in rows:
 task = Task(
     TrainingData(
         tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows[:, None],
-        rows % 2, PixelStatistics(0.5, 0.2),
+        rows[:, None] % 2, PixelStatistics(0.5, 0.2),
     ),
     (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])),
-    find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30, "binary",
-    ThresholdPolicy("best"), 0,
+    find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30,
+    Scoring(), 0,
 )
 config = TrialConfig(image_size=32, batch_size=4, epochs=1, unfreeze=1)
 *_, last = cross_validate(config, task, torch.device("cpu"), ArrayStore(task.cache))

@@ -107,7 +107,7 @@ def test_what_a_kill_left_half_written_is_removed_when_resuming(run: RunFolder) 
 
 
 def test_scores_come_back_bit_by_bit(run: RunFolder) -> None:
-    scores = np.array([0.1, np.nan, 1.0], np.float32)
+    scores = np.array([[0.1], [np.nan], [1.0]], np.float32)
     run.log.add(12, "complete", CONFIG, {}, scores=scores)
     np.testing.assert_array_equal(run.log.scores(12), scores)
 

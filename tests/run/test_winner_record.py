@@ -19,7 +19,7 @@ from trainable.run.winner import FORMAT, TestResult, TiedTrial, Winner, read_win
 def team() -> Winner:
     """Two members, a tied trial, and a test metric that is not defined."""
     winner = make_winner(tiny_config(head_layers=(8, 4)))
-    second = winner.best.model_copy(update={"trial": 4, "threshold": 0.1 + 0.2})
+    second = winner.best.model_copy(update={"trial": 4, "thresholds": (0.1 + 0.2,)})
     tied = TiedTrial(trial=4, config=tiny_config(), num_steps=9, f1=1 / 3)
     estimates = {"AUC": Estimate(0.7, float("nan"), 1.0)}
     test = TestResult(num_exams=9, num_positive=2, num_trained=30, estimates=estimates)
@@ -54,8 +54,9 @@ def edited(change: Callable[[dict[str, Any]], object]) -> str:
     [
         (edited(lambda content: content.update(format=FORMAT + 1)), "another version of cxr"),
         (edited(lambda content: content.pop("format")), "another version of cxr"),
+        (edited(lambda content: content.update(format=FORMAT - 1)), "another version of cxr"),
         (json.dumps({"format": 3, "trial": 7}), "another version of cxr"),
-        (edited(lambda content: content.pop("threshold")), "threshold is missing"),
+        (edited(lambda content: content.pop("thresholds")), "thresholds is missing"),
         (edited(lambda content: content.update(members=[])), "damaged"),
         (edited(lambda content: content["members"][0]["config"].update(epochs=0)), "epochs must"),
         (team().model_dump_json()[:-50], "damaged"),
@@ -97,7 +98,7 @@ def test_scores_that_are_missing_or_damaged_are_told_in_a_sentence(
 ) -> None:
     file = scores_file(tmp_path, 4)
     file.parent.mkdir()
-    np.save(scores_file(tmp_path, team().best.trial), np.zeros(3, np.float32))
+    np.save(scores_file(tmp_path, team().best.trial), np.zeros((3, 1), np.float32))
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(InputError, match=r"the scores of trial 4 .*00004\.npy .*--resume"):

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fixtures.winners import make_winner
+from fixtures.winners import OUT_OF_FOLD, make_winner
 
 from analysis.evaluate import TrueLabels
 from analysis.evaluate import describe as describe_evaluation
 from search.terminal.display import describe
 from search.terminal.winner_lines import describe_next, describe_winner
 from trainable.config import TrialConfig
-from trainable.evaluation.intervals import EQUAL_ENDS, estimate_metrics
+from trainable.evaluation.intervals import EQUAL_ENDS, estimate
 from trainable.run.winner import CorrectedF1, TiedTrial
 
 
@@ -52,9 +52,9 @@ def test_an_interval_of_a_search_that_has_no_width_is_told_to_mean_nothing(
 ) -> None:
     corrected = CorrectedF1(f1=0.9, interval=interval, optimism=0.1)
     trials = pd.DataFrame({"number": [3], "state": ["complete"], "f1": [1.0]})
-    found = {**make_winner(TrialConfig()).out_of_fold, "average_precision": 0.5}
+    found = {**OUT_OF_FOLD, "average_precision": 0.5}
     tied = (TiedTrial(trial=3, config=TrialConfig(), num_steps=8, f1=1.0),)
-    winner = make_winner(TrialConfig(), corrected=corrected, out_of_fold=found, tied=tied)
+    winner = make_winner(TrialConfig(), corrected=corrected, out_of_fold=(found,), tied=tied)
     lines = list(describe_winner(winner, trials, is_sampled=True))
     assert (f"  {EQUAL_ENDS}" in lines) == is_told
 
@@ -66,7 +66,8 @@ def test_an_interval_of_a_prediction_without_a_mistake_is_told_to_mean_nothing(
     labels, patients = np.repeat([0, 1], 12), np.arange(24)
     scores = np.linspace(0, 1, 24, dtype=np.float32)
     scores[:num_wrong], scores[-num_wrong or 24 :] = 0.9, 0.1
-    estimates = estimate_metrics(labels, patients, scores, 0.5, "binary", 0.9)
-    truth = TrueLabels(labels, patients)
-    lines = list(describe_evaluation(truth, scores, 0.5, "binary", estimates))
+    scored = TrueLabels(labels[:, None], patients).scored(scores[:, None])
+    winner = make_winner(TrialConfig(), thresholds=(0.5,))
+    estimates = estimate(scored, winner.metrics(0.9))
+    lines = list(describe_evaluation(scored, winner, estimates))
     assert (f"  {EQUAL_ENDS}" in lines) == (num_wrong == 0)

@@ -13,7 +13,9 @@ from search.run.trial_log import COLUMNS
 from search.terminal.display import best_table, trial_line
 from search.terminal.live import BestSoFar, Pace, describe_states
 from search.terminal.output import Voice, wrapped
+from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
+from trainable.evaluation.scoring import Scoring
 
 LONG = "a rather long sentence about trials and patients " * 3
 
@@ -94,12 +96,12 @@ def test_the_time_left_is_that_of_the_trials_or_of_the_budget(
 
 
 def test_the_best_so_far_has_an_interval_and_states_are_counted() -> None:
-    labels = np.tile([0, 0, 1], 20)
+    rows = np.arange(60).astype(str)
+    manifest = pd.DataFrame({"label": np.tile([0, 0, 1], 20), "patient": rows})
     plan = SimpleNamespace(
-        task=SimpleNamespace(data=SimpleNamespace(labels=labels), f1_average="binary"),
-        cohort=SimpleNamespace(patients=np.arange(60)),
+        task=SimpleNamespace(scoring=Scoring()), cohort=Cohort(manifest, ("0", "1"))
     )
-    log = SimpleNamespace(scores=lambda number: np.linspace(0, 1, 60, dtype=np.float32))
+    log = SimpleNamespace(scores=lambda _: np.linspace(0, 1, 60, dtype=np.float32)[:, None])
     best = BestSoFar(plan, log)  # type: ignore[arg-type]
     assert best.describe(trials(0)) == "no trial is complete yet"
     text = best.describe(trials())

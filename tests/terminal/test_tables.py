@@ -7,6 +7,7 @@ import pytest
 
 from search.space.experiments import Experiments, Row, TableName
 from search.terminal.tables import TABLES, Result, experiment_lines
+from trainable.cohort.scored import Scored
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import evaluate
 
@@ -19,12 +20,14 @@ def result(tp: int, fn: int, fp: int, tn: int) -> Result:
     positives = np.repeat([True, False, True, False], [tp, fn, fp, tn])
     scores = np.where(positives, 0.75, 0.25).astype(np.float32)
     labels = np.repeat([1, 1, 0, 0], [tp, fn, fp, tn])
+    scored = Scored(labels[:, None], np.arange(len(labels)), scores[:, None])
+    [found] = evaluate(scored.labels, scored.scores, np.array([0.5], np.float32), "binary")
     metrics = {
-        **evaluate(labels, scores, 0.5, "binary"),
+        **found,
         **{"train_loss": 0.5, "train_accuracy": 0.75, "valid_loss": 0.25, "seconds": 1.25},
         "valid_accuracy": (tp + tn) / len(labels),
     }
-    return Result(metrics, labels, np.arange(len(labels)), scores, 0.98)
+    return Result(metrics, scored, 0.98)
 
 
 def listed(

@@ -43,9 +43,9 @@ def seeing(**changes: Any) -> TrialConfig:
 
 def auc(config: TrialConfig, task: Task) -> float:
     *_, last = cross_validate(config, task, CPU, ArrayStore(task.cache))
-    found = last.evaluation["auc"]
-    assert found is not None
-    return found
+    _, [found] = task.judge(last.scores)
+    assert found["auc"] is not None
+    return found["auc"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     parts = assemble(config, task.data, task.weights, ArrayStore(task.cache), CPU)
     rows = np.arange(NUM_IMAGES)
     fit = fit_final(parts, 20, Fold(rows[10:], rows[:10]), 2, lambda *_: None)
-    made = FinalModel(config, fit.networks, 0.5, STATISTICS, ("alive", "dead"), "digest")
+    made = FinalModel(config, fit.networks, (0.5,), STATISTICS, ("alive", "dead"), "digest")
     save_model(made, tmp_path / "models" / "one")
     model = load_model(tmp_path / "models" / "one")
     assert model.column_code == made.column_code
@@ -83,7 +83,7 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     columns = torch.from_numpy(model.column_code.values(COLUMNS[:10]))
     with torch.inference_mode():
         scores = team_score([model], {image_look(config): take(torch.arange(10))}, columns)
-    np.testing.assert_allclose(scores.numpy(), fit.scores, atol=1e-5)
+    np.testing.assert_allclose(scores.numpy(), fit.scores[:, 0], atol=1e-5)
 
 
 def test_trained_stages_see_no_columns_and_images_without_columns_are_refused(task: Task) -> None:

@@ -35,6 +35,11 @@ def run(task: Task, config: TrialConfig) -> list[FoldRecord]:
     return list(cross_validate(config, task, CPU, ArrayStore(task.cache)))
 
 
+def last_auc(task: Task, config: TrialConfig) -> float | None:
+    _, [found] = task.judge(run(task, config)[-1].scores)
+    return found["auc"]
+
+
 LEARNER = tiny_config(cut="features.2", epochs=60, learning_rate=0.02, head_layers=(32,))
 """Learns 30 images by heart."""
 
@@ -46,13 +51,13 @@ def test_every_image_is_scored_once_each_fold_after_the_other(bright_task: Task)
     for record, fold in zip(records, bright_task.folds, strict=True):
         assert not done & set(fold.valid.tolist())
         done |= set(fold.valid.tolist())
-        assert record.scores.shape == (NUM_IMAGES,)
+        assert record.scores.shape == (NUM_IMAGES, 1)
         assert record.scores.dtype == np.float32
-        assert set(np.flatnonzero(~np.isnan(record.scores)).tolist()) == done
+        assert set(np.flatnonzero(~np.isnan(record.scores[:, 0])).tolist()) == done
         assert np.array_equal(record.scores[fold.valid], record.last_epoch.scores)
         assert record.last_epoch.epoch == 2
     for earlier, later in itertools.pairwise(records):
-        scored = ~np.isnan(earlier.scores)
+        scored = ~np.isnan(earlier.scores[:, 0])
         assert np.array_equal(earlier.scores[scored], later.scores[scored])
     assert done == set(range(NUM_IMAGES))
 
@@ -63,10 +68,10 @@ def test_a_score_is_the_mean_over_the_repeats_so_far(bright_task: Task) -> None:
     records = run(dataclasses.replace(bright_task, folds=again), tiny_config(dropout=0.5))
     of_each: list[list[float]] = [[] for _ in range(NUM_IMAGES)]
     for record, fold in zip(records, again, strict=True):
-        for row, score in zip(fold.valid, record.last_epoch.scores, strict=True):
+        for row, score in zip(fold.valid, record.last_epoch.scores[:, 0], strict=True):
             of_each[row].append(float(score))
         expected = [float(np.mean(scores)) if scores else np.nan for scores in of_each]
-        np.testing.assert_allclose(record.scores, expected, rtol=1e-6)
+        np.testing.assert_allclose(record.scores[:, 0], expected, rtol=1e-6)
     # the second model of a fold is another draw
     assert not np.array_equal(records[0].last_epoch.scores, records[4].last_epoch.scores)
 
@@ -75,8 +80,10 @@ def test_a_score_is_the_mean_over_the_repeats_so_far(bright_task: Task) -> None:
 def test_the_last_evaluation_is_scikit_learns_of_all_scores(
     noise_task: Task, average: F1Average
 ) -> None:
-    last = run(dataclasses.replace(noise_task, f1_average=average), LEARNER)[-1]
-    found, labels = last.evaluation, noise_task.data.labels
+    scoring = dataclasses.replace(noise_task.scoring, f1_average=average)
+    task, labels = dataclasses.replace(noise_task, scoring=scoring), noise_task.data.labels
+    last = run(task, LEARNER)[-1]
+    _, [found] = task.judge(last.scores)
     positives = last.scores >= 0.5
     assert 0 < positives.sum() < NUM_IMAGES
     assert found["f1"] == pytest.approx(metrics.f1_score(labels, positives, average=average))
@@ -88,18 +95,20 @@ def test_the_last_evaluation_is_scikit_learns_of_all_scores(
 
 
 def test_the_objective_is_the_one_that_is_asked_for(noise_task: Task) -> None:
-    last = run(dataclasses.replace(noise_task, objective="auc"), LEARNER)[-1]
-    assert last.objective == pytest.approx(last.evaluation["auc"])
-    assert last.objective != run(noise_task, LEARNER)[-1].objective
+    scoring = dataclasses.replace(noise_task.scoring, objective="auc")
+    scores = run(noise_task, LEARNER)[-1].scores
+    objective, [found] = dataclasses.replace(noise_task, scoring=scoring).judge(scores)
+    assert objective == pytest.approx(found["auc"])
+    assert objective != noise_task.judge(scores)[0]
 
 
 def test_labels_by_lot_are_learnt_by_heart_but_not_scored_so(noise_task: Task) -> None:
     everything = np.arange(NUM_IMAGES)
     by_heart = dataclasses.replace(noise_task, folds=(Fold(everything, everything),))
-    auc = run(by_heart, LEARNER)[-1].evaluation["auc"]
+    auc = last_auc(by_heart, LEARNER)
     assert auc is not None
     assert auc > 0.95
-    auc = run(noise_task, LEARNER)[-1].evaluation["auc"]
+    auc = last_auc(noise_task, LEARNER)
     assert auc is not None
     assert 0.25 < auc < 0.75
 
@@ -123,7 +132,7 @@ def test_no_score_depends_on_the_labels_of_its_fold(
 @pytest.mark.parametrize("unfreeze", [0, 1])
 def test_what_can_be_learnt_is_learnt(bright_task: Task, unfreeze: int) -> None:
     config = LEARNER.model_copy(update={"epochs": 15, "unfreeze": unfreeze, "learning_rate": 0.01})
-    auc = run(bright_task, config)[-1].evaluation["auc"]
+    auc = last_auc(bright_task, config)
     assert auc is not None
     assert auc > 0.95
 
@@ -134,7 +143,7 @@ def test_a_trial_repeats_itself_to_the_bit(bright_task: Task, unfreeze: int) -> 
     first, second = run(bright_task, config), run(bright_task, config)
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one.scores, other.scores, equal_nan=True)
-        assert one.evaluation == other.evaluation
+        assert bright_task.judge(one.scores) == bright_task.judge(other.scores)
         assert one.last_epoch.train_loss == other.last_epoch.train_loss
     other_task = run(dataclasses.replace(bright_task, seed=2), config)
     other_draw = run(bright_task, config.model_copy(update={"seed": 1}))

@@ -36,7 +36,7 @@ class Race:
         self.run = begun_run(folder / "run")
         self.search = StudySearch(SPACE, self.run, seed=0, capacity=lambda: 9)
         self.ending = Ending(num_folds, None)
-        self.recorder = Recorder(self.run, num_folds, self.ending, Watch(None))
+        self.recorder = Recorder(self.run, num_folds, 1, self.ending, Watch(None))
         self.num_folds = num_folds
         self.resume()
         self.trials: dict[str, Trial] = {}

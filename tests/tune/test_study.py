@@ -224,7 +224,7 @@ def test_a_kill_between_the_queue_and_the_row_queues_nothing_twice(run: RunFolde
 @pytest.mark.parametrize("damage", ["empty", "absent", "cut", "of others"])
 def test_a_complete_trial_without_its_scores_runs_again(run: RunFolder, damage: str) -> None:
     study = open_study(run, SPACE)
-    scores = np.zeros(2, np.float32)
+    scores = np.zeros((2, 1), np.float32)
     for _ in range(2):
         number = ask(study).number
         run.log.add(number, "complete", CONFIG, {"objective": 0.5, "f1": 0.25}, scores=scores)
@@ -234,7 +234,7 @@ def test_a_complete_trial_without_its_scores_runs_again(run: RunFolder, damage: 
     whole = file.read_bytes()
     file.unlink()
     if damage == "of others":
-        np.save(file, np.zeros(3, np.float32))
+        np.save(file, np.zeros((3, 1), np.float32))
     elif damage != "absent":
         file.write_bytes(b"" if damage == "empty" else whole[:-1])
     run.release()

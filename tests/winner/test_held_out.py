@@ -15,10 +15,11 @@ from search.demo.phantoms import write_demo
 from search.options.options import SearchOptions
 from search.plan.plan import SearchPlan
 from search.plan.planner import plan_search
-from search.winner.held_out import evaluate_on_test
+from search.winner.winner import evaluate_on_test
+from trainable.cohort.scored import Scored
 from trainable.cohort.splits import rows_of
 from trainable.defaults import NUM_SEEDS
-from trainable.evaluation.intervals import estimate_metrics
+from trainable.evaluation.intervals import estimate
 from trainable.store.arrays import ArrayStore
 
 
@@ -56,8 +57,7 @@ def test_the_test_rows_are_scored_by_the_model_that_predicts(tmp_path: Path, unf
     new = find_new_images(images, None, plan.cohort)
     by_name = dict(zip(new.images, score([model], new, store), strict=True))
     scores = np.array([by_name[Path(path).name] for path in plan.cohort.exams["path"][test]])
-    shipped = estimate_metrics(
-        plan.cohort.labels[test], plan.cohort.patients[test], scores, 0.4, "binary", 0.9
-    )
+    scored = Scored(plan.cohort.labels[test], plan.cohort.patients[test], scores)
+    shipped = estimate(scored, winner.metrics(0.9))
     for name in ("F1", "AUC", "Brier score"):
         assert result.estimates[name].value == pytest.approx(shipped[name].value, abs=1e-3)

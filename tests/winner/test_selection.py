@@ -9,13 +9,13 @@ from scipy.special import expit
 from sklearn.metrics import f1_score, log_loss
 
 from search.winner import teams
-from search.winner.selection import TEAM_SIZES, Selection, chance_margins, select
-from trainable.evaluation.bootstrap import NUM_RESAMPLES
-from trainable.evaluation.scoring import ThresholdPolicy
-from trainable.evaluation.thresholds import choose_threshold
+from search.winner.selection import TEAM_SIZES, Selection, TeamRule, chance_margins, select
+from trainable.cohort.scored import Scored
+from trainable.evaluation.intervals import NUM_RESAMPLES
+from trainable.evaluation.scoring import Scoring, ThresholdPolicy
+from trainable.evaluation.thresholds import judge
 from trainable.run.winner import team_scores
 
-BEST = ThresholdPolicy("best")
 LABELS = np.repeat([1, 0], [40, 160])
 PATIENTS = np.arange(200) // 2
 
@@ -34,20 +34,35 @@ def choose(
     complexity: list[int] | None = None,
     policy: str = "best",
 ) -> Selection:
-    wanted = ThresholdPolicy.parse(policy)
-    return select(LABELS, PATIENTS, scores, wanted, "binary", sizes, complexity, num_resamples=200)
+    scoring = Scoring(ThresholdPolicy.parse(policy))
+    return select(of_trials(scores), scoring, TeamRule(sizes, complexity), num_resamples=200)
+
+
+def of_trials(
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int64] = LABELS,
+    patients: NDArray[np.int64] = PATIENTS,
+) -> Scored:
+    """Scores (num_trials, num_images) of one finding."""
+    return Scored(labels[:, None], patients, scores[..., None])
+
+
+def choose_threshold(scores: NDArray[np.float32]) -> tuple[float, float]:
+    """The best threshold of scores (200,) and their objective."""
+    objective, [found] = judge(LABELS[:, None], scores[:, None], Scoring())
+    return found["threshold"], objective
 
 
 def test_a_team_is_the_trials_of_least_log_loss_and_takes_its_own_threshold() -> None:
     scores = noisy([1.0] * 8)
     found = choose(scores, sizes=(5,))
-    alone = [choose_threshold(LABELS, one, BEST, "binary") for one in scores]
+    alone = [choose_threshold(one) for one in scores]
     best = sorted(range(8), key=lambda trial: log_loss(LABELS, scores[trial]))[:5]
     best.sort(key=lambda trial: -alone[trial][1])
     assert list(found.members) == best
-    assert found.own_thresholds == tuple(alone[trial][0] for trial in best)
+    assert found.own_thresholds == tuple((alone[trial][0],) for trial in best)
     mean = team_scores(scores[best])
-    assert found.threshold == choose_threshold(LABELS, mean, BEST, "binary")[0]
+    assert found.thresholds == (choose_threshold(mean)[0],)
 
 
 def test_the_order_of_a_team_moves_no_score() -> None:
@@ -66,7 +81,7 @@ def test_a_choice_needs_the_memory_of_three_matrices_of_resamples() -> None:
     labels = np.tile(LABELS, 40)
     scores = np.tile(noisy([1.0] * 12), 40)
     tracemalloc.start()
-    select(labels, np.arange(len(labels)), scores, BEST, "binary")
+    select(of_trials(scores, labels, np.arange(len(labels))), Scoring())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * NUM_RESAMPLES * len(labels) * 4
@@ -83,14 +98,14 @@ def test_a_team_takes_two_of_each_kind_before_it_takes_more() -> None:
     scores = noisy([2.5] * 8 + [1.0] * 4)
     kinds = np.array([0] * 8 + [1, 1, 2, 2])
     teams = {
-        size: select(LABELS, PATIENTS, scores, BEST, "binary", (size,), kinds=kinds,
+        size: select(of_trials(scores), Scoring(), TeamRule((size,), kinds=kinds),
                      num_resamples=50).members
         for size in (1, 6, 12)
     }  # fmt: skip
     assert kinds[list(teams[1])].tolist() == [0]
     assert np.bincount(kinds[list(teams[6])]).tolist() == [2, 2, 2]
     assert sorted(teams[12]) == list(range(12)), "of a size beyond that, more of a kind"
-    same = select(LABELS, PATIENTS, scores, BEST, "binary", (6,), num_resamples=50).members
+    same = select(of_trials(scores), Scoring(), TeamRule((6,)), num_resamples=50).members
     assert max(same) < 8, "without kinds, the best"
 
 
@@ -100,7 +115,7 @@ def test_planned_trials_come_first_unless_they_are_clearly_worse() -> None:
     best = sorted(range(12), key=lambda trial: log_loss(LABELS, scores[trial]))
     planned = np.isin(np.arange(13), [*best[2:5], 12])
     teams = {
-        size: select(LABELS, PATIENTS, scores, BEST, "binary", (size,), planned=planned,
+        size: select(of_trials(scores), Scoring(), TeamRule((size,), planned=planned),
                      num_resamples=50).members
         for size in (3, 5)
     }  # fmt: skip
@@ -112,7 +127,7 @@ def test_half_of_a_team_is_of_trials_that_the_search_found() -> None:
     scores = noisy([1.2] * 20)
     best = sorted(range(20), key=lambda trial: log_loss(LABELS, scores[trial]))
     planned = np.isin(np.arange(20), best[5:15])
-    team = select(LABELS, PATIENTS, scores, BEST, "binary", (10,), planned=planned,
+    team = select(of_trials(scores), Scoring(), TeamRule((10,), planned=planned),
                   num_resamples=50).members  # fmt: skip
     assert set(team) == set(best[:10])
 
@@ -156,7 +171,7 @@ def test_a_single_trial_has_no_rival_but_its_threshold_is_chosen() -> None:
 
 def test_a_single_trial_at_a_fixed_threshold_has_nothing_to_correct() -> None:
     found = choose(noisy([1.0]), policy="0.5")
-    assert found.threshold == 0.5
+    assert found.thresholds == (0.5,)
     # patients left out of the resamples, pooled, are nearly the cohort itself
     assert found.optimism == pytest.approx(0, abs=0.01)
 
@@ -166,7 +181,8 @@ def test_images_of_one_patient_make_the_interval_wider_than_as_many_patients() -
     labels = np.repeat(LABELS[::2], 2)
     widths = []
     for patients in (PATIENTS, np.arange(200)):
-        found = select(labels, patients, scores, BEST, "binary", (1,), num_resamples=400)
+        of_patients = of_trials(scores, labels, patients)
+        found = select(of_patients, Scoring(), TeamRule((1,)), num_resamples=400)
         low, high = found.interval
         widths.append(high - low)
     assert widths[0] > 1.2 * widths[1]
@@ -186,11 +202,10 @@ def test_another_objective_chooses_another_trial_and_its_f1_is_reported() -> Non
     split = np.where(LABELS == 1, np.arange(200) % 4 > 0, 0.5) + np.linspace(0, 0.1, 200)
     scores = np.stack([split / 2, noisy([1.5])[0]]).astype(np.float32)
     chosen = {
-        objective: select(LABELS, PATIENTS, scores, BEST, "binary", (1,), num_resamples=200,
-                          objective=objective)
-        for objective in ("f1", "auc")
-    }  # fmt: skip
+        scoring.objective: select(of_trials(scores), scoring, TeamRule((1,)), num_resamples=200)
+        for scoring in (Scoring(), Scoring(objective="auc"))
+    }
     assert [found.members for found in chosen.values()] == [(0,), (1,)]
     by_auc = chosen["auc"]
-    assert by_auc.apparent_f1 == pytest.approx(f1_score(LABELS, scores[1] >= by_auc.threshold))
+    assert by_auc.apparent_f1 == pytest.approx(f1_score(LABELS, scores[1] >= by_auc.thresholds[0]))
     assert by_auc.apparent_f1 < chosen["f1"].apparent_f1

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trainable.cohort.covariates import read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
+from trainable.cohort.scored import Scored, is_scored
 from trainable.errors import InputError, Problems, listing
 from trainable.files import replacing, write_text
 
@@ -70,13 +71,22 @@ class Cohort:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Shape (num_exams,): 1 positive, 0 negative."""
-        return self.exams["label"].to_numpy(np.int64)
+        """Shape (num_exams, num_findings): 1 positive, 0 negative. There is one finding."""
+        return self.exams[["label"]].to_numpy(np.int64)
 
     @property
     def patients(self) -> NDArray[np.int64]:
         """Shape (num_exams,): examinations of one patient share a number."""
         return np.asarray(pd.factorize(self.exams["patient"])[0], dtype=np.int64)
+
+    def scored(self, scores: NDArray[np.float32]) -> Scored:
+        """The examinations that have scores.
+
+        Args:
+            scores: (..., num_exams, num_findings), NaN where never scored.
+        """
+        rows = is_scored(scores)
+        return Scored(self.labels, self.patients, scores).take(rows)
 
     @property
     def covariates(self) -> pd.DataFrame:

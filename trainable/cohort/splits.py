@@ -88,12 +88,12 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) 
             for repeat in range(num_repeats)
             for train, valid in StratifiedGroupKFold(
                 num_folds, shuffle=True, random_state=_repeat_seed(seed, repeat)
-            ).split(np.zeros(len(labels)), labels, cohort.patients)
+            ).split(labels, labels[:, 0], cohort.patients)  # stratified by the first finding
         ]
     one_class = [
         number
         for number, fold in enumerate(folds)
-        if len(np.unique(labels[fold.train])) < 2 or len(np.unique(labels[fold.valid])) < 2
+        if any(np.ptp(labels[rows], axis=0).min() == 0 for rows in (fold.train, fold.valid))
     ]
     if one_class:
         raise InputError(

@@ -15,7 +15,7 @@ class TrialRows:
     Attributes:
         images: int64 (num_rows, views), numbers of images, -1 where a view is missing. Those of
             augmented views follow on those of the cohort, view by view.
-        labels: int64 (num_rows,), 1 positive, 0 negative.
+        labels: int64 (num_rows, num_findings), 1 positive, 0 negative.
         origins: int64 (num_rows,), the cohort's row that each is, or is an augmented view of.
         positives: int64 (num_positives,), the images that are augmented, ascending.
     """
@@ -33,14 +33,14 @@ class TrialRows:
 def trial_rows(
     exam_images: NDArray[np.int64], labels: NDArray[np.int64], positive_copies: int
 ) -> TrialRows:
-    """The rows of a cohort, then each augmented view of all its positive ones.
+    """The rows of a cohort, then each augmented view of all that have a positive label.
 
     Args:
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing.
-        labels: int64 (num_exams,), 1 positive, 0 negative.
+        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
         positive_copies: Copies per positive row, the row itself counted.
     """
-    exams = np.flatnonzero(labels == 1)
+    exams = np.flatnonzero((labels == 1).any(axis=1))
     images = exam_images[exams]
     positives = np.sort(images[images >= 0])
     first = exam_images.max() + 1

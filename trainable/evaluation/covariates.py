@@ -11,8 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from trainable.cohort.scored import OutOfFold, is_scored
 from trainable.cohort.splits import Fold
-from trainable.evaluation.objective import rank_objectives
+from trainable.evaluation.metrics import Weighted, auc
 
 SUSPICIOUS_AUC = 0.8
 """A column that predicts the label so well is named before the first trial."""
@@ -24,32 +25,36 @@ _LEAST = 1e-6  # keeps the logit finite
 def covariate_scores(
     covariates: pd.DataFrame, labels: NDArray[np.int64], folds: Sequence[Fold]
 ) -> NDArray[np.float32]:
-    """Out-of-fold scores of a logistic regression on further columns.
+    """Out-of-fold scores of a logistic regression on further columns, one per finding.
 
     Numbers are standardized, and categories are one-hot. A missing number is the median, with a
     column that marks it; a missing category is a category. All is fitted on the training rows.
 
     Args:
         covariates: One row per examination; see `Cohort.covariates`. At least one column.
-        labels: (num_exams,), 1 positive, 0 negative.
+        labels: (num_exams, num_findings), 1 positive, 0 negative.
         folds: Rows of the examinations to train on and to score.
 
     Returns:
-        (num_exams,), mean over the repeats; NaN where no fold scores the examination.
+        (num_exams, num_findings), mean over the repeats; NaN where no fold scores the examination.
     """
-    totals, counts = np.zeros(len(labels)), np.zeros(len(labels))
+    found = OutOfFold(*labels.shape)
+    model = _model(covariates)
     for fold in folds:
-        model = _model(covariates).fit(covariates.iloc[fold.train], labels[fold.train])
-        totals[fold.valid] += model.predict_proba(covariates.iloc[fold.valid])[:, 1]
-        counts[fold.valid] += 1
-    means = np.divide(totals, counts, out=np.full(len(labels), np.nan), where=counts > 0)
-    return np.asarray(means, np.float32)
+        train, valid = covariates.iloc[fold.train], covariates.iloc[fold.valid]
+        by_finding = [
+            model.fit(train, column[fold.train]).predict_proba(valid)[:, 1] for column in labels.T
+        ]
+        found.add(fold.valid, np.stack(by_finding, axis=1))
+    return found.scores
 
 
 def with_image(covariates: pd.DataFrame, scores: NDArray[np.float32]) -> pd.DataFrame:
-    """The columns, and beside them the logit of the image's out-of-fold score."""
+    """The columns, and beside them the logits of the image's scores (num_exams, num_findings)."""
     bounded = np.clip(scores.astype(np.float64), _LEAST, 1 - _LEAST)
-    return covariates.assign(**{_IMAGE: np.log(bounded / (1 - bounded))})
+    logits = np.log(bounded / (1 - bounded))
+    names = [_IMAGE, *(f"{_IMAGE} {number}" for number in range(2, logits.shape[1] + 1))]
+    return covariates.assign(**dict(zip(names, logits.T, strict=True)))
 
 
 def suspicious_columns(
@@ -58,12 +63,11 @@ def suspicious_columns(
     """A sentence on each column that alone predicts the label suspiciously well."""
     for name in covariates:
         scores = covariate_scores(covariates[[name]], labels, folds)
-        scored = ~np.isnan(scores)
-        once = np.ones((1, int(scored.sum())), np.float32)
-        auc = float(rank_objectives("auc", labels[scored], scores[scored], once)[0])
-        if auc >= SUSPICIOUS_AUC:
+        rows = is_scored(scores)
+        best = float(auc(Weighted.once(labels[rows], scores[rows])).max())
+        if best >= SUSPICIOUS_AUC:
             yield (
-                f"{name} alone has an AUC of {auc:.2f}, without any image. A network may learn "
+                f"{name} alone has an AUC of {best:.2f}, without any image. A network may learn "
                 f"{name} in place of the disease: the report shows the image within its values"
             )
 

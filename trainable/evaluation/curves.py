@@ -13,7 +13,8 @@ from scipy import optimize, special
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import SplineTransformer
 
-from trainable.evaluation.bootstrap import interval_tail, resample_patients
+from trainable.cohort.scored import Scored
+from trainable.evaluation.intervals import interval_tail, resample_patients
 
 _SMALLEST = 1e-6  # a score of 0 or 1 has no logit
 _NUM_POINTS = 101
@@ -43,16 +44,13 @@ class Calibration:
     intercept: float
 
 
-def calibration(
-    labels: NDArray[np.int64], patients: NDArray[np.int64], scores: NDArray[np.float32]
-) -> Calibration:
+def calibration(scored: Scored) -> Calibration:
     """Fit a logistic regression on splines of the scores' logits; its curve is the smooth one.
 
     Args:
-        labels: (num_exams,), 1 positive, 0 negative; both occur.
-        patients: (num_exams,), examinations of one patient share a number.
-        scores: (num_exams,), probability of the positive class; not all equal.
+        scored: Examinations of one finding; both classes occur, and scores are not all equal.
     """
+    [labels], [scores] = scored.labels.T, scored.scores.T
     logits = _logits(scores)
     grid = np.linspace(float(scores.min()), float(scores.max()), _NUM_POINTS)
     at = _logits(grid)[:, None]
@@ -64,8 +62,9 @@ def calibration(
     def curve(weights: NDArray[np.float32] | None) -> NDArray[np.float64]:
         return np.asarray(model.fit(bases, labels, weights).predict_proba(at_bases)[:, 1])
 
-    resamples = resample_patients(labels, patients, _NUM_RESAMPLES, seed=0, stratified=False)
-    tail = interval_tail(labels, patients)
+    drawn_from = scored.labels, scored.patients
+    resamples = resample_patients(*drawn_from, _NUM_RESAMPLES, seed=0, stratified=False)
+    tail = interval_tail(*drawn_from)
     low, high = np.quantile([curve(one) for one in resamples], [tail, 1 - tail], axis=0)
     return Calibration(grid, curve(None), low, high, *_slope_and_intercept(labels, logits))
 

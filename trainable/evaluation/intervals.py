@@ -1,21 +1,24 @@
-"""Metrics of scores with 95 % intervals by patient."""
+"""Metrics of scores with 95 % intervals: the bootstrap by patient.
 
+A patient's images are alike, so patients are drawn, not images.
+"""
+
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from trainable.evaluation.bootstrap import (
-    NUM_RESAMPLES,
-    interval_tail,
-    percentile_interval,
-    resample_patients,
-)
-from trainable.evaluation.metrics import f1_of_counts, weighted_counts
-from trainable.evaluation.objective import rank_objectives
-from trainable.evaluation.ranking import rank
-from trainable.evaluation.scoring import F1Average
+from trainable.cohort.scored import Scored
+from trainable.evaluation.metrics import Metric, Weighted
+
+NUM_RESAMPLES = 1000
+LEVEL = 0.95
+"""Confidence level of every interval."""
+
+_MOST_CELLS = 2_000_000  # patients times resamples drawn at a time, to bound the memory
 
 EQUAL_ENDS = (
     "where both ends of an interval are equal, it tells nothing: all resamples of these images "
@@ -42,119 +45,107 @@ def notes_on(estimates: Iterable[Estimate]) -> Iterator[str]:
         yield f"  {EQUAL_ENDS}"
 
 
-def f1_interval(
-    labels: NDArray[np.int64],
-    patients: NDArray[np.int64],
-    positives: NDArray[np.bool_],
-    average: F1Average,
-    resamples: NDArray[np.float32],
-) -> tuple[float, float]:
-    """95 % interval of the F1 of predictions.
-
-    Args:
-        labels: (num_images,), 1 positive, 0 negative.
-        patients: (num_images,), images of one patient share a number.
-        positives: (num_images,), whether predicted positive.
-        average: Kind of average of the F1.
-        resamples: (num_resamples, num_images), how often each image was drawn, not stratified.
-    """
-    drawn = f1_of_counts(weighted_counts(labels, positives, resamples), average)
-    return percentile_interval(drawn, interval_tail(labels, patients))
-
-
-def estimate_aucs(
-    labels: NDArray[np.int64],
-    patients: NDArray[np.int64],
-    scores: Mapping[str, NDArray[np.float32]],
-    pairs: Iterable[tuple[str, str]] = (),
-) -> tuple[dict[str, Estimate], dict[tuple[str, str], Estimate]]:
-    """AUC of several scores of the same images, and paired differences, with 95 % intervals.
-
-    Args:
-        labels: (num_images,), 1 positive, 0 negative; both occur.
-        patients: (num_images,), images of one patient share a number.
-        scores: (num_images,) each, by their names.
-        pairs: Names of two scores; the AUC of the second is taken from that of the first, in the
-            same resamples.
-    """
-    resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
-    once = np.ones((1, len(labels)), np.float32)
-    tail = interval_tail(labels, patients)
-    drawn = {
-        name: np.concatenate(
-            [rank_objectives("auc", labels, one, weights) for weights in (once, resamples)]
-        )
-        for name, one in scores.items()
-    }
-
-    def estimate(values: NDArray[np.float64]) -> Estimate:
-        return Estimate(float(values[0]), *percentile_interval(values[1:], tail))
-
-    return (
-        {name: estimate(values) for name, values in drawn.items()},
-        {(one, other): estimate(drawn[one] - drawn[other]) for one, other in pairs},
-    )
-
-
-def estimate_metrics(
-    labels: NDArray[np.int64],
-    patients: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    threshold: float,
-    average: F1Average,
-    operating_point: float,
+def estimate(
+    scored: Scored,
+    metrics: Mapping[str, Metric],
     num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Metrics with intervals from a bootstrap by patient.
+    """Metrics with their 95 % intervals, all from one drawing of patients.
 
     Args:
-        labels: (num_images,), 1 positive, 0 negative; both occur.
-        patients: (num_images,), images of one patient share a number.
-        scores: (num_images,), probability of the positive class.
-        threshold: a score of at least this counts as positive.
-        average: Kind of average of the F1.
-        operating_point: specificity at which the sensitivity is reported, and the other way round.
-        num_resamples: Number of resamples of the bootstrap.
+        scored: Examinations; both classes of each finding occur.
+        metrics: Metrics by their names. Of several findings, the mean is estimated.
+        num_resamples: Number of resamples.
+        seed: Seed of the resamples.
     """
-    once = np.ones((1, len(labels)), np.float32)
-    resamples = resample_patients(labels, patients, num_resamples, seed=0, stratified=False)
-    values = weighted_metrics(labels, scores, threshold, average, operating_point, once)
-    drawn = weighted_metrics(labels, scores, threshold, average, operating_point, resamples)
-    tail = interval_tail(labels, patients)
+    labels, scores = scored.labels, scored.scores
+    resamples = resample_patients(labels, scored.patients, num_resamples, seed, stratified=False)
+    values = Weighted.once(labels, scores).measure(metrics)
+    drawn = Weighted(labels, scores, resamples).measure(metrics)
+    tail = interval_tail(labels, scored.patients)
     return {
-        name: Estimate(float(values[name][0]), *percentile_interval(drawn[name], tail))
-        for name in values
+        name: Estimate(
+            float(values[name].mean()), *percentile_interval(drawn[name].mean(axis=1), tail)
+        )
+        for name in metrics
     }
 
 
-def weighted_metrics(
+def resample_patients(
     labels: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    threshold: float,
-    average: F1Average,
-    operating_point: float,
-    weights: NDArray[np.float32],
-) -> dict[str, NDArray[np.float64]]:
-    """Each metric under each weighting (num_weightings, num_images) of the images."""
-    counts = weighted_counts(labels, scores >= threshold, weights)
-    tp, fn, fp, tn = counts
-    squares = (scores - labels) ** 2
-    by_rank = np.concatenate(
-        [
-            np.stack(
-                [part.auc(), part.average_precision(), *part.operating_points(operating_point)]
-            )
-            for part in rank(labels, scores, weights)
-        ],
-        axis=1,
+    patients: NDArray[np.int64],
+    num_resamples: int,
+    seed: int,
+    *,
+    stratified: bool,
+) -> NDArray[np.float32]:
+    """Draw patients with replacement, as many as there are.
+
+    Args:
+        labels: (num_images, num_findings), 1 positive, 0 negative.
+        patients: (num_images,), images of one patient share a number.
+        num_resamples: How many.
+        seed: Seed of the draws.
+        stratified: Whether every resample holds as many positive patients (those with any positive
+            label) as the cohort. So choices are compared that are made on the same share of
+            positives. For an interval it must vary: F1 and precision depend on it, the cohort's own
+            is a sample's, and new patients have another one.
+
+    Returns:
+        Whole numbers (num_resamples, num_images): how often each image was drawn; never only one
+        class of a finding where there are two. It is the transpose of a contiguous array.
+    """
+    rng = np.random.default_rng(seed)
+    _, who = np.unique(patients, return_inverse=True)
+    everyone = np.arange(who.max() + 1)
+    of_class = [
+        np.isin(everyone, who[column == label])[:, None]
+        for column in labels.T
+        for label in np.unique(column)
+    ]
+    positive = np.unique(who[(labels == 1).any(axis=1)])
+    both = [positive, np.setdiff1d(everyone, positive)]
+    strata = [some for some in both if len(some)] if stratified else [everyone]
+    drawn = np.empty((len(everyone), num_resamples), np.float32)
+    lacking = np.arange(num_resamples)
+    while len(lacking):
+        for stratum in strata:
+            even = np.full(len(stratum), 1 / len(stratum))
+            for some in np.array_split(lacking, math.ceil(drawn.size / _MOST_CELLS)):
+                counts = rng.multinomial(len(stratum), even, len(some))
+                drawn[np.ix_(stratum, some)] = counts.T
+        has_classes = np.all([drawn.any(axis=0, where=those) for those in of_class], axis=0)
+        lacking = np.flatnonzero(~has_classes)
+    return drawn[who].T
+
+
+def interval_tail(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> float:
+    """Share of the resampled values to leave out on each side of a 95 % interval.
+
+    The percentiles of few cases are too narrow; they are widened as by Student's t (Hesterberg
+    2015, "What teachers should know about the bootstrap", the expanded percentile interval), for
+    the class with the fewest patients of any finding, on which F1, sensitivity and AUC hang most.
+
+    Args:
+        labels: (num_images, num_findings), 1 positive, 0 negative.
+        patients: (num_images,), images of one patient share a number.
+
+    >>> round(interval_tail(np.repeat([0, 1], [900, 10])[:, None], np.arange(910)), 4)
+    0.0086
+    """
+    fewest = min(
+        len(np.unique(patients[column == label]))
+        for column in labels.T
+        for label in np.unique(column)
     )
-    return {
-        "F1": f1_of_counts(counts, average),
-        "sensitivity": tp / (tp + fn),
-        "specificity": tn / (tn + fp),
-        "AUC": by_rank[0],
-        "average precision": by_rank[1],
-        "Brier score": weights @ squares / weights.sum(axis=1),
-        f"sensitivity at a specificity of {operating_point:g}": by_rank[2],
-        f"specificity at a sensitivity of {operating_point:g}": by_rank[3],
-    }
+    if fewest < 2:
+        return 0.0
+    quantile = stats.t.ppf((1 - LEVEL) / 2, fewest - 1) * np.sqrt(fewest / (fewest - 1))
+    return float(stats.norm.cdf(quantile))
+
+
+def percentile_interval(values: NDArray[np.float64], tail: float) -> tuple[float, float]:
+    """Range between the share `tail` of the resampled values and the share 1 - `tail`."""
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)

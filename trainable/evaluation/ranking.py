@@ -4,8 +4,6 @@ They follow scikit-learn's `roc_auc_score`, `average_precision_score` and `roc_c
 asks for 1,000 weightings of the same scores: these are sorted once here, in scikit-learn each time.
 """
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LEAST = np.finfo(np.float64).tiny  # keeps 0 / 0 at 0
-_MOST_CELLS = 1_000_000  # images times weightings at a time, to bound the memory
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The weight of the images at each different score, the highest score first.
+    """The weight of the images at each different score of one finding, the highest first.
 
     Attributes:
         positive: (num_scores, num_weightings), of the positive images.
@@ -54,22 +51,31 @@ class Ranking:
         precision = found / np.maximum(found + self._false, _LEAST)
         return np.asarray((self.positive * precision).sum(axis=0) / np.maximum(found[-1], _LEAST))
 
-    def operating_points(self, at: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Best sensitivity at a specificity of at least `at`, and the other way round."""
+    def sensitivity_at(self, specificity: float) -> NDArray[np.float64]:
+        """Best sensitivity at a specificity of at least `specificity`."""
+        found, false = self._shares()
+        last = (false <= 1 - specificity + _ROUNDING).sum(axis=0) - 1
+        return np.asarray(found[last, np.arange(found.shape[1])])
+
+    def specificity_at(self, sensitivity: float) -> NDArray[np.float64]:
+        """Best specificity at a sensitivity of at least `sensitivity`."""
+        found, false = self._shares()
+        first = (found < sensitivity - _ROUNDING).sum(axis=0)
+        return np.asarray(1 - false[first, np.arange(false.shape[1])])
+
+    def _shares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Shares of both classes that have at least each score, from the threshold above all."""
         found, false = (
             np.pad(one / np.maximum(one[-1], _LEAST), ((1, 0), (0, 0)))
             for one in (self._found, self._false)
         )
-        columns = np.arange(found.shape[1])
-        last = (false <= 1 - at + _ROUNDING).sum(axis=0) - 1
-        first = (found < at - _ROUNDING).sum(axis=0)
-        return found[last, columns], 1 - false[first, columns]
+        return found, false
 
 
 def rank(
     labels: NDArray[np.int64], scores: NDArray[np.float32], weights: NDArray[np.float32]
-) -> Iterator[Ranking]:
-    """Rank the images for some weightings at a time.
+) -> Ranking:
+    """Rank the images of one finding under all weightings.
 
     Args:
         labels: (num_images,), 1 positive, 0 negative.
@@ -79,9 +85,8 @@ def rank(
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
     is_positive = labels[order, None] == 1
-    for part in np.array_split(weights, math.ceil(weights.size / _MOST_CELLS)):
-        by_image = part.T[order].astype(np.float64)
-        yield Ranking(
-            np.add.reduceat(by_image * is_positive, starts, axis=0),
-            np.add.reduceat(by_image * ~is_positive, starts, axis=0),
-        )
+    by_image = weights.T[order].astype(np.float64)
+    return Ranking(
+        np.add.reduceat(by_image * is_positive, starts, axis=0),
+        np.add.reduceat(by_image * ~is_positive, starts, axis=0),
+    )

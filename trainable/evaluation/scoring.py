@@ -51,3 +51,18 @@ class ThresholdPolicy:
         if not wanted and (colon or not 0 <= value <= 1):
             raise ValueError("write best, a number from 0 to 1, or sensitivity:0.98")
         return cls("sensitivity" if wanted else "fixed", value)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How scores are judged.
+
+    Attributes:
+        threshold: How a threshold is chosen; every trial, team and finding has its own.
+        f1_average: Which F1 is computed.
+        objective: What trials are compared by; F1 and threshold are reported all the same.
+    """
+
+    threshold: ThresholdPolicy = ThresholdPolicy("best")
+    f1_average: F1Average = "binary"
+    objective: Objective = "f1"

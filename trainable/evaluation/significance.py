@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from trainable.evaluation.bootstrap import LEVEL
+from trainable.evaluation.intervals import LEVEL
 
 CAVEAT = (
     "Holm's correction; rows are assumed independent; random seeds and repeated patients make real "
@@ -16,7 +16,7 @@ CAVEAT = (
 """The assumptions of every verdict."""
 
 
-def f1_interval(tp: int, errors: int) -> tuple[float, float]:
+def wilson_f1_interval(tp: int, errors: int) -> tuple[float, float]:
     """The 95 % interval of an F1 by its counts.
 
     F1 = 2 J / (1 + J), where J = TP / (TP + FN + FP) is a plain proportion of the images that are

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.metrics import f1_of_counts
-from trainable.evaluation.objective import rank_objectives
-from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
+from trainable.evaluation.metrics import RANKED, Evaluation, Weighted, evaluate, f1_of_counts
+from trainable.evaluation.scoring import Scoring
 
 _MOST_CANDIDATES = 256
 _ROUNDING = 1e-6  # 0.98 * 50 is 49, whatever floating point makes of it
@@ -19,27 +18,24 @@ _ROUNDING = 1e-6  # 0.98 * 50 is 49, whatever floating point makes of it
 
 @dataclass(frozen=True)
 class ThresholdChoice:
-    """One threshold for each weighting of the images, and the objective of the scores.
+    """One threshold per finding for each weighting of the images, and the objective of the scores.
 
     Attributes:
-        thresholds: float32 (num_weightings,).
-        objectives: float64 (num_weightings,), what trials are compared by; larger is better. An F1
-            is averaged over thresholds around the chosen one if that is "best", else it is at it.
+        thresholds: float32 (num_weightings, num_findings).
+        objectives: float64 (num_weightings,), what trials are compared by, the mean over the
+            findings; larger is better. An F1 is averaged over thresholds around the chosen one if
+            that is "best", else it is at it.
     """
 
     thresholds: NDArray[np.float32]
     objectives: NDArray[np.float64]
 
 
-def choose_thresholds(
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    policy: ThresholdPolicy,
-    average: F1Average,
-    objective: Objective = "f1",
-) -> ThresholdChoice:
-    """Choose a threshold once for each weighting of the images, the highest among equals.
+def choose_thresholds(given: Weighted, scoring: Scoring) -> ThresholdChoice:
+    """Choose thresholds once for each weighting of the images, the highest among equals.
+
+    Both classes of every finding occur in every weighting. A threshold is chosen by F1, whatever
+    the objective.
 
     At a given number of true positives fewer false positives are never worse, for any of the four
     averages. So the best threshold is the score of a positive image, or above all scores; beyond
@@ -48,16 +44,25 @@ def choose_thresholds(
     The single best of them owes its place to a few images. So F1 is first averaged over the third
     of the candidates around each one; in simulated searches that raised the true F1 of what was
     chosen, and brought the apparent one nearer to it (`benchmarks/selection/__main__.py`).
-
-    Args:
-        labels: (num_images,), 1 positive, 0 negative; both occur in every weighting.
-        scores: (num_images,), probability of the positive class.
-        weights: (num_weightings, num_images), how often each image counts, 0 or more. The
-            transpose of a contiguous array is the fastest.
-        policy: Policy of the threshold; "best" is for F1, whatever the objective.
-        average: Average of the F1.
-        objective: What trials are compared by.
     """
+    # candidates differ from finding to finding, so each finding has its own matrix products
+    columns = zip(given.labels.T, given.scores.T, strict=True)
+    found = [_of_finding(*column, given.weights, scoring) for column in columns]
+    thresholds = np.stack([thresholds for thresholds, _ in found], axis=1)
+    if scoring.objective == "f1":
+        return ThresholdChoice(thresholds, np.mean([f1s for _, f1s in found], axis=0))
+    objectives = given.measure({"objective": RANKED[scoring.objective]})["objective"]
+    return ThresholdChoice(thresholds, objectives.mean(axis=1))
+
+
+def _of_finding(
+    labels: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    scoring: Scoring,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Thresholds and F1s (num_weightings,) of one finding, whose labels are (num_images,)."""
+    policy = scoring.threshold
     if policy.kind == "fixed":
         candidates = np.array([policy.value], np.float32)
     else:
@@ -71,7 +76,7 @@ def choose_thresholds(
     num_positive = by_image[positive].sum(axis=0)
     fn, fp = num_positive - tp, predicted - tp
     tn = by_image.sum(axis=0) - num_positive - fp
-    f1 = f1_of_counts(np.stack([tp, fn, fp, tn]), average)
+    f1 = f1_of_counts(np.stack([tp, fn, fp, tn]), scoring.f1_average)
     # candidates fall from the highest: the first that reaches the most is the highest such
     if policy.kind == "sensitivity":
         best = (tp >= policy.value * num_positive * (1 - _ROUNDING)).argmax(axis=0)
@@ -82,26 +87,22 @@ def choose_thresholds(
 
         f1 = uniform_filter1d(f1, 2 * num_around + 1, axis=0, mode="nearest")
         best = f1.argmax(axis=0)
-    if objective == "f1":
-        return ThresholdChoice(candidates[best], f1[best, np.arange(len(best))])
-    return ThresholdChoice(candidates[best], rank_objectives(objective, labels, scores, weights))
+    return candidates[best], f1[best, np.arange(len(best))]
 
 
-def choose_threshold(
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    policy: ThresholdPolicy,
-    average: F1Average,
-    objective: Objective = "f1",
-) -> tuple[float, float]:
-    """Choose one threshold on images of equal weight.
+def judge(
+    labels: NDArray[np.int64], scores: NDArray[np.float32], scoring: Scoring
+) -> tuple[float, tuple[Evaluation, ...]]:
+    """Objective of scores, and the metrics of each finding at the threshold that they choose.
 
-    Returns:
-        The threshold and the objective.
+    Args:
+        labels: (num_images, num_findings), 1 positive, 0 negative.
+        scores: (num_images, num_findings), probability of the positive class.
+        scoring: How scores are judged.
     """
-    once = np.ones((1, len(labels)), np.float32)
-    chosen = choose_thresholds(labels, scores, once, policy, average, objective)
-    return float(chosen.thresholds[0]), float(chosen.objectives[0])
+    chosen = choose_thresholds(Weighted.once(labels, scores), scoring)
+    found = evaluate(labels, scores, chosen.thresholds[0], scoring.f1_average)
+    return float(chosen.objectives[0]), found
 
 
 def _candidates(of_positives: NDArray[np.float32], highest: np.float32) -> NDArray[np.float32]:

@@ -7,12 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.scored import Scored, is_scored
 from trainable.cohort.splits import Fold
-from trainable.evaluation.bootstrap import NUM_RESAMPLES, resample_patients
 from trainable.evaluation.covariates import covariate_scores, with_image
-from trainable.evaluation.intervals import Estimate, estimate_aucs, f1_interval
-from trainable.evaluation.metrics import evaluate
-from trainable.evaluation.scoring import F1Average
+from trainable.evaluation.intervals import Estimate, estimate
+from trainable.evaluation.metrics import Metric, auc, difference, of_scores
 from trainable.report.page import Section, Table
 from trainable.report.table_one import table_one
 
@@ -30,8 +29,7 @@ def covariates_section(
     cohort: Cohort,
     folds: Sequence[Fold],
     scores: NDArray[np.float32],
-    threshold: float,
-    f1_average: F1Average,
+    f1: Metric,
     *,
     sees_columns: bool = False,
 ) -> Section:
@@ -40,36 +38,43 @@ def covariates_section(
     Args:
         cohort: Labelled images, with their further columns.
         folds: Folds that the image was scored on.
-        scores: (num_exams,), out-of-fold scores of the image; NaN where never scored.
-        threshold: A score of at least this is predicted positive.
-        f1_average: Kind of average of the F1.
+        scores: (num_exams, num_findings), out-of-fold scores of the image; NaN where never scored.
+        f1: F1 at the thresholds of the winner.
         sees_columns: Whether the image's scores are of heads that see the columns too.
     """
     title, columns = "Does the image add anything?", cohort.covariates
     if columns.empty:
         return Section(title, ["Not known: no column of age, sex, view or site was read."])
-    found = _all_scores(columns, cohort.labels, folds, scores)
-    scored = ~np.isnan(scores)
-    labels, patients = cohort.labels[scored], cohort.patients[scored]
-    pairs = [pair for pair in _PAIRS if set(pair) <= found.keys()]
-    within = {name: one[scored] for name, one in found.items()}
-    aucs, differences = estimate_aucs(labels, patients, within, pairs)
+    rows, image = is_scored(scores), cohort.scored(scores)
+    all_scores = _all_scores(columns, cohort.labels, folds, scores)
+    aucs = {name: of_scores(one[rows], auc) for name, one in all_scores.items()}
+    pairs = {
+        f"{one} less {other}": difference(aucs[one], aucs[other])
+        for one, other in _PAIRS
+        if {one, other} <= aucs.keys()
+    }
+    found = estimate(image, aucs | pairs)
     strata = [
         {"column": column, "value": value}
-        | {f"{cohort.grouping.unit}s": int(rows.sum())}
-        | _stratum(labels[rows], patients[rows], scores[scored][rows], threshold, f1_average)
-        for column, value, rows in _strata(columns[scored])
+        | {f"{cohort.grouping.unit}s": int(inside.sum())}
+        | _stratum(image.take(inside), f1)
+        for column, value, inside in _strata(columns[rows])
     ]
     tables = [
-        Table(_aucs(aucs), "AUC of each column, of all columns, of the image, and of both."),
-        Table(_differences(differences), "Paired differences of AUC, in the same resamples."),
+        Table(
+            _aucs(found, list(aucs)),
+            "AUC of each column, of all columns, of the image, and of both.",
+        ),
+        Table(
+            _differences(found, list(pairs)), "Paired differences of AUC, in the same resamples."
+        ),
         Table(
             pd.DataFrame(strata),
             "The image within each value of a column, at the threshold of the winner.",
         ),
-        table_one(columns, cohort.labels, cohort.classes, f"{cohort.grouping.unit}s"),
+        table_one(columns, cohort.labels[:, 0], cohort.classes, f"{cohort.grouping.unit}s"),
     ]
-    sentences = list(_sentences(aucs, differences))
+    sentences = list(_sentences(found))
     if sees_columns:
         sentences.insert(0, _SEEN)
     return Section(title, sentences, tables=tables)
@@ -89,16 +94,14 @@ def _all_scores(
     return found
 
 
-def _sentences(
-    aucs: dict[str, Estimate], differences: dict[tuple[str, str], Estimate]
-) -> Iterator[str]:
-    gain = differences.get((_BOTH, _COLUMNS))
+def _sentences(found: dict[str, Estimate]) -> Iterator[str]:
+    gain = found.get(f"{_BOTH} less {_COLUMNS}")
     if gain is None:
         yield (
             "Image and columns together are not shown: with one split, the training images have "
             "no out-of-fold score."
         )
-    elif gain.low > 0 and aucs[_BOTH].low > _CHANCE:  # worthless columns fall below chance
+    elif gain.low > 0 and found[_BOTH].low > _CHANCE:  # worthless columns fall below chance
         yield (
             f"The image adds to the columns: the AUC of both differs by {gain.value:+.3f} from "
             f"that of the columns alone ({_range(gain)})."
@@ -124,24 +127,24 @@ def _range(estimate: Estimate) -> str:
     return f"95 % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
 
 
-def _aucs(aucs: dict[str, Estimate]) -> pd.DataFrame:
+def _aucs(found: dict[str, Estimate], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"score of": name, "AUC": one.value, _INTERVAL: f"{one.low:.3f} to {one.high:.3f}"}
-            for name, one in aucs.items()
+            for name, one in ((name, found[name]) for name in names)
         ]
     )
 
 
-def _differences(differences: dict[tuple[str, str], Estimate]) -> pd.DataFrame:
+def _differences(found: dict[str, Estimate], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "difference": f"{one} less {other}",
-                "AUC": f"{found.value:+.3f}",
-                _INTERVAL: f"{found.low:+.3f} to {found.high:+.3f}",
+                "difference": name,
+                "AUC": f"{one.value:+.3f}",
+                _INTERVAL: f"{one.low:+.3f} to {one.high:+.3f}",
             }
-            for (one, other), found in differences.items()
+            for name, one in ((name, found[name]) for name in names)
         ]
     )
 
@@ -166,22 +169,13 @@ def _thirds(values: pd.Series) -> pd.Series:
     return thirds.where(values.notna())
 
 
-def _stratum(
-    labels: NDArray[np.int64],
-    patients: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    threshold: float,
-    f1_average: F1Average,
-) -> dict[str, object]:
+def _stratum(image: Scored, f1: Metric) -> dict[str, object]:
     """Counts, F1 and AUC of the image in one stratum; no metric where there is one class."""
     counts: dict[str, object] = {
-        "positive": int(labels.sum()),
-        "patients": len(np.unique(patients)),
+        "positive": int(image.labels.sum()),
+        "patients": image.num_patients,
     }
-    if len(np.unique(labels)) < 2:
+    if not image.has_both:
         return counts | {"F1": "one class only", "AUC": "one class only"}
-    resamples = resample_patients(labels, patients, NUM_RESAMPLES, seed=0, stratified=False)
-    f1 = evaluate(labels, scores, threshold, f1_average)["f1"]
-    interval = f1_interval(labels, patients, scores >= threshold, f1_average, resamples)
-    aucs, _ = estimate_aucs(labels, patients, {_IMAGE: scores})
-    return counts | {"F1": str(Estimate(f1, *interval)), "AUC": str(aucs[_IMAGE])}
+    found = estimate(image, {"F1": f1, "AUC": auc})
+    return counts | {name: str(one) for name, one in found.items()}

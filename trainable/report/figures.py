@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from trainable.cohort.scored import Scored
 from trainable.evaluation.curves import calibration, net_benefit
 
 MODEL, OTHER = "#2878b5", "#d1603d"
@@ -54,10 +55,10 @@ def precision_recall_figure(labels: Labels, scores: Scores) -> str:
     return as_svg(figure, "Precision and recall")
 
 
-def calibration_figure(labels: Labels, patients: Labels, scores: Scores) -> str:
+def calibration_figure(scored: Scored) -> str:
     """Smoothed calibration curve with its 95 % interval, slope and intercept."""
     figure, axes = new_figure("predicted score", "share that is positive")
-    found = calibration(labels, patients, scores)
+    found = calibration(scored)
     axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1, label="perfect calibration")
     axes.fill_between(found.scores, found.low, found.high, color=MODEL, alpha=0.2, linewidth=0)
     label = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}"

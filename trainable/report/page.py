@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from numpy.typing import NDArray
 
+from trainable.cohort.scored import Scored
 from trainable.disk import writing
 from trainable.files import write_text
 
@@ -62,10 +62,14 @@ class Slider:
     start: int
 
     @classmethod
-    def of(
-        cls, labels: NDArray[np.int64], scores: NDArray[np.float32], threshold: float
-    ) -> "Slider":
-        """Count at the winner's threshold and at up to 400 others, spread over the scores."""
+    def of(cls, scored: Scored, threshold: float) -> "Slider":
+        """Count at the winner's threshold and at up to 400 others, spread over the scores.
+
+        Args:
+            scored: Examinations of one finding.
+            threshold: The winner's.
+        """
+        [labels], [scores] = scored.labels.T, scored.scores.T
         shares = np.linspace(0, 1, min(_MOST_STEPS, len(scores)))
         steps = np.unique([*np.quantile(scores, shares, method="inverted_cdf"), threshold])
         above = scores >= steps[:, None]

@@ -1,26 +1,18 @@
 """The five figures of one set of scores, with their captions."""
 
-import numpy as np
-from numpy.typing import NDArray
-
+from trainable.cohort.scored import Scored
 from trainable.report import figures
 from trainable.report.page import Figure
 
 
-def score_figures(
-    labels: NDArray[np.int64],
-    patients: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    threshold: float,
-) -> list[Figure]:
+def score_figures(scored: Scored, threshold: float) -> list[Figure]:
     """The four essential plots of Van Calster (2025), and precision against recall.
 
     Args:
-        labels: (num_exams,), 1 positive, 0 negative; both occur.
-        patients: (num_exams,), examinations of one patient share a number.
-        scores: (num_exams,), probability of the positive class.
+        scored: Examinations of one finding; both classes occur.
         threshold: A score of at least this is predicted positive.
     """
+    [labels], [scores] = scored.labels.T, scored.scores.T
     return [
         Figure(
             "ROC curve",
@@ -29,7 +21,7 @@ def score_figures(
         ),
         Figure(
             "Calibration",
-            figures.calibration_figure(labels, patients, scores),
+            figures.calibration_figure(scored),
             "On the grey line, a score of 0.3 means that 3 in 10 are positive. The band is the "
             "95 % interval.",
         ),

@@ -2,6 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.errors import InputError
+from trainable.files import as_typed
+
 
 def winner_file(run: Path) -> Path:
     """The winner of a run (see `trainable/run/winner.py`)."""
@@ -9,7 +15,7 @@ def winner_file(run: Path) -> Path:
 
 
 def scores_file(run: Path, trial: int) -> Path:
-    """Out-of-fold scores of a trial: float32 (num_exams,), NaN where never scored."""
+    """Out-of-fold scores of a trial: float32 (num_exams, num_findings), NaN where never scored."""
     return run / "scores" / f"{trial:05d}.npy"
 
 
@@ -21,3 +27,20 @@ def model_folder(run: Path, trial: int, content: str) -> Path:
 def trial_name(trial: int) -> str:
     """The name of a trial's folders."""
     return f"trial_{trial:05d}"
+
+
+def read_scores(run: Path, trial: int) -> NDArray[np.float32]:
+    """Out-of-fold scores (num_exams, num_findings) of a complete trial; NaN where never scored.
+
+    Raises:
+        InputError: If their file is missing or damaged.
+    """
+    file = scores_file(run, trial)
+    try:
+        scores: NDArray[np.float32] = np.load(file)
+    except (OSError, ValueError, EOFError) as error:  # what NumPy raises at such a file
+        raise InputError(
+            f"the scores of trial {trial} must be readable; {file} is missing or damaged: run the "
+            f"trial again with cxr-search --resume {as_typed(run)}"
+        ) from error
+    return scores

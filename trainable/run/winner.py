@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainable.backbones.weights import Weights, find_weights
+from trainable.cohort.scored import Scored
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
 from trainable.evaluation.intervals import Estimate
-from trainable.evaluation.metrics import Evaluation
-from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
+from trainable.evaluation.metrics import Evaluation, Metric, Thresholds, evaluate, f1_at, metrics_at
+from trainable.evaluation.scoring import Scoring
 from trainable.files import as_typed, write_text
 from trainable.images.pixels import PixelStatistics
-from trainable.run.out_of_fold import read_scores
-from trainable.run.places import winner_file
+from trainable.run.places import read_scores, winner_file
 
-FORMAT: Literal[4] = 4
+FORMAT: Literal[5] = 5
 """Version of `winner.json`; raise it whenever an older file would be misread."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -28,36 +28,38 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
-class TiedTrial(_Record):
+class Candidate(_Record):
+    """A trial that the winner names.
+
+    Attributes:
+        trial: Number of the trial in the search.
+        config: Settings of the trial.
+        num_steps: Gradient steps that each scored model of the trial took.
+    """
+
+    trial: int
+    config: TrialConfig
+    num_steps: int
+
+
+class TiedTrial(Candidate):
     """A trial that is statistically tied with the best one.
 
     Attributes:
-        trial: Number of the trial in the search.
-        config: Settings of the trial.
-        num_steps: Gradient steps that each scored model of the trial took.
         f1: Out-of-fold F1 of the trial.
     """
 
-    trial: int
-    config: TrialConfig
-    num_steps: int
     f1: Share
 
 
-class Member(_Record):
+class Member(Candidate):
     """A trial that is retrained; the score of the team is the mean over all members.
 
     Attributes:
-        trial: Number of the trial in the search.
-        config: Settings of the trial.
-        num_steps: Gradient steps that each scored model of the trial took.
-        threshold: Threshold of the member alone, chosen on its out-of-fold scores.
+        thresholds: Threshold of the member alone per finding, chosen on its out-of-fold scores.
     """
 
-    trial: int
-    config: TrialConfig
-    num_steps: int
-    threshold: float
+    thresholds: tuple[float, ...]
 
 
 class CorrectedF1(_Record):
@@ -113,11 +115,9 @@ class Winner(_Record):
     Attributes:
         format: Version of the file.
         members: The trials to retrain, the best one first.
-        threshold: A mean score of at least this is predicted positive.
-        threshold_policy: How the threshold was chosen.
-        f1_average: Which F1 is reported.
-        objective: What trials were compared by.
-        out_of_fold: Metrics of the members' mean out-of-fold scores.
+        thresholds: A mean score of at least this is predicted positive, one per finding.
+        scoring: How scores were judged.
+        out_of_fold: Metrics of the members' mean out-of-fold scores, one record per finding.
         corrected: The F1 to expect on new patients.
         test: Metrics on the test rows, if there are any and the search has ended.
         tied: Trials that are statistically tied with the best one, best first.
@@ -130,13 +130,11 @@ class Winner(_Record):
         versions: Versions of the libraries that a score depends on.
     """
 
-    format: Literal[4]
+    format: Literal[5]
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
-    threshold: float
-    threshold_policy: ThresholdPolicy
-    f1_average: F1Average
-    objective: Objective = "f1"
-    out_of_fold: Evaluation
+    thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
+    scoring: Scoring
+    out_of_fold: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     corrected: CorrectedF1
     test: TestResult | None = None
     tied: tuple[TiedTrial, ...]
@@ -163,8 +161,26 @@ class Winner(_Record):
         """Whether new images must be listed in a table: with their views, or further columns."""
         return self.sees_columns or self.best.config.views > 1
 
+    def evaluate(self, scored: Scored) -> tuple[Evaluation, ...]:
+        """Metrics of each finding at its threshold."""
+        average = self.scoring.f1_average
+        return evaluate(scored.labels, scored.scores, self._thresholds, average)
+
+    @property
+    def f1(self) -> Metric:
+        """The F1 that is reported, at the thresholds."""
+        return f1_at(self._thresholds, self.scoring.f1_average)
+
+    def metrics(self, operating_point: float) -> dict[str, Metric]:
+        """The metrics that are reported, at the thresholds; see `metrics_at`."""
+        return metrics_at(self._thresholds, self.scoring.f1_average, operating_point)
+
+    @property
+    def _thresholds(self) -> Thresholds:
+        return np.array(self.thresholds, np.float32)
+
     def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
-        """Mean out-of-fold score (num_exams,) of the members; NaN where never scored.
+        """Mean out-of-fold scores (num_exams, num_findings) of the members; NaN where never scored.
 
         Raises:
             InputError: If the scores of a member are missing or damaged.
@@ -192,7 +208,7 @@ class Winner(_Record):
 
 
 def team_scores(by_member: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean score (num_images,) of a team's scores (num_members, num_images).
+    """Mean scores (...) of a team's scores (num_members, ...).
 
     In double precision, since in single precision the order of the members would decide on which
     side of the threshold an image is whose score is the threshold.

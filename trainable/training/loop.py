@@ -37,8 +37,8 @@ class EpochRecord:
         valid_loss: mean over the validation images after the last epoch, else None.
         valid_accuracy: share of the validation images that are called right at a threshold of 0.5
             after the last epoch, else None.
-        scores: probability of the positive class for each validation image after the last epoch,
-            float32; empty before, since nobody would look at them.
+        scores: float32 (num_images, num_findings), probability of the positive class for each
+            validation image after the last epoch; empty before, since nobody would look at them.
         seconds: wall time of the epoch.
     """
 
@@ -178,8 +178,8 @@ class Judged:
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """Probability of the positive class, (num_rows,)."""
-        return self.logits.softmax(dim=1)[:, 1].cpu().numpy()
+        """Probability of the positive class, (num_rows, 1): heads learn one finding."""
+        return self.logits.softmax(dim=1)[:, 1:].cpu().numpy()
 
 
 def judge(

@@ -28,7 +28,7 @@ class TrainingData:
         hashes: SHA-256 of each file.
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing. With
             one view, each image is an examination.
-        labels: int64 (num_exams,), 1 positive, 0 negative.
+        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
         statistics: Mean and deviation of the cohort's pixels.
         covariates: Further columns of each examination, as `Cohort.covariates` has them.
     """
@@ -111,7 +111,7 @@ def assemble(
     return Assembly(
         config,
         rows,
-        labels=torch.tensor(rows.labels, device=device),
+        labels=torch.tensor(rows.labels[:, 0], device=device),  # heads learn one finding
         inputs=by_examination(of_images, rows.images),
         covariates=data.covariates,
         source=source,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainable.backbones.weights import Weights
+from trainable.cohort.scored import OutOfFold, is_scored
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.evaluation.metrics import Evaluation, evaluate
-from trainable.evaluation.scoring import F1Average, Objective, ThresholdPolicy
-from trainable.evaluation.thresholds import choose_threshold
+from trainable.evaluation.metrics import Evaluation
+from trainable.evaluation.scoring import Scoring
+from trainable.evaluation.thresholds import judge
 from trainable.features.tables import Source
 from trainable.heads.find import find_head
 from trainable.images.batches import with_columns
@@ -38,10 +38,8 @@ class Task:
         weights: Weights that bodies start from.
         cache: Folder of the stored arrays.
         cache_bytes: Bytes that the stored activations may take together.
-        f1_average: Which F1 is computed.
-        threshold: How the threshold of each trial is chosen on its out-of-fold scores.
+        scoring: How out-of-fold scores are judged.
         seed: Seed shared by all trials, so that they differ by their configuration alone.
-        objective: What trials are compared by.
     """
 
     data: TrainingData
@@ -49,24 +47,31 @@ class Task:
     weights: Weights
     cache: Path
     cache_bytes: int
-    f1_average: F1Average
-    threshold: ThresholdPolicy
+    scoring: Scoring
     seed: int
-    objective: Objective = "f1"
+
+    def judge(self, scores: NDArray[np.float32]) -> tuple[float, tuple[Evaluation, ...]]:
+        """Objective of scores, and the metrics of each finding at its threshold.
+
+        Args:
+            scores: (num_exams, num_findings); examinations without a score do not count.
+        """
+        rows = is_scored(scores)
+        return judge(self.data.labels[rows], scores[rows], self.scoring)
 
 
 @dataclass(frozen=True)
 class FoldRecord:
-    """The state of a trial after one more fold; it is judged when somebody asks.
+    """The state of a trial after one more fold; `Task.judge` says what it is worth.
 
     Attributes:
         fold: Number of folds done so far.
-        scores: float32 (num_exams,), mean probability of the positive class by the models so far
-            that did not train on the examination or its patient; NaN where there is none yet.
+        scores: float32 (num_exams, num_findings), mean probability of the positive class by the
+            models so far that did not train on the examination or its patient; NaN where there is
+            none yet.
         last_epoch: Record of the last epoch of this fold.
         source: What the inputs of the networks are made from.
         num_forwarded: Images that the trial ran the frozen part on so far; 0 if all was stored.
-        task: What the trial shares with others; it says how scores are judged.
     """
 
     fold: int
@@ -74,29 +79,6 @@ class FoldRecord:
     last_epoch: EpochRecord
     source: Source
     num_forwarded: int
-    task: Task
-
-    @property
-    def objective(self) -> float:
-        """Objective of the scores."""
-        return self._threshold_and_objective[1]
-
-    @cached_property
-    def evaluation(self) -> Evaluation:
-        """Metrics of the scores at their threshold."""
-        threshold, _ = self._threshold_and_objective
-        return evaluate(*self._scored, threshold, self.task.f1_average)
-
-    @cached_property
-    def _threshold_and_objective(self) -> tuple[float, float]:
-        task = self.task
-        return choose_threshold(*self._scored, task.threshold, task.f1_average, task.objective)
-
-    @property
-    def _scored(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Labels and scores of the examinations that have one."""
-        scored = ~np.isnan(self.scores)
-        return self.task.data.labels[scored], self.scores[scored]
 
 
 def cross_validate(
@@ -111,16 +93,11 @@ def cross_validate(
         ValueError: If the configuration is for another number of views.
     """
     parts = assemble(config, task.data, task.weights, store, device)
-    num_exams = len(task.data.labels)
-    totals, counts = np.zeros(num_exams), np.zeros(num_exams)
+    found = OutOfFold(*task.data.labels.shape)
     for number, fold in enumerate(task.folds, start=1):
         _, record = train_network(parts, fold, fold_seed(task.seed, number, config.seed))
-        totals[fold.valid] += record.scores
-        counts[fold.valid] += 1
-        scored = np.flatnonzero(counts)
-        scores = np.full(num_exams, np.nan, np.float32)
-        scores[scored] = totals[scored] / counts[scored]
-        yield FoldRecord(number, scores, record, parts.source, parts.body.num_forwarded, task)
+        found.add(fold.valid, record.scores)
+        yield FoldRecord(number, found.scores, record, parts.source, parts.body.num_forwarded)
 
 
 def train_network(

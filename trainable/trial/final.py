@@ -28,7 +28,8 @@ class FinalFit:
 
     Attributes:
         networks: In evaluation mode; all share one frozen part.
-        scores: float32 (num_held_out,), mean probability of the positive class over the networks.
+        scores: float32 (num_held_out, num_findings), mean probability of the positive class over
+            the networks.
     """
 
     networks: tuple[Network, ...]

@@ -201,17 +201,18 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
     for record in records:
         # the folds of a frozen trial take less time than their reports
         if record.fold < len(task.folds) and config.unfreeze:
-            tune.report({**as_metrics(record, len(task.folds)), "weights": weights})
-    return {**as_metrics(record, len(task.folds)), "weights": weights}
+            tune.report({**as_metrics(record, task), "weights": weights})
+    return {**as_metrics(record, task), "weights": weights}
 
 
-def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:
+def as_metrics(record: FoldRecord, task: Task) -> dict[str, Any]:
     """The flat dictionary that Ray Tune takes. Undefined metrics are left out."""
     epoch = record.last_epoch
+    objective, [evaluation] = task.judge(record.scores)  # a row of trials.csv is of one finding
     numbers = {
         "fold": record.fold,
-        "objective": record.objective,
-        **record.evaluation,
+        "objective": objective,
+        **evaluation,
         "train_loss": epoch.train_loss,
         "train_accuracy": epoch.train_accuracy,
         "valid_loss": epoch.valid_loss,
@@ -221,6 +222,6 @@ def as_metrics(record: FoldRecord, num_folds: int) -> dict[str, Any]:
         "num_forwarded": record.num_forwarded,
     }
     metrics: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
-    if record.fold == num_folds:
+    if record.fold == len(task.folds):
         metrics["scores"] = record.scores.tobytes()
     return metrics

@@ -1,0 +1,71 @@
+"""Labels, patients and scores of the same examinations, which belong together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Labels, patients and scores of the same examinations; `Cohort.scored` makes them.
+
+    Attributes:
+        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
+        patients: int64 (num_exams,), examinations of one patient share a number.
+        scores: float32 (..., num_exams, num_findings), probability of the positive class; in front
+            may stand an axis of trials.
+    """
+
+    labels: NDArray[np.int64]
+    patients: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """Number of examinations."""
+        return len(self.labels)
+
+    @property
+    def num_patients(self) -> int:
+        """Number of different patients."""
+        return len(np.unique(self.patients))
+
+    @property
+    def has_both(self) -> bool:
+        """Whether both classes of every finding occur."""
+        return bool((self.labels.min(axis=0) < self.labels.max(axis=0)).all())
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Scored":
+        """Some of the examinations, by a mask or by their numbers."""
+        return Scored(self.labels[rows], self.patients[rows], self.scores[..., rows, :])
+
+
+def is_scored(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which examinations (num_exams,) every trial has scored for every finding.
+
+    Args:
+        scores: (..., num_exams, num_findings), NaN where never scored.
+    """
+    missing = np.isnan(scores).any(axis=-1)
+    return np.asarray(~missing.reshape(-1, missing.shape[-1]).any(axis=0))
+
+
+class OutOfFold:
+    """Mean over all repeats of the scores that folds give to what they leave out."""
+
+    def __init__(self, num_exams: int, num_findings: int) -> None:
+        """Begin without any score."""
+        self._totals = np.zeros((num_exams, num_findings))
+        self._counts = np.zeros((num_exams, 1))
+
+    def add(self, rows: NDArray[np.int64], scores: NDArray[np.floating]) -> None:
+        """Take the scores (len(rows), num_findings) of the examinations that a fold left out."""
+        self._totals[rows] += scores
+        self._counts[rows] += 1
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """Mean scores (num_exams, num_findings); NaN where there is none."""
+        means = np.full(self._totals.shape, np.nan)
+        np.divide(self._totals, self._counts, out=means, where=self._counts > 0)
+        return means.astype(np.float32)
