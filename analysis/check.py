@@ -18,7 +18,7 @@ from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
 from trainable.cohort.cohort import Cohort
 from trainable.disk import try_to_write
-from trainable.errors import InputError, Problems, flag
+from trainable.errors import Checks, InputError, flag
 from trainable.images.perceptual_hash import perceptual_hashes_of_files
 from trainable.images.pixels import load_pixels
 from trainable.reading.moved_images import find_images
@@ -59,51 +59,51 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         InputError: Naming every problem found.
         DiskError: If a disk refuses what will be written.
     """
-    problems = Problems()
-    _check_outputs(options, problems)
-    found = problems.attempt(lambda: _read_team(run, options))
+    checks = Checks()
+    _check_outputs(options, checks)
+    found = checks.attempt(lambda: _read_team(run, options))
     if found is None:
-        raise InputError(*problems.found)
+        raise InputError(*checks.problems)
     winner, cohort, models = found
     if options.labelled_images is not None:
         labelled = options.labelled_images.expanduser()
         option = "--labelled-images"
-        cohort = problems.attempt(partial(find_images, cohort, labelled, option)) or cohort
+        cohort = checks.attempt(partial(find_images, cohort, labelled, option)) or cohort
     maps = options.heat_maps and options.heat_maps.expanduser()
     if maps is not None:
-        check_heat_maps(maps, winner, problems)
+        check_heat_maps(maps, winner, checks)
     images = options.images.expanduser()
-    new = problems.attempt(
+    new = checks.attempt(
         lambda: find_new_images(
             images, options.template, cohort, seen_columns(winner, cohort, models)
         )
     )
     if new is None:
-        raise InputError(*problems.found)
+        raise InputError(*checks.problems)
     try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
     if maps is not None:
         try_to_write(maps.parent, HEAT_MAPS, room_for(winner, len(new.paths)))
     if not models:
         try_to_write(run, "RUN, a copy of this one")
-    hashes = problems.attempt(lambda: _decode(new, winner, store))
+    hashes = checks.attempt(lambda: _decode(new, winner, store))
     truth, labels = None, options.labels
     if labels is not None:
-        truth = problems.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
+        truth = checks.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
     shared: list[str] = []
     if hashes is not None:
         shared = leakage(new, hashes, truth.names if truth else None, cohort)
     if labels is not None:
-        problems.found.extend(f"--labels must leave out {one}" for one in shared)
-    problems.raise_if_any()
+        checks.problems.extend(f"--labels must leave out {one}" for one in shared)
+    checks.raise_if_any()
     return Checked(run, winner, cohort, models, new, truth, tuple(shared))
 
 
-def _check_outputs(options: PredictOptions, problems: Problems) -> None:
+def _check_outputs(options: PredictOptions, checks: Checks) -> None:
     for file in options.outputs:
         if file.is_dir():
-            problems.add(f"--out must name a file; {file} is a folder")
+            checks.add(f"--out must name a file; {file} is a folder")
         elif file.exists() and not options.overwrite:
-            problems.add(f"{file} exists already; name another file with --out, or add --overwrite")
+            checks.add(f"{file} exists already; name another file with --out, or add --overwrite")
 
 
 def _read_team(run: Path, options: PredictOptions) -> tuple[Winner, Cohort, list[FinalModel]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.evaluation.metrics import f1_of_counts
 from trainable.evaluation.significance import CAVEAT, verdict, wilson_f1_interval
 
@@ -23,7 +23,7 @@ def read_counts(file: Path) -> pd.DataFrame:
     Raises:
         InputError: naming every missing column and every row with impossible counts.
     """
-    problems = Problems()
+    checks = Checks()
     if not file.is_file():
         raise InputError(f"FILE must be a CSV file; not found: {file}")
     try:
@@ -35,11 +35,11 @@ def read_counts(file: Path) -> pd.DataFrame:
     columns = {str(column).strip().lower(): column for column in raw.columns}
     missing = [cell.upper() for cell in CELLS if cell not in columns]
     if missing:
-        problems.add(
+        checks.add(
             f"FILE must have the columns TP, FN, FP and TN; missing: {listing(missing)}; "
             f"found: {listing(raw.columns)}"
         )
-        problems.raise_if_any()
+        checks.raise_if_any()
     cells = raw[[columns[cell] for cell in CELLS]].set_axis(list(CELLS), axis=1)
     numbers: pd.DataFrame = cells.apply(pd.to_numeric, errors="coerce")
     bad = ~(numbers.ge(0) & numbers.mod(1).eq(0)).all(axis=1)
@@ -48,10 +48,10 @@ def read_counts(file: Path) -> pd.DataFrame:
     index = [name or str(number) for number, name in enumerate(names, start=1)]
     if bad.any():
         rows = [index[row] for row in np.flatnonzero(bad)]
-        problems.add(f"counts must be whole numbers of at least 0; wrong in: {listing(rows)}")
+        checks.add(f"counts must be whole numbers of at least 0; wrong in: {listing(rows)}")
     elif empty := [index[row] for row in np.flatnonzero(numbers[["tp", "fn"]].sum(axis=1) == 0)]:
-        problems.add(f"a row must have positive images (TP + FN); none in: {listing(empty)}")
-    problems.raise_if_any()
+        checks.add(f"a row must have positive images (TP + FN); none in: {listing(empty)}")
+    checks.raise_if_any()
     counts: pd.DataFrame = numbers.astype(int).set_axis(index, axis=0)
     return counts
 

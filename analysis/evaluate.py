@@ -12,7 +12,7 @@ from sklearn.calibration import calibration_curve
 from analysis.new_images import NewImages
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.scored import Scored
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.evaluation.metrics import all_positive_f1
 from trainable.reading.classes import REST, only_say_yes_or_no, same_value
@@ -51,56 +51,55 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
         InputError: naming images without a label or with two labels, and unknown labels.
     """
     grouping, before = cohort.grouping, cohort.found_by
-    problems = Problems()
+    checks = Checks()
     if not csv.is_file():
         raise InputError(f"--labels must be a table; not found: {csv}")
     raw, _ = read_table(csv, "--labels")
-    name_column = _name_column(raw, cohort, problems)
+    name_column = _name_column(raw, cohort, checks)
     label_column = (
-        find_column("label", raw, None, problems, before=before.get("label"), has_option=False)
-        or ""
+        find_column("label", raw, None, checks, before=before.get("label"), has_option=False) or ""
     )
     patient_column = find_column(
-        "patient", raw, None, problems, before=before.get("patient"), has_option=False
+        "patient", raw, None, checks, before=before.get("patient"), has_option=False
     )
-    _check_meaning(label_column, csv, cohort, problems)
-    problems.raise_if_any()
-    asked = new.rows_named(raw[name_column], problems)
+    _check_meaning(label_column, csv, cohort, checks)
+    checks.raise_if_any()
+    asked = new.rows_named(raw[name_column], checks)
     rows = raw.assign(row=asked, said=raw[label_column].map(same_value))[asked >= 0]
     counts = rows.groupby("row")["said"].nunique()
     if (counts > 1).any():
         two = listing(rows.loc[rows["row"].isin(counts.index[counts > 1]), name_column].unique())
-        problems.add(f"an {grouping.unit} must have one label in {csv}; with two: {two}")
+        checks.add(f"an {grouping.unit} must have one label in {csv}; with two: {two}")
     rows = rows.drop_duplicates("row").set_index("row").reindex(range(len(new.table)))
     without = new.table.loc[rows[name_column].isna().to_numpy(), new.name_column]
     if len(without):
-        problems.add(f"--labels must name every {grouping.unit}; not in {csv}: {listing(without)}")
+        checks.add(f"--labels must name every {grouping.unit}; not in {csv}: {listing(without)}")
     is_unknown = rows["said"].isin(UNKNOWN_WORDS - {same_value(name) for name in cohort.classes})
     if is_unknown.any():
-        problems.add(
+        checks.add(
             f"labels must be known; without in {label_column} of {csv} ({int(is_unknown.sum())}): "
             f"{listing(rows.loc[is_unknown, name_column])}. Leave these out of --images"
         )
-    said = _classes_of(rows[~is_unknown], label_column, cohort, problems)
-    problems.raise_if_any()
+    said = _classes_of(rows[~is_unknown], label_column, cohort, checks)
+    checks.raise_if_any()
     names = rows[patient_column] if patient_column else None
     numbers = pd.factorize(new.groups if names is None else names)[0]
     return TrueLabels(said[:, None], np.asarray(numbers, dtype=np.int64), names)
 
 
-def _check_meaning(label_column: str, csv: Path, cohort: Cohort, problems: Problems) -> None:
+def _check_meaning(label_column: str, csv: Path, cohort: Cohort, checks: Checks) -> None:
     """Refuse yes and no of a column that says who survived, after a search for who died."""
     asked = cohort.found_by.get("label", "label")
     is_opposite = says_survival(label_column) != says_survival(asked)
     if label_column and is_opposite and only_say_yes_or_no(map(same_value, cohort.classes)):
-        problems.add(
+        checks.add(
             f"labels must mean the same as in the search ({cohort.classes[1]} is positive); the "
             f"column {label_column!r} of {csv} may say the opposite. Add a column {asked!r}"
         )
 
 
 def _classes_of(
-    rows: pd.DataFrame, label_column: str, cohort: Cohort, problems: Problems
+    rows: pd.DataFrame, label_column: str, cohort: Cohort, checks: Checks
 ) -> NDArray[np.int64]:
     """1 positive, 0 negative, by the classes of the search."""
     negative, positive = (same_value(name) for name in cohort.classes)
@@ -111,7 +110,7 @@ def _classes_of(
     else:
         unknown = rows.loc[said.index[~said.isin([negative, positive])], label_column]
         if len(unknown):
-            problems.add(
+            checks.add(
                 f"labels must be {' or '.join(cohort.classes)}, as in the search; {label_column} "
                 f"also has {listing(sorted(set(unknown)))}"
             )
@@ -119,13 +118,13 @@ def _classes_of(
     return np.asarray(is_positive, dtype=np.int64)
 
 
-def _name_column(raw: pd.DataFrame, cohort: Cohort, problems: Problems) -> str:
+def _name_column(raw: pd.DataFrame, cohort: Cohort, checks: Checks) -> str:
     """The column of images, or of examinations of several views."""
     grouping = cohort.grouping
     if grouping.views == 1:
         before = cohort.found_by.get("image")
-        return find_column("image", raw, None, problems, before=before, has_option=False) or ""
-    return replace(grouping, view_column=None).found_in(raw, problems).exam_column or ""
+        return find_column("image", raw, None, checks, before=before, has_option=False) or ""
+    return replace(grouping, view_column=None).found_in(raw, checks).exam_column or ""
 
 
 def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) -> Iterator[str]:

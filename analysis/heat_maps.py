@@ -12,7 +12,7 @@ from analysis.new_images import NewImages
 from trainable.backbones.encoders import short_name
 from trainable.backbones.find import find_backbone
 from trainable.disk import writing
-from trainable.errors import Problems
+from trainable.errors import Checks
 from trainable.files import replacing
 from trainable.heads.find import find_head
 from trainable.images.batches import Images, WithColumns, by_examination, load_images
@@ -26,12 +26,12 @@ OPTION = "--heat-maps"
 _BATCH = 16
 
 
-def check_heat_maps(folder: Path, winner: Winner, problems: Problems) -> None:
+def check_heat_maps(folder: Path, winner: Winner, checks: Checks) -> None:
     """Add what keeps heat maps from being written: a folder in use, or a team without any."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        problems.add(f"{OPTION} must name a new folder; {folder} exists already: name another")
+        checks.add(f"{OPTION} must name a new folder; {folder} exists already: name another")
     if not any(has_heat_map(member.config) for member in winner.members):
-        problems.add(
+        checks.add(
             f"{OPTION} needs a trial that sees places of images, and nothing else; those of this "
             "team see further columns, or a class token alone: drop the option"
         )

@@ -8,7 +8,7 @@ from analysis.model_file import FinalModel
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.covariates import known_text
 from trainable.cohort.splits import seen_rows
-from trainable.errors import Problems, listing
+from trainable.errors import Checks, listing
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.run.winner import Winner
 
@@ -37,13 +37,13 @@ def columns_rule(columns: Sequence[str], found: str) -> str:
     )
 
 
-def check_columns(new: pd.DataFrame, columns: ColumnCode, problems: Problems) -> Iterator[str]:
+def check_columns(new: pd.DataFrame, columns: ColumnCode, checks: Checks) -> Iterator[str]:
     """A note on each column whose categories the models have not seen.
 
     Args:
         new: The columns that the team sees, text.
         columns: What the models know of them.
-        problems: Given each column of numbers with other cells.
+        checks: Given each column of numbers with other cells.
     """
     read = columns.read(new)
     for category in columns.categories:
@@ -57,7 +57,7 @@ def check_columns(new: pd.DataFrame, columns: ColumnCode, problems: Problems) ->
     for name in (number.name for number in columns.numbers):
         odd = known_text(new[name])[read[name].isna()].dropna().unique()
         if len(odd):
-            problems.add(
+            checks.add(
                 f"the column {name} must hold numbers, as in the search (got {listing(odd)}); "
                 "leave a cell empty where it is not known"
             )

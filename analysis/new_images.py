@@ -11,7 +11,7 @@ from analysis.new_columns import NO_COLUMNS, check_columns, columns_rule
 from analysis.new_patients import known_patients, listed_values
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping, group_images
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.images.pixels import check_readable
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.reading.columns import find_column
@@ -61,7 +61,7 @@ class NewImages:
         known = (one for one in self.patients if (one != "").all())
         return next(known, self.table[self.name_column])
 
-    def rows_named(self, names: pd.Series, problems: Problems) -> pd.Series:
+    def rows_named(self, names: pd.Series, checks: Checks) -> pd.Series:
         """Which rows to write are named so in another table; -1 for names of none of them.
 
         Images are matched as in every table, examinations by their own names. A name that fits
@@ -77,7 +77,7 @@ class NewImages:
         found = names.map(lambda name: own.get(name, [rows[p] for p in matcher.find(name)]))
         several = names[found.map(lambda one: isinstance(one, list) and len(one) > 1)]
         if len(several):
-            problems.add(f"a name must fit one image; these fit several: {listing(several)}")
+            checks.add(f"a name must fit one image; these fit several: {listing(several)}")
         return found.map(lambda one: one if isinstance(one, int) else (one or [-1])[0])
 
 
@@ -95,14 +95,14 @@ def find_new_images(
     Raises:
         InputError: naming every missing image, examination or column.
     """
-    problems = Problems()
+    checks = Checks()
     grouping = cohort.grouping
     notes: list[str] = []
     if not images.exists():
         raise InputError(f"--images must be a folder or a table; not found: {images}")
     folder = list_folder(images) if images.is_dir() else None
-    listed, folders = _list(images, folder, cohort, columns.names, problems)
-    problems.raise_if_any()
+    listed, folders = _list(images, folder, cohort, columns.names, checks)
+    checks.raise_if_any()
     kinds = folder.kinds() if folder else ""
     if listed.empty:
         also = f"; it holds files of other kinds: {kinds}" if kinds else ""
@@ -115,31 +115,31 @@ def find_new_images(
     name_column, prediction_column = unit, "prediction"
     if template is not None:
         table = _read_template(template, notes)
-        name_column, prediction_column = _template_columns(table, listed[unit], cohort, problems)
-        problems.raise_if_any()
+        name_column, prediction_column = _template_columns(table, listed[unit], cohort, checks)
+        checks.raise_if_any()
     asked = table[name_column]
     repeated = asked[asked.duplicated()]
     if len(repeated):
-        problems.add(
+        checks.add(
             f"an {grouping.unit} may be asked for once; asked for again: {listing(repeated)}"
         )
     if grouping.views == 1:
         names, exam_images = asked, np.arange(len(asked))[:, None]
     else:
-        names, exam_images = _images_of(asked, listed, grouping, problems)
-    paths = tuple(locate(names, folders, problems, notes))
-    if problems.found:
-        check_readable([path for path in paths if path], problems)
-    problems.raise_if_any()
+        names, exam_images = _images_of(asked, listed, grouping, checks)
+    paths = tuple(locate(names, folders, checks, notes))
+    if checks.problems:
+        check_readable([path for path in paths if path], checks)
+    checks.raise_if_any()
     firsts = exam_images.max(axis=1)
     patients = known_patients(
         [str(names.iloc[number]) for number in firsts],
         [paths[number] for number in firsts],
-        folders, cohort, problems,
+        folders, cohort, checks,
     )  # fmt: skip
     once = listed.drop_duplicates(unit)
     before = cohort.found_by.get("patient")
-    column = find_column("patient", table, None, problems, before=before, has_option=False)
+    column = find_column("patient", table, None, checks, before=before, has_option=False)
     if column is not None:
         patients.insert(0, table[column])
     if "patient" in listed:
@@ -148,8 +148,8 @@ def find_new_images(
         {name: listed_values(asked, once, unit, _SEEN + name) for name in columns.names},
         index=range(len(asked)),
     )
-    notes += check_columns(seen, columns, problems)
-    problems.raise_if_any()
+    notes += check_columns(seen, columns, checks)
+    checks.raise_if_any()
     return NewImages(
         table,
         name_column,
@@ -170,7 +170,7 @@ def _list(
     folder: FolderListing | None,
     cohort: Cohort,
     columns: tuple[str, ...],
-    problems: Problems,
+    checks: Checks,
 ) -> tuple[pd.DataFrame, list[Path]]:
     """What there is: `image`, where a table says so `patient`, `exam` and `view`; the folders.
 
@@ -179,9 +179,9 @@ def _list(
     grouping = cohort.grouping
     if folder:
         if columns:
-            problems.add(columns_rule(columns, f"{images} is a folder"))
+            checks.add(columns_rule(columns, f"{images} is a folder"))
         if grouping.views > 1:
-            problems.add(
+            checks.add(
                 "--images must be a table whose columns say which images are of one examination, "
                 f"as in the search; {images} is a folder"
             )
@@ -189,42 +189,42 @@ def _list(
         return pd.DataFrame({"image": names}, dtype=str), [images]
     raw, _ = read_table(images, "--images")
     before = cohort.found_by
-    column = find_column("image", raw, None, problems, before=before.get("image"), has_option=False)
+    column = find_column("image", raw, None, checks, before=before.get("image"), has_option=False)
     beside = [images.parent / images.stem, images.parent / "images", images.parent]
     folders = [folder for folder in beside if folder.is_dir()]
     wanted = (grouping.exam_column, grouping.view_column, *columns)
-    raw = with_dicom_columns(raw, column, wanted, folders, problems)
-    grouping = grouping.found_in(raw, problems)
-    problems.raise_if_any()
+    raw = with_dicom_columns(raw, column, wanted, folders, checks)
+    grouping = grouping.found_in(raw, checks)
+    checks.raise_if_any()
     listed = pd.DataFrame({"image": raw[column or ""]})
     patient_column = find_column(
-        "patient", raw, None, problems, before=before.get("patient"), has_option=False
+        "patient", raw, None, checks, before=before.get("patient"), has_option=False
     )
     if patient_column:
         listed["patient"] = raw[patient_column]
     lacking = [name for name in columns if name not in raw]
     if lacking:
-        problems.add(columns_rule(columns, f"{images} lacks {listing(lacking)}"))
-        problems.raise_if_any()
+        checks.add(columns_rule(columns, f"{images} lacks {listing(lacking)}"))
+        checks.raise_if_any()
     listed = listed.join(raw[list(columns)].add_prefix(_SEEN))
-    return listed.join(grouping.read(raw, listed["image"], problems)), folders
+    return listed.join(grouping.read(raw, listed["image"], checks)), folders
 
 
 def _images_of(
-    exams: pd.Series, listed: pd.DataFrame, grouping: Grouping, problems: Problems
+    exams: pd.Series, listed: pd.DataFrame, grouping: Grouping, checks: Checks
 ) -> tuple[pd.Series, NDArray[np.int64]]:
     """Names of the images of these examinations, and their numbers in each, -1 where missing."""
-    problems.raise_if_any()
+    checks.raise_if_any()
     without = exams[~exams.isin(listed["exam"])]
     if len(without):
-        problems.add(f"every examination must have images; without: {listing(without)}")
+        checks.add(f"every examination must have images; without: {listing(without)}")
     numbers = pd.Index(exams).get_indexer(pd.Index(listed["exam"]))
     images, numbers = listed[numbers >= 0], numbers[numbers >= 0]
     repeated = images.loc[images["image"].duplicated(), "image"]
     if len(repeated):
-        problems.add(f"an image may be listed once; listed again: {listing(repeated)}")
-    places = grouping.places(images, problems)
-    problems.raise_if_any()
+        checks.add(f"an image may be listed once; listed again: {listing(repeated)}")
+    places = grouping.places(images, checks)
+    checks.raise_if_any()
     return images["image"], group_images(numbers, places, grouping.views)
 
 
@@ -237,7 +237,7 @@ def _read_template(template: Path, notes: list[str]) -> pd.DataFrame:
 
 
 def _template_columns(
-    table: pd.DataFrame, listed: pd.Series, cohort: Cohort, problems: Problems
+    table: pd.DataFrame, listed: pd.Series, cohort: Cohort, checks: Checks
 ) -> tuple[str, str]:
     """Which column of a template names the images, and which one is to be filled in."""
     matcher = ImageNames(Path("/"), zip(listed, listed, strict=True))
@@ -247,13 +247,13 @@ def _template_columns(
     }
     image_column = max(hits, key=lambda column: hits[column], default="")
     if not hits.get(image_column):
-        problems.add(
+        checks.add(
             f"a column of the template must name the images; none of {listing(table.columns)} does"
         )
         return "", ""
     others = [str(column) for column in table.columns if column != image_column]
     if not others:
-        problems.add(
+        checks.add(
             f"the template needs a column for the predictions beside {image_column!r}; add one"
         )
         return "", ""
@@ -261,5 +261,5 @@ def _template_columns(
         return image_column, others[0]
     before = cohort.found_by.get("label")
     rest = table[others]
-    found = find_column("label", rest, None, problems, before=before, has_option=False)
+    found = find_column("label", rest, None, checks, before=before, has_option=False)
     return image_column, found or ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import Cohort
-from trainable.errors import Problems
+from trainable.errors import Checks
 from trainable.reading.dicom_columns import patients_in
 from trainable.reading.names import ImageNames
 from trainable.reading.read_cohort import find_patient
@@ -18,11 +18,11 @@ def known_patients(
     paths: Sequence[str],
     folders: Sequence[Path],
     cohort: Cohort,
-    problems: Problems,
+    checks: Checks,
 ) -> list[pd.Series]:
     """Patients by the pattern of the search, and in DICOM files, where some are found."""
     before = cohort.found_by
-    found = [patients_in(paths, before.get("patient"), problems)]
+    found = [patients_in(paths, before.get("patient"), checks)]
     if pattern := before.get("patient_pattern"):
         regex = re.compile(pattern)
         inside = [_inside(Path(path), folders) for path in paths]

@@ -45,28 +45,38 @@ def are_not(failed: Sequence[object]) -> str:
     return "1 is not" if len(failed) == 1 else f"{len(failed)} are not"
 
 
-class Problems:
-    """Collects problems, so that a user sees all of them at once and not one a run."""
+class Checks:
+    """What checks have found, so that a user sees all of it at once and not one per run.
+
+    Attributes:
+        problems: The rule, the value received, and what to do, one sentence each.
+        notes: Remarks on how the input was understood, one sentence each.
+    """
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self.problems: list[str] = []
+        self.notes: list[str] = []
 
-    def add(self, problem: str) -> None:
-        """Note one problem: the rule, the value received, and what to do."""
-        self.found.append(problem)
+    def add(self, *problems: str) -> None:
+        """Keep problems."""
+        self.problems.extend(problems)
+
+    def note(self, *notes: str) -> None:
+        """Keep notes."""
+        self.notes.extend(notes)
 
     def attempt(self, check: Callable[[], Result]) -> Result | None:
-        """Do `check`; if it raises `InputError`, note its problems and give None."""
+        """Do `check`; if it raises `InputError`, keep its problems and give None."""
         try:
             return check()
         except InputError as error:
-            self.found.extend(error.problems)
+            self.add(*error.problems)
             return None
 
     def raise_if_any(self) -> None:
-        """Raise `InputError` when anything was found; otherwise do nothing."""
-        if self.found:
-            raise InputError(*self.found)
+        """Raise `InputError` when there is any problem; otherwise do nothing."""
+        if self.problems:
+            raise InputError(*self.problems)
 
 
 _RULES = {

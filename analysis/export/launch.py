@@ -31,7 +31,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.commands.stop import stop_signals
 from trainable.device import place
 from trainable.disk import try_to_write, writing
-from trainable.errors import InputError, Problems
+from trainable.errors import Checks, InputError
 from trainable.files import as_typed, replacing
 from trainable.reading.moved_images import find_images
 from trainable.reading.read_cohort import require_unchanged
@@ -67,24 +67,24 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
 
 
 def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort]:
-    problems = Problems()
+    checks = Checks()
     if out.exists():
-        problems.add(f"{out} exists already; name another folder with --out")
+        checks.add(f"{out} exists already; name another folder with --out")
     if not options.without_onnx:
-        problems.attempt(require_libraries)
+        checks.attempt(require_libraries)
     if is_export(run):
-        problems.add(f"RUN must be the folder of a search; {run} is an exported team already")
-        raise InputError(*problems.found)
-    found = problems.attempt(lambda: (read_winner(run), Cohort.load(run)))
+        checks.add(f"RUN must be the folder of a search; {run} is an exported team already")
+        raise InputError(*checks.problems)
+    found = checks.attempt(lambda: (read_winner(run), Cohort.load(run)))
     if found is None:
-        raise InputError(*problems.found)
+        raise InputError(*checks.problems)
     winner, cohort = found
     if options.labelled_images is not None:
         folder, option = options.labelled_images.expanduser(), "--labelled-images"
-        cohort = problems.attempt(functools.partial(find_images, cohort, folder, option)) or cohort
+        cohort = checks.attempt(functools.partial(find_images, cohort, folder, option)) or cohort
     elif not options.without_onnx:  # the graph is compared on them
-        problems.attempt(lambda: require_unchanged(cohort, "--labelled-images"))
-    problems.raise_if_any()
+        checks.attempt(lambda: require_unchanged(cohort, "--labelled-images"))
+    checks.raise_if_any()
     try_to_write(out.parent, "--out")
     return winner, cohort
 

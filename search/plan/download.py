@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 
 from trainable.disk import DiskError
-from trainable.errors import InputError, Problems
+from trainable.errors import Checks, InputError
 from trainable.files import digest
 from trainable.images.decoding import SUFFIXES
 from trainable.reading.options import DataOptions
@@ -47,17 +47,17 @@ def download_inputs(data: DataOptions, cache: Path) -> DataOptions:
     Raises:
         InputError: Naming each address that cannot be read, with the reason of its store.
     """
-    problems = Problems()
+    checks = Checks()
     addresses = {name: as_url(getattr(data, name)) for name in ("data", "images")}
     folder = cache.expanduser().resolve()
     paths = {
-        name: problems.attempt(functools.partial(_download, address, folder))
+        name: checks.attempt(functools.partial(_download, address, folder))
         for name, address in addresses.items()
         if address is not None
     }
     if addresses["data"] and paths["data"] and paths["data"].is_file() and not data.images:
-        problems.add(f"--images must name the folder of the images that {data.data} lists")
-    problems.raise_if_any()
+        checks.add(f"--images must name the folder of the images that {data.data} lists")
+    checks.raise_if_any()
     return data.model_copy(update=paths)
 
 

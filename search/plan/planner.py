@@ -17,7 +17,7 @@ from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.look_alikes import describe_look_alikes, find_look_alikes
 from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
-from trainable.errors import InputError, Problems
+from trainable.errors import Checks, InputError
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.images.pixels import pixel_statistics
 from trainable.reading.options import DataOptions
@@ -39,7 +39,7 @@ def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> Sear
     Raises:
         InputError: Naming every problem found.
     """
-    options, checks = with_defaults(asked), Problems()
+    options, checks = with_defaults(asked), Checks()
     space = checks.attempt(lambda: load_space(options))
     cohort = checks.attempt(lambda: read_cohort(images or options.data))
     decoded = _decode(options, space, cohort, checks)
@@ -64,13 +64,13 @@ def plan_again(options: SearchOptions, space: SearchSpace, cohort: Cohort) -> Se
     Raises:
         InputError: Naming every problem found, and every image that is missing or has changed.
     """
-    checks = Problems()
+    checks = Checks()
     same = checks.attempt(lambda: require_unchanged(cohort, "--images"))
     return complete(options, space, same, _decode(options, space, same, checks), checks)
 
 
 def _decode(
-    options: SearchOptions, space: SearchSpace | None, cohort: Cohort | None, checks: Problems
+    options: SearchOptions, space: SearchSpace | None, cohort: Cohort | None, checks: Checks
 ) -> Decoded | None:
     """Decode the images to every square of the space.
 
@@ -96,7 +96,7 @@ def complete(
     space: SearchSpace | None,
     cohort: Cohort | None,
     decoded: Decoded | None,
-    checks: Problems,
+    checks: Checks,
 ) -> SearchPlan:
     """The plan of a search, new or resumed; what could not be read is None, and why is in `checks`.
 
@@ -105,7 +105,7 @@ def complete(
         space: What is searched.
         cohort: Labelled images, with their looks and as they are split.
         decoded: The images.
-        checks: Problems so far.
+        checks: Checks so far.
 
     Raises:
         InputError: Naming every problem found.

@@ -15,7 +15,7 @@ from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
-from trainable.errors import InputError, Problems
+from trainable.errors import Checks, InputError
 
 _NUM_WARM_STARTS = 10
 
@@ -65,15 +65,15 @@ def _require_sizes(encoders: Sequence[str], sizes: Sequence[int]) -> None:
     Raises:
         InputError: Naming every encoder and size.
     """
-    problems = Problems()
+    checks = Checks()
     for encoder, size in itertools.product(encoders, sizes):
         backbone = find_backbone(encoder)
         if not backbone.takes_in(size):
-            problems.add(
+            checks.add(
                 f"{short_name(encoder)} does not take in images of {size} px; use --image-size "
                 f"{backbone.size}, the size of its own images, or leave it out of --backbones"
             )
-    problems.raise_if_any()
+    checks.raise_if_any()
 
 
 def best_configurations(folder: Path, cohort: Cohort) -> tuple[TrialConfig, ...]:

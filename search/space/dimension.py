@@ -11,7 +11,7 @@ from trainable.backbones.encoders import full_name
 from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import UNFREEZE
 from trainable.config import TrialConfig
-from trainable.errors import Problems, did_you_mean, explain, explain_detail
+from trainable.errors import Checks, did_you_mean, explain, explain_detail
 
 Scalar = str | int | float | bool
 """Types of a choice that Optuna can keep."""
@@ -120,13 +120,13 @@ def read_dimension(name: str, raw: object) -> Dimension:
 
 def _values(name: str, raw: Sequence[object]) -> tuple[Scalar, ...]:
     """The values of a list; what is wrong with each of them is said at once."""
-    values, problems = [], Problems()
+    values, checks = [], Checks()
     for one in raw:
         try:
             values.append(_value(name, one))
         except ValueError as error:
-            problems.add(str(error))
-    problems.raise_if_any()
+            checks.add(str(error))
+    checks.raise_if_any()
     return tuple(values)
 
 

@@ -22,7 +22,7 @@ from search.space.space import BY_TRAINING, FIRST, FROZEN, TRAINED, Space
 from trainable.backbones.encoders import full_name
 from trainable.backbones.find import find_backbone
 from trainable.backbones.table import BACKBONES
-from trainable.errors import InputError, Problems, did_you_mean, flag
+from trainable.errors import Checks, InputError, did_you_mean, flag
 
 _BY_CASE = ("cut", *BY_TRAINING)
 """Settings that may differ by case: by the encoder, or by whether stages are trained."""
@@ -113,23 +113,23 @@ def make_space(*layers: Layer) -> Space:
     """
     merged: dict[str, Any] = dict(load_yaml(default_text()))
     origins = dict.fromkeys(merged, "default.yaml: {}")
-    problems = Problems()
+    checks = Checks()
     for layer in layers:
         for setting, raw in layer.settings.items():
             if setting not in merged:
                 where = layer.origin.format(setting)
-                problems.add(f"{where}: unknown setting; {did_you_mean(str(setting), merged)}")
+                checks.add(f"{where}: unknown setting; {did_you_mean(str(setting), merged)}")
                 continue
             merged[setting] = _merge(setting, raw, merged[setting])
             origins[setting] = layer.origin
-    first = problems.attempt(partial(_read_first, merged.pop(FIRST), origins[FIRST], merged))
+    first = checks.attempt(partial(_read_first, merged.pop(FIRST), origins[FIRST], merged))
     dimensions = {
-        setting: problems.attempt(partial(_read_cases, setting, raw, origins[setting]))
+        setting: checks.attempt(partial(_read_cases, setting, raw, origins[setting]))
         for setting, raw in merged.items()
     }
     for unknown in _unknown_cuts(merged, origins["cut"]):
-        problems.add(unknown)
-    problems.raise_if_any()
+        checks.add(unknown)
+    checks.raise_if_any()
     found = {setting: cases for setting, cases in dimensions.items() if cases is not None}
     return Space(found, first or ())
 
@@ -160,13 +160,13 @@ def _read_first(raw: Any, origin: str, known: Mapping[str, Any]) -> tuple[Mappin
         raise InputError(
             f"{where}: must be a list of settings such as [{{head: logistic, C: 0.01}}]"
         )
-    problems = Problems()
+    checks = Checks()
     for setting, value in (item for one in raw for item in one.items()):
         if setting not in known:
-            problems.add(f"{where}: unknown setting; {did_you_mean(str(setting), known)}")
+            checks.add(f"{where}: unknown setting; {did_you_mean(str(setting), known)}")
         else:
-            problems.attempt(partial(_read_dimension, setting, value, f"{where}.{setting}"))
-    problems.raise_if_any()
+            checks.attempt(partial(_read_dimension, setting, value, f"{where}.{setting}"))
+    checks.raise_if_any()
     return tuple(raw)
 
 
@@ -174,19 +174,19 @@ def _read_cases(setting: str, raw: Any, origin: str) -> Cases:
     """One setting; backbones whose cuts are not named have all their cuts."""
     if not _is_by_case(setting, raw):
         return Cases(_read_dimension(setting, raw, origin.format(setting)))
-    problems = Problems()
+    checks = Checks()
     named = {}
     for case, content in raw.items():
         where = origin.format(f"{setting}.{case}")
         try:
             name = _case_name(setting, str(case))
         except ValueError as error:
-            problems.add(f"{where}: {error}")
+            checks.add(f"{where}: {error}")
             continue
-        found = problems.attempt(partial(_read_dimension, setting, content, where))
+        found = checks.attempt(partial(_read_dimension, setting, content, where))
         if found is not None:
             named[name] = found
-    problems.raise_if_any()
+    checks.raise_if_any()
     return Cases(read_dimension(setting, ALL) if setting == "cut" else None, named)
 
 

@@ -9,7 +9,7 @@ from ray.tune.logger import LoggerCallback, TBXLoggerCallback
 
 from search.options.options import ToolOptions
 from search.run.run_folder import RunFolder
-from trainable.errors import InputError, Problems
+from trainable.errors import Checks, InputError
 
 _SCORES = "scores"  # bytes, in the last report of a trial
 _MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
@@ -21,14 +21,14 @@ def check_tools(tools: ToolOptions) -> None:
     Raises:
         InputError: Naming every such tool.
     """
-    problems = Problems()
+    checks = Checks()
     for is_wanted, package in ((tools.mlflow, "mlflow"), (tools.wandb, "wandb")):
         if is_wanted and find_spec(package) is None:
-            problems.add(
+            checks.add(
                 f"--{package} needs the package {package}: install the extra {package} "
                 f"(uv sync --extra {package}), or drop the option"
             )
-    problems.raise_if_any()
+    checks.raise_if_any()
     if tools.mlflow:
         _reach_mlflow(tools.mlflow)
 

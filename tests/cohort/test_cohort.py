@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from trainable.cohort.cohort import MANIFEST_COLUMNS, Cohort, check_cohort
-from trainable.errors import Problems
+from trainable.errors import Checks
 
 MakeCohort = Callable[..., Cohort]
 LABELS = [0, 1, 0, 1]
@@ -19,9 +19,9 @@ SIDES = ["train", "train", "valid", "valid"]
 def broken_rules(
     cohort: Cohort, num_folds: int = 2, *, mixed_patients: bool = False
 ) -> tuple[str, ...]:
-    problems = Problems()
-    check_cohort(cohort, num_folds, mixed_patients, problems)
-    return tuple(problems.found)
+    checks = Checks()
+    check_cohort(cohort, num_folds, mixed_patients, checks)
+    return tuple(checks.problems)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from trainable.errors import InputError, Problems
+from trainable.errors import Checks, InputError
 from trainable.reading.labels import read_labels
 from trainable.reading.options import DataOptions
 
@@ -14,10 +14,10 @@ def read(
     values: str, name: str = "label", **options: Any
 ) -> tuple[list[int], tuple[str, str], str]:
     raw = pd.Series(values.split(" "), name=name)
-    problems = Problems()
+    checks = Checks()
     images = pd.Series([f"{number}.png" for number in range(len(raw))])
-    labels = read_labels(raw, images, DataOptions(**options), problems)
-    problems.raise_if_any()
+    labels = read_labels(raw, images, DataOptions(**options), checks)
+    checks.raise_if_any()
     return labels.values.tolist(), labels.classes, labels.note
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainable.errors import Problems
+from trainable.errors import Checks
 from trainable.reading import names
 from trainable.reading.names import locate
 
@@ -24,9 +24,9 @@ FILES = [
 
 
 def found(folder: Path, *wanted: str) -> list[str]:
-    problems = Problems()
-    paths = locate(wanted, [folder], problems, [])
-    problems.raise_if_any()
+    checks = Checks()
+    paths = locate(wanted, [folder], checks, [])
+    checks.raise_if_any()
     return [Path(path).relative_to(folder).as_posix() for path in paths]
 
 
@@ -65,10 +65,10 @@ def test_an_absolute_path_need_not_be_in_the_folder(
     tmp_path: Path, write_images: WriteImages
 ) -> None:
     write_images(tmp_path, ["here/a.png", "there/b.png"])
-    problems = Problems()
+    checks = Checks()
     wanted = str(tmp_path / "there" / "b.png")
-    assert locate([wanted], [tmp_path / "here"], problems, []) == [wanted]
-    assert not problems.found
+    assert locate([wanted], [tmp_path / "here"], checks, []) == [wanted]
+    assert not checks.problems
 
 
 def test_where_all_names_are_whole_paths_no_folder_is_listed(
@@ -78,7 +78,7 @@ def test_where_all_names_are_whole_paths_no_folder_is_listed(
     listed: list[Path] = []
     monkeypatch.setattr(names, "list_folder", lambda folder: listed.append(folder))
     wanted = [str(tmp_path / "here" / "a.png"), str(tmp_path / "there" / "b.png")]
-    assert locate(wanted, [tmp_path], Problems(), []) == wanted
+    assert locate(wanted, [tmp_path], Checks(), []) == wanted
     assert not listed
 
 
@@ -86,9 +86,9 @@ def test_a_folder_that_is_not_there_is_a_problem_even_of_whole_paths(
     tmp_path: Path, write_images: WriteImages
 ) -> None:
     write_images(tmp_path, ["a.png"])
-    problems = Problems()
-    locate([str(tmp_path / "a.png")], [tmp_path / "nowhere"], problems, [])
-    assert "nowhere; check --images" in problems.found[0]
+    checks = Checks()
+    locate([str(tmp_path / "a.png")], [tmp_path / "nowhere"], checks, [])
+    assert "nowhere; check --images" in checks.problems[0]
 
 
 @pytest.mark.parametrize("name", ["view1.png", "study1/view1", "two/same", "same"])
@@ -96,18 +96,18 @@ def test_a_name_that_fits_several_files_is_refused_with_their_names(
     tmp_path: Path, write_images: WriteImages, name: str
 ) -> None:
     write_images(tmp_path, FILES)
-    problems = Problems()
-    locate([name], [tmp_path], problems, [])
-    (problem,) = problems.found
+    checks = Checks()
+    locate([name], [tmp_path], checks, [])
+    (problem,) = checks.problems
     assert f"{name} (" in problem
     assert ("patient1" in problem) == ("view1" in name)
 
 
 def test_a_file_of_another_kind_is_not_said_to_be_missing(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"x")
-    problems = Problems()
-    locate(["a.nii.gz", "b.png"], [tmp_path], problems, [])
-    kind, absent = problems.found
+    checks = Checks()
+    locate(["a.nii.gz", "b.png"], [tmp_path], checks, [])
+    kind, absent = checks.problems
     assert "1 are there, but of another kind: a.nii.gz" in kind
     assert "1 of 2 are not found" in absent
     assert "a.nii.gz" not in absent
@@ -115,9 +115,9 @@ def test_a_file_of_another_kind_is_not_said_to_be_missing(tmp_path: Path) -> Non
 
 def test_another_folder_is_no_match(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path, ["test/a.png"])
-    problems = Problems()
-    locate(["train/a.png"], [tmp_path], problems, [])
-    assert "not found" in problems.found[0]
+    checks = Checks()
+    locate(["train/a.png"], [tmp_path], checks, [])
+    assert "not found" in checks.problems[0]
 
 
 @pytest.mark.parametrize("name", ["7", "7.png"])
@@ -125,8 +125,8 @@ def test_zeros_that_a_spreadsheet_has_dropped_are_named(
     tmp_path: Path, write_images: WriteImages, name: str
 ) -> None:
     write_images(tmp_path, ["0007.png", "x8.png"])
-    problems = Problems()
-    locate([name, "8"], [tmp_path], problems, [])
-    (problem,) = problems.found
+    checks = Checks()
+    locate([name, "8"], [tmp_path], checks, [])
+    (problem,) = checks.problems
     assert "2 of 2 are not found" in problem
     assert "0007.png is there: a spreadsheet drops the zeros" in problem

@@ -27,7 +27,7 @@ from trainable.backbones.load_body import load_body
 from trainable.backbones.state_files import SUFFIXES
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import TimmBackbone
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.files import hash_file
 
 _RANDOM_SEED = 20201
@@ -104,19 +104,19 @@ def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = (
     Raises:
         InputError: if weights of a wanted encoder cannot be had or do not fit it.
     """
-    problems = Problems()
+    checks = Checks()
     by_start: dict[str, list[str]] = {}
     for name in wanted:
         try:
             find_backbone(name)
             by_start.setdefault(own_start(name) or kind, []).append(name)
         except ValueError as error:
-            problems.add(str(error))
+            checks.add(str(error))
     parts = [
-        problems.attempt(partial(_find, start, names, whole))
+        checks.attempt(partial(_find, start, names, whole))
         for start, names in (by_start if wanted else {kind: []}).items()
     ]
-    problems.raise_if_any()
+    checks.raise_if_any()
     found = [part for part in parts if part is not None]
     return Weights(
         kind,
@@ -149,23 +149,23 @@ def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
                 f"none; not found: {path}" for name in wanted
             )
         )  # fmt: skip
-    return _checked(start, dict.fromkeys(wanted, path), whole, Problems())
+    return _checked(start, dict.fromkeys(wanted, path), whole, Checks())
 
 
 def _find_pretrained(names: Sequence[str], whole: Sequence[str]) -> Weights:
     """The weights that a network's library publishes for it."""
-    problems = Problems()
+    checks = Checks()
     published = [name for name in names if not find_backbone(name).recipe]
     for name in names:
         if name not in published:
-            problems.add(f"{name} has no weights that are downloaded: give the file as {name}@FILE")
+            checks.add(f"{name} has no weights that are downloaded: give the file as {name}@FILE")
     of_timm = [name for name in published if name.startswith(TIMM)]
     others = [name for name in published if name not in of_timm]
     parts = [
-        problems.attempt(lambda: _find_hub(of_timm, whole)) if of_timm else None,
-        problems.attempt(lambda: _find_imagenet(others)) if others else None,
+        checks.attempt(lambda: _find_hub(of_timm, whole)) if of_timm else None,
+        checks.attempt(lambda: _find_imagenet(others)) if others else None,
     ]
-    problems.raise_if_any()
+    checks.raise_if_any()
     found = [part for part in parts if part is not None]
     files = {name: path for part in found for name, path in part.files.items()}
     prints = {name: text for part in found for name, text in part.fingerprints.items()}
@@ -173,7 +173,7 @@ def _find_pretrained(names: Sequence[str], whole: Sequence[str]) -> Weights:
 
 
 def _find_hub(names: Sequence[str], whole: Sequence[str]) -> Weights:
-    problems = Problems()
+    checks = Checks()
     files: dict[str, Path] = {}
     for name in names:
         backbone = find_backbone(name)
@@ -182,12 +182,12 @@ def _find_hub(names: Sequence[str], whole: Sequence[str]) -> Weights:
             files[name] = backbone.download()
         except (OSError, ValueError) as error:
             why = " ".join(str(error).split())
-            problems.add(
+            checks.add(
                 f"{name} needs weights, which could not be downloaded ({why}). Three ways on: "
                 f"connect to the network; give a file as {network_of(name)}@FILE; or start from "
                 f"random weights with {network_of(name)}@none, which learns far less"
             )
-    return _checked(IMAGENET, files, whole, problems)
+    return _checked(IMAGENET, files, whole, checks)
 
 
 def _find_imagenet(names: Sequence[str]) -> Weights:
@@ -217,18 +217,18 @@ def torchvision_weights(name: str) -> Any:
 
 
 def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
-    problems = Problems()
+    checks = Checks()
     others = [name for name in wanted if network_of(name) != CHEXNET_NETWORK]
     if others:
-        problems.add(
+        checks.add(
             f"--weights chexnet:FILE has weights of {CHEXNET_NETWORK} alone; leave out "
             f"{listing(others)}"
         )
     if not file.is_file():
-        problems.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
-    problems.raise_if_any()
+        checks.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
+    checks.raise_if_any()
     files = dict.fromkeys(wanted or [CHEXNET_NETWORK], file)
-    return _checked(f"{CHEXNET}{file}", files, (), problems)
+    return _checked(f"{CHEXNET}{file}", files, (), checks)
 
 
 def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
@@ -238,47 +238,45 @@ def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> W
             f"folder: {folder}"
         )
     files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
-    problems = Problems()
+    checks = Checks()
     found: dict[str, Path] = {}
     for name in wanted or BACKBONES:
         # the name must end there: resnet18 is not in resnet180.pth
         network = network_of(name).rpartition("/")[2]
         fits = [p for p in files if re.match(rf"{re.escape(network)}(?![A-Za-z0-9_])", p.name)]
         if len(fits) > 1:
-            problems.add(
+            checks.add(
                 f"one file per backbone is needed in {folder}; {network} has {listing(fits)}"
             )
         elif fits:
             found[name] = fits[0]
         elif wanted:
-            problems.add(f"no state dict for {network} in {folder}: name the file {network}.pth")
-    if not found and not problems.found:
-        problems.add(
+            checks.add(f"no state dict for {network} in {folder}: name the file {network}.pth")
+    if not found and not checks.problems:
+        checks.add(
             f"no state dict named after a backbone in {folder}, which holds {listing(files)}; "
             f"name them for example squeezenet1_0.pth. The names: {', '.join(BACKBONES)}"
         )
-    return _checked(str(folder), found, whole, problems)
+    return _checked(str(folder), found, whole, checks)
 
 
 def _find_local(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
     """The weights beside the config.json of a network that timm has saved."""
-    folder, problems = Path(start.removeprefix(LOCAL)).expanduser().resolve(), Problems()
+    folder, checks = Path(start.removeprefix(LOCAL)).expanduser().resolve(), Checks()
     files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
     # timm writes the same weights as both
     named = [path for path in files if path.name in _TIMM_FILES]
     found = named[:1] or files
     if len(found) != 1:
-        problems.add(
+        checks.add(
             f"{TIMM}{LOCAL} must name a folder with model.safetensors, or one other file of "
             f"weights; {folder} has {listing(found) or 'none'}"
         )
-    problems.raise_if_any()
-    return _checked(start, dict.fromkeys(wanted, found[0]), whole, problems)
+    checks.raise_if_any()
+    return _checked(start, dict.fromkeys(wanted, found[0]), whole, checks)
 
 
-def _checked(
-    kind: str, files: Mapping[str, Path], whole: Sequence[str], problems: Problems
-) -> Weights:
+def _checked(kind: str, files: Mapping[str, Path], whole: Sequence[str], checks: Checks) -> Weights:
     """The weights in these files, once each is found to fit its backbone."""
     fingerprints: dict[str, str] = {}
     notes: list[str] = []
@@ -289,6 +287,6 @@ def _checked(
             notes.extend(f"{path.name}: {remark}" for remark in remarks)
             fingerprints[name] = hash_file(path)
         except ValueError as error:
-            problems.add(str(error))
-    problems.raise_if_any()
+            checks.add(str(error))
+    checks.raise_if_any()
     return Weights(kind, tuple(files), files, fingerprints, tuple(notes))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trainable.cohort.covariates import read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
 from trainable.cohort.scored import Scored, is_scored
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.files import replacing, write_text
 
 MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
@@ -172,8 +172,8 @@ def _relative(path: str, folder: Path) -> str:
     return os.path.relpath(path, folder) if is_beside else path
 
 
-def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems: Problems) -> None:
-    """Add every rule that the cohort breaks to `problems`.
+def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, checks: Checks) -> None:
+    """Add every rule that the cohort breaks to `checks`.
 
     The rules: both classes present; an image listed once; no file content under two labels or two
     patients; no patient with both labels (unless `mixed_patients`) nor on both sides of a kept
@@ -182,15 +182,13 @@ def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems:
     table = cohort.manifest
     repeated = table.loc[table["path"].duplicated(), "image"]
     if len(repeated):
-        problems.add(
-            f"an image may be listed once; listed again: {listing(repeated)}. Keep one row"
-        )
-    _check_same_content(table, problems)
+        checks.add(f"an image may be listed once; listed again: {listing(repeated)}. Keep one row")
+    _check_same_content(table, checks)
     by_patient = table.groupby("patient", sort=False)
     labels_of = by_patient["label"].agg(["min", "max"])
     mixed = labels_of.index[labels_of["min"] != labels_of["max"]]
     if len(mixed) and not mixed_patients:
-        problems.add(
+        checks.add(
             "a patient must have one label; with both: "
             f"{listing(mixed)}. Fix the labels, or allow it with --mixed-patients"
         )
@@ -198,27 +196,27 @@ def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, problems:
         sides = by_patient["split"].nunique()
         both = sides.index[sides > 1]
         if len(both):
-            problems.add(
+            checks.add(
                 f"a patient must be on one side of the split; on both: {listing(both)}. "
                 "Move their images to one side, or let the folds do it with --split merge"
             )
-    _check_counts(cohort, num_folds, problems)
+    _check_counts(cohort, num_folds, checks)
 
 
-def _check_same_content(table: pd.DataFrame, problems: Problems) -> None:
+def _check_same_content(table: pd.DataFrame, checks: Checks) -> None:
     once_each = table.drop_duplicates("path")
     for _, same in once_each[once_each["sha256"].duplicated(keep=False)].groupby("sha256"):
         names = listing(same["image"])
         if same["label"].nunique() > 1:
-            problems.add(f"files with the same content must have one label; these differ: {names}")
+            checks.add(f"files with the same content must have one label; these differ: {names}")
         elif same["patient"].nunique() > 1:
-            problems.add(
+            checks.add(
                 f"files with the same content must belong to one patient, else a fold is judged "
                 f"on an image that it was trained on; these do not: {names}. Keep one of them"
             )
 
 
-def _check_counts(cohort: Cohort, num_folds: int, problems: Problems) -> None:
+def _check_counts(cohort: Cohort, num_folds: int, checks: Checks) -> None:
     parts = {"": cohort.manifest}
     if cohort.is_split:
         parts = {f" in {side}": part for side, part in cohort.manifest.groupby("split")}
@@ -229,7 +227,7 @@ def _check_counts(cohort: Cohort, num_folds: int, problems: Problems) -> None:
             if patients < needed:
                 kind = "positive" if value else "negative"
                 advice = "" if cohort.is_split else f", or ask for fewer with --folds {patients}"
-                problems.add(
+                checks.add(
                     f"{needed} patients of each class are needed{where}, one per fold; "
                     f"{kind} ({name}): {patients}. Add images{advice if patients > 1 else ''}"
                 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainable.errors import Problems, did_you_mean, listing
+from trainable.errors import Checks, did_you_mean, listing
 from trainable.reading.columns import Kind, find_column
 from trainable.reading.labels import UNKNOWN_WORDS
 
@@ -30,7 +30,7 @@ def asked_covariates(asked: str | None) -> list[str]:
 
 
 def find_covariates(
-    raw: pd.DataFrame, asked: str | None, taken: list[str], problems: Problems
+    raw: pd.DataFrame, asked: str | None, taken: list[str], checks: Checks
 ) -> list[str]:
     """The further columns of a table: as asked, else those with the usual names.
 
@@ -38,26 +38,26 @@ def find_covariates(
         raw: The table, with the columns that were read from DICOM files.
         asked: Names with commas between them; `none` for no column; found by their names if None.
         taken: Columns of images, labels, patients and examinations.
-        problems: Given names that are no column, or are taken.
+        checks: Given names that are no column, or are taken.
     """
     if asked is None:
-        found = [find_column(kind, raw, None, Problems()) for kind in _KINDS]
+        found = [find_column(kind, raw, None, Checks()) for kind in _KINDS]
         return [name for name in dict.fromkeys(found) if name and name not in taken]
     for name in asked_covariates(asked):
         if name in taken:
-            problems.add(f"--covariates must name further columns; {name!r} is read as another")
+            checks.add(f"--covariates must name further columns; {name!r} is read as another")
         elif name not in raw:
-            problems.add(
+            checks.add(
                 f"--covariates must name columns of the table; {name!r} is not; "
                 f"{did_you_mean(name, map(str, raw.columns))}"
             )
     return [name for name in dict.fromkeys(asked_covariates(asked)) if name in raw]
 
 
-def require_no_covariates(asked: str | None, folder: Path, problems: Problems) -> None:
+def require_no_covariates(asked: str | None, folder: Path, checks: Checks) -> None:
     """Refuse columns of a table where the images are in class folders."""
     if asked_covariates(asked):
-        problems.add(f"--covariates {asked} names columns of a table; {folder} is a folder")
+        checks.add(f"--covariates {asked} names columns of a table; {folder} is a folder")
 
 
 def as_manifest(raw: pd.DataFrame, names: list[str]) -> pd.DataFrame:

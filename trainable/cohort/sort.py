@@ -11,7 +11,7 @@ import pandas as pd
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.splits import split_by_shares
 from trainable.disk import writing
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.files import replacing
 from trainable.reading.image_files import hash_files, list_images
 
@@ -51,22 +51,22 @@ def sort_images(
         InputError: if `out` is not empty, an image is unusable, or the shares are wrong.
     """
     out = out.expanduser().resolve()
-    problems = Problems()
+    checks = Checks()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        problems.add(f"--out must be a new or empty folder; {out} is not empty")
-    problems.found.extend(
+        checks.add(f"--out must be a new or empty folder; {out} is not empty")
+    checks.problems.extend(
         f"class {name!r} must have a name that a folder can have; rename it"
         for name in cohort.classes
         if not name.strip(". ") or {"/", "\\"} & set(name)
     )
-    check_cohort(cohort, 1, mixed_patients, problems)
+    check_cohort(cohort, 1, mixed_patients, checks)
     if shares and (len(shares) not in (2, 3) or sum(shares) != 100 or min(shares) < 1):
-        problems.add(
+        checks.add(
             f"--shares must be two or three percentages that add up to 100 (got {listing(shares)})"
         )
     if shares and cohort.is_split:
-        problems.add("--shares splits the images anew: add --split merge, or drop --shares")
-    problems.raise_if_any()
+        checks.add("--shares splits the images anew: add --split merge, or drop --shares")
+    checks.raise_if_any()
     if shares:
         cohort = split_by_shares(cohort, shares, seed)
     table = _sorted_names(cohort)

@@ -11,7 +11,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from trainable.errors import Problems, UnreadableImageError, unreadable_images
+from trainable.errors import Checks, UnreadableImageError, unreadable_images
 from trainable.files import digest
 from trainable.images.decoding import (
     DECODE_RULE,
@@ -149,14 +149,14 @@ def pixel_statistics(
     return PixelStatistics(mean, variance**0.5, limits)
 
 
-def check_readable(paths: Sequence[str], problems: Problems) -> None:
+def check_readable(paths: Sequence[str], checks: Checks) -> None:
     """Decode images and keep none of them, to name those that cannot be read.
 
     It is for input that is refused in any case, so that all its problems are told at once.
     """
     failed = _failed(paths, range(len(paths)), lambda _, data: decode(data, _SMALL))
     if failed:
-        problems.found.extend(unreadable_images(failed).problems)
+        checks.add(*unreadable_images(failed).problems)
 
 
 def _failed(paths: Sequence[str], rows: Sequence[int], use: _Use) -> list[str]:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from trainable.errors import Problems, did_you_mean, listing
+from trainable.errors import Checks, did_you_mean, listing
 
 REST = "rest"
 """Given as --negative: all that is not positive is negative."""
@@ -60,7 +60,7 @@ def two_classes(
     positive: str | None,
     negative: str | None,
     what: str,
-    problems: Problems,
+    checks: Checks,
     *,
     inverted: bool = False,
 ) -> tuple[str, str]:
@@ -71,23 +71,23 @@ def two_classes(
         positive: As the user named it, or None.
         negative: As the user named it, or None; "rest" for all that is not positive.
         what: What the values are, for the message.
-        problems: Given what cannot be decided.
+        checks: Given what cannot be decided.
         inverted: Whether the column says the opposite of the outcome, as `survival` does.
     """
     for option, value in (("positive", positive), ("negative", negative)):
         if value is not None and value not in values and (option, value) != ("negative", REST):
-            problems.add(
+            checks.add(
                 f"--{option} must be one of the {what} ({listing(values)}); {value!r} is not; "
                 f"{did_you_mean(value, values)}"
             )
             return ("", "")
     if positive is not None and negative == positive:
-        problems.add(f"--positive and --negative must be two {what} (got {positive} for both)")
+        checks.add(f"--positive and --negative must be two {what} (got {positive} for both)")
         return ("", "")
     if positive is not None and negative is not None:
         return (negative, positive)
     if negative == REST:
-        problems.add("--negative rest needs --positive, the one class that the rest is not")
+        checks.add("--negative rest needs --positive, the one class that the rest is not")
         return ("", "")
     if len(values) == 2 and (positive or negative):
         other = next(value for value in values if value not in (positive, negative))
@@ -101,7 +101,7 @@ def two_classes(
             pair = (ends[high], ends[low]) if inverted else (ends[low], ends[high])
             if negative in (None, pair[0]) and positive in (None, pair[1]):
                 return pair
-    problems.add(
+    checks.add(
         f"{what} must have two values, one of them known as positive; found {len(values)}: "
         f"{listing(values)}; {_advice(values, positive)}"
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from trainable.errors import Problems, did_you_mean, listing
+from trainable.errors import Checks, did_you_mean, listing
 from trainable.images.decoding import SUFFIXES
 
 Kind = Literal["image", "label", "patient", "exam", "view", "age", "sex", "site"]
@@ -48,7 +48,7 @@ def find_column(
     kind: Kind,
     table: pd.DataFrame,
     asked: str | None,
-    problems: Problems,
+    checks: Checks,
     *,
     before: str | None = None,
     has_option: bool = True,
@@ -61,7 +61,7 @@ def find_column(
         kind: What the column holds.
         table: The table.
         asked: As the user named the column; found by its name if None.
-        problems: Given what cannot be found.
+        checks: Given what cannot be found.
         before: The column of the search, which is tried first.
         has_option: Whether the command has an option to name the column.
     """
@@ -70,7 +70,7 @@ def find_column(
             if name in table.columns:
                 return name
         advice = did_you_mean(asked, map(str, table.columns))
-        problems.add(f"--{kind}-column must be a column of the table; {asked!r} is not; {advice}")
+        checks.add(f"--{kind}-column must be a column of the table; {asked!r} is not; {advice}")
         return None
     if before is not None and before in table.columns:
         return before
@@ -79,7 +79,7 @@ def find_column(
         *([] if before is None else [plain_name(before)]), *COLUMN_NAMES[kind], of=table
     )
     if len(found) > 1:
-        problems.add(f"one column must hold the {kind}s; it may be {listing(found)}; {advice}")
+        checks.add(f"one column must hold the {kind}s; it may be {listing(found)}; {advice}")
         return None
     if found:
         return found[0]
@@ -91,5 +91,5 @@ def find_column(
         )
         if any(Path(str(column)).suffix.lower() in SUFFIXES for column in table.columns):
             advice = "the first row must hold the names of the columns"
-        problems.add(f"no column of {kind}s found among {listing(table.columns)}; {advice}")
+        checks.add(f"no column of {kind}s found among {listing(table.columns)}; {advice}")
     return None

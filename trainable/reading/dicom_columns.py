@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainable.errors import InputError, Problems, are_not, did_you_mean, listing
+from trainable.errors import Checks, InputError, are_not, did_you_mean, listing
 from trainable.images.decoding import SUFFIXES
 from trainable.images.dicom import is_dicom, known_keywords, read_element
 from trainable.reading.names import locate
@@ -22,17 +22,17 @@ def is_dicom_column(name: str | None) -> bool:
     return name is not None and name.startswith(PREFIX)
 
 
-def patients_in(paths: Sequence[str], column: str | None, problems: Problems) -> pd.Series:
+def patients_in(paths: Sequence[str], column: str | None, checks: Checks) -> pd.Series:
     """The patient in each file, "" for files that are not DICOM or have none.
 
     Args:
         paths: Files of any kind.
         column: The column of patients of the search; PatientID is read if that is no element.
-        problems: Given DICOM files that cannot be read.
+        checks: Given DICOM files that cannot be read.
     """
     element = column if column and is_dicom_column(column) else PATIENT
     dicom = [path if _is_dicom(path) else "" for path in paths]
-    return _read_all(dicom, element.removeprefix(PREFIX), problems)
+    return _read_all(dicom, element.removeprefix(PREFIX), checks)
 
 
 def with_dicom_columns(
@@ -40,7 +40,7 @@ def with_dicom_columns(
     image_column: str | None,
     wanted: Iterable[str | None],
     folders: Sequence[Path],
-    problems: Problems,
+    checks: Checks,
 ) -> pd.DataFrame:
     """The table, with a column for each of `wanted` that stands for an element of DICOM files.
 
@@ -52,36 +52,36 @@ def with_dicom_columns(
         image_column: Its column of images; None if there is none.
         wanted: Names of columns, of any kind.
         folders: Where the images may be.
-        problems: Given unknown keywords, and files that are not DICOM or cannot be read.
+        checks: Given unknown keywords, and files that are not DICOM or cannot be read.
     """
     columns = [name for name in wanted if name and is_dicom_column(name) and name not in raw]
     if not columns or image_column is None:
         return raw
     images = raw[image_column]
-    paths = locate(images, folders, Problems(), [])  # what is not found is told elsewhere
+    paths = locate(images, folders, Checks(), [])  # what is not found is told elsewhere
     others = [
         image for image, path in zip(images, paths, strict=True) if path and not _is_dicom(path)
     ]
     if others:
-        problems.add(f"{listing(columns)} needs DICOM files; other files: {listing(others)}")
+        checks.add(f"{listing(columns)} needs DICOM files; other files: {listing(others)}")
         return raw.assign(**{column: images for column in columns})
     is_found = pd.Series(paths, index=raw.index) != ""
     added = {column: images for column in columns}
     for column in columns:
         keyword = column.removeprefix(PREFIX)
-        keywords = problems.attempt(known_keywords) or ()
+        keywords = checks.attempt(known_keywords) or ()
         if keyword in keywords:
-            found = _read_all(paths, keyword, problems).set_axis(raw.index)
+            found = _read_all(paths, keyword, checks).set_axis(raw.index)
             added[column] = found.where(is_found, images)
         elif keywords:
-            problems.add(
+            checks.add(
                 f"{column} must name an element of DICOM; {keyword!r} is unknown; "
                 f"{did_you_mean(keyword, keywords)}"
             )
     return raw.assign(**added)
 
 
-def _read_all(paths: Sequence[str], keyword: str, problems: Problems) -> pd.Series:
+def _read_all(paths: Sequence[str], keyword: str, checks: Checks) -> pd.Series:
     """An element of each file; "" where there is none, or no path."""
 
     def read(path: str) -> str | InputError:
@@ -94,7 +94,7 @@ def _read_all(paths: Sequence[str], keyword: str, problems: Problems) -> pd.Seri
         found = list(pool.map(read, paths))
     failed = [one for one in found if isinstance(one, InputError)]
     if failed:
-        problems.add(f"every DICOM file must be readable; {are_not(failed)}: {listing(failed)}")
+        checks.add(f"every DICOM file must be readable; {are_not(failed)}: {listing(failed)}")
     return pd.Series(["" if isinstance(one, InputError) else one for one in found], dtype=object)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.covariates import require_no_covariates
-from trainable.errors import Problems, listing
+from trainable.errors import Checks, listing
 from trainable.reading.classes import REST, two_classes
 from trainable.reading.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
 from trainable.reading.from_table import LabelledImages
@@ -21,27 +21,27 @@ _SIDES = {
 }
 
 
-def read_folders(folder: Path, source: DataOptions, problems: Problems) -> LabelledImages:
+def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledImages:
     """Read class folders, or `train/`, `val/` and `test/` of class folders each."""
     listed = list_folder(folder)
     notes = [*listed.notes(folder), *listed.other_notes(folder)]
-    _check_table_options(folder, source, problems)
-    require_no_covariates(source.covariates, folder, problems)
+    _check_table_options(folder, source, checks)
+    require_no_covariates(source.covariates, folder, checks)
     if source.views > 1 or source.exam_column or source.view_column:
-        problems.add(
+        checks.add(
             "--views, --exam-column and --view-column need a table, whose columns say which images "
             f"are of one examination; {folder} is a folder"
         )
     sides = _find_sides(folder)
-    _check_split(folder, sides, source, problems)
+    _check_split(folder, sides, source, checks)
     parts = list(sides.values()) or [folder]
     inside = {part: _class_folders(part) for part in parts}
     names = sorted({name for found in inside.values() for name in found})
     rest = source.negative == REST and source.positive in names
     if not names:
-        _add_what_is_there(folder, problems)
-        problems.raise_if_any()
-    classes = two_classes(names, source.positive, source.negative, "class folders", problems)
+        _add_what_is_there(folder, checks)
+        checks.raise_if_any()
+    classes = two_classes(names, source.positive, source.negative, "class folders", checks)
     _note_left_out(folder, parts, inside, classes, notes)
     tables = []
     for side, part in sides.items() or [("", folder)]:
@@ -55,44 +55,42 @@ def read_folders(folder: Path, source: DataOptions, problems: Problems) -> Label
             }
             kept = side if source.split == "keep" else ""
             tables.append(pd.DataFrame(rows).assign(label=int(name == classes[1]), split=kept))
-    problems.raise_if_any()
+    checks.raise_if_any()
     table = pd.concat(tables, ignore_index=True)
     table = table.sort_values(["split", "label"], kind="stable", key=_in_order, ignore_index=True)
     columns = {}
     if source.patient_column:
         columns["patient"] = source.patient_column
-        _add_dicom_patients(table, folder, source.patient_column, notes, problems)
+        _add_dicom_patients(table, folder, source.patient_column, notes, checks)
     else:
-        _add_listed_patients(folder / "manifest.csv", folder, table, notes, problems)
+        _add_listed_patients(folder / "manifest.csv", folder, table, notes, checks)
     if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
         classes = ("0", "1")
     return LabelledImages(table, classes, notes, columns=columns)
 
 
-def _check_table_options(folder: Path, source: DataOptions, problems: Problems) -> None:
+def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> None:
     given = {"image": source.image_column, "label": source.label_column}
     if not is_dicom_column(source.patient_column):
         given["patient"] = source.patient_column
     if source.images:
-        problems.add(
-            f"--images is for the images of a table; {folder} is a folder: drop the option"
-        )
+        checks.add(f"--images is for the images of a table; {folder} is a folder: drop the option")
     named = [f"--{kind}-column {name}" for kind, name in given.items() if name]
     if named:
-        problems.add(
+        checks.add(
             f"{listing(named)} names a column of a table; {folder} is a folder, whose patients are "
             f"found with --patient-pattern, or with --patient-column {PATIENT} in DICOM files"
         )
 
 
 def _add_dicom_patients(
-    table: pd.DataFrame, folder: Path, column: str, notes: list[str], problems: Problems
+    table: pd.DataFrame, folder: Path, column: str, notes: list[str], checks: Checks
 ) -> None:
-    read = with_dicom_columns(table[["path"]], "path", [column], [folder], problems)
+    read = with_dicom_columns(table[["path"]], "path", [column], [folder], checks)
     table["patient"] = read[column]
     without = table.loc[table["patient"] == "", "image"]
     if len(without):
-        problems.add(f"every image must have a patient in {column}; without: {listing(without)}")
+        checks.add(f"every image must have a patient in {column}; without: {listing(without)}")
     notes.append(f"patients from {column}: {table['patient'].nunique()} for {len(table)} images")
 
 
@@ -119,24 +117,22 @@ def _class_folders(part: Path) -> list[str]:
     return [p.name for p in sorted(part.iterdir()) if p.is_dir() and list_images(p)]
 
 
-def _check_split(
-    folder: Path, sides: dict[str, Path], source: DataOptions, problems: Problems
-) -> None:
+def _check_split(folder: Path, sides: dict[str, Path], source: DataOptions, checks: Checks) -> None:
     if not sides:
         if source.split == "keep":
-            problems.add(
+            checks.add(
                 "--split keep needs train/ and val/ with the same class folders in both; they are "
                 f"not in {folder}. Drop the option, or make them with cxr-sort"
             )
         return
     names = ", ".join(f"{path.name}/" for path in sides.values())
     if source.split is None:
-        problems.add(
+        checks.add(
             f"{folder} holds {names}: say with --split merge that all images are cross-validated "
             "together, or with --split keep that the split stands (test/ is judged at the end)"
         )
     elif source.split == "keep" and "valid" not in sides:
-        problems.add(
+        checks.add(
             f"--split keep needs val/, which the trials are scored on; {folder} holds {names}. "
             "Merge them with --split merge"
         )
@@ -169,23 +165,23 @@ def _note_left_out(
     )
 
 
-def _add_what_is_there(folder: Path, problems: Problems) -> None:
+def _add_what_is_there(folder: Path, checks: Checks) -> None:
     """Where there are no class folders of images: what is there."""
     listed = list_folder(folder)
     if listed.others:
-        problems.add(
+        checks.add(
             f"images must be {READ}, and only DICOM files may lack the ending; {folder} holds "
             f"other files: {listed.kinds()}"
         )
     else:
-        problems.add(
+        checks.add(
             f"--data must be a table, or a folder with a folder of images for each class; {folder} "
             f"has no folder of images, and {len(listed.images)} images outside of folders"
         )
 
 
 def _add_listed_patients(
-    manifest: Path, folder: Path, table: pd.DataFrame, notes: list[str], problems: Problems
+    manifest: Path, folder: Path, table: pd.DataFrame, notes: list[str], checks: Checks
 ) -> None:
     """Patients from the manifest that `cxr-sort` leaves beside class folders, if it is there."""
     if not manifest.is_file():
@@ -201,6 +197,6 @@ def _add_listed_patients(
     found = table["image"].map(patients)
     without = table.loc[found.isna(), "image"]
     if len(without):
-        problems.add(f"{manifest} must list every image; it lacks: {listing(without)}")
+        checks.add(f"{manifest} must list every image; it lacks: {listing(without)}")
     table["patient"] = found
     notes.append(f"patients from {manifest.name}: {found.nunique()} for {len(table)} images")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from trainable.cohort.covariates import as_manifest, asked_covariates, find_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, find_grouping
-from trainable.errors import Problems, listing
+from trainable.errors import Checks, listing
 from trainable.reading.classes import same_value
 from trainable.reading.columns import find_column, may_hold, plain_name
 from trainable.reading.data_sets import Layout, find_layout, with_images
@@ -40,43 +40,41 @@ class LabelledImages:
     patient_pattern: str | None = None
 
 
-def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> LabelledImages:
+def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> LabelledImages:
     """Read a table of images and labels, and find the images."""
     raw, notes = read_table(file, "--data")
     layout = find_layout(raw)
     if layout is not None:
         raw = _rows_of(with_images(raw, layout, file), layout, notes)
-    columns = _find_columns(raw, source, layout, problems)
+    columns = _find_columns(raw, source, layout, checks)
     folders = _folders(file, source)
     further = asked_covariates(source.covariates)
     wanted = (source.patient_column, source.exam_column, source.view_column, *further)
-    raw = with_dicom_columns(raw, columns.get("image"), wanted, folders, problems)
+    raw = with_dicom_columns(raw, columns.get("image"), wanted, folders, checks)
     grouping = ONE_IMAGE_EACH
     if source.views > 1:
-        grouping = find_grouping(
-            raw, source.views, source.exam_column, source.view_column, problems
-        )
-    _check_options(file, source, problems)
+        grouping = find_grouping(raw, source.views, source.exam_column, source.view_column, checks)
+    _check_options(file, source, checks)
     if "image" not in columns or "label" not in columns:
-        problems.raise_if_any()
+        checks.raise_if_any()
     table = pd.DataFrame({"image": raw[columns["image"]], "split": ""})
     settings = source
     if layout is not None and layout.missing and source.missing is None:
         settings = source.model_copy(update={"missing": layout.missing})
-    labels = read_labels(raw[columns["label"]], table["image"], settings, problems)
+    labels = read_labels(raw[columns["label"]], table["image"], settings, checks)
     table["label"] = labels.values
-    if not problems.found:  # otherwise images that are not there are reported for all rows
+    if not checks.problems:  # otherwise images that are not there are reported for all rows
         table = table[table["label"] >= 0].copy()
     if "patient" in columns:
         table["patient"] = raw[columns["patient"]]
     taken = [*columns.values(), grouping.exam_column or ""]
-    table = table.join(as_manifest(raw, find_covariates(raw, source.covariates, taken, problems)))
-    _check_filled(table, problems)
-    table = table.join(grouping.read(raw.loc[table.index], table["image"], problems))
+    table = table.join(as_manifest(raw, find_covariates(raw, source.covariates, taken, checks)))
+    _check_filled(table, checks)
+    table = table.join(grouping.read(raw.loc[table.index], table["image"], checks))
     table = table.reset_index(drop=True)
     if layout is not None and layout.several_rows:
         table = _one_row_each(table, notes)
-    table["path"] = locate(table["image"], folders, problems, notes)
+    table["path"] = locate(table["image"], folders, checks, notes)
     kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     notes.insert(0, f"columns: {read}; {labels.note}")
@@ -90,27 +88,27 @@ def read_labelled_table(file: Path, source: DataOptions, problems: Problems) -> 
     return LabelledImages(table, labels.classes, notes, grouping, columns, pattern)
 
 
-def _check_options(file: Path, source: DataOptions, problems: Problems) -> None:
+def _check_options(file: Path, source: DataOptions, checks: Checks) -> None:
     """Refuse options that would do nothing."""
     if source.views == 1 and (source.exam_column or source.view_column):
-        problems.add("--exam-column and --view-column group images only with --views of 2 or more")
+        checks.add("--exam-column and --view-column group images only with --views of 2 or more")
     if source.split == "keep":
-        problems.add(
+        checks.add(
             f"--split keep needs a folder with train/ and val/, and {file} is a table: make the "
             "folders with cxr-sort, or drop the option"
         )
 
 
-def _check_filled(table: pd.DataFrame, problems: Problems) -> None:
+def _check_filled(table: pd.DataFrame, checks: Checks) -> None:
     unnamed = table.index[table["image"] == ""]
     if len(unnamed):
         numbers = listing(number + 1 for number in unnamed)
-        problems.add(f"every row must name its image; rows without a name: {numbers}")
+        checks.add(f"every row must name its image; rows without a name: {numbers}")
     if "patient" in table:
         is_unknown = table["patient"].map(same_value).isin(UNKNOWN_WORDS)
         if is_unknown.any():
             words = listing(sorted(set(table.loc[is_unknown, "patient"]) - {""}))
-            problems.add(
+            checks.add(
                 f"every image must have a patient{f' (got {words})' * bool(words)}; without "
                 f"({int(is_unknown.sum())}): {listing(table.loc[is_unknown, 'image'])}. Give each "
                 "such patient a name of its own, or drop the rows"
@@ -118,7 +116,7 @@ def _check_filled(table: pd.DataFrame, problems: Problems) -> None:
 
 
 def _find_columns(
-    raw: pd.DataFrame, source: DataOptions, layout: Layout | None, problems: Problems
+    raw: pd.DataFrame, source: DataOptions, layout: Layout | None, checks: Checks
 ) -> dict[str, str]:
     """The columns of images, labels and patients: as asked, as the layout says, by their name."""
     asked = {
@@ -135,7 +133,7 @@ def _find_columns(
         else:
             column = find_column(
                 kind,  # type: ignore[arg-type]
-                raw, name or plain.get(of_layout or ""), problems,
+                raw, name or plain.get(of_layout or ""), checks,
             )  # fmt: skip
         if column is not None:
             found[kind] = column

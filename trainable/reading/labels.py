@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from trainable.errors import Problems, listing
+from trainable.errors import Checks, listing
 from trainable.reading.classes import (
     REST,
     only_say_yes_or_no,
@@ -55,9 +55,7 @@ class Labels(NamedTuple):
     note: str
 
 
-def read_labels(
-    raw: pd.Series, images: pd.Series, options: DataOptions, problems: Problems
-) -> Labels:
+def read_labels(raw: pd.Series, images: pd.Series, options: DataOptions, checks: Checks) -> Labels:
     """Read a column of labels.
 
     Spellings of one value (`1` and `1.0`, `TRUE` and `true`) are one value. A word for "not known"
@@ -67,19 +65,19 @@ def read_labels(
         raw: The column, as text.
         images: The name of the image of each row, for the messages.
         options: What the user said of the labels.
-        problems: Given all that cannot be decided.
+        checks: Given all that cannot be decided.
     """
     named = {same_value(one) for one in (options.positive, options.negative) if one is not None}
     plain = raw.map(same_value)
     is_missing = plain.isin(UNKNOWN_WORDS - named)
     is_uncertain = _find_uncertain(plain, is_missing, named, is_asked=options.uncertain is not None)
-    _check_left_out(images, is_missing, is_uncertain, options, problems)
+    _check_left_out(images, is_missing, is_uncertain, options, checks)
     known = plain[~is_missing & ~is_uncertain]
     if not len(known):
-        problems.add(f"images must have labels; all {len(raw)} in {raw.name} are missing")
+        checks.add(f"images must have labels; all {len(raw)} in {raw.name} are missing")
         return Labels(plain.map(lambda _: -1).astype("int64"), ("", ""), "")
     uses = _uses(is_missing, is_uncertain, options)
-    decided, classes = _decide(raw[known.index], known, uses, options, problems)
+    decided, classes = _decide(raw[known.index], known, uses, options, checks)
     found = pd.Series(-1, index=raw.index, dtype="int64")
     found[known.index] = decided
     for rows, use in ((is_missing, options.missing), (is_uncertain, options.uncertain)):
@@ -93,7 +91,7 @@ def _decide(
     known: pd.Series,
     uses: set[str | None],
     options: DataOptions,
-    problems: Problems,
+    checks: Checks,
 ) -> tuple[pd.Series, tuple[str, str]]:
     """Which rows are positive (1), negative (0) or neither (-1), and the names of both classes.
 
@@ -102,7 +100,7 @@ def _decide(
         known: The same, one spelling per value.
         uses: What all other rows count as.
         options: What the user said of the labels.
-        problems: Given what cannot be decided.
+        checks: Given what cannot be decided.
     """
     positive, negative = (
         None if one is None else same_value(one) for one in (options.positive, options.negative)
@@ -113,7 +111,7 @@ def _decide(
     is_finding = negative == REST and positive is not None and positive not in set(known)
     values = sorted(set().union(*parts) if is_finding else set(known))
     if positive is None and negative is None and _may_be_either(raw.name, values):
-        problems.add(
+        checks.add(
             f"the column {raw.name!r} may say who survived or who died: name the label of those "
             f"who died with --positive (it has {listing(sorted(set(raw)))})"
         )
@@ -135,7 +133,7 @@ def _decide(
         REST if negative == REST else names.get(negative or "", options.negative),
         "labels",
         # a class may be among the rows whose use is open
-        Problems() if is_lone and None in uses else problems,
+        Checks() if is_lone and None in uses else checks,
         inverted=says_survival(raw.name) and only_say_yes_or_no(values),
     )
     low, high = (same_value(name) for name in classes)
@@ -173,16 +171,16 @@ def _check_left_out(
     is_missing: pd.Series,
     is_uncertain: pd.Series,
     options: DataOptions,
-    problems: Problems,
+    checks: Checks,
 ) -> None:
     if is_missing.any() and options.missing is None:
-        problems.add(
+        checks.add(
             f"every image must have a label; without ({int(is_missing.sum())}): "
             f"{listing(images[is_missing])}. Add the labels, leave the images out with "
             "--missing drop, or count them as negative with --missing negative"
         )
     if is_uncertain.any() and options.uncertain is None:
-        problems.add(
+        checks.add(
             f"a label must be certain; -1 (uncertain, {int(is_uncertain.sum())} images): "
             f"{listing(images[is_uncertain])}. Say with --uncertain positive, negative or drop "
             "what they count as"

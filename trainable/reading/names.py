@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from trainable.errors import Problems, listing
+from trainable.errors import Checks, listing
 from trainable.reading.image_files import READ, FolderListing, list_folder, stem
 
 _ABSOLUTE = re.compile(r"^(?:/|~|[A-Za-z]:[\\/]|\\\\)")
@@ -104,7 +104,7 @@ def names_in(folder: Path, files: FolderListing) -> ImageNames:
 
 
 def locate(
-    names: Iterable[str], folders: Sequence[Path], problems: Problems, notes: list[str]
+    names: Iterable[str], folders: Sequence[Path], checks: Checks, notes: list[str]
 ) -> list[str]:
     """Paths of the named images, all in one of `folders` or below; "" for those not found.
 
@@ -125,12 +125,12 @@ def locate(
         if not unclear:
             break
     if best is None:
-        problems.add(f"the folder of the images is not found: {listing(folders)}; check --images")
+        checks.add(f"the folder of the images is not found: {listing(folders)}; check --images")
         return [""] * len(wanted)
     _, folder, listed, found = best
     notes.extend(listed.notes(folder))
     pairs = list(zip(wanted, found, strict=True))
-    _add_unclear(pairs, folder, problems)
+    _add_unclear(pairs, folder, checks)
     missing = [name for name, paths in pairs if not paths]
     if missing:
         others = ImageNames(
@@ -138,13 +138,13 @@ def locate(
         )
         there = [name for name in missing if others.find(name)]
         if there:
-            problems.add(
+            checks.add(
                 f"an image must be of a kind that is read ({READ}); {len(there)} are there, but of "
                 f"another kind: {listing(there)}. Convert them, for example to PNG"
             )
         absent = [name for name in missing if name not in set(there)]
         if absent:
-            problems.add(
+            checks.add(
                 f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found "
                 f"in {listing(folders)}: {listing(absent)}. {_advice(absent, listed.images)}"
             )
@@ -163,14 +163,14 @@ def _advice(absent: Sequence[str], images: Sequence[Path]) -> str:
     )
 
 
-def _add_unclear(pairs: Sequence[tuple[str, list[str]]], folder: Path, problems: Problems) -> None:
+def _add_unclear(pairs: Sequence[tuple[str, list[str]]], folder: Path, checks: Checks) -> None:
     several = [
         f"{name} ({listing([Path(path).relative_to(folder).as_posix() for path in paths], 3)})"
         for name, paths in pairs
         if len(paths) > 1
     ]
     if several:
-        problems.add(
+        checks.add(
             f"a name must fit one file; these fit several: {listing(several)}. Write the name "
             "with its folder and ending, or remove the other file"
         )

@@ -10,7 +10,7 @@ import pandas as pd
 from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
 from trainable.cohort.covariates import manifest_columns, without_useless
 from trainable.cohort.exams import check_exams, describe_missing
-from trainable.errors import InputError, Problems, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.images.decoding import SUFFIXES
 from trainable.images.pixels import check_readable
 from trainable.reading.classes import same_value
@@ -27,34 +27,34 @@ def read_cohort(source: DataOptions) -> Cohort:
     Raises:
         InputError: naming every missing file, column, class or patient.
     """
-    problems = Problems()
+    checks = Checks()
     if source.data is None:
         raise InputError("name the labelled images with --data: a table, a folder, or demo")
     if source.patient_pattern and source.patient_column:
-        problems.add("--patient-pattern and --patient-column both find the patients: drop one")
+        checks.add("--patient-pattern and --patient-column both find the patients: drop one")
     data = source.data.expanduser()
     if data.is_dir():
-        read = read_folders(data.resolve(), source, problems)
+        read = read_folders(data.resolve(), source, checks)
     elif data.is_file():
-        read = read_labelled_table(data.resolve(), source, problems)
+        read = read_labelled_table(data.resolve(), source, checks)
     else:
         is_there = "no file and no folder" if data.exists() else "not found"
         raise InputError(
             f"--data must be a table, a folder of class folders, or demo; {is_there}: {data}"
         )
-    if problems.found:
-        check_readable([path for path in read.table["path"] if path], problems)
-    problems.raise_if_any()
+    if checks.problems:
+        check_readable([path for path in read.table["path"] if path], checks)
+    checks.raise_if_any()
     table, classes, notes, grouping = read.table, read.classes, read.notes, read.grouping
     pattern = source.patient_pattern or read.patient_pattern
-    table["patient"] = _patients(table, pattern, notes, problems)
+    table["patient"] = _patients(table, pattern, notes, checks)
     notes.extend(_alike_patients(table["patient"].dropna()))
     columns = list(MANIFEST_COLUMNS)
     if grouping.views > 1:
-        table["view"] = grouping.places(table, problems)
-        check_exams(table, problems)
+        table["view"] = grouping.places(table, checks)
+        check_exams(table, checks)
         columns += EXAM_COLUMNS
-    problems.raise_if_any()
+    checks.raise_if_any()
     table["sha256"] = hash_files(table["path"])
     if table["patient"].isna().all():
         table["patient"] = _own_patients(table, notes)
@@ -109,7 +109,7 @@ def find_patient(pattern: re.Pattern[str], name: str) -> str:
 
 
 def _patients(
-    table: pd.DataFrame, pattern: str | None, notes: list[str], problems: Problems
+    table: pd.DataFrame, pattern: str | None, notes: list[str], checks: Checks
 ) -> pd.Series:
     if pattern is None:
         if "patient" in table:
@@ -118,12 +118,12 @@ def _patients(
     try:
         regex = re.compile(pattern)
     except re.error as error:
-        problems.add(f"--patient-pattern must be a regular expression; {pattern!r}: {error}")
+        checks.add(f"--patient-pattern must be a regular expression; {pattern!r}: {error}")
         return table["image"]
     found = [find_patient(regex, image) for image in table["image"]]
     without = [name for name, patient in zip(table["image"], found, strict=True) if not patient]
     if without:
-        problems.add(
+        checks.add(
             f"--patient-pattern must find a patient in every file name; {pattern!r} finds none in "
             f"{len(without)}: {listing(without)}"
         )
