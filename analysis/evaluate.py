@@ -11,13 +11,13 @@ from sklearn.calibration import calibration_curve
 
 from analysis.new_images import NewImages
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import Judged, LabelRule
 from trainable.cohort.scored import Scored
 from trainable.errors import Checks, InputError, listing
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.evaluation.metrics import all_positive_f1
-from trainable.reading.classes import REST, only_say_yes_or_no, same_value
-from trainable.reading.columns import find_column
-from trainable.reading.labels import UNKNOWN_WORDS, says_survival
+from trainable.reading.exams import same_grouping
+from trainable.reading.listing import Wanted
 from trainable.reading.tables import read_table
 from trainable.run.winner import Winner
 
@@ -27,104 +27,109 @@ class TrueLabels:
     """True labels and patients of the new images.
 
     Attributes:
-        labels: (num_rows, num_findings), 1 positive, 0 negative.
-        patients: (num_rows,), rows of one patient share a number.
-        names: of those patients, where the table of labels has them; else None.
+        labels: (num_judged, num_findings), 1 positive, 0 negative.
+        patients: (num_judged,), rows of one patient share a number.
+        rows: (num_judged,), numbers of the rows that were written, all but those whose labels are
+            left out as in the search.
+        names: (num_rows,), those patients, where the table of labels has them; else None.
+        notes: Remarks on how the labels were read.
     """
 
     labels: NDArray[np.int64]
     patients: NDArray[np.int64]
+    rows: NDArray[np.int64]
     names: pd.Series | None = None
+    notes: tuple[str, ...] = ()
 
     def scored(self, scores: NDArray[np.float32]) -> Scored:
         """With the scores (num_rows, num_findings) of the images."""
-        return Scored(self.labels, self.patients, scores)
+        return Scored(self.labels, self.patients, scores[self.rows])
 
 
 def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
-    """Labels and patients of the new images or examinations, from a CSV in any order.
+    """Labels and patients of the new images or examinations, from a table in any order.
 
-    Patients come from the CSV of the labels, else from the CSV that lists the images. Without
-    either, each image or examination counts as its own patient.
+    The labels are read by the rule of the search. Patients come from the table of the labels, else
+    from the table that lists the images. Without either, each image or examination counts as its
+    own patient.
 
     Raises:
         InputError: naming images without a label or with two labels, and unknown labels.
     """
-    grouping, before = cohort.grouping, cohort.found_by
+    grouping, rule = cohort.grouping, cohort.label_rule
+    wanted = Wanted(grouping, cohort.found_by)
     checks = Checks()
     if not csv.is_file():
         raise InputError(f"--labels must be a table; not found: {csv}")
     raw, _ = read_table(csv, "--labels")
-    name_column = _name_column(raw, cohort, checks)
-    label_column = (
-        find_column("label", raw, None, checks, before=before.get("label"), has_option=False) or ""
-    )
-    patient_column = find_column(
-        "patient", raw, None, checks, before=before.get("patient"), has_option=False
-    )
-    _check_meaning(label_column, csv, cohort, checks)
+    name_column = _name_column(raw, wanted, checks)
+    label_column = wanted.column("label", raw, checks) or ""
+    patient_column = wanted.column("patient", raw, checks)
+    asked = cohort.found_by.get("label", "label")
+    if label_column and rule.may_be_opposite(label_column, asked):
+        checks.add(
+            f"labels must mean the same as in the search ({rule.classes[1]} is positive); the "
+            f"column {label_column!r} of {csv} may say the opposite. Add a column {asked!r}"
+        )
     checks.raise_if_any()
-    asked = new.rows_named(raw[name_column], checks)
-    rows = raw.assign(row=asked, said=raw[label_column].map(same_value))[asked >= 0]
+    # one row of the table for each row that was written, in their order
+    row = new.rows_named(raw[name_column], checks)
+    rows = raw.assign(row=row, said=rule.plain(raw[label_column]))[row >= 0]
     counts = rows.groupby("row")["said"].nunique()
     if (counts > 1).any():
         two = listing(rows.loc[rows["row"].isin(counts.index[counts > 1]), name_column].unique())
         checks.add(f"an {grouping.unit} must have one label in {csv}; with two: {two}")
     rows = rows.drop_duplicates("row").set_index("row").reindex(range(len(new.table)))
-    without = new.table.loc[rows[name_column].isna().to_numpy(), new.name_column]
+    is_named = rows[name_column].notna()
+    without = new.table.loc[~is_named.to_numpy(), new.name_column]
     if len(without):
         checks.add(f"--labels must name every {grouping.unit}; not in {csv}: {listing(without)}")
-    is_unknown = rows["said"].isin(UNKNOWN_WORDS - {same_value(name) for name in cohort.classes})
-    if is_unknown.any():
-        checks.add(
-            f"labels must be known; without in {label_column} of {csv} ({int(is_unknown.sum())}): "
-            f"{listing(rows.loc[is_unknown, name_column])}. Leave these out of --images"
-        )
-    said = _classes_of(rows[~is_unknown], label_column, cohort, checks)
+    judged = rule.judge(rows.loc[is_named, label_column])
+    _check_labels(judged, rows[is_named], name_column, csv, rule, checks)
+    known = np.flatnonzero(judged.values >= 0)
+    if not len(known):
+        checks.add(f"some label must be known; all in {label_column} of {csv} are left out")
     checks.raise_if_any()
     names = rows[patient_column] if patient_column else None
     numbers = pd.factorize(new.groups if names is None else names)[0]
-    return TrueLabels(said[:, None], np.asarray(numbers, dtype=np.int64), names)
+    return TrueLabels(
+        judged.values.to_numpy()[known, None],
+        np.asarray(numbers, dtype=np.int64)[known],
+        known,
+        names,
+        tuple(f"{remark}, as in the search" for remark in rule.remarks(judged)),
+    )
 
 
-def _check_meaning(label_column: str, csv: Path, cohort: Cohort, checks: Checks) -> None:
-    """Refuse yes and no of a column that says who survived, after a search for who died."""
-    asked = cohort.found_by.get("label", "label")
-    is_opposite = says_survival(label_column) != says_survival(asked)
-    if label_column and is_opposite and only_say_yes_or_no(map(same_value, cohort.classes)):
+def _check_labels(
+    judged: Judged,
+    rows: pd.DataFrame,
+    name_column: str,
+    csv: Path,
+    rule: LabelRule,
+    checks: Checks,
+) -> None:
+    """Refuse labels that the search would not have taken, or took for neither class."""
+    label_column = str(judged.values.name)
+    if judged.is_missing.any() and rule.missing is None:
         checks.add(
-            f"labels must mean the same as in the search ({cohort.classes[1]} is positive); the "
-            f"column {label_column!r} of {csv} may say the opposite. Add a column {asked!r}"
+            f"labels must be known; without in {label_column} of {csv} "
+            f"({int(judged.is_missing.sum())}): "
+            f"{listing(rows.loc[judged.is_missing, name_column])}. Leave these out of --images"
+        )
+    others = rows.loc[judged.is_other, label_column]
+    if len(others):
+        checks.add(
+            f"labels must be {' or '.join(rule.classes)}, as in the search; {label_column} "
+            f"also has {listing(sorted(set(others)))}"
         )
 
 
-def _classes_of(
-    rows: pd.DataFrame, label_column: str, cohort: Cohort, checks: Checks
-) -> NDArray[np.int64]:
-    """1 positive, 0 negative, by the classes of the search."""
-    negative, positive = (same_value(name) for name in cohort.classes)
-    said = rows["said"].dropna()
-    parts = said.str.split("|", regex=False)
-    if negative == REST:
-        is_positive = parts.map(lambda found: positive in map(same_value, found))
-    else:
-        unknown = rows.loc[said.index[~said.isin([negative, positive])], label_column]
-        if len(unknown):
-            checks.add(
-                f"labels must be {' or '.join(cohort.classes)}, as in the search; {label_column} "
-                f"also has {listing(sorted(set(unknown)))}"
-            )
-        is_positive = said == positive
-    return np.asarray(is_positive, dtype=np.int64)
-
-
-def _name_column(raw: pd.DataFrame, cohort: Cohort, checks: Checks) -> str:
+def _name_column(raw: pd.DataFrame, wanted: Wanted, checks: Checks) -> str:
     """The column of images, or of examinations of several views."""
-    grouping = cohort.grouping
-    if grouping.views == 1:
-        before = cohort.found_by.get("image")
-        return find_column("image", raw, None, checks, before=before, has_option=False) or ""
-    return replace(grouping, view_column=None).found_in(raw, checks).exam_column or ""
+    if wanted.grouping.views == 1:
+        return wanted.column("image", raw, checks) or ""
+    return same_grouping(replace(wanted.grouping, view_column=None), raw, checks).exam_column or ""
 
 
 def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) -> Iterator[str]:

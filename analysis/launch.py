@@ -123,6 +123,8 @@ def _evaluate(
     written: list[Path],
 ) -> None:
     """Print the metrics, and write their page where both classes occur."""
+    for note in truth.notes:
+        console.print(f"note: {note}", markup=False)
     winner, point, scored = checked.winner, options.operating_point, truth.scored(scores)
     estimates = estimate(scored, winner.metrics(point)) if scored.has_both else {}
     lines = list(describe(scored, winner, estimates))

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from analysis.new_images import NewImages
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import perceptual_hashes_of
+from trainable.cohort.words import same_value
 from trainable.errors import listing
 from trainable.images.perceptual_hash import find_alike
-from trainable.reading.classes import same_value
 
 
 def leakage(

@@ -29,14 +29,6 @@ def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = 
     return next(known, None) or ColumnCode.fit(cohort.covariates.iloc[seen_rows(cohort)])
 
 
-def columns_rule(columns: Sequence[str], found: str) -> str:
-    """The sentence that refuses images without these columns."""
-    return (
-        f"--images must be a table with the columns {listing(columns)}, which the team sees beside "
-        f"the image; {found}"
-    )
-
-
 def check_columns(new: pd.DataFrame, columns: ColumnCode, checks: Checks) -> Iterator[str]:
     """A note on each column whose categories the models have not seen.
 

@@ -7,20 +7,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.new_columns import NO_COLUMNS, check_columns, columns_rule
-from analysis.new_patients import known_patients, listed_values
+from analysis.new_columns import NO_COLUMNS, check_columns
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.covariates import PREFIX
 from trainable.cohort.exams import Grouping, group_images
 from trainable.errors import Checks, InputError, listing
 from trainable.images.pixels import check_readable
 from trainable.model.covariate_encoder import ColumnCode
-from trainable.reading.columns import find_column
-from trainable.reading.dicom_columns import with_dicom_columns
-from trainable.reading.image_files import FolderListing, hash_files, list_folder
+from trainable.reading.exams import places_of
+from trainable.reading.image_files import hash_files
+from trainable.reading.listing import Wanted, known_patients, read_listing
 from trainable.reading.names import ImageNames, locate
 from trainable.reading.tables import read_table
-
-_SEEN = "seen:"  # a further column may be called as one of the list: view
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,11 @@ class NewImages:
 def find_new_images(
     images: Path, template: Path | None, cohort: Cohort, columns: ColumnCode = NO_COLUMNS
 ) -> NewImages:
-    """List the images of a folder, or of a CSV, in the order of the template if there is one.
+    """List the images of a folder, or of a table, in the order of the template if there is one.
 
     Args:
-        images: a folder, or a CSV, which examinations of several views need.
-        template: a CSV with a row for each image or examination.
+        images: a folder, or a table, which examinations of several views need.
+        template: a table with a row for each image or examination.
         cohort: of the search, whose columns are tried first.
         columns: further columns that the team sees, which only a table has.
 
@@ -96,118 +94,68 @@ def find_new_images(
         InputError: naming every missing image, examination or column.
     """
     checks = Checks()
-    grouping = cohort.grouping
-    notes: list[str] = []
-    if not images.exists():
-        raise InputError(f"--images must be a folder or a table; not found: {images}")
-    folder = list_folder(images) if images.is_dir() else None
-    listed, folders = _list(images, folder, cohort, columns.names, checks)
-    checks.raise_if_any()
-    kinds = folder.kinds() if folder else ""
-    if listed.empty:
-        also = f"; it holds files of other kinds: {kinds}" if kinds else ""
-        raise InputError(f"--images must hold images; there are none in {images}{also}")
-    if kinds:
-        notes.append(f"files of other kinds are not read: {kinds}")
-    unit = grouping.column
-    table = listed[[unit]] if unit == "image" else listed[[unit]].drop_duplicates(ignore_index=True)
-    num_found = len(table)
-    name_column, prediction_column = unit, "prediction"
-    if template is not None:
-        table = _read_template(template, notes)
-        name_column, prediction_column = _template_columns(table, listed[unit], cohort, checks)
-        checks.raise_if_any()
+    grouping, unit = cohort.grouping, cohort.grouping.column
+    wanted = Wanted(grouping, cohort.found_by, columns.names)
+    listed, folders = read_listing(images, wanted, checks)
+    table, name_column, prediction_column = _rows_to_write(listed, template, wanted, checks)
     asked = table[name_column]
-    repeated = asked[asked.duplicated()]
-    if len(repeated):
-        checks.add(
-            f"an {grouping.unit} may be asked for once; asked for again: {listing(repeated)}"
-        )
-    if grouping.views == 1:
-        names, exam_images = asked, np.arange(len(asked))[:, None]
-    else:
+    # the images of each row, and their files: a template may ask for some of those listed
+    names, exam_images = asked, np.arange(len(asked))[:, None]
+    if grouping.views > 1:
         names, exam_images = _images_of(asked, listed, grouping, checks)
-    paths = tuple(locate(names, folders, checks, notes))
+    paths = tuple(locate(names, folders, checks))
     if checks.problems:
         check_readable([path for path in paths if path], checks)
     checks.raise_if_any()
+    # whose they are, by one image each, and what else the team sees of them
     firsts = exam_images.max(axis=1)
     patients = known_patients(
-        [str(names.iloc[number]) for number in firsts],
-        [paths[number] for number in firsts],
-        folders, cohort, checks,
+        [str(names.iloc[first]) for first in firsts], [paths[first] for first in firsts],
+        folders, wanted, checks,
     )  # fmt: skip
     once = listed.drop_duplicates(unit)
-    before = cohort.found_by.get("patient")
-    column = find_column("patient", table, None, checks, before=before, has_option=False)
-    if column is not None:
+    if column := wanted.column("patient", table, checks):
         patients.insert(0, table[column])
     if "patient" in listed:
-        patients.insert(0, listed_values(asked, once, unit, "patient"))
+        patients.insert(0, _listed_values(asked, once, unit, "patient"))
     seen = pd.DataFrame(
-        {name: listed_values(asked, once, unit, _SEEN + name) for name in columns.names},
+        {name: _listed_values(asked, once, unit, PREFIX + name) for name in columns.names},
         index=range(len(asked)),
     )
-    notes += check_columns(seen, columns, checks)
+    checks.note(*check_columns(seen, columns, checks))
     checks.raise_if_any()
     return NewImages(
-        table,
-        name_column,
-        prediction_column,
-        tuple(names),
-        paths,
-        tuple(hash_files(paths)),
-        exam_images,
-        tuple(patients),
-        max(0, num_found - len(table)),
-        columns.values(columns.read(seen)),
-        tuple(notes),
-    )
+        table, name_column, prediction_column,
+        images=tuple(names),
+        paths=paths,
+        hashes=tuple(hash_files(paths)),
+        exam_images=exam_images,
+        patients=tuple(patients),
+        num_unlisted=max(0, len(once) - len(table)),
+        columns=columns.values(columns.read(seen)),
+        notes=tuple(checks.notes),
+    )  # fmt: skip
 
 
-def _list(
-    images: Path,
-    folder: FolderListing | None,
-    cohort: Cohort,
-    columns: tuple[str, ...],
-    checks: Checks,
-) -> tuple[pd.DataFrame, list[Path]]:
-    """What there is: `image`, where a table says so `patient`, `exam` and `view`; the folders.
-
-    Beside them stand the further columns that the team sees.
-    """
-    grouping = cohort.grouping
-    if folder:
-        if columns:
-            checks.add(columns_rule(columns, f"{images} is a folder"))
-        if grouping.views > 1:
-            checks.add(
-                "--images must be a table whose columns say which images are of one examination, "
-                f"as in the search; {images} is a folder"
-            )
-        names = [path.relative_to(images).as_posix() for path in folder.images]
-        return pd.DataFrame({"image": names}, dtype=str), [images]
-    raw, _ = read_table(images, "--images")
-    before = cohort.found_by
-    column = find_column("image", raw, None, checks, before=before.get("image"), has_option=False)
-    beside = [images.parent / images.stem, images.parent / "images", images.parent]
-    folders = [folder for folder in beside if folder.is_dir()]
-    wanted = (grouping.exam_column, grouping.view_column, *columns)
-    raw = with_dicom_columns(raw, column, wanted, folders, checks)
-    grouping = grouping.found_in(raw, checks)
-    checks.raise_if_any()
-    listed = pd.DataFrame({"image": raw[column or ""]})
-    patient_column = find_column(
-        "patient", raw, None, checks, before=before.get("patient"), has_option=False
-    )
-    if patient_column:
-        listed["patient"] = raw[patient_column]
-    lacking = [name for name in columns if name not in raw]
-    if lacking:
-        checks.add(columns_rule(columns, f"{images} lacks {listing(lacking)}"))
+def _rows_to_write(
+    listed: pd.DataFrame, template: Path | None, wanted: Wanted, checks: Checks
+) -> tuple[pd.DataFrame, str, str]:
+    """One row per image or examination, with the columns of their names and of predictions."""
+    unit = wanted.grouping.column
+    if template is None:
+        rows = listed[[unit]]
+        once = rows if unit == "image" else rows.drop_duplicates(ignore_index=True)
+        table, name_column, prediction_column = once, unit, "prediction"
+    else:
+        table = _read_template(template, checks)
+        name_column, prediction_column = _template_columns(table, listed[unit], wanted, checks)
         checks.raise_if_any()
-    listed = listed.join(raw[list(columns)].add_prefix(_SEEN))
-    return listed.join(grouping.read(raw, listed["image"], checks)), folders
+    repeated = table.loc[table[name_column].duplicated(), name_column]
+    if len(repeated):
+        checks.add(
+            f"an {wanted.grouping.unit} may be asked for once; asked for again: {listing(repeated)}"
+        )
+    return table, name_column, prediction_column
 
 
 def _images_of(
@@ -223,21 +171,21 @@ def _images_of(
     repeated = images.loc[images["image"].duplicated(), "image"]
     if len(repeated):
         checks.add(f"an image may be listed once; listed again: {listing(repeated)}")
-    places = grouping.places(images, checks)
+    places = places_of(grouping, images, checks)
     checks.raise_if_any()
     return images["image"], group_images(numbers, places, grouping.views)
 
 
-def _read_template(template: Path, notes: list[str]) -> pd.DataFrame:
+def _read_template(template: Path, checks: Checks) -> pd.DataFrame:
     if not template.is_file():
         raise InputError(f"--template must be a table; not found: {template}")
     rows, remarks = read_table(template, "--template")
-    notes.extend(remarks)
+    checks.note(*remarks)
     return rows
 
 
 def _template_columns(
-    table: pd.DataFrame, listed: pd.Series, cohort: Cohort, checks: Checks
+    table: pd.DataFrame, listed: pd.Series, wanted: Wanted, checks: Checks
 ) -> tuple[str, str]:
     """Which column of a template names the images, and which one is to be filled in."""
     matcher = ImageNames(Path("/"), zip(listed, listed, strict=True))
@@ -259,7 +207,14 @@ def _template_columns(
         return "", ""
     if len(others) == 1:
         return image_column, others[0]
-    before = cohort.found_by.get("label")
-    rest = table[others]
-    found = find_column("label", rest, None, checks, before=before, has_option=False)
-    return image_column, found or ""
+    return image_column, wanted.column("label", table[others], checks) or ""
+
+
+def _listed_values(asked: pd.Series, listed: pd.DataFrame, unit: str, column: str) -> pd.Series:
+    """A column of the list of images or examinations, for each row to write."""
+    if unit == "exam":
+        return listed.set_index(unit)[column].reindex(asked).reset_index(drop=True)
+    matcher = ImageNames(Path("/"), zip(listed["image"], listed["image"], strict=True))
+    values = dict(zip(listed["image"], listed[column], strict=True))
+    found = [matcher.find(str(name)) for name in asked]
+    return pd.Series([values.get(names[0], "") if names else "" for names in found])

@@ -16,7 +16,7 @@ from trainable.cohort.splits import Fold, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import default_num_gpus, pick_device
 from trainable.files import digest, remove_partial
-from trainable.reading.read_cohort import require_unchanged
+from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
 from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore

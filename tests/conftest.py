@@ -15,6 +15,7 @@ from PIL import Image
 
 import search  # noqa: F401 - sets Ray's switches before a test imports Ray
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
 
 # two test files run at once: neither may take both cores, nor starve Ray's workers of one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -100,7 +101,7 @@ def make_cohort() -> Callable[..., Cohort]:
                 "sha256": contents or [f"content{number}" for number in numbers],
             }
         )
-        return Cohort(manifest, ("alive", "dead"), ("a remark",))
+        return Cohort(manifest, LabelRule(("alive", "dead")), ("a remark",))
 
     return make
 

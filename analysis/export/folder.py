@@ -12,6 +12,7 @@ from analysis.model_file import FinalModel, load_model, save_model
 from trainable.backbones.find import find_backbone
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
+from trainable.cohort.label_rule import LabelRule
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
 from trainable.images.decoding import Resize
@@ -87,6 +88,7 @@ class Export(_Record):
     Attributes:
         format: Version of the file.
         classes: What the user calls the negative and the positive class.
+        label_rule: How labels are read; None in a folder of an earlier version.
         grouping: Grouping of images into examinations.
         found_by: Columns of the user's tables by what they hold.
         preprocessing: What is done to images for each member.
@@ -97,6 +99,7 @@ class Export(_Record):
 
     format: Literal[1] = 1
     classes: tuple[str, str]
+    label_rule: LabelRule | None = None
     grouping: Grouping
     found_by: dict[str, str]
     preprocessing: Annotated[tuple[Preprocessing, ...], Field(min_length=1)]
@@ -150,7 +153,8 @@ def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
         for member in winner.members
     ]
     images = pd.DataFrame({"sha256": export.trained_on, "split": ""}, dtype=str)
-    cohort = Cohort(images, export.classes, grouping=export.grouping, found_by=export.found_by)
+    rule = export.label_rule or LabelRule(export.classes)
+    cohort = Cohort(images, rule, grouping=export.grouping, found_by=export.found_by)
     return winner, cohort, models
 
 

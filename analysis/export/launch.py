@@ -33,8 +33,7 @@ from trainable.device import place
 from trainable.disk import try_to_write, writing
 from trainable.errors import Checks, InputError
 from trainable.files import as_typed, replacing
-from trainable.reading.moved_images import find_images
-from trainable.reading.read_cohort import require_unchanged
+from trainable.reading.moved_images import find_images, require_unchanged
 from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
 
@@ -104,6 +103,7 @@ def _write(
     trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
     export = Export(
         classes=cohort.classes,
+        label_rule=cohort.label_rule,
         grouping=cohort.grouping,
         found_by=dict(cohort.found_by),
         preprocessing=tuple(

@@ -57,7 +57,8 @@ _MOST_MIB_OF_TABLES = 1024  # where a table has a million rows and more
 _CLOSE = 24  # grey levels, for JPEG
 _NO_SENTENCE = re.compile(r"Traceback|<_io|object at 0x|site-packages|\[Errno|Warning:")
 _ONE_GREY = "of one grey"
-_IMPORTED_LATE = ("analysis.launch", "trainable.cohort.sort", "pydicom", "imagehash", "openpyxl")
+_LATE_READING = "trainable.reading.read_cohort"
+_IMPORTED_LATE = ("analysis.launch", _LATE_READING, "pydicom", "imagehash", "openpyxl")
 _SEARCH = [
     "--weights", "none", "--backbones", "squeezenet1_1", "--image-size", str(_SIZE),
     "--folds", "2", "--repeats", "1",

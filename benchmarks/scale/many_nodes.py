@@ -26,6 +26,7 @@ from search.tune.capacity import Resources
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.splits import Fold
 from trainable.evaluation.scoring import Scoring
 from trainable.features.tables import FEATURES
@@ -44,7 +45,7 @@ TASK = Task(
 )  # fmt: skip
 OPTIONS = SearchOptions.of(data=Path("nothing.csv"))
 _NAMES = dict.fromkeys(("image", "path", "patient", "sha256"), _ROWS.astype(str))
-COHORT = Cohort(pd.DataFrame(_NAMES).assign(label=0, split=""), ("0", "1"))
+COHORT = Cohort(pd.DataFrame(_NAMES).assign(label=0, split=""), LabelRule(("0", "1")))
 TABLE = np.zeros((64, 16), np.float32)
 MILESTONES = (10, 100, 1_000, 10_000)
 

@@ -27,8 +27,7 @@ from trainable.files import as_typed
 from trainable.heads.find import find_head
 from trainable.images.batches import Images, WithColumns, by_examination, load_images
 from trainable.model.heat_map import has_heat_map, heat_maps
-from trainable.reading.moved_images import find_images
-from trainable.reading.read_cohort import require_unchanged
+from trainable.reading.moved_images import find_images, require_unchanged
 from trainable.report.heat_map_picture import as_svg, draw, stacked, strongest
 from trainable.report.page import Figure, Section
 from trainable.run.winner import Member

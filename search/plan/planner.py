@@ -20,8 +20,9 @@ from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.images.pixels import pixel_statistics
+from trainable.reading.moved_images import require_unchanged
 from trainable.reading.options import DataOptions
-from trainable.reading.read_cohort import read_cohort, require_unchanged
+from trainable.reading.read_cohort import read_cohort
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import Task

@@ -8,7 +8,7 @@ from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.terminal.tables import Result, experiment_lines
 from search.tune.study import rows_run
-from trainable.cohort.training_rows import trial_rows
+from trainable.cohort.splits import trial_rows
 from trainable.config import TrialConfig
 
 _OPERATING_POINT = 0.98

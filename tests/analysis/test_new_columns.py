@@ -12,6 +12,7 @@ from PIL import Image
 from analysis.new_columns import NO_COLUMNS, seen_columns
 from analysis.new_images import NewImages, find_new_images
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError
 
 MANIFEST = pd.DataFrame(
@@ -21,7 +22,7 @@ MANIFEST = pd.DataFrame(
         **{"covariate:age": [str(60 + n) for n in range(8)], "covariate:sex": ["M", "F"] * 4},
     }
 )
-COHORT = Cohort(MANIFEST, ("alive", "dead"), found_by={"image": "image"})
+COHORT = Cohort(MANIFEST, LabelRule(("alive", "dead")), found_by={"image": "image"})
 SEEN = seen_columns(make_winner(tiny_config(covariates=True)), COHORT)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from analysis.launch import only_writer
 from analysis.retrain import Retraining
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError
 from trainable.images.pixels import pixels_key
 from trainable.reading.image_files import hash_files
@@ -29,7 +30,7 @@ def cohort(tmp_path: Path) -> Cohort:
     names = [str(path) for path in paths]
     columns = {"image": names, "path": names, "patient": names, "sha256": hash_files(names)}
     manifest = pd.DataFrame(columns).assign(label=np.arange(12) % 2, split="")
-    return Cohort(manifest, ("alive", "dead"))
+    return Cohort(manifest, LabelRule(("alive", "dead")))
 
 
 @pytest.fixture
@@ -60,7 +61,9 @@ def test_with_another_number_of_seeds_the_model_is_trained_beside_the_first(
 def test_whatever_a_model_depends_on_is_in_its_folder(retraining: Retraining) -> None:
     winner, cohort = retraining.winner, retraining.cohort
     best, weights = winner.best, winner.weights
-    relabelled = Cohort(cohort.manifest.assign(label=1 - cohort.manifest["label"]), ("a", "b"))
+    relabelled = Cohort(
+        cohort.manifest.assign(label=1 - cohort.manifest["label"]), LabelRule(("a", "b"))
+    )
     other_weights = weights.model_copy(update={"fingerprints": {CONFIG.backbone: "other"}})
     folders = [
         retraining.folder(best),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from trainable.cohort.cohort import MANIFEST_COLUMNS, Cohort, check_cohort
+from trainable.cohort.label_rule import LabelRule
 from trainable.errors import Checks
 
 MakeCohort = Callable[..., Cohort]
@@ -142,7 +143,7 @@ def test_save_and_load_keep_every_cell_and_remark(
             "sha256": hashes,
         }
     )
-    saved = Cohort(manifest, ("0", "1"), ("one remark", "another"))
+    saved = Cohort(manifest, LabelRule(("0", "1")), ("one remark", "another"))
     saved.save(tmp_path)
     loaded = Cohort.load(tmp_path)
     assert tuple(loaded.manifest.columns) == MANIFEST_COLUMNS

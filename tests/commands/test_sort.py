@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from trainable.cohort.sort import sort_images
 from trainable.commands.cli import run
-from trainable.commands.sort import app
+from trainable.commands.sort import app, sort_images
 from trainable.errors import InputError
 from trainable.reading.image_files import hash_files, list_images
 from trainable.reading.options import DataOptions
@@ -146,8 +145,10 @@ def test_a_manifest_that_lacks_an_image_is_refused(
         (["--data", "no.csv"], "not found"),
         ([], "--data is missing"),
         (["--data", "no.csv", "--shares", "a,b"], "--shares must be two or three"),
-        (["--data", "no.csv", "--views", "0"], "--views must be at least 1 (got 0)"),
-        (["--data", "no.csv", "--views", "2"], "--views must be 1"),
+        # class folders have no place for examinations and covariates
+        (["--data", "no.csv", "--views", "2"], "Unknown option: --views"),
+        (["--data", "no.csv", "--exam-column", "exam"], "Unknown option: --exam-column"),
+        (["--data", "no.csv", "--covariates", "age"], "Unknown option: --covariates"),
         (["--data", "no.csv", "--seed", "-1"], "--seed must be at least 0 (got -1)"),
         (["--data", "demo"], "--data demo is for cxr-search alone"),
         (["--data", "no.csv", "--sed", "2"], "Did you mean --seed?"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.counts import describe, read_counts
+from analysis.compare import describe, read_counts
 from trainable.errors import InputError
 from trainable.evaluation.significance import differing_pairs, holm, wilson_f1_interval
 
@@ -48,6 +48,11 @@ def test_rows_that_differ_are_named_whatever_the_columns_are_called(tmp_path: Pa
     assert first[:2] == ("good big", "bad small")
     assert second[:2] == ("good big", "bad big")
     assert max(first[2], second[2]) < 0.05
+
+
+def test_the_table_may_be_one_of_any_kind(tmp_path: Path) -> None:
+    table = read_counts(write(tmp_path, CUTS.replace(",", ";")))
+    assert table.equals(read_counts(write(tmp_path, CUTS)))
 
 
 def test_many_comparisons_of_equal_rows_raise_few_alarms(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import torch
 from fixtures.networks import CPU, RANDOM, random_images, random_pixels, tiny_config
 from numpy.typing import NDArray
 
-from trainable.cohort.splits import Fold
-from trainable.cohort.training_rows import trial_rows
+from trainable.cohort.splits import Fold, trial_rows
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented

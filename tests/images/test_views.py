@@ -28,8 +28,7 @@ from analysis.new_images import find_new_images
 from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.splits import Fold
-from trainable.cohort.training_rows import trial_rows
+from trainable.cohort.splits import Fold, trial_rows
 from trainable.errors import InputError
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.features.body import Body

@@ -18,7 +18,8 @@ def read(
     images = pd.Series([f"{number}.png" for number in range(len(raw))])
     labels = read_labels(raw, images, DataOptions(**options), checks)
     checks.raise_if_any()
-    return labels.values.tolist(), labels.classes, labels.note
+    assert labels is not None
+    return labels.values.tolist(), labels.rule.classes, labels.note
 
 
 def refusal(values: str, **options: Any) -> str:
@@ -114,3 +115,34 @@ def test_one_value_and_rows_that_count_as_negative_are_two_classes() -> None:
     assert (labels, classes) == ([1, 0, 0], ("rest", "Viral"))
     assert refusal("1 ? 1").startswith("every image must have a label")
     assert "both classes" in refusal("1 ? 1", missing="drop")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "Effusion|Mass Effusion Mass",
+        "Effusion;Mass Effusion Mass",
+        "Effusion,Mass Effusion Mass",
+        "Mass/Effusion effusion Mass",
+        "['effusion','mass'] ['effusion'] ['mass']",
+    ],
+)
+def test_one_finding_against_the_rest_is_found_beside_others_in_a_cell(values: str) -> None:
+    found, classes, _ = read(values, positive="Effusion", negative="rest")
+    assert found == [1, 1, 0]
+    assert classes[0] == "rest"
+    assert classes[1].lower() == "effusion"
+
+
+def test_a_finding_may_be_named_as_a_list_of_one() -> None:
+    values = "['effusion'] ['effusion','mass'] ['mass']"
+    assert read(values, positive="['effusion']", negative="rest")[0] == [1, 1, 0]
+
+
+def test_a_decimal_comma_is_no_mark_between_findings() -> None:
+    assert read("1 1,5 2", positive="1", negative="rest")[0] == [1, 0, 0]
+
+
+def test_a_value_with_marks_in_it_may_be_the_positive_one() -> None:
+    values = "Pneumonia/Viral Viral Pneumonia Pneumonia/Viral|Mass"
+    assert read(values, positive="Pneumonia/Viral", negative="rest")[0] == [1, 0, 0, 1]

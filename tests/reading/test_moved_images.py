@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError
 from trainable.reading.image_files import hash_files
 from trainable.reading.moved_images import find_images
@@ -24,7 +25,7 @@ def images(tmp_path: Path, write_images: WriteImages) -> Path:
 def cohort_of(images: Path, names: Iterable[str] = NAMES) -> Cohort:
     paths = [str(images / name) for name in names]
     table = {"image": list(names), "path": paths, "patient": paths, "sha256": hash_files(paths)}
-    return Cohort(pd.DataFrame(table).assign(label=[0, 1, 1], split=""), ("no", "yes"))
+    return Cohort(pd.DataFrame(table).assign(label=[0, 1, 1], split=""), LabelRule(("no", "yes")))
 
 
 def saved(images: Path, run: Path) -> Path:

@@ -25,7 +25,7 @@ FILES = [
 
 def found(folder: Path, *wanted: str) -> list[str]:
     checks = Checks()
-    paths = locate(wanted, [folder], checks, [])
+    paths = locate(wanted, [folder], checks)
     checks.raise_if_any()
     return [Path(path).relative_to(folder).as_posix() for path in paths]
 
@@ -67,7 +67,7 @@ def test_an_absolute_path_need_not_be_in_the_folder(
     write_images(tmp_path, ["here/a.png", "there/b.png"])
     checks = Checks()
     wanted = str(tmp_path / "there" / "b.png")
-    assert locate([wanted], [tmp_path / "here"], checks, []) == [wanted]
+    assert locate([wanted], [tmp_path / "here"], checks) == [wanted]
     assert not checks.problems
 
 
@@ -78,7 +78,7 @@ def test_where_all_names_are_whole_paths_no_folder_is_listed(
     listed: list[Path] = []
     monkeypatch.setattr(names, "list_folder", lambda folder: listed.append(folder))
     wanted = [str(tmp_path / "here" / "a.png"), str(tmp_path / "there" / "b.png")]
-    assert locate(wanted, [tmp_path], Checks(), []) == wanted
+    assert locate(wanted, [tmp_path], Checks()) == wanted
     assert not listed
 
 
@@ -87,7 +87,7 @@ def test_a_folder_that_is_not_there_is_a_problem_even_of_whole_paths(
 ) -> None:
     write_images(tmp_path, ["a.png"])
     checks = Checks()
-    locate([str(tmp_path / "a.png")], [tmp_path / "nowhere"], checks, [])
+    locate([str(tmp_path / "a.png")], [tmp_path / "nowhere"], checks)
     assert "nowhere; check --images" in checks.problems[0]
 
 
@@ -97,7 +97,7 @@ def test_a_name_that_fits_several_files_is_refused_with_their_names(
 ) -> None:
     write_images(tmp_path, FILES)
     checks = Checks()
-    locate([name], [tmp_path], checks, [])
+    locate([name], [tmp_path], checks)
     (problem,) = checks.problems
     assert f"{name} (" in problem
     assert ("patient1" in problem) == ("view1" in name)
@@ -106,7 +106,7 @@ def test_a_name_that_fits_several_files_is_refused_with_their_names(
 def test_a_file_of_another_kind_is_not_said_to_be_missing(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"x")
     checks = Checks()
-    locate(["a.nii.gz", "b.png"], [tmp_path], checks, [])
+    locate(["a.nii.gz", "b.png"], [tmp_path], checks)
     kind, absent = checks.problems
     assert "1 are there, but of another kind: a.nii.gz" in kind
     assert "1 of 2 are not found" in absent
@@ -116,7 +116,7 @@ def test_a_file_of_another_kind_is_not_said_to_be_missing(tmp_path: Path) -> Non
 def test_another_folder_is_no_match(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path, ["test/a.png"])
     checks = Checks()
-    locate(["train/a.png"], [tmp_path], checks, [])
+    locate(["train/a.png"], [tmp_path], checks)
     assert "not found" in checks.problems[0]
 
 
@@ -126,7 +126,7 @@ def test_zeros_that_a_spreadsheet_has_dropped_are_named(
 ) -> None:
     write_images(tmp_path, ["0007.png", "x8.png"])
     checks = Checks()
-    locate([name, "8"], [tmp_path], checks, [])
+    locate([name, "8"], [tmp_path], checks)
     (problem,) = checks.problems
     assert "2 of 2 are not found" in problem
     assert "0007.png is there: a spreadsheet drops the zeros" in problem

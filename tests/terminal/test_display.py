@@ -66,7 +66,7 @@ def test_an_interval_of_a_prediction_without_a_mistake_is_told_to_mean_nothing(
     labels, patients = np.repeat([0, 1], 12), np.arange(24)
     scores = np.linspace(0, 1, 24, dtype=np.float32)
     scores[:num_wrong], scores[-num_wrong or 24 :] = 0.9, 0.1
-    scored = TrueLabels(labels[:, None], patients).scored(scores[:, None])
+    scored = TrueLabels(labels[:, None], patients, np.arange(24)).scored(scores[:, None])
     winner = make_winner(TrialConfig(), thresholds=(0.5,))
     estimates = estimate(scored, winner.metrics(0.9))
     lines = list(describe_evaluation(scored, winner, estimates))

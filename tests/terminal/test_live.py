@@ -14,6 +14,7 @@ from search.terminal.display import best_table, trial_line
 from search.terminal.live import BestSoFar, Pace, describe_states
 from search.terminal.output import Voice, wrapped
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
 from trainable.config import TrialConfig
 from trainable.evaluation.scoring import Scoring
 
@@ -99,7 +100,7 @@ def test_the_best_so_far_has_an_interval_and_states_are_counted() -> None:
     rows = np.arange(60).astype(str)
     manifest = pd.DataFrame({"label": np.tile([0, 0, 1], 20), "patient": rows})
     plan = SimpleNamespace(
-        task=SimpleNamespace(scoring=Scoring()), cohort=Cohort(manifest, ("0", "1"))
+        task=SimpleNamespace(scoring=Scoring()), cohort=Cohort(manifest, LabelRule(("0", "1")))
     )
     log = SimpleNamespace(scores=lambda _: np.linspace(0, 1, 60, dtype=np.float32)[:, None])
     best = BestSoFar(plan, log)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from search.space.files import Layer, make_space
 from search.tune.storage import open_storage, repair_log
 from search.tune.study import StudySearch, open_study, reconcile
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError
 from trainable.run.places import scores_file
 
@@ -183,7 +184,7 @@ def test_a_warm_start_tries_the_best_earlier_configurations_next(
 def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
     earlier: RunFolder, tmp_path: Path
 ) -> None:
-    others = Cohort(cohort().manifest, ("well", "ill"))
+    others = Cohort(cohort().manifest, LabelRule(("well", "ill")))
     with pytest.raises(InputError, match=r"for the classes well and ill; .* has alive and dead"):
         best_configurations(earlier.path, others)
     settings = earlier.path / "settings.json"

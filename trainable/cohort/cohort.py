@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trainable.cohort.covariates import read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
+from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.scored import Scored, is_scored
 from trainable.errors import Checks, InputError, listing
 from trainable.files import replacing, write_text
@@ -37,8 +38,7 @@ class Cohort:
             A search adds `look`, the perceptual hash, and, where images that look the same count as
             one patient, `own_patient`, the patient as the user has it. Further columns, such as
             the age, stand there as text, see `covariates`.
-        classes: what the user calls the negative and the positive class, as they are to be
-            written in a predictions file.
+        label_rule: how the labels were read, by which later ones are judged.
         notes: remarks for the user on how the input was understood, a sentence each.
         grouping: Grouping of the images into examinations.
         found_by: the columns of the table by what they hold (`image`, `label`, `patient`), and the
@@ -46,10 +46,15 @@ class Cohort:
     """
 
     manifest: pd.DataFrame
-    classes: tuple[str, str]
+    label_rule: LabelRule
     notes: tuple[str, ...] = ()
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """What the user calls the negative and the positive class, as predictions name them."""
+        return self.label_rule.classes
 
     @property
     def exams(self) -> pd.DataFrame:
@@ -118,7 +123,7 @@ class Cohort:
             self.manifest.assign(path=paths).to_csv(partial, index=False)
         about = {
             "written_in": str(folder),
-            "classes": self.classes,
+            "label_rule": asdict(self.label_rule),
             "notes": self.notes,
             "digest": self.digest,
             "grouping": asdict(self.grouping),
@@ -154,7 +159,9 @@ class Cohort:
             keep_default_na=False,
         )
         about = json.loads((folder / "cohort.json").read_text())
-        negative, positive = about["classes"]
+        # a search of before there was a rule has the classes alone
+        rule = about.get("label_rule") or {"classes": about["classes"]}
+        rule = LabelRule(**{**rule, "classes": tuple(rule["classes"])})
         grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
         notes, found_by = tuple(about["notes"]), about.get("found_by", {})
         places = [
@@ -162,7 +169,7 @@ class Cohort:
             for place in (folder, Path(about["written_in"]))
         ]
         manifest["path"] = max(places, key=lambda paths: sum(map(os.path.isfile, paths)))
-        return cls(manifest, (negative, positive), notes, grouping, found_by)
+        return cls(manifest, rule, notes, grouping, found_by)
 
 
 def _relative(path: str, folder: Path) -> str:

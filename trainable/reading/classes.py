@@ -1,49 +1,25 @@
 """Which of a user's values is the positive class and which the negative one."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
+from trainable.cohort.label_rule import REST
+from trainable.cohort.words import NO, YES, only_say_yes_or_no
 from trainable.errors import Checks, did_you_mean, listing
-
-REST = "rest"
-"""Given as --negative: all that is not positive is negative."""
 
 _KNOWN_CLASSES = (
     ("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("neg", "pos"),
     ("negative", "positive"), ("alive", "dead"), ("survived", "died"), ("non", "covid"),
     ("normal", "pneumonia"), ("normal", "abnormal"),
 )  # fmt: skip
-_NO = frozenset({"0", "false", "f", "no", "n", "neg", "negative"})
-_YES = frozenset({"1", "true", "t", "yes", "y", "pos", "positive"})
 _NOT = frozenset({"no", "non", "not", "without"})
-_NUMBER = re.compile(r"([+-]?)0*(\d+)(?:[.,]0*)?$")
 
 
-def same_value(value: str) -> str:
-    """One spelling for all spellings of a value: `1.0` is 1, `TRUE` is true.
-
-    >>> [same_value(value) for value in ("1.0", "01", "-1,0", " TRUE ", "0.5")]
-    ['1', '1', '-1', 'true', '0.5']
-    """
-    plain = unicodedata.normalize("NFC", value.strip()).casefold()
-    number = _NUMBER.match(plain)
-    if not number:
-        return plain
-    return ("-" if number[1] == "-" and number[2] != "0" else "") + number[2]
-
-
-def only_say_yes_or_no(values: Iterable[str]) -> bool:
-    """Whether all values are words for yes and no, as `same_value` writes them."""
-    return set(values) <= _NO | _YES
-
-
-def yes_or_no(values: Iterable[str]) -> dict[str, str]:
-    """For values that say yes and no in three words or more: what each of them says, 1 or 0."""
+def any_yes_or_no(values: Iterable[str]) -> bool:
+    """Whether values say yes and no in three words or more, as yes, no, 1 and 0 do."""
     found = set(values)
-    if len(found) < 3 or not only_say_yes_or_no(found) or not (found & _NO and found & _YES):
-        return {}
-    return {value: "1" if value in _YES else "0" for value in found}
+    are_both = bool(found & NO) and bool(found & YES)
+    return len(found) > 2 and are_both and only_say_yes_or_no(found)
 
 
 def opposite_of(value: str) -> list[str]:
@@ -63,8 +39,8 @@ def two_classes(
     checks: Checks,
     *,
     inverted: bool = False,
-) -> tuple[str, str]:
-    """The negative and the positive class among `values`; the problem noted if unclear.
+) -> tuple[str, str] | None:
+    """The negative and the positive class among `values`; None (and a problem kept) if unclear.
 
     Args:
         values: As `same_value` writes them, for labels; names of class folders as they are.
@@ -80,15 +56,15 @@ def two_classes(
                 f"--{option} must be one of the {what} ({listing(values)}); {value!r} is not; "
                 f"{did_you_mean(value, values)}"
             )
-            return ("", "")
+            return None
     if positive is not None and negative == positive:
         checks.add(f"--positive and --negative must be two {what} (got {positive} for both)")
-        return ("", "")
+        return None
     if positive is not None and negative is not None:
         return (negative, positive)
     if negative == REST:
         checks.add("--negative rest needs --positive, the one class that the rest is not")
-        return ("", "")
+        return None
     if len(values) == 2 and (positive or negative):
         other = next(value for value in values if value not in (positive, negative))
         return (negative or other, positive or other)
@@ -105,7 +81,7 @@ def two_classes(
         f"{what} must have two values, one of them known as positive; found {len(values)}: "
         f"{listing(values)}; {_advice(values, positive)}"
     )
-    return ("", "")
+    return None
 
 
 def _advice(values: list[str], positive: str | None) -> str:

@@ -37,11 +37,18 @@ def may_hold(kind: Kind, table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table.columns if plain_name(name) in COLUMN_NAMES[kind]]
 
 
-def _called(*names: str, of: pd.DataFrame) -> list[str]:
-    """The columns that have the first of these plain names that is there."""
-    plain = [(plain_name(column), str(column)) for column in of.columns]
+def _usual(kind: Kind, table: pd.DataFrame, before: str | None = None) -> list[str]:
+    """The columns that have the first of the usual names that is there."""
+    names = [*([] if before is None else [plain_name(before)]), *COLUMN_NAMES[kind]]
+    plain = [(plain_name(column), str(column)) for column in table.columns]
     found = ([column for one, column in plain if one == name] for name in names)
     return next(filter(None, found), [])
+
+
+def usual_column(kind: Kind, table: pd.DataFrame) -> str | None:
+    """The one column with a usual name of this kind; None where there is none, or several."""
+    found = _usual(kind, table)
+    return found[0] if len(found) == 1 else None
 
 
 def find_column(
@@ -75,9 +82,7 @@ def find_column(
     if before is not None and before in table.columns:
         return before
     advice = f"name it with --{kind}-column" if has_option else "rename the other"
-    found = _called(
-        *([] if before is None else [plain_name(before)]), *COLUMN_NAMES[kind], of=table
-    )
+    found = _usual(kind, table, before)
     if len(found) > 1:
         checks.add(f"one column must hold the {kind}s; it may be {listing(found)}; {advice}")
         return None

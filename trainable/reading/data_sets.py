@@ -12,7 +12,7 @@ from trainable.reading.tables import read_table
 
 
 @dataclass(frozen=True)
-class Layout:
+class KnownDataSet:
     """How the table of one data set is read; columns by their plain names (small letters).
 
     Attributes:
@@ -39,38 +39,38 @@ class Layout:
     several_rows: bool = False
 
 
-LAYOUTS = (
-    Layout(
+KNOWN_DATA_SETS = (
+    KnownDataSet(
         "covid-chestxray-dataset",
         frozenset({"patientid", "survival", "finding", "modality", "view", "filename"}),
         image="filename", label="survival", patient="patientid", only=("modality", "X-ray"),
         missing="drop",
     ),
-    Layout(
+    KnownDataSet(
         "NIH ChestX-ray14", frozenset({"imageindex", "findinglabels", "patientid"}),
         image="imageindex", label="findinglabels", patient="patientid",
     ),
-    Layout(
+    KnownDataSet(
         "CheXpert", frozenset({"path", "frontallateral", "appa", "nofinding", "pleuraleffusion"}),
         image="path", patient_pattern=r"patient\d+",
     ),
-    Layout(
+    KnownDataSet(
         "MIMIC-CXR-JPG", frozenset({"subjectid", "studyid", "nofinding", "pleuraleffusion"}),
         image="dicomid", patient="subjectid",
     ),
-    Layout(
+    KnownDataSet(
         "RSNA pneumonia", frozenset({"patientid", "x", "y", "width", "height", "target"}),
         image="patientid", label="target", patient="patientid", several_rows=True,
     ),
-    Layout(
+    KnownDataSet(
         "VinDr-CXR boxes", frozenset({"imageid", "classname", "radid", "xmin", "ymin"}),
         image="imageid", label="classname", several_rows=True,
     ),
-    Layout(
+    KnownDataSet(
         "VinDr-CXR labels", frozenset({"imageid", "radid", "nofinding"}),
         image="imageid", several_rows=True,
     ),
-    Layout(
+    KnownDataSet(
         "boxes", frozenset({"xmin", "ymin", "xmax", "ymax"}), several_rows=True,
     ),
 )  # fmt: skip
@@ -80,20 +80,20 @@ _MIMIC = "MIMIC-CXR-JPG"
 _METADATA = "mimic-cxr-2.0.0-metadata.csv"
 
 
-def find_layout(raw: pd.DataFrame) -> Layout | None:
-    """The layout that a table has, or None."""
+def find_data_set(raw: pd.DataFrame) -> KnownDataSet | None:
+    """The data set that a table is of, or None."""
     columns = {plain_name(column) for column in raw.columns}
-    return next((layout for layout in LAYOUTS if layout.columns <= columns), None)
+    return next((one for one in KNOWN_DATA_SETS if one.columns <= columns), None)
 
 
-def with_images(raw: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
+def with_images(raw: pd.DataFrame, data_set: KnownDataSet, file: Path) -> pd.DataFrame:
     """The table with its images: MIMIC lists the images of a study in a table of its own.
 
     Raises:
         InputError: If that table is not beside the file.
     """
     columns = {plain_name(column): column for column in raw.columns}
-    if layout.name != _MIMIC or "dicomid" in columns:
+    if data_set.name != _MIMIC or "dicomid" in columns:
         return raw
     beside = [file.parent / _METADATA, file.parent / f"{_METADATA}.gz"]
     metadata = next((path for path in beside if path.is_file()), None)

@@ -9,7 +9,7 @@ import pandas as pd
 from trainable.errors import Checks, InputError, are_not, did_you_mean, listing
 from trainable.images.decoding import SUFFIXES
 from trainable.images.dicom import is_dicom, known_keywords, read_element
-from trainable.reading.names import locate
+from trainable.reading.names import match
 
 PREFIX = "dicom:"
 """Before a keyword of DICOM, where the name of a column is asked for."""
@@ -58,7 +58,8 @@ def with_dicom_columns(
     if not columns or image_column is None:
         return raw
     images = raw[image_column]
-    paths = locate(images, folders, Checks(), [])  # what is not found is told elsewhere
+    matched = match(list(images), folders)
+    paths = matched.paths if matched else [""] * len(images)
     others = [
         image for image, path in zip(images, paths, strict=True) if path and not _is_dicom(path)
     ]

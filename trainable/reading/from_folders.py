@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainable.cohort.covariates import require_no_covariates
-from trainable.errors import Checks, listing
-from trainable.reading.classes import REST, two_classes
+from trainable.cohort.label_rule import REST, LabelRule
+from trainable.errors import Checks, InputError, listing
+from trainable.reading.classes import two_classes
+from trainable.reading.covariates import require_no_covariates
 from trainable.reading.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
 from trainable.reading.from_table import LabelledImages
 from trainable.reading.image_files import READ, list_folder, list_images
@@ -24,7 +25,7 @@ _SIDES = {
 def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledImages:
     """Read class folders, or `train/`, `val/` and `test/` of class folders each."""
     listed = list_folder(folder)
-    notes = [*listed.notes(folder), *listed.other_notes(folder)]
+    checks.note(*listed.notes(folder), *listed.other_notes(folder))
     _check_table_options(folder, source, checks)
     require_no_covariates(source.covariates, folder, checks)
     if source.views > 1 or source.exam_column or source.view_column:
@@ -42,7 +43,9 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
         _add_what_is_there(folder, checks)
         checks.raise_if_any()
     classes = two_classes(names, source.positive, source.negative, "class folders", checks)
-    _note_left_out(folder, parts, inside, classes, notes)
+    if classes is None:
+        raise InputError(*checks.problems)
+    _note_left_out(folder, parts, inside, classes, checks)
     tables = []
     for side, part in sides.items() or [("", folder)]:
         for name in inside[part]:
@@ -61,12 +64,12 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
     columns = {}
     if source.patient_column:
         columns["patient"] = source.patient_column
-        _add_dicom_patients(table, folder, source.patient_column, notes, checks)
+        _add_dicom_patients(table, folder, source.patient_column, checks)
     else:
-        _add_listed_patients(folder / "manifest.csv", folder, table, notes, checks)
+        _add_listed_patients(folder / "manifest.csv", folder, table, checks)
     if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
         classes = ("0", "1")
-    return LabelledImages(table, classes, notes, columns=columns)
+    return LabelledImages(table, LabelRule(classes), columns=columns)
 
 
 def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> None:
@@ -83,15 +86,13 @@ def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> N
         )
 
 
-def _add_dicom_patients(
-    table: pd.DataFrame, folder: Path, column: str, notes: list[str], checks: Checks
-) -> None:
+def _add_dicom_patients(table: pd.DataFrame, folder: Path, column: str, checks: Checks) -> None:
     read = with_dicom_columns(table[["path"]], "path", [column], [folder], checks)
     table["patient"] = read[column]
     without = table.loc[table["patient"] == "", "image"]
     if len(without):
         checks.add(f"every image must have a patient in {column}; without: {listing(without)}")
-    notes.append(f"patients from {column}: {table['patient'].nunique()} for {len(table)} images")
+    checks.note(f"patients from {column}: {table['patient'].nunique()} for {len(table)} images")
 
 
 def _in_order(column: pd.Series) -> pd.Series:
@@ -143,11 +144,9 @@ def _note_left_out(
     parts: list[Path],
     inside: dict[Path, list[str]],
     classes: tuple[str, str],
-    notes: list[str],
+    checks: Checks,
 ) -> None:
     """A note on the class folders, with counts, and on all images that are left out."""
-    if classes == ("", ""):
-        return
     counts = {
         name: sum(len(list_images(part / name)) for part in parts if (part / name).is_dir())
         for name in sorted({name for found in inside.values() for name in found})
@@ -155,11 +154,13 @@ def _note_left_out(
     is_rest = classes[0] == REST
     left = [] if is_rest else [name for name in counts if name not in classes]
     text = ", ".join(name for name in classes)
-    notes.insert(0, f"class folders: {text}" + (f"; left out: {listing(left)}" if left else ""))
+    checks.notes.insert(
+        0, f"class folders: {text}" + (f"; left out: {listing(left)}" if left else "")
+    )
     positive = counts.get(classes[1], 0)
     used = sum(counts.values()) if is_rest else positive + counts.get(classes[0], 0)
     others = len(list_images(folder)) - used
-    notes.append(
+    checks.note(
         f"positive is {classes[1]} ({positive}), negative is {classes[0]} ({used - positive})"
         + (f"; {others} images in other folders are left out" if others > 0 else "")
     )
@@ -180,15 +181,13 @@ def _add_what_is_there(folder: Path, checks: Checks) -> None:
         )
 
 
-def _add_listed_patients(
-    manifest: Path, folder: Path, table: pd.DataFrame, notes: list[str], checks: Checks
-) -> None:
+def _add_listed_patients(manifest: Path, folder: Path, table: pd.DataFrame, checks: Checks) -> None:
     """Patients from the manifest that `cxr-sort` leaves beside class folders, if it is there."""
     if not manifest.is_file():
         return
     listed = read_table(manifest, manifest.name).rows
     if not {"image", "patient"} <= set(listed.columns):
-        notes.append(f"{manifest} has no columns image and patient, and is not used")
+        checks.note(f"{manifest} has no columns image and patient, and is not used")
         return
     names = ImageNames(folder, ((image, image) for image in table["image"]))
     patients: dict[str, str] = {}
@@ -199,4 +198,4 @@ def _add_listed_patients(
     if len(without):
         checks.add(f"{manifest} must list every image; it lacks: {listing(without)}")
     table["patient"] = found
-    notes.append(f"patients from {manifest.name}: {found.nunique()} for {len(table)} images")
+    checks.note(f"patients from {manifest.name}: {found.nunique()} for {len(table)} images")

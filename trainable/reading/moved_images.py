@@ -1,4 +1,4 @@
-"""Where the labelled images of a run folder are, also after the folder or the images were moved."""
+"""The labelled images of a run folder: found where they are now, and as they were then."""
 
 import dataclasses
 from collections import defaultdict
@@ -40,3 +40,29 @@ def find_images(cohort: Cohort, folder: Path, option: str) -> Cohort:
             f"lacks {len(missing)} of {len(found)}: {listing(missing)}"
         )
     return dataclasses.replace(cohort, manifest=manifest.assign(path=found))
+
+
+def require_unchanged(cohort: Cohort, option: str) -> Cohort:
+    """The same cohort, once its images are found to have the content that was read at first.
+
+    Args:
+        cohort: Cohort of a run folder.
+        option: Option that can name another folder of the images.
+
+    Raises:
+        InputError: Naming every image that is missing or has changed.
+    """
+    manifest = cohort.manifest
+    missing = [path for path in manifest["path"] if not Path(path).is_file()]
+    if missing:
+        raise InputError(
+            f"labelled images of the search are missing: {listing(missing)}; name the folder where "
+            f"they are now with {option}"
+        )
+    changed = manifest.loc[manifest["sha256"] != hash_files(manifest["path"]), "path"]
+    if len(changed):
+        raise InputError(
+            f"labelled images have changed since the search began: {listing(changed)}; put the "
+            "old files back, or start a new search"
+        )
+    return cohort

@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from trainable.errors import Checks, listing
 from trainable.reading.image_files import READ, FolderListing, list_folder, stem
@@ -103,33 +104,58 @@ def names_in(folder: Path, files: FolderListing) -> ImageNames:
     )
 
 
-def locate(
-    names: Iterable[str], folders: Sequence[Path], checks: Checks, notes: list[str]
-) -> list[str]:
+class Matched(NamedTuple):
+    """The files that names fit.
+
+    Attributes:
+        folder: The folder that fits best.
+        files: The files in it.
+        found: For each name its files: none, one, or several that it cannot tell apart.
+    """
+
+    folder: Path
+    files: FolderListing
+    found: list[list[str]]
+
+    @property
+    def paths(self) -> list[str]:
+        """The file of each name; "" for those that fit none, or several."""
+        return [paths[0] if len(paths) == 1 else "" for paths in self.found]
+
+
+def match(names: Sequence[str], folders: Sequence[Path]) -> Matched | None:
+    """The files of names, all in one of `folders` or below; None if no folder is there."""
+    there = [folder for folder in folders if folder.is_dir()]
+    in_full = [_file_named_in_full(name) for name in names]
+    if there and all(in_full):
+        # no folder is listed: the one beside the table may be a whole disk
+        return Matched(there[0], FolderListing([], [], []), [[path] for path in in_full])
+    best: tuple[int, Matched] | None = None
+    for folder in there:
+        listed = list_folder(folder)
+        matcher = names_in(folder, listed)
+        found = [matcher.find(name) for name in names]
+        unclear = sum(len(paths) != 1 for paths in found)
+        if best is None or unclear < best[0]:
+            best = unclear, Matched(folder, listed, found)
+        if not unclear:
+            break
+    return best and best[1]
+
+
+def locate(names: Iterable[str], folders: Sequence[Path], checks: Checks) -> list[str]:
     """Paths of the named images, all in one of `folders` or below; "" for those not found.
 
     Names that fit no file, or several, or a file of a kind that is not read, are each one problem.
     """
     wanted = list(names)
-    in_full = [_file_named_in_full(name) for name in wanted]
-    if all(in_full) and any(folder.is_dir() for folder in folders):
-        return in_full  # no folder is listed: the one beside the table may be a whole disk
-    best: tuple[int, Path, FolderListing, list[list[str]]] | None = None
-    for folder in filter(Path.is_dir, folders):
-        listed = list_folder(folder)
-        matcher = names_in(folder, listed)
-        found = [matcher.find(name) for name in wanted]
-        unclear = sum(len(paths) != 1 for paths in found)
-        if best is None or unclear < best[0]:
-            best = unclear, folder, listed, found
-        if not unclear:
-            break
-    if best is None:
+    matched = match(wanted, folders)
+    if matched is None:
         checks.add(f"the folder of the images is not found: {listing(folders)}; check --images")
         return [""] * len(wanted)
-    _, folder, listed, found = best
-    notes.extend(listed.notes(folder))
-    pairs = list(zip(wanted, found, strict=True))
+    folder, listed = matched.folder, matched.files
+    checks.note(*listed.notes(folder))
+    pairs = list(zip(wanted, matched.found, strict=True))
     _add_unclear(pairs, folder, checks)
     missing = [name for name, paths in pairs if not paths]
     if missing:
@@ -148,7 +174,7 @@ def locate(
                 f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found "
                 f"in {listing(folders)}: {listing(absent)}. {_advice(absent, listed.images)}"
             )
-    return [paths[0] if len(paths) == 1 else "" for _, paths in pairs]
+    return matched.paths
 
 
 def _advice(absent: Sequence[str], images: Sequence[Path]) -> str:

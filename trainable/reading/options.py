@@ -5,8 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+NO_COVARIATES = "none"
+"""Given as --covariates: further columns are not read."""
 
-class DataOptions(BaseModel):
+
+class ImageOptions(BaseModel):
     """Where the labelled images are and how to read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +38,11 @@ class DataOptions(BaseModel):
     whole match."""
     split: Literal["merge", "keep"] | None = None
     """Use of train/, val/ and test/: merge them for cross-validation, or keep them as one split."""
+
+
+class DataOptions(ImageOptions):
+    """The same, with the examinations and the further columns that a search reads too."""
+
     views: int = Field(1, ge=1)
     """Most images per examination; from 2 on, examinations are labelled, scored and predicted."""
     exam_column: str | None = None

@@ -8,16 +8,19 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
-from trainable.cohort.covariates import manifest_columns, without_useless
-from trainable.cohort.exams import check_exams, describe_missing
+from trainable.cohort.covariates import manifest_columns
+from trainable.cohort.exams import describe_missing
+from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, listing
 from trainable.images.decoding import SUFFIXES
 from trainable.images.pixels import check_readable
-from trainable.reading.classes import same_value
+from trainable.reading.covariates import without_useless
 from trainable.reading.dicom_columns import PATIENT
+from trainable.reading.exams import check_exams, places_of
 from trainable.reading.from_folders import read_folders
 from trainable.reading.from_table import read_labelled_table
 from trainable.reading.image_files import hash_files
+from trainable.reading.listing import find_patient
 from trainable.reading.options import DataOptions
 
 
@@ -45,72 +48,32 @@ def read_cohort(source: DataOptions) -> Cohort:
     if checks.problems:
         check_readable([path for path in read.table["path"] if path], checks)
     checks.raise_if_any()
-    table, classes, notes, grouping = read.table, read.classes, read.notes, read.grouping
+    assert read.rule is not None  # else there was a problem
+    table, rule, grouping = read.table, read.rule, read.grouping
     pattern = source.patient_pattern or read.patient_pattern
-    table["patient"] = _patients(table, pattern, notes, checks)
-    notes.extend(_alike_patients(table["patient"].dropna()))
+    table["patient"] = _patients(table, pattern, checks)
+    checks.note(*_alike_patients(table["patient"].dropna()))
     columns = list(MANIFEST_COLUMNS)
     if grouping.views > 1:
-        table["view"] = grouping.places(table, checks)
+        table["view"] = places_of(grouping, table, checks)
         check_exams(table, checks)
         columns += EXAM_COLUMNS
     checks.raise_if_any()
     table["sha256"] = hash_files(table["path"])
     if table["patient"].isna().all():
-        table["patient"] = _own_patients(table, notes)
-    table = without_useless(table, notes)
+        table["patient"] = _own_patients(table, checks)
+    table = without_useless(table, checks)
     columns += manifest_columns(table)
     found_by = dict(read.columns)
     if pattern:
         found_by["patient_pattern"] = pattern
-    cohort = Cohort(
-        table[columns].reset_index(drop=True), classes, tuple(notes), grouping, found_by
-    )
-    if grouping.views == 1:
-        return cohort
-    missing = describe_missing(cohort.exam_images, grouping)
-    return dataclasses.replace(cohort, notes=(*notes, missing))
+    cohort = Cohort(table[columns].reset_index(drop=True), rule, (), grouping, found_by)
+    if grouping.views > 1:
+        checks.note(describe_missing(cohort.exam_images, grouping))
+    return dataclasses.replace(cohort, notes=tuple(checks.notes))
 
 
-def require_unchanged(cohort: Cohort, option: str) -> Cohort:
-    """The same cohort, once its images are found to have the content that was read at first.
-
-    Args:
-        cohort: Cohort of a run folder.
-        option: Option that can name another folder of the images.
-
-    Raises:
-        InputError: Naming every image that is missing or has changed.
-    """
-    manifest = cohort.manifest
-    missing = [path for path in manifest["path"] if not Path(path).is_file()]
-    if missing:
-        raise InputError(
-            f"labelled images of the search are missing: {listing(missing)}; name the folder where "
-            f"they are now with {option}"
-        )
-    changed = manifest.loc[manifest["sha256"] != hash_files(manifest["path"]), "path"]
-    if len(changed):
-        raise InputError(
-            f"labelled images have changed since the search began: {listing(changed)}; put the "
-            "old files back, or start a new search"
-        )
-    return cohort
-
-
-def find_patient(pattern: re.Pattern[str], name: str) -> str:
-    """The patient in the name of an image, or "": in its last part first, then in its folders."""
-    for text in (name.replace("\\", "/").rsplit("/", 1)[-1], name):
-        match = pattern.search(text)
-        found = match and match.group(1 if pattern.groups else 0)
-        if found:
-            return found
-    return ""
-
-
-def _patients(
-    table: pd.DataFrame, pattern: str | None, notes: list[str], checks: Checks
-) -> pd.Series:
+def _patients(table: pd.DataFrame, pattern: str | None, checks: Checks) -> pd.Series:
     if pattern is None:
         if "patient" in table:
             return table["patient"]
@@ -127,7 +90,7 @@ def _patients(
             f"--patient-pattern must find a patient in every file name; {pattern!r} finds none in "
             f"{len(without)}: {listing(without)}"
         )
-    notes.append(f"patients from file names: {len(set(found))} for {len(found)} images")
+    checks.note(f"patients from file names: {len(set(found))} for {len(found)} images")
     return pd.Series(found, index=table.index)
 
 
@@ -142,21 +105,21 @@ def _alike_patients(patients: pd.Series) -> Iterator[str]:
         )
 
 
-def _own_patients(table: pd.DataFrame, notes: list[str]) -> pd.Series:
+def _own_patients(table: pd.DataFrame, checks: Checks) -> pd.Series:
     are_dicom = not any(Path(path).suffix.lower() in SUFFIXES for path in table["path"])
     options = f"--patient-column{f' {PATIENT}' * are_dicom} or --patient-pattern"
     if "exam" in table:
-        notes.append(
+        checks.note(
             f"no patients given ({options}): every examination counts "
             "as its own patient, so two of one patient may fall on both sides of a fold"
         )
         return table["exam"]
-    notes.append(
+    checks.note(
         f"no patients given ({options}): every image counts as its own "
         "patient, so two images of one patient may fall on both sides of a fold"
     )
     first = table.groupby("sha256")["image"].transform("first")
     same = int((first != table["image"]).sum())
     if same:
-        notes.append(f"{same} images repeat another's content: kept on one side of every fold")
+        checks.note(f"{same} images repeat another's content: kept on one side of every fold")
     return first

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.training_rows import TrialRows, trial_rows
+from trainable.cohort.splits import TrialRows, trial_rows
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.tables import Source, frozen_inputs

@@ -1,0 +1,122 @@
+"""What labels mean: a rule made from those of the training, by which later ones are judged."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from trainable.cohort.words import UNKNOWN_WORDS, only_say_yes_or_no, same_value, yes_or_no
+
+REST = "rest"
+"""Negative class: all that is not positive."""
+
+UNCERTAIN = "-1"
+"""An uncertain label, as CheXpert writes it."""
+
+# a decimal comma and a date are no marks between findings
+_BETWEEN_FINDINGS = re.compile(r"[|;]|[,/](?!\d)")
+_OPPOSITES = frozenset({"survival", "survived", "alive"})
+
+
+class Judged(NamedTuple):
+    """What labels say, a row each.
+
+    Attributes:
+        values: int64, 1 positive, 0 negative, -1 of no use.
+        is_missing: Whether the label is missing.
+        is_uncertain: Whether the label is uncertain.
+    """
+
+    values: pd.Series
+    is_missing: pd.Series
+    is_uncertain: pd.Series
+
+    @property
+    def is_other(self) -> pd.Series:
+        """Whether the label is neither class, though it says something."""
+        return (self.values == -1) & ~self.is_missing & ~self.is_uncertain
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """How labels are read: made once from those of the training, it judges every later label.
+
+    Attributes:
+        classes: What the user calls the negative and the positive class. Where the negative one is
+            `rest`, all is negative that lacks the positive one among the findings in its cell.
+        any_yes_or_no: Whether any word for yes or no counts, as in a column of yes, no, 1 and 0;
+            the classes are 0 and 1 then.
+        missing: Use of rows without a label; None where they are refused.
+        uncertain: Use of rows with -1; None where -1 is a value like others.
+    """
+
+    classes: tuple[str, str]
+    any_yes_or_no: bool = False
+    missing: Literal["negative", "drop"] | None = None
+    uncertain: Literal["positive", "negative", "drop"] | None = None
+
+    def plain(self, labels: pd.Series) -> pd.Series:
+        """One spelling for all spellings of a label."""
+        return labels.map(self._plain)
+
+    def judge(self, labels: pd.Series) -> Judged:
+        """What each label says.
+
+        Args:
+            labels: Text, as the user wrote it.
+        """
+        plain = self.plain(labels)
+        negative, positive = map(same_value, self.classes)
+        is_missing = plain.isin(UNKNOWN_WORDS - {negative, positive})
+        is_uncertain = (plain == UNCERTAIN) & (self.uncertain is not None)
+        if negative == REST:
+            wanted = {positive, _bare(positive)}
+            values = plain.map(
+                lambda cell: int(not wanted.isdisjoint(map(self._plain, findings_in(cell))))
+            )
+        else:
+            values = plain.map({negative: 0, positive: 1}).fillna(-1)
+        for rows, use in ((is_missing, self.missing), (is_uncertain, self.uncertain)):
+            values[rows] = {"positive": 1, "negative": 0}.get(use or "", -1)
+        return Judged(values.astype("int64"), is_missing, is_uncertain)
+
+    def remarks(self, judged: Judged) -> Iterator[str]:
+        """What became of missing and uncertain labels, a few words each, where there are any."""
+        for what, rows, use in (
+            ("missing", judged.is_missing, self.missing),
+            ("uncertain", judged.is_uncertain, self.uncertain),
+        ):
+            if rows.any():
+                done = "left out" if use == "drop" else f"counted as {use}"
+                yield f"{int(rows.sum())} {what} labels {done}"
+
+    def may_be_opposite(self, column: str, trained_on: str) -> bool:
+        """Whether yes in a column may be no in that of the training: survived, not died."""
+        is_opposite = says_survival(column) != says_survival(trained_on)
+        return is_opposite and only_say_yes_or_no(map(same_value, self.classes))
+
+    def _plain(self, label: str) -> str:
+        plain = same_value(label)
+        return yes_or_no(plain) if self.any_yes_or_no else plain
+
+
+def says_survival(column: object) -> bool:
+    """Whether yes in this column means that a patient lives; other columns name the bad outcome."""
+    return str(column).strip().lower() in _OPPOSITES
+
+
+def findings_in(cell: str) -> set[str]:
+    """The findings in a cell, one spelling each; a finding may be a cell with marks in it too.
+
+    >>> sorted(findings_in("Effusion|Mass")), sorted(findings_in("['effusion', 'mass']"))[1:]
+    (['effusion', 'mass'], ['effusion', 'mass'])
+    """
+    parts = [*cell.split("|"), *map(_bare, _BETWEEN_FINDINGS.split(cell))]
+    return {same_value(part) for part in parts}
+
+
+def _bare(finding: str) -> str:
+    """A finding without the marks of a Python list around it."""
+    return finding.strip(" []'\"")
