@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.export.folder import is_export, read_export
-from analysis.model_file import FinalModel
-from analysis.new_columns import seen_columns
+from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import find_new_images
 from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining

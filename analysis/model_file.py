@@ -1,6 +1,7 @@
-"""The final model on disk: tensors as safetensors and the rest as JSON, never a pickle."""
+"""The final model, and on disk: tensors as safetensors and the rest as JSON, never a pickle."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainable.backbones.find import find_backbone
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import seen_rows
 from trainable.config import TrialConfig
 from trainable.disk import writing
 from trainable.errors import InputError
 from trainable.files import replacing
 from trainable.images.pixels import PixelStatistics
-from trainable.model.covariate_encoder import ColumnCode
+from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.model.network import Network
+from trainable.run.winner import Winner
 from trainable.trial.fresh_network import build_network
 
 TENSORS = "model.safetensors"
@@ -48,6 +52,20 @@ class FinalModel:
     def column_code(self) -> ColumnCode | None:
         """What turns further columns into numbers, if the heads see some."""
         return self.networks[0].column_code
+
+
+def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = ()) -> ColumnCode:
+    """The further columns of the table that some trial of the team sees.
+
+    Args:
+        winner: The team.
+        cohort: Cohort of the search; an exported one has no columns.
+        models: The models of the team, if they are there already.
+    """
+    if not winner.sees_columns:
+        return NO_COLUMNS
+    known = (model.column_code for model in models if model.column_code)
+    return next(known, None) or ColumnCode.fit(cohort.covariates.iloc[seen_rows(cohort)])
 
 
 def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of this one") -> None:

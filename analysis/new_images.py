@@ -1,5 +1,6 @@
 """The new images: which there are, whose they are, and the rows that a template asks for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,13 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.new_columns import NO_COLUMNS, check_columns
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.covariates import PREFIX
+from trainable.cohort.covariates import PREFIX, known_text
 from trainable.cohort.exams import Grouping, group_images
 from trainable.errors import Checks, InputError, listing
 from trainable.images.pixels import check_readable
-from trainable.model.covariate_encoder import ColumnCode
+from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.reading.exams import places_of
 from trainable.reading.image_files import hash_files
 from trainable.reading.listing import Wanted, known_patients, read_listing
@@ -122,7 +122,7 @@ def find_new_images(
         {name: _listed_values(asked, once, unit, PREFIX + name) for name in columns.names},
         index=range(len(asked)),
     )
-    checks.note(*check_columns(seen, columns, checks))
+    checks.note(*_check_columns(seen, columns, checks))
     checks.raise_if_any()
     return NewImages(
         table, name_column, prediction_column,
@@ -218,3 +218,29 @@ def _listed_values(asked: pd.Series, listed: pd.DataFrame, unit: str, column: st
     values = dict(zip(listed["image"], listed[column], strict=True))
     found = [matcher.find(str(name)) for name in asked]
     return pd.Series([values.get(names[0], "") if names else "" for names in found])
+
+
+def _check_columns(new: pd.DataFrame, columns: ColumnCode, checks: Checks) -> Iterator[str]:
+    """A note on each column whose categories the models have not seen.
+
+    Args:
+        new: The columns that the team sees, text.
+        columns: What the models know of them.
+        checks: Given each column of numbers with other cells.
+    """
+    read = columns.read(new)
+    for category in columns.categories:
+        found = read[category.name].dropna()
+        odd = found[~found.isin(category.categories)].unique()
+        if len(odd):
+            yield (
+                f"the search saw no {category.name} {listing(odd)}: such rows count as none of its "
+                "own"
+            )
+    for name in (number.name for number in columns.numbers):
+        odd = known_text(new[name])[read[name].isna()].dropna().unique()
+        if len(odd):
+            checks.add(
+                f"the column {name} must hold numbers, as in the search (got {listing(odd)}); "
+                "leave a cell empty where it is not known"
+            )

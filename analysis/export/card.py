@@ -9,8 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.export.folder import Export
 from analysis.export.graph import largest_size, pixel_inputs
-from analysis.model_file import FinalModel
-from analysis.new_columns import seen_columns
+from analysis.model_file import FinalModel, seen_columns
 from trainable.backbones.encoders import TIMM, short_name
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping

@@ -23,8 +23,7 @@ from analysis.export.graph import require_libraries, write_graph
 from analysis.export.graph_check import TOLERANCE, largest_difference
 from analysis.export.options import ExportOptions
 from analysis.members import team_models
-from analysis.model_file import FinalModel
-from analysis.new_columns import seen_columns
+from analysis.model_file import FinalModel, seen_columns
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort

@@ -9,8 +9,8 @@ import pytest
 from fixtures.dicoms import dataset, written
 from PIL import Image
 
+from analysis.check import leakage
 from analysis.evaluate import read_true_labels
-from analysis.leakage import leakage
 from analysis.new_images import NewImages, find_new_images
 from search.demo.phantoms import draw_phantom
 from trainable.cohort.cohort import Cohort

@@ -9,11 +9,12 @@ from fixtures.networks import tiny_config
 from fixtures.winners import make_winner
 from PIL import Image
 
-from analysis.new_columns import NO_COLUMNS, seen_columns
+from analysis.model_file import seen_columns
 from analysis.new_images import NewImages, find_new_images
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError
+from trainable.model.covariate_encoder import NO_COLUMNS
 
 MANIFEST = pd.DataFrame(
     {

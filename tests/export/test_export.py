@@ -22,10 +22,10 @@ from analysis.export.folder import read_export
 from analysis.export.graph_check import TOLERANCE, largest_difference
 from analysis.export.launch import launch
 from analysis.export.options import ExportOptions
-from analysis.new_columns import NO_COLUMNS
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
+from trainable.model.covariate_encoder import NO_COLUMNS
 
 ABSENT = ("ray", "optuna", "sqlalchemy", "yaml")
 CONFIGS = (

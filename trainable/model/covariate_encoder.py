@@ -175,3 +175,7 @@ class ColumnCode(_Frozen):
         """The columns of another table, whose cells are text."""
         found = {code.name: code.read(table[code.name]) for code in self._codes}
         return pd.DataFrame(found, index=table.index)
+
+
+NO_COLUMNS = ColumnCode(numbers=(), categories=())
+"""What a team knows of a table of which it sees the images alone."""
