@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from trainable.commands.cli import run
-from trainable.commands.sort import app, sort_images
+from trainable.commands.sort import app
+from trainable.commands.sorted_folder import sort_images
 from trainable.errors import InputError
 from trainable.reading.image_files import hash_files, list_images
 from trainable.reading.options import DataOptions

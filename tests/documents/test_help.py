@@ -119,7 +119,7 @@ for name, module in {MODULES!r}.items():
             ["drop"],
             'Invalid value "drop" for ACTION. Choose from: "list", "verify", "clear".',
         ),
-        (compare, ["no.csv"], "FILE must be a CSV file; not found: no.csv"),
+        (compare, ["no.csv"], "FILE must be a table; not found: no.csv"),
     ],
     ids=lambda value: value.name[0] if isinstance(value, App) else "",
 )

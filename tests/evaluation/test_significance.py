@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.compare import describe, read_counts
+from analysis.counts import describe, read_counts
 from trainable.errors import InputError
 from trainable.evaluation.significance import differing_pairs, holm, wilson_f1_interval
 

@@ -1,0 +1,131 @@
+"""Copy or link labelled images into class folders, split or not, each patient on one side."""
+
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from trainable.cohort.cohort import Cohort, check_cohort
+from trainable.cohort.splits import split_by_shares
+from trainable.disk import writing
+from trainable.errors import Checks, InputError, listing
+from trainable.files import replacing
+from trainable.reading.image_files import hash_files, list_images
+
+MANIFEST = "manifest.csv"
+"""Beside the sorted folders: where each image came from, and its patient."""
+
+_SIDES = {"": "", "train": "train", "valid": "val", "test": "test"}
+
+
+def sort_images(
+    cohort: Cohort,
+    out: Path,
+    shares: Sequence[int] = (),
+    seed: int = 0,
+    *,
+    mixed_patients: bool = False,
+    link: bool = False,
+) -> list[str]:
+    """Copy or link every image into `out`: `CLASS/`, or below `train/`, `val/` and `test/`.
+
+    `out` appears as a whole, after every copy was compared with its image. The images stay where
+    they are.
+
+    Args:
+        cohort: Labelled images.
+        out: Folder to make.
+        shares: Percentages for training, validation and, if there is a third one, test; none for
+            class folders alone, or for the split that the cohort has.
+        seed: Seed of the split.
+        mixed_patients: Whether a patient may have images of both classes.
+        link: Hard links, which take no room, in place of copies.
+
+    Returns:
+        Lines about what was done.
+
+    Raises:
+        InputError: if `out` is not empty, an image is unusable, or the shares are wrong.
+    """
+    out = out.expanduser().resolve()
+    checks = Checks()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        checks.add(f"--out must be a new or empty folder; {out} is not empty")
+    checks.problems.extend(
+        f"class {name!r} must have a name that a folder can have; rename it"
+        for name in cohort.classes
+        if not name.strip(". ") or {"/", "\\"} & set(name)
+    )
+    check_cohort(cohort, 1, mixed_patients, checks)
+    if shares and (len(shares) not in (2, 3) or sum(shares) != 100 or min(shares) < 1):
+        checks.add(
+            f"--shares must be two or three percentages that add up to 100 (got {listing(shares)})"
+        )
+    if shares and cohort.is_split:
+        checks.add("--shares splits the images anew: add --split merge, or drop --shares")
+    checks.raise_if_any()
+    if shares:
+        cohort = split_by_shares(cohort, shares, seed)
+    table = _sorted_names(cohort)
+    with writing(out, "--out"), replacing(out) as partial:
+        _fill(table, partial, link)
+    return list(_describe(table, cohort, out, link))
+
+
+def _sorted_names(cohort: Cohort) -> pd.DataFrame:
+    """The manifest of the sorted folder: one row an image, `image` being its new path there."""
+    table = cohort.manifest
+    paths = [Path(path) for path in table["path"]]
+    # images of one name may lie in two folders: then what their paths differ by is kept
+    common = Path(os.path.commonpath([path.parent for path in paths]))
+    is_plain = len({path.name for path in paths}) == len(paths)
+    inner = [path.name if is_plain else path.relative_to(common) for path in paths]
+    names = [
+        Path(_SIDES[split], cohort.classes[label], name).as_posix()
+        for split, label, name in zip(table["split"], table["label"], inner, strict=True)
+    ]
+    label = [cohort.classes[value] for value in table["label"]]
+    columns = table[["patient", "split", "sha256"]]
+    return columns.assign(image=names, label=label, source=table["path"])[
+        ["image", "label", "patient", "split", "source", "sha256"]
+    ]
+
+
+def _fill(table: pd.DataFrame, folder: Path, link: bool) -> None:
+    """Make the sorted folder, and look at every file in it."""
+    for name, source in zip(table["image"], table["source"], strict=True):
+        target = folder / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if link:
+                os.link(source, target)
+            else:
+                shutil.copy2(source, target)
+        except OSError as error:
+            advice = "; leave --link out, since hard links need one file system" if link else ""
+            raise InputError(f"cannot copy {source} to {target}: {error}{advice}") from error
+    copied_hashes = hash_files([str(folder / name) for name in table["image"]])
+    changed = table.loc[table["sha256"] != copied_hashes, "source"]
+    if len(changed):
+        raise InputError(f"images changed while they were copied: {listing(changed)}")
+    table.to_csv(folder / MANIFEST, index=False)
+
+
+def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> list[str]:
+    done = "linked" if link else "copied"
+    lines = [f"note: {note}" for note in cohort.notes]
+    lines.append(f"{len(table)} images of {table['patient'].nunique()} patients {done} to {out}")
+    depth = 2 if table["split"].any() else 1
+    for name, rows in table.groupby(table["image"].str.split("/").str[:depth].str.join("/")):
+        lines.append(f"  {name}/  {len(rows)} images of {rows['patient'].nunique()} patients")
+    folder = os.path.commonpath([Path(source).parent for source in table["source"]])
+    unlisted = len(list_images(Path(folder))) - len(table)
+    if unlisted > 0:
+        lines.append(f"{unlisted} other images in {folder} have no label and were not copied")
+    split = ["--split", "keep"] if table["split"].any() else []
+    command = ["cxr-search", "--data", str(out), *split, "--positive", cohort.classes[1]]
+    lines.append(f"search with: {shlex.join(command)}")
+    return lines
