@@ -1,6 +1,5 @@
 """The page of a run: what it counts, what it escapes, and the command that it names."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ from cyclopts import Parameter
 
 from search.options.command_line import command_line
 from search.options.options import SearchOptions
-from search.page import checklists
 from trainable.cohort.scored import Scored
 from trainable.commands.cli import new_app
 from trainable.evaluation.metrics import evaluate
@@ -71,16 +69,3 @@ def test_the_command_of_a_run_asks_for_the_same_search() -> None:
     app(command_line(options)[1:], result_action="return_value")
     given = found[0].given
     assert {name: given[name] for name in options.given} == options.given
-
-
-def test_every_item_of_a_guideline_is_filled_in_or_open() -> None:
-    file = Path(checklists.__file__).with_name("checklists.yaml").read_text()
-    names = set(re.findall(r"{(\w+)}", file))
-    facts = {name: f"[{name}]" for name in names}
-    text = checklists.checklist_markdown(facts)
-    assert all(f"[{name}]" in text for name in names)
-    assert text.count("\n- ") == 44 + 22
-    num_open = text.count("to be written by the authors")
-    assert num_open > 20
-    without = checklists.checklist_markdown({**facts, "explained": ""})
-    assert without.count("to be written by the authors") == num_open + 1

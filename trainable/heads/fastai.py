@@ -14,6 +14,8 @@ class FastaiHead(Head):
     Matrices start as fastai's do; the biases of batch norms at 0, where fastai has 1e-3.
     """
 
+    title = "small network with batch norm and dropout"
+
     def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
         """The dropout of the configuration is before the last layer; half of it before others."""
         widths = [num_features, *config.head_layers, 2]

@@ -14,10 +14,12 @@ class Head(ABC):
     """A kind of head; as it stands here, one that gradient steps train.
 
     Attributes:
+        title: What a paper calls it.
         is_exact: Whether the log-odds are a sum over the places of an image, and not only nearly so
             around the image.
     """
 
+    title: ClassVar[str]
     is_exact: ClassVar[bool] = False
 
     @abstractmethod

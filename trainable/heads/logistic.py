@@ -37,6 +37,7 @@ class LogisticHead(Head):
     are: mean and deviation are in its weights.
     """
 
+    title = "logistic regression"
     is_exact = True
 
     def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:

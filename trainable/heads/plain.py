@@ -11,6 +11,8 @@ from trainable.heads.head import Head
 class PlainHead(Head):
     """Without hidden layers and dropout, the layer that replaces torchvision's classifier."""
 
+    title = "small network with dropout"
+
     def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
         """The dropout of the configuration is before the last layer."""
         widths = [num_features, *config.head_layers, 2]

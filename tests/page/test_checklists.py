@@ -1,0 +1,154 @@
+"""The draft for a paper: every item is there, and each sentence follows the options of the run."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fixtures.winners import OUT_OF_FOLD, make_winner
+
+from search.options.options import SearchOptions
+from search.page import checklists
+from search.page.checklist_facts import checklist_facts
+from search.results.run_result import RunResult
+from search.run.run_folder import RunFolder
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.label_rule import LabelRule
+from trainable.config import TrialConfig
+from trainable.evaluation.intervals import Estimate
+from trainable.evaluation.scoring import Scoring, ThresholdPolicy
+from trainable.run.winner import Member, TestResult, TiedTrial
+
+FOUND = {**OUT_OF_FOLD, "average_precision": 0.5}
+TEAM = "A team (ensemble) of 2 of 5"
+BEST = "The best of 5 trials by F1"
+LOGISTIC = TrialConfig(head="logistic")
+SEES_AGE = TrialConfig(head="logistic", covariates=True)
+TEST = TestResult(
+    num_exams=30, num_positive=9, num_trained=90, estimates=dict.fromkeys(
+        ("F1", "AUC"), Estimate(0.7, 0.6, 0.8))
+)  # fmt: skip
+
+
+def team(*configs: TrialConfig) -> dict[str, Any]:
+    members = (
+        Member(trial=number, config=config, num_steps=8, thresholds=(0.5,))
+        for number, config in enumerate(configs)
+    )
+    return {"members": tuple(members)}
+
+
+def tied(count: int) -> dict[str, Any]:
+    trial = TiedTrial(trial=0, config=LOGISTIC, num_steps=8, f1=0.5)
+    return {"tied": (trial,) * count}
+
+
+def draft(
+    record: dict[str, Any] | None = None,
+    columns: dict[str, Any] | None = None,
+    weights: tuple[float, ...] = (1.0, 16.0),
+    **options: Any,
+) -> str:
+    """The draft of a run of 12 images, with a winner of these facts and options."""
+    names = [f"{number}.png" for number in range(12)]
+    manifest = pd.DataFrame({"image": names, "path": names, "sha256": names, "split": ""})
+    manifest = manifest.assign(label=np.arange(12) % 2, patient=np.arange(12) // 2)
+    rule = LabelRule(("alive", "dead"))
+    cohort = Cohort(manifest.assign(**(columns or {})), rule)
+    facts = checklist_facts(
+        RunResult(
+            RunFolder(Path("runs/x")),
+            SearchOptions.of(**options),
+            cohort,
+            make_winner(LOGISTIC, **{"out_of_fold": (FOUND,), **(record or {})}),
+            pd.DataFrame({"positive_weight": weights}),
+        ),
+        "",
+    )
+    return checklists.checklist_markdown(facts)
+
+
+def test_every_item_of_a_guideline_is_filled_in_or_open() -> None:
+    file = Path(checklists.__file__).with_name("checklists.yaml").read_text()
+    names = set(re.findall(r"{(\w+)}", file))
+    facts = {name: f"[{name}]" for name in names}
+    text = checklists.checklist_markdown(facts)
+    assert all(f"[{name}]" in text for name in names)
+    numbers = [int(number) for number in re.findall(r"^- (\d+)\.", text, re.MULTILINE)]
+    assert numbers == [*range(1, 45), *range(1, 28)]
+    num_open = text.count("to be written by the authors")
+    assert num_open > 20
+    without = checklists.checklist_markdown({**facts, "explained": ""})
+    assert without.count("to be written by the authors") == num_open + 1
+
+
+@pytest.mark.parametrize(
+    ("usual", "otherwise", "changes"),
+    [
+        (BEST, TEAM, {"record": team(LOGISTIC, LOGISTIC)}),
+        (BEST, "The best of 5 trials by AUC", {"record": {"scoring": Scoring(objective="auc")}}),
+        (
+            "The best of 5 trials",
+            "The simplest of 3 trials that are statistically tied with the best of 5 by F1",
+            {"record": {"preferred_simple": True, **tied(3)}},
+        ),
+        ("None: one trial", "is the mean of 2 trials", {"record": team(LOGISTIC, LOGISTIC)}),
+        (
+            "The only predictor is the image",
+            "The predictors are the image and, in 1 of the 2 trials of the team, covariates: age",
+            {"record": team(LOGISTIC, SEES_AGE), "columns": {"covariate:age": "50"}},
+        ),
+        (
+            "uncertain labels were not accepted.\n",
+            "A covariate that is not known is marked as missing",
+            {"record": team(SEES_AGE), "columns": {"covariate:age": "50"}},
+        ),
+        ("without a label were not", "label were counted as negative", {"missing": "negative"}),
+        ("without a label were not", "without a label were left out", {"missing": "drop"}),
+        ("uncertain labels were not", "labels were counted as positive", {"uncertain": "positive"}),
+        (
+            "threshold was chosen for the best F1",
+            "threshold was fixed at 0.5 before the search",
+            {"record": {"scoring": Scoring(ThresholdPolicy.parse("0.5"))}},
+        ),
+        (
+            "threshold was chosen for the best F1",
+            "threshold is the highest that finds 98 % of the positives",
+            {"record": {"scoring": Scoring(ThresholdPolicy.parse("sensitivity:0.98"))}},
+        ),
+        (
+            "weights of the positive class from 1 to 16 were tried",
+            "a positive image weighed 1 in every trial",
+            {"weights": (1.0, 1.0)},
+        ),
+        (
+            "5 folds, stratified, drawn 3 times (seed 0).",
+            "One split into training and validation, drawn by patient.",
+            {"columns": {"split": ["train", "valid"] * 6}, "shares": "80,20"},
+        ),
+        (
+            "5 folds",
+            "One split into training, validation and test, given with the data.",
+            {"columns": {"split": ["train", "valid", "test"] * 4}},
+        ),
+        ("(6 patients)", "(12 patients; every image counts", {"columns": {"patient": range(12)}}),
+        (
+            "have one optimum",
+            "Heads that are networks are random (seed 0)",
+            {"record": team(TrialConfig())},
+        ),
+        (
+            "from random weights.",
+            "Bodies start from imagenet.",
+            {"record": team(TrialConfig(backbone="squeezenet1_0@imagenet"))},
+        ),
+        ("average precision 0.500.\n", "On 30 test images: F1 0.700", {"record": {"test": TEST}}),
+    ],
+)  # fmt: skip
+def test_a_sentence_follows_its_option(usual: str, otherwise: str, changes: dict[str, Any]) -> None:
+    assert usual in (before := draft())
+    assert otherwise not in before
+    assert otherwise in (after := draft(**changes))
+    assert usual not in after
