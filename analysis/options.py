@@ -7,7 +7,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize, Field
 
 from trainable.commands.sizes import Size
-from trainable.defaults import CACHE, CACHE_BYTES, NUM_SEEDS
+from trainable.defaults import CACHE, CACHE_BYTES, COMMON, NUM_SEEDS
 
 MODEL, IMAGES, OUTPUT = (
     Group(title, sort_key=place) for place, title in enumerate(("Model", "Images", "Output"))
@@ -22,31 +22,31 @@ class ModelOptions(BaseModel, frozen=True):
 
     labelled_images: Annotated[Path | None, Parameter(group=MODEL, metavar="FOLDER")] = None
     """Folder of the search's labelled images, if they have moved; found by their content."""
-    seeds: Annotated[int, Parameter(group=MODEL)] = Field(NUM_SEEDS, ge=1)
-    """Number of times that each trial of the winner is retrained; the scores are averaged."""
+    seeds: Annotated[int, COMMON, Parameter(group=MODEL)] = Field(NUM_SEEDS, ge=1)
+    """Times that each trial is retrained; the scores are averaged."""
     cache: Annotated[Path, Parameter(group=MODEL, metavar="FOLDER")] = CACHE
     """Folder of decoded images and features, shared with all searches."""
     cache_bytes: Annotated[Size, Parameter(group=MODEL)] = Field(ByteSize(CACHE_BYTES), ge=0)
-    """Bytes that the files in the cache may take; the ones in use may exceed them."""
+    """Size limit of the cache; files in use are never removed."""
 
 
 class PredictOptions(ModelOptions, frozen=True):
     """What to predict, with which model, and where to write it."""
 
     images: Annotated[Path, Parameter(group=IMAGES)]
-    """Folder of the images to predict, or a CSV file that lists the images."""
-    template: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
-    """CSV file whose rows, order and columns the predictions follow."""
-    labels: Annotated[Path | None, _FILE, Parameter(group=IMAGES)] = None
-    """CSV file of the true labels; prints the metrics, and writes NAME_report.html."""
-    out: Annotated[Path, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
-    """Predictions file to write; the scores go to NAME_scores.csv in the same folder."""
-    heat_maps: Annotated[Path | None, Parameter(group=OUTPUT, metavar="FOLDER")] = None
-    """New folder for a picture of each image, whose colours say what the model looks at."""
-    overwrite: Annotated[bool, Parameter(group=OUTPUT)] = False
+    """Folder of the images to predict, or a table that lists them."""
+    template: Annotated[Path | None, COMMON, _FILE, Parameter(group=IMAGES)] = None
+    """Table whose rows, order and columns the predictions follow."""
+    labels: Annotated[Path | None, COMMON, _FILE, Parameter(group=IMAGES)] = None
+    """Table of the true labels, for metrics and NAME_report.html."""
+    out: Annotated[Path, COMMON, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
+    """Predictions file to write; the scores go to NAME_scores.csv beside it."""
+    heat_maps: Annotated[Path | None, COMMON, Parameter(group=OUTPUT, metavar="FOLDER")] = None
+    """New folder for a heat map of each image."""
+    overwrite: Annotated[bool, COMMON, Parameter(group=OUTPUT)] = False
     """Replace these files if they exist."""
     operating_point: Annotated[float, Parameter(group=OUTPUT)] = Field(0.9, gt=0, le=1)
-    """Report sensitivity at this specificity, and specificity at this sensitivity (0 to 1)."""
+    """Specificity, and sensitivity, at which the other one is reported (0 to 1)."""
 
     @property
     def scores_out(self) -> Path:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from search.options.options import OUTPUT, RUN, SPACE, SearchOptions
 from trainable.commands.cli import new_app, sentences
+from trainable.defaults import COMMON
 from trainable.errors import InputError
 
 app = new_app("cxr-search")
@@ -18,10 +19,10 @@ console = Console()
 def search(
     *,
     options: Annotated[SearchOptions | None, Parameter(name="*")] = None,
-    out: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
-    resume: Annotated[Path | None, Parameter(group=RUN, metavar="FOLDER")] = None,
+    out: Annotated[Path | None, COMMON, Parameter(group=RUN, metavar="FOLDER")] = None,
+    resume: Annotated[Path | None, COMMON, Parameter(group=RUN, metavar="FOLDER")] = None,
     print_space: Annotated[bool, Parameter(group=SPACE)] = False,
-    quiet: Annotated[bool, Parameter(group=OUTPUT)] = False,
+    quiet: Annotated[bool, COMMON, Parameter(group=OUTPUT)] = False,
     verbose: Annotated[bool, Parameter(group=OUTPUT)] = False,
     json: Annotated[bool, Parameter(group=OUTPUT)] = False,
 ) -> int:
@@ -29,10 +30,10 @@ def search(
 
     Args:
         options: What to search.
-        out: Run folder to make; runs/NAME, after the data, if not given.
-        resume: Run folder to continue; --trials and --time-budget may be larger.
+        out: Run folder to make; runs/NAME if not given.
+        resume: Run folder to continue; --trials may be larger.
         print_space: Print the default search space and exit; --space reads such a file.
-        quiet: Print the winner alone, and what went wrong.
+        quiet: Print only the winner and what went wrong.
         verbose: Print every metric and setting of each trial when it ends.
         json: End with one line of JSON: the run folder, why it ended, the winner.
     """

@@ -10,3 +10,6 @@ CACHE_BYTES = 8 * 2**30
 
 NUM_SEEDS = 3
 """How many networks a final model has."""
+
+COMMON = "common"
+"""Among the annotations of an option: the first help screen shows it."""

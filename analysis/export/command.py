@@ -17,6 +17,7 @@ console = Console(highlight=False, soft_wrap=True)
 @app.default
 def export(
     run: Annotated[Path, Parameter(group=MODEL)],
+    /,
     *,
     options: Annotated[ExportOptions, Parameter(name="*")],
 ) -> None:

@@ -19,7 +19,7 @@ from search.options.types import (
     UnfreezeWords,
 )
 from trainable.commands.sizes import Size
-from trainable.defaults import CACHE, CACHE_BYTES
+from trainable.defaults import CACHE, CACHE_BYTES, COMMON
 from trainable.evaluation.scoring import F1Average, Objective
 from trainable.reading.options import DataOptions
 
@@ -48,45 +48,47 @@ class SpaceOptions(_Options):
     warm_start: Annotated[Path | None, Parameter(metavar="RUN")] = None
     """Run folder of an earlier search; its 10 best configurations are tried first."""
     preset: PresetName | None = None
-    """Fixed list of configurations from a source document, in place of a search space."""
-    weights: Annotated[str, Parameter(metavar="START")] = "imagenet"
+    """Published experiments to repeat, in place of a search (docs/experiments.md)."""
+    weights: Annotated[str, COMMON, Parameter(metavar="START")] = "imagenet"
     """Weights to start from: imagenet, none (random), a folder of state dicts, or chexnet:FILE."""
-    backbones: Names = ()
-    """Backbones to search among, each as NAME or NAME@FILE; all that have weights if not given."""
-    unfreeze: UnfreezeWords = ()
-    """Number of last stages to train; without a GPU none and one if not given."""
+    backbones: Annotated[Names, COMMON] = ()
+    """Backbones, NAME or NAME@FILE; all if not given."""
+    unfreeze: Annotated[UnfreezeWords, COMMON] = ()
+    """Last stages to train; searched if not given."""
     normalizations: Names = ()
     """Normalizations to search among: none, imagenet, cohort, image, own; all if not given."""
-    image_size: Annotated[int | None, Parameter(metavar="PIXELS")] = Field(None, ge=32, le=2048)
-    """Edge of the square images, in pixels; 320 in the default space."""
+    image_size: Annotated[int | None, COMMON, Parameter(metavar="PIXELS")] = Field(
+        None, ge=32, le=2048
+    )
+    """Edge of the square images; 320 if not given."""
     resize: Names = ()
     """Ways to make images square to search among: stretch, pad (with black) or crop; stretch if not
     given."""
     batch_size: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=2)
-    """Images per gradient step; 64 in the default space."""
+    """Images per gradient step; 64 if not given."""
     epochs: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
-    """Passes over the training images; 5 in the default space, up to 20 for frozen bodies."""
+    """Passes over the training images; 5, or up to 20 for frozen bodies, if not given."""
     use_covariates: bool = False
-    """Search also with heads that see the further columns (--covariates) beside the image."""
+    """Search also with heads that see the covariates beside the image."""
 
 
 class ScoringOptions(_Options):
     """How a trial is scored and the winner chosen."""
 
-    folds: Annotated[int, Parameter(metavar="N")] = Field(5, ge=2)
-    """Number of folds of the cross-validation that scores each trial."""
+    folds: Annotated[int, COMMON, Parameter(metavar="N")] = Field(5, ge=2)
+    """Folds of the cross-validation."""
     repeats: Annotated[int, Parameter(metavar="N")] = Field(3, ge=1)
     """Number of times the folds are drawn; a score is the mean over all draws."""
     shares: Shares = None
     """Single split in place of folds: training, validation and test, as 80,20 or 60,20,20."""
-    threshold: Threshold = "best"
-    """Score from which an image counts as positive: best (for F1), 0.5, or sensitivity:0.98."""
+    threshold: Annotated[Threshold, COMMON] = "best"
+    """Score from which an image is positive: best (for F1), a number, or sensitivity:0.98."""
     objective: Objective = "f1"
     """Metric to compare trials by; F1 and threshold are reported all the same."""
     f1_average: F1Average = "binary"
     """Kind of F1; binary is the F1 of the positive class."""
-    team: TeamSize = None
-    """Number of best trials whose mean score predicts; auto chooses 1, 5 or 10."""
+    team: Annotated[TeamSize, COMMON] = None
+    """Trials in the team (ensemble); auto: 1, 5 or 10."""
     prefer_simple: bool = False
     """Choose the simplest trial that is statistically tied with the best, in place of a team."""
 
@@ -96,10 +98,10 @@ class ComputeOptions(_Options):
 
     cpus_per_trial: Annotated[int, Parameter(metavar="N")] = Field(1, ge=1)
     """CPU cores (and threads) per trial."""
-    gpus_per_trial: Gpus = Field(0.25, ge=0)
-    """GPUs per trial: a fraction to share one, or a whole number to use several."""
-    address: Annotated[str | None, Parameter(metavar="HOST")] = None
-    """Ray cluster to join (auto: the one on this machine); a new one if not given."""
+    gpus_per_trial: Annotated[Gpus, COMMON] = Field(0.25, ge=0)
+    """GPUs, or a share of one, per trial."""
+    address: Annotated[str | None, COMMON, Parameter(metavar="HOST")] = None
+    """Ray cluster to join, or auto; a new one if not given."""
     without_token: bool = False
     """Accept a cluster with RAY_AUTH_MODE=disabled, where everybody who reaches it can run code."""
 
@@ -107,14 +109,14 @@ class ComputeOptions(_Options):
 class RunOptions(_Options):
     """How long the search runs."""
 
-    trials: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
-    """Number of trials to finish; 50 if not given, or every row of a fixed list."""
-    time_budget: Duration = timedelta(minutes=30)
-    """Longest running time, such as 90s, 30m or 1h30m; none for no limit."""
+    trials: Annotated[int | None, COMMON, Parameter(metavar="N")] = Field(None, ge=1)
+    """Trials to finish; 50, or all of a preset, if not given."""
+    time_budget: Annotated[Duration, COMMON] = timedelta(minutes=30)
+    """Limit, such as 90s or 1h30m, or none."""
     max_passes: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
-    """Most passes of all images through frozen networks; a space that can need more is refused."""
+    """Limit of forward passes over all images; a larger space is refused."""
     trial_timeout: TrialTimeout = None
-    """Longest time without a report before a trial ends; auto is 10 times the longest so far."""
+    """Stop a trial that is silent for this long; auto: 10 times the longest silence so far."""
 
 
 class ToolOptions(_Options):
@@ -136,11 +138,11 @@ class AdvancedOptions(_Options):
     seed: Annotated[int, Parameter(metavar="N")] = Field(0, ge=0)
     """Seed of the folds, the heads, the order of images and the sampler."""
     max_concurrent: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
-    """Most trials at a time; with 1, the same options give the same search again."""
+    """Trials at a time, at most; with 1, the same options give the same search again."""
     cache: Annotated[Path, Parameter(metavar="FOLDER")] = CACHE
     """Folder of decoded images and features, shared by all searches on this machine."""
     cache_bytes: Size = Field(ByteSize(CACHE_BYTES), ge=0)
-    """Bytes that the files in the cache may take; the ones in use may exceed them."""
+    """Size limit of the cache; files in use are never removed."""
 
 
 class SearchOptions(_Options):

@@ -22,13 +22,12 @@ def report(
     heat_maps: HeatMaps = "auto",
     labelled_images: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
 ) -> None:
-    """Write what a search found as one page of HTML, which asks no host for anything.
+    """Write what a search found as a self-contained HTML report.
 
     Args:
         run: Run folder of a search that has a winner.
         out: File to write; report.html in the run folder if not given.
-        heat_maps: Show a few X-rays under colours that say what the model looks at; auto does where
-            that takes seconds.
+        heat_maps: Add heat maps of a few X-rays; auto: only if that takes seconds.
         labelled_images: Folder of the search's labelled images, for the heat maps, if they have
             moved.
     """

@@ -34,7 +34,7 @@ def options() -> set[str]:
     texts = [file.read_text() for file in (ROOT / "benchmarks").rglob("*.py")]
     for module, _, function in (script.partition(":") for script in scripts.values()):
         assert function == "main"
-        texts.append(call_command(module, "--help", columns=200).stdout)
+        texts.append(call_command(module, "--help-all", columns=200).stdout)
     return set(re.findall(r"--[a-z][a-z-]+", "\n".join(texts)))
 
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from cyclopts import App
 from fixtures.commands import environment
 from rich.console import Console
 
@@ -16,7 +15,7 @@ from analysis.export.command import app as export
 from search.command import app as search
 from search.page.command import app as report
 from trainable.commands.cache import app as cache
-from trainable.commands.cli import run
+from trainable.commands.cli import Command, run
 from trainable.commands.model import app as model
 from trainable.commands.sort import app as sort
 
@@ -38,18 +37,52 @@ OF_PYTHON = (
 MANY = 10
 SLOW = ("torch", "ray", "sklearn", "scipy", "matplotlib", "optuna", "pandas")
 
+ONE_SCREEN = range(24, 51)
+"""Lines of a terminal."""
+
 every_command = pytest.mark.parametrize("app", APPS, ids=lambda app: app.name[0])
 
 
-def screen(app: App, width: int) -> str:
+def screen(app: Command, width: int) -> str:
+    """All options."""
     text = io.StringIO()
-    app.help_print([], console=Console(file=text, width=width))
+    app.print_all_help(Console(file=text, width=width))
     return text.getvalue()
+
+
+def arguments_in(text: str) -> list[str]:
+    """Options, and RUN, in the order of a screen."""
+    return re.findall(r"^│[ *]+(--(?!help|version)[a-z-]+|RUN)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("app", "count"), [(search, 20), (predict, 8)])
+def test_the_first_help_screen_is_one_screen_and_names_the_second(app: Command, count: int) -> None:
+    text = io.StringIO()
+    app.help_print([], console=Console(file=text, width=80))
+    first, every = text.getvalue(), screen(app, 80)
+    assert len(first.splitlines()) in ONE_SCREEN
+    assert "--help-all" in first
+    assert len(arguments_in(first)) == count
+    shown = set(arguments_in(first))
+    assert [one for one in arguments_in(every) if one in shown] == arguments_in(first)
+    assert len(arguments_in(every)) > count
+
+
+def test_help_on_all_options_may_stand_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(predict, ["run", "--help-all"])
+    assert not end.value.code
+    assert "--operating-point" in capsys.readouterr().out
+
+
+@every_command
+def test_an_argument_has_no_option_of_its_name(app: Command) -> None:
+    assert not re.search(r"\b(RUN|FILE|ACTION|BACKBONE) --", screen(app, 80))
 
 
 @every_command
 @pytest.mark.parametrize("width", [80, 120])
-def test_a_help_screen_fits_and_has_no_words_of_python(app: App, width: int) -> None:
+def test_a_help_screen_fits_and_has_no_words_of_python(app: Command, width: int) -> None:
     text = screen(app, width)
     assert max(map(len, text.splitlines())) <= width
     assert re.findall(OF_PYTHON, text) == []
@@ -60,7 +93,7 @@ def test_a_help_screen_fits_and_has_no_words_of_python(app: App, width: int) -> 
 
 
 @every_command
-def test_every_option_is_one_short_sentence(app: App) -> None:
+def test_every_option_is_one_short_sentence(app: Command) -> None:
     for argument in app.assemble_argument_collection(parse_docstring=True):
         if argument.children:
             continue
@@ -70,7 +103,7 @@ def test_every_option_is_one_short_sentence(app: App) -> None:
 
 
 @every_command
-def test_many_options_are_in_named_panels(app: App) -> None:
+def test_many_options_are_in_named_panels(app: Command) -> None:
     titles = re.findall(r"╭─ (.+?) ─", screen(app, 80))
     options = [
         one for one in app.assemble_argument_collection(parse_docstring=True) if not one.children
@@ -102,7 +135,8 @@ for name, module in {MODULES!r}.items():
     [
         (search, ["--trials", "0"], "--trials must be at least 1 (got 0)"),
         (search, ["--trails", "9"], "Unknown option: --trails. Did you mean --trials?"),
-        (predict, [], "RUN is missing"),
+        (predict, [], "2 problems to fix:\n  - RUN is missing\n  - --images is missing"),
+        (predict, ["--images=x"], "RUN is missing"),
         (predict, ["run"], "--images is missing"),
         (predict, ["run", "--images", "x", "--seeds", "0"], "--seeds must be at least 1 (got 0)"),
         (
@@ -121,10 +155,10 @@ for name, module in {MODULES!r}.items():
         ),
         (compare, ["no.csv"], "FILE must be a table; not found: no.csv"),
     ],
-    ids=lambda value: value.name[0] if isinstance(value, App) else "",
+    ids=lambda value: value.name[0] if isinstance(value, Command) else "",
 )
 def test_wrong_input_is_one_sentence(
-    capsys: pytest.CaptureFixture[str], app: App, arguments: list[str], sentence: str
+    capsys: pytest.CaptureFixture[str], app: Command, arguments: list[str], sentence: str
 ) -> None:
     with pytest.raises(SystemExit) as end:
         run(app, arguments)

@@ -63,7 +63,7 @@ def test_all_problems_are_reported_at_once() -> None:
 @pytest.fixture(scope="module")
 def screen() -> str:
     text = io.StringIO()
-    app.help_print([], console=Console(file=text, width=80))
+    app.print_all_help(Console(file=text, width=80))
     return text.getvalue()
 
 

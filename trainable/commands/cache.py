@@ -24,7 +24,7 @@ class CacheOptions(BaseModel, frozen=True):
     cache: Annotated[Path, Parameter(metavar="FOLDER")] = CACHE
     """Folder of decoded images and features."""
     keep: Size = Field(ByteSize(0), ge=0)
-    """Bytes that clear leaves, of the files that were used last."""
+    """Size that clear leaves; the latest files stay."""
 
 
 _DEFAULTS = CacheOptions()
@@ -42,7 +42,7 @@ def cache(
     Files that a running command uses stay. So do files that cxr did not make.
 
     Args:
-        action: Action: list the kinds of files, verify their content, or clear the folder.
+        action: Action: list, verify or clear the folder.
         options: Folder, and what to leave.
     """
     if options.keep and action != "clear":

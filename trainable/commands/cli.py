@@ -1,23 +1,18 @@
-"""The one door of every command: its help screen, and sentences for whatever a user can fix.
-
-app = new_app("cxr-sort")
-
-def main() -> None:
-    run(app)
-"""
+"""What every command shares: its help screens, and sentences for whatever a user can fix."""
 
 import contextlib
 import functools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import docstring_parser
 from cyclopts import (
     App,
+    Argument,
     CoercionError,
     CycloptsError,
     Group,
@@ -31,13 +26,12 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from trainable.commands.stop import stop_signals
+from trainable.defaults import COMMON
 from trainable.disk import DiskError
 from trainable.errors import InputError, explain, flag, listing
 
-# a help screen asks for the docstrings of each group of options three times, and each time cyclopts
-# would read the source of all base classes, pydantic's too: two thirds of its time
-docstring_parser.parse_from_object = functools.cache(docstring_parser.parse_from_object)
-
+_ALL = "--help-all"
+_SHOW = "Show all options."
 _REFUSED = 2
 _FAILED = 1
 
@@ -54,13 +48,27 @@ _RULES: dict[type, str] = {
 
 
 class _PlainHelp(DefaultFormatter):
-    """Help panels without names of Python types, and without the line breaks of docstrings."""
+    """Help panels without names of Python types, and without the line breaks of docstrings.
+
+    Args:
+        shown: Names of the options to show; None for all.
+    """
+
+    def __init__(self, shown: frozenset[str] | None = None) -> None:
+        super().__init__()
+        self._shown = shown
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         entries = [
             entry.copy(metavar=_VALUES.get(entry.metavar or "", entry.metavar))
             for entry in panel.entries
+            if self._shown is None
+            or entry.required
+            or panel.format == "command"
+            or {*entry.names} & self._shown
         ]
+        if not entries:
+            return
         for entry in entries:
             text = getattr(entry.description, "primary_renderable", None)
             if isinstance(text, Text):
@@ -68,22 +76,65 @@ class _PlainHelp(DefaultFormatter):
         super().__call__(console, options, panel.copy(entries=entries))
 
 
-def new_app(name: str) -> App:
+class Command(App):
+    """A command; if some of its options are `COMMON`, `--help` shows these alone."""
+
+    def help_print(
+        self, tokens: str | Iterable[str] | None = None, *, console: Console | None = None
+    ) -> None:
+        """Print the common options, and those that must be given; all where none is common."""
+        common = frozenset(
+            name
+            for argument in self.assemble_argument_collection()
+            if COMMON in get_args(argument.field_info.annotation)
+            for name in argument.names
+        )
+        self["--help"].help = f"Show the common options; {_ALL} shows all." if common else _SHOW
+        self._print_help(_PlainHelp(common or None), console)
+
+    def print_all_help(self, console: Console | None = None) -> None:
+        """Print all options."""
+        self["--help"].help = _SHOW
+        self._print_help(_PlainHelp(), console)
+
+    def _print_help(self, formatter: _PlainHelp, console: Console | None) -> None:
+        self.help_formatter = formatter
+        with _docstrings_read_once():
+            super().help_print([], console=console)
+
+
+@contextlib.contextmanager
+def _docstrings_read_once() -> Iterator[None]:
+    """A help screen asks three times for the docstrings of each group of options.
+
+    Each time cyclopts would read the source of all base classes, pydantic's too: three quarters of
+    the time of the screen.
+    """
+    read = docstring_parser.parse_from_object
+    docstring_parser.parse_from_object = functools.cache(read)
+    try:
+        yield
+    finally:
+        docstring_parser.parse_from_object = read
+
+
+def new_app(name: str) -> Command:
     """A command without options yet; give it a function with `@app.default`."""
-    return App(
+    app = Command(
         name=name,
         version=_version,
         help_format="plaintext",
-        help_formatter=_PlainHelp(),
         default_parameter=Parameter(negative=(), show_default=_default_text),
         group_arguments=Group("Arguments", sort_key=0),
         group_parameters=Group("Options", sort_key=1),
         group_commands=Group("Help", sort_key=99),
         suppress_keyboard_interrupt=False,
     )
+    app["--version"].help = "Show the version."
+    return app
 
 
-def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
+def run(app: Command, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command with `arguments` (those of the process if None), and exit.
 
     Exit status: what the command returns, 0 for None; 2 if the input was refused; 1 if the machine
@@ -93,6 +144,9 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     with sentences():
         stop_signals.raise_interrupts()
         _require_home()
+        if _ALL in given:
+            app.print_all_help()
+            sys.exit()
         status = app(given, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         stop_signals.end()
@@ -145,14 +199,25 @@ def problems_in(error: InputError | CycloptsError | ValidationError) -> list[str
     found = error if isinstance(error, ValidationError) else error.__cause__
     if isinstance(found, ValidationError):
         return explain(found, flag)
-    if isinstance(error, MissingArgumentError) and error.argument:
-        named = {*error.argument.names} & {*(error.root_input_tokens or ())}
-        return [f"{error.argument.name} {'needs a value' if named else 'is missing'}"]
+    if isinstance(error, MissingArgumentError) and error.argument and error.app:
+        given = {token.partition("=")[0] for token in error.root_input_tokens or ()}
+        if given & {*error.argument.names}:
+            return [f"{error.argument.name} needs a value"]
+        return [f"{name} is missing" for name in _missing(error.argument, error.app, given)]
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return [f"Unexpected argument: {listing(error.unused_tokens)}"]
     if isinstance(error, CoercionError) and error.token and error.target_type in _RULES:
         return [f"{error.token.keyword} {_RULES[error.target_type]} (got {error.token.value})"]
     return [str(error)]
+
+
+def _missing(first: Argument, app: App, given: set[str]) -> Iterator[str]:
+    """The first argument that is missing, and each one behind it that is missing too."""
+    arguments = list(app.assemble_argument_collection())
+    start = [argument.name for argument in arguments].index(first.name)
+    for argument in arguments[start:]:
+        if argument.required and not argument.children and not given & {*argument.names}:
+            yield argument.name
 
 
 def _print(text: str) -> None:

@@ -1,9 +1,11 @@
 """Options that say where the labelled images are and how to read them."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from trainable.defaults import COMMON
 
 NO_COVARIATES = "none"
 """Given as --covariates: further columns are not read."""
@@ -14,41 +16,39 @@ class ImageOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: Path | None = None
-    """Table (CSV or .xlsx), folder of class folders, or folder with train/ and val/ or test/."""
-    images: Path | None = None
-    """Folder of the CSV's file names; found beside the CSV if not given."""
+    data: Annotated[Path | None, COMMON] = None
+    """Table (CSV or .xlsx), folder of class folders, or demo."""
+    images: Annotated[Path | None, COMMON] = None
+    """Folder of the table's images; found if not given."""
     image_column: str | None = None
-    """Column of file names in the CSV; found by its name if not given."""
-    label_column: str | None = None
-    """Column of labels in the CSV; found by its name if not given."""
-    patient_column: str | None = None
-    """Column of patients in the CSV, or dicom:PatientID; found by its name if not given."""
-    positive: str | None = None
-    """Label, or class folder, of the positive class; 1, yes or true, for example, if not given."""
+    """Column of file names; found by its name if not given."""
+    label_column: Annotated[str | None, COMMON] = None
+    """Column of labels; found by its name if not given."""
+    patient_column: Annotated[str | None, COMMON] = None
+    """Column of patients, or dicom:PatientID; found by its name if not given."""
+    positive: Annotated[str | None, COMMON] = None
+    """Positive label or class folder; found if 1, yes or true."""
     negative: str | None = None
-    """Label, or class folder, of the negative class, where there are more than two; rest for all
-    others."""
+    """Negative label or class folder, or rest for all others; found if there are two."""
     uncertain: Literal["positive", "negative", "drop"] | None = None
     """Use of uncertain labels (-1, as CheXpert has them)."""
     missing: Literal["negative", "drop"] | None = None
     """Use of images without a label."""
-    patient_pattern: str | None = None
-    """Regular expression that finds the patient in a file name or its folders, as group 1 or the
-    whole match."""
+    patient_pattern: Annotated[str | None, COMMON] = None
+    """Regular expression of the patient in a file name."""
     split: Literal["merge", "keep"] | None = None
-    """Use of train/, val/ and test/: merge them for cross-validation, or keep them as one split."""
+    """Use of train/, val/ and test/: merge them for folds, or keep them as one split."""
 
 
 class DataOptions(ImageOptions):
     """The same, with the examinations and the further columns that a search reads too."""
 
     views: int = Field(1, ge=1)
-    """Most images per examination; from 2 on, examinations are labelled, scored and predicted."""
+    """Images per examination, at most; from 2 on, an examination has one label and one score."""
     exam_column: str | None = None
-    """Column of examinations in the CSV, for 2 views and more; found by its name if not given."""
+    """Column of examinations, for 2 views and more; found by its name if not given."""
     view_column: str | None = None
-    """Column of views in the CSV; found by its name if not given; none for images in order."""
+    """Column of views; found by its name if not given; none takes the order of the rows."""
     covariates: str | None = None
-    """Further columns for the report, as age,sex,dicom:PatientAge; age, sex, view and site are
-    found by their names if not given; none for no column."""
+    """Covariates for the report, such as age,sex,dicom:PatientAge; age, sex, view and site if not
+    given; none to read none."""
