@@ -1,7 +1,7 @@
 """What a search costs by its number of images: `python -m benchmarks.scale.growth --data DATA`.
 
 One core, SqueezeNet 1.0, a quarter of the images and all of them: if a cost grows in proportion,
-its figure for one image is the same in both columns. `docs/cost.md` has the formulas. With
+its figure for one image is the same in both columns. `docs/log.md` has the formulas. With
 `--phantoms 20000` the images are new phantoms. `--project 377000` adds what so many images cost by
 the straight line through the two sizes.
 """
