@@ -79,8 +79,8 @@ def _predictors(winner: Winner, cohort: Cohort) -> str:
     num_seeing = sum(member.config.covariates for member in winner.members)
     if not num_seeing:
         return "The only predictor is the image."
-    who = f" in {num_seeing} of the {size} trials of the team" if size > 1 else ""
-    return f"The predictors are the image and,{who} covariates: {listing(cohort.covariates)}."
+    who = f", in {num_seeing} of the {size} trials of the team," if size > 1 else ""
+    return f"The predictors are the image and{who} covariates: {listing(cohort.covariates)}."
 
 
 def _partition(result: RunResult) -> str:

@@ -31,7 +31,6 @@ from trainable.disk import DiskError
 from trainable.errors import InputError, explain, flag, listing
 
 _ALL = "--help-all"
-_SHOW = "Show all options."
 _REFUSED = 2
 _FAILED = 1
 
@@ -83,22 +82,24 @@ class Command(App):
         self, tokens: str | Iterable[str] | None = None, *, console: Console | None = None
     ) -> None:
         """Print the common options, and those that must be given; all where none is common."""
-        common = frozenset(
+        self._print_help(self._common() or None, console)
+
+    def print_all_help(self, console: Console | None = None) -> None:
+        """Print all options."""
+        self._print_help(None, console)
+
+    def _common(self) -> frozenset[str]:
+        return frozenset(
             name
             for argument in self.assemble_argument_collection()
             if COMMON in get_args(argument.field_info.annotation)
             for name in argument.names
         )
-        self["--help"].help = f"Show the common options; {_ALL} shows all." if common else _SHOW
-        self._print_help(_PlainHelp(common or None), console)
 
-    def print_all_help(self, console: Console | None = None) -> None:
-        """Print all options."""
-        self["--help"].help = _SHOW
-        self._print_help(_PlainHelp(), console)
-
-    def _print_help(self, formatter: _PlainHelp, console: Console | None) -> None:
-        self.help_formatter = formatter
+    def _print_help(self, shown: frozenset[str] | None, console: Console | None) -> None:
+        has_two = f"Show the common options; {_ALL} shows all."
+        self["--help"].help = has_two if self._common() else "Show all options."
+        self.help_formatter = _PlainHelp(shown)
         with _docstrings_read_once():
             super().help_print([], console=console)
 
