@@ -26,7 +26,7 @@ def search(
     verbose: Annotated[bool, Parameter(group=OUTPUT)] = False,
     json: Annotated[bool, Parameter(group=OUTPUT)] = False,
 ) -> int:
-    """Find the configuration with the best F1 on labelled chest X-rays.
+    """Find the configuration with the best F1 on labelled chest X-rays; try --data demo.
 
     Args:
         options: What to search.

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from trainable.commands.cli import new_app, run
+from trainable.defaults import COMMON
 from trainable.errors import InputError
 from trainable.reading.options import NO_COVARIATES, DataOptions, ImageOptions
 
@@ -21,11 +22,11 @@ app = new_app("cxr-sort")
 def sort(
     *,
     options: Annotated[ImageOptions, Parameter(name="*", group=_IMAGES)] = _NONE_GIVEN,
-    out: Annotated[Path, Parameter(group=_SORTED, metavar="FOLDER")],
-    shares: Annotated[str | None, Parameter(group=_SORTED, metavar="PERCENT,...")] = None,
-    seed: Annotated[int, Parameter(group=_SORTED)] = 0,
-    mixed_patients: Annotated[bool, Parameter(group=_SORTED)] = False,
-    link: Annotated[bool, Parameter(group=_SORTED, negative="--copy")] = False,
+    out: Annotated[Path, COMMON, Parameter(group=_SORTED, metavar="FOLDER")],
+    shares: Annotated[str | None, COMMON, Parameter(group=_SORTED, metavar="PERCENT,...")] = None,
+    seed: Annotated[int, COMMON, Parameter(group=_SORTED)] = 0,
+    mixed_patients: Annotated[bool, COMMON, Parameter(group=_SORTED)] = False,
+    link: Annotated[bool, COMMON, Parameter(group=_SORTED, negative="--copy")] = False,
 ) -> None:
     """Copy or link labelled images into class folders, each patient on one side.
 

@@ -17,7 +17,7 @@ class ImageOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Annotated[Path | None, COMMON] = None
-    """Table (CSV or .xlsx), folder of class folders, or demo."""
+    """Table (CSV or .xlsx), or folder of class folders."""
     images: Annotated[Path | None, COMMON] = None
     """Folder of the table's images; found if not given."""
     image_column: str | None = None
