@@ -34,7 +34,6 @@ from trainable.cohort.scored import Scored
 from trainable.evaluation.intervals import LEVEL, NUM_RESAMPLES, estimate, resample_patients
 from trainable.evaluation.metrics import f1_at, f1_of_counts, of_scores
 from trainable.evaluation.scoring import F1Average, Scoring
-from trainable.evaluation.thresholds import ThresholdChoice
 
 TEAM_SIZES = (1, 5, 10)
 """Sizes of a team to choose among."""
@@ -96,37 +95,25 @@ class Selection:
         return self.apparent_f1 - self.corrected_f1
 
 
-_Ways = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Numbers of trials (num_weightings, count), on all images and on each resample."""
-
-
 @dataclass(frozen=True)
-class _Team:
-    """One way to make a team, applied to all images and again to each resample."""
-
-    members: NDArray[np.int64]
-    on_all: TeamChoice
-    on_resamples: TeamChoice
-
-
-@dataclass(frozen=True)
-class _Alone:
-    """Each trial by itself, on all images and on each resample.
+class _Choice:
+    """A choice of a team, with what it was chosen by; trials are rows of the scores.
 
     Attributes:
-        on_all: Thresholds and objectives on all images.
-        on_resamples: The same on each resample.
-        margins: (num_trials,), see `chance_margins`.
+        alone: Thresholds (num_trials, num_findings) of each trial alone.
+        ranked: (num_trials,), trials, the best objective first.
+        tied: (num_trials,), whether a trial is statistically tied with the best one.
+        members: (size,), trials of the team.
+        thresholds: (num_findings,), thresholds of the team.
+        corrected_f1: F1 of the same choice, made on resamples, on the patients they left out.
     """
 
-    on_all: ThresholdChoice
-    on_resamples: ThresholdChoice
-    margins: NDArray[np.float64]
-
-    @property
-    def ranked(self) -> _Ways:
-        """Trials, the best objective first."""
-        return best_first(self.on_all.objectives), best_first(self.on_resamples.objectives)
+    alone: NDArray[np.float32]
+    ranked: NDArray[np.int64]
+    tied: NDArray[np.bool_]
+    members: NDArray[np.int64]
+    thresholds: NDArray[np.float32]
+    corrected_f1: float
 
 
 def select(
@@ -146,119 +133,111 @@ def select(
         seed: Seed of the resamples.
     """
     trials = Trials(scored, scoring)
-    # first the choice, on all images, and anew on each resample
-    alone, team, corrected = _choose(trials, rule, num_resamples, seed)
-    best = alone.ranked[0][0]
-    members = best[np.isin(best, team.members)]
-    # then its worth on all images; two draws of resamples at a time would be the most memory of all
-    thresholds = team.on_all.thresholds[0]
-    f1 = of_scores(trials.mean_scores(team.members), f1_at(thresholds, scoring.f1_average))
-    apparent = estimate(scored, {"F1": f1}, num_resamples, seed)["F1"]
-    # last the interval, moved to where the corrected F1 is
-    moved = corrected - apparent.value
-    is_tied = _near(alone.on_all.objectives, alone.margins)[:, 0]
+    chosen = _choose(trials, rule, num_resamples, seed)
+    # the resamples of the choice are gone by now: two draws would be the most memory of all
+    f1 = f1_at(chosen.thresholds, scoring.f1_average)
+    of_team = {"F1": of_scores(trials.mean_scores(chosen.members), f1)}
+    apparent = estimate(scored, of_team, num_resamples, seed)["F1"]
+    moved = chosen.corrected_f1 - apparent.value
+    members = chosen.ranked[np.isin(chosen.ranked, chosen.members)]
     return Selection(
         members=tuple(members.tolist()),
-        thresholds=tuple(thresholds.tolist()),
-        own_thresholds=tuple(map(tuple, alone.on_all.thresholds[members, 0].tolist())),
+        thresholds=tuple(chosen.thresholds.tolist()),
+        own_thresholds=tuple(map(tuple, chosen.alone[members].tolist())),
         apparent_f1=apparent.value,
-        corrected_f1=corrected,
+        corrected_f1=chosen.corrected_f1,
         interval=(max(0.0, apparent.low + moved), min(1.0, apparent.high + moved)),
-        tied=tuple(trial for trial in best.tolist() if is_tied[trial]),
+        tied=tuple(chosen.ranked[chosen.tied[chosen.ranked]].tolist()),
     )
 
 
-def _choose(
-    trials: Trials, rule: TeamRule, num_resamples: int, seed: int
-) -> tuple[_Alone, _Team, float]:
-    """Each trial alone, the team that is taken, and the corrected F1 of the choice."""
-    labels, patients = trials.scored.labels, trials.scored.patients
-    resamples = resample_patients(labels, patients, num_resamples, seed, stratified=True)
-    weightings = np.ones((1, len(labels)), np.float32), resamples
-    on_all, on_resamples = (trials.each(weights) for weights in weightings)
-    margins = chance_margins(on_all.objectives[:, 0], on_resamples.objectives)
-    alone = _Alone(on_all, on_resamples, margins)
-    teams = [
-        _Team(one[0][0], *(trials.teams(*way) for way in zip(one, weightings, strict=True)))
-        for one in _ways(trials, weightings, alone, rule)
-    ]
-    return alone, *_largest_of_the_tied(teams, trials.scoring.f1_average)
+def _choose(trials: Trials, rule: TeamRule, num_resamples: int, seed: int) -> _Choice:
+    """Choose on all images and anew on each resample, and judge the choice by what those left."""
+    # row 0 is all images, the others are resamples: each step treats all of them alike
+    weights = _all_and_resamples(trials.scored, num_resamples, seed)
+    alone = trials.each(weights)
+    margins = chance_margins(alone.objectives)
+    # the teams to choose among, the largest first
+    members = _teams(trials, weights, alone.objectives, margins, rule)
+    teams = [trials.teams(one, weights) for one in members]
+    # the largest that is tied with the best
+    place, corrected = _largest_of_the_tied(teams, trials.scoring.f1_average)
+    return _Choice(
+        alone=alone.thresholds[:, 0],
+        ranked=best_first(alone.objectives)[0],
+        tied=_near(alone.objectives, margins)[:, 0],
+        members=members[place][0],
+        thresholds=teams[place].thresholds[0],
+        corrected_f1=corrected,
+    )
 
 
-def _ways(
+def _all_and_resamples(scored: Scored, num_resamples: int, seed: int) -> NDArray[np.float32]:
+    """Weights (1 + num_resamples, num_images): all images once, then the resamples."""
+    drawn = resample_patients(scored.labels, scored.patients, num_resamples, seed, stratified=True)
+    by_image = np.ones((len(scored), 1 + num_resamples), np.float32)
+    by_image[:, 1:] = drawn.T
+    return by_image.T
+
+
+def _teams(
     trials: Trials,
-    weightings: tuple[NDArray[np.float32], NDArray[np.float32]],
-    alone: _Alone,
+    weights: NDArray[np.float32],
+    objectives: NDArray[np.float64],
+    margins: NDArray[np.float64],
     rule: TeamRule,
-) -> list[_Ways]:
+) -> list[NDArray[np.int64]]:
     """Members (num_weightings, size) of each team to choose among, the largest first."""
+    count = len(objectives)
     if rule.complexity is not None:
-        simplest = np.array(sorted(range(len(alone.margins)), key=rule.complexity.__getitem__))
-        now, again = (
-            _take(one.objectives, alone.margins, simplest)[:, None]
-            for one in (alone.on_all, alone.on_resamples)
-        )
-        return [(now, again)]
-    counts = sorted({min(size, len(alone.margins)) for size in rule.sizes}, reverse=True)
-    ranked = alone.ranked
-    order = _team_order(trials, weightings, rule) if counts != [1] else ranked
-    takes = [(order if count > 1 else ranked, count) for count in counts]
-    return [(now[:, :count], again[:, :count]) for (now, again), count in takes]
+        simplest = np.array(sorted(range(count), key=rule.complexity.__getitem__))
+        return [_take(objectives, margins, simplest)[:, None]]
+    sizes = sorted({min(size, count) for size in rule.sizes}, reverse=True)
+    ranked = best_first(objectives)
+    order = _team_order(trials.log_likelihoods(weights), rule) if sizes != [1] else ranked
+    return [(order if size > 1 else ranked)[:, :size] for size in sizes]
 
 
-def _team_order(
-    trials: Trials, weightings: tuple[NDArray[np.float32], NDArray[np.float32]], rule: TeamRule
-) -> _Ways:
-    """Trials (num_weightings, num_trials) as a team takes them, on all images and on resamples."""
-    on_all, drawn = (trials.log_likelihoods(weights) for weights in weightings)
-    count = len(on_all)
+def _team_order(values: NDArray[np.float64], rule: TeamRule) -> NDArray[np.int64]:
+    """Trials (num_weightings, num_trials) as a team takes them, by their log likelihoods."""
+    count = len(values)
     kinds = np.arange(count) if rule.kinds is None else rule.kinds
     planned = np.zeros(count, np.bool_) if rule.planned is None else rule.planned
-    margins = chance_margins(on_all[:, 0], drawn)
-
-    def order(values: NDArray[np.float64]) -> NDArray[np.int64]:
-        may_be_first = (_near(values, margins) & planned[:, None]).T
-        varied = varied_first(best_first(values), kinds, _PER_KIND)
-        return planned_first(varied, may_be_first, _PLANNED)
-
-    return order(on_all), order(drawn)
+    may_be_first = (_near(values, chance_margins(values)) & planned[:, None]).T
+    varied = varied_first(best_first(values), kinds, _PER_KIND)
+    return planned_first(varied, may_be_first, _PLANNED)
 
 
-def _largest_of_the_tied(teams: Sequence[_Team], average: F1Average) -> tuple[_Team, float]:
-    """The first team, the largest first, that is tied with the best; F1 of the same choice anew.
+def _largest_of_the_tied(teams: Sequence[TeamChoice], average: F1Average) -> tuple[int, float]:
+    """Place of the first team that is tied with the best; F1 of the same choice made anew.
 
     A team of one is the luckiest of all trials, so it seems better than it is. So each team is
     compared by its F1 on the patients whom the resamples left out: there it has no luck.
     """
-    on_all = np.stack([team.on_all.f1s for team in teams])
-    drawn = np.stack([team.on_resamples.f1s for team in teams])
-    margins = chance_margins(on_all[:, 0], drawn)
-    left_out = np.stack([team.on_resamples.left_out for team in teams])
+    f1s = np.stack([team.f1s for team in teams])
+    left_out = np.stack([team.left_out for team in teams])[:, :, 1:]
     pooled = np.moveaxis(left_out.sum(axis=2), 0, 1)
     honest = f1_of_counts(pooled, average).mean(axis=1, keepdims=True)
-    order = np.arange(len(teams))
-    taken = _take(drawn - on_all + honest, margins, order)
+    margins, order = chance_margins(f1s), np.arange(len(teams))
+    taken = _take(f1s[:, 1:] - f1s[:, :1] + honest, margins, order)
     counts = left_out[taken, :, np.arange(len(taken))].sum(axis=0)
-    return teams[int(_take(honest, margins, order)[0])], float(f1_of_counts(counts, average).mean())
+    return int(_take(honest, margins, order)[0]), float(f1_of_counts(counts, average).mean())
 
 
-def chance_margins(
-    objectives: NDArray[np.float64], drawn: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def chance_margins(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Margin within which each candidate may trail the best one by chance alone.
 
     Multiple comparisons with the best (Hsu 1981, "Simultaneous confidence intervals for all
     distances from the best"), by a paired bootstrap: all are scored on the same resamples.
 
     Args:
-        objectives: (num_candidates,).
-        drawn: (num_candidates, num_resamples), objectives on the resamples.
+        values: (num_candidates, 1 + num_resamples), on all images, then on the resamples.
 
     Returns:
         (num_candidates,), 0 or more: what the lead of the luckiest other one stays below in 95 % of
         the resamples.
     """
-    luck = drawn - objectives[:, None]
+    luck = values[:, 1:] - values[:, :1]
     lead = luck.max(axis=0) - luck
     return np.asarray(np.quantile(lead, LEVEL, axis=1))
 

@@ -75,14 +75,25 @@ def difference(one: Metric, other: Metric) -> Metric:
     return lambda given: one(given) - other(given)
 
 
-def auc(given: Weighted) -> NDArray[np.float64]:
-    """Area under the ROC curve; 0 without one of the classes."""
-    return np.stack([one.auc() for one in given.rankings], axis=-1)
+def _by_rank(of_finding: Callable[[Ranking], NDArray[np.float64]]) -> Metric:
+    return lambda given: np.stack([of_finding(one) for one in given.rankings], axis=-1)
 
 
-def average_precision(given: Weighted) -> NDArray[np.float64]:
-    """Average precision; 0 without a positive image."""
-    return np.stack([one.average_precision() for one in given.rankings], axis=-1)
+auc = _by_rank(Ranking.auc)
+"""Area under the ROC curve; 0 without one of the classes."""
+
+average_precision = _by_rank(Ranking.average_precision)
+"""Average precision; 0 without a positive image."""
+
+
+def sensitivity_at(specificity: float) -> Metric:
+    """Best sensitivity at a specificity of at least `specificity`."""
+    return _by_rank(lambda one: one.sensitivity_at(specificity))
+
+
+def specificity_at(sensitivity: float) -> Metric:
+    """Best specificity at a sensitivity of at least `sensitivity`."""
+    return _by_rank(lambda one: one.specificity_at(sensitivity))
 
 
 def log_likelihood(given: Weighted) -> NDArray[np.float64]:
@@ -101,23 +112,9 @@ def brier_score(given: Weighted) -> NDArray[np.float64]:
     return np.asarray(given.weights @ squares / given.weights.sum(axis=1)[:, None])
 
 
-def sensitivity_at(specificity: float) -> Metric:
-    """Best sensitivity at a specificity of at least `specificity`."""
-    return lambda given: np.stack(
-        [one.sensitivity_at(specificity) for one in given.rankings], axis=-1
-    )
-
-
-def specificity_at(sensitivity: float) -> Metric:
-    """Best specificity at a sensitivity of at least `sensitivity`."""
-    return lambda given: np.stack(
-        [one.specificity_at(sensitivity) for one in given.rankings], axis=-1
-    )
-
-
 def f1_at(thresholds: Thresholds, average: F1Average) -> Metric:
     """F1 of the predictions at a threshold per finding."""
-    return lambda given: f1_of_counts(_counts(given, thresholds), average)
+    return _by_counts(thresholds, lambda counts: f1_of_counts(counts, average))
 
 
 def metrics_at(
@@ -130,19 +127,10 @@ def metrics_at(
         average: Kind of average of the F1.
         operating_point: Specificity at which the sensitivity is reported, and the other way round.
     """
-
-    def sensitivity(given: Weighted) -> NDArray[np.float64]:
-        tp, fn, _, _ = _counts(given, thresholds)
-        return np.asarray(tp / (tp + fn))
-
-    def specificity(given: Weighted) -> NDArray[np.float64]:
-        _, _, fp, tn = _counts(given, thresholds)
-        return np.asarray(tn / (tn + fp))
-
     return {
         "F1": f1_at(thresholds, average),
-        "sensitivity": sensitivity,
-        "specificity": specificity,
+        "sensitivity": _by_counts(thresholds, lambda counts: _share(counts[0], counts[1])),
+        "specificity": _by_counts(thresholds, lambda counts: _share(counts[3], counts[2])),
         "AUC": auc,
         "average precision": average_precision,
         "Brier score": brier_score,
@@ -151,16 +139,25 @@ def metrics_at(
     }
 
 
+def _by_counts(
+    thresholds: Thresholds, of_counts: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> Metric:
+    """A metric of TP, FN, FP and TN, (4, num_weightings, num_findings)."""
+    return lambda given: of_counts(
+        weighted_counts(given.labels, given.scores >= thresholds, given.weights)
+    )
+
+
+def _share(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(right / (right + wrong))
+
+
 RANKED: Mapping[RankedBy, Metric] = {
     "auc": auc,
     "average_precision": average_precision,
     "log_loss": log_likelihood,
 }
 """Objectives that need no threshold; larger is better."""
-
-
-def _counts(given: Weighted, thresholds: Thresholds) -> NDArray[np.float64]:
-    return weighted_counts(given.labels, given.scores >= thresholds, given.weights)
 
 
 class Evaluation(TypedDict):
