@@ -20,10 +20,11 @@ EACH = [slice(finding, finding + 1) for finding in range(3)]
 
 
 def test_each_metric_of_each_finding_is_that_of_the_finding_alone() -> None:
-    metrics = {**metrics_at(THRESHOLDS, "macro", 0.9), **RANKED}
+    log_loss = {"log loss": RANKED["log_loss"]}
+    metrics = metrics_at(THRESHOLDS, "macro", 0.9) | log_loss
     found = Weighted(LABELS, SCORES, WEIGHTS).measure(metrics)
     for one in EACH:
-        metrics = {**metrics_at(THRESHOLDS[one], "macro", 0.9), **RANKED}
+        metrics = metrics_at(THRESHOLDS[one], "macro", 0.9) | log_loss
         alone = Weighted(LABELS[:, one], SCORES[:, one], WEIGHTS).measure(metrics)
         for name, values in found.items():
             assert values.shape == (5, 3)
