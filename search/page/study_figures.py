@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from search.run.run_folder import RunFolder
 from search.space.space import BY_ENCODER
-from search.tune.study import importances, parallel_coordinates
+from search.tune.study_plots import importances, parallel_coordinates, varied_settings
 from trainable.backbones.encoders import short_name
 from trainable.report.figures import MODEL, OTHER, WEAK, as_svg, new_figure
 from trainable.report.page import Figure
@@ -28,8 +28,12 @@ def study_figures(run: RunFolder, trials: pd.DataFrame) -> list[Figure]:
     found = [_best_so_far(complete)]
     if len(complete) >= _ENOUGH:
         shares = importances(run)
-        found.append(_importances(shares))
-        common = [name for name in shares if _of_encoder(name) is None]
+        # one setting alone explains what is explained
+        if len(shares) > 1:
+            found.append(_importances(shares))
+        varied = varied_settings(run)
+        shown = [name for name in dict.fromkeys((*shares, *varied)) if name in varied]
+        common = [name for name in shown if _of_encoder(name) is None]
         found.append(_parallel_coordinates(run, common[:_MOST_COORDINATES]))
     return found
 
@@ -69,7 +73,7 @@ def _short(encoder: str) -> str:
 
 
 def _importances(shares: dict[str, float]) -> Figure:
-    figure, axes = new_figure("share of the differences between trials", "")
+    figure, axes = new_figure("share of the variance of the objective", "")
     names = list(shares)[:_MOST_SETTINGS][::-1]
     bars = axes.barh([_label(name) for name in names], [shares[name] for name in names])
     for bar in bars:
@@ -77,8 +81,9 @@ def _importances(shares: dict[str, float]) -> Figure:
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.margins(x=0.12)
     caption = (
-        "How much of the differences between trials each setting explains, by Optuna "
-        "(the cut is one setting per backbone). With few trials the shares are rough."
+        "Share of the variance of the objective, over the complete trials, that each setting "
+        "explains by itself (fANOVA). Settings that only some trials have, such as the cut of one "
+        "backbone, are not among them. With few trials the shares are rough."
     )
     return Figure("Which settings mattered", as_svg(figure, "Which settings mattered"), caption)
 
@@ -104,8 +109,9 @@ def _parallel_coordinates(run: RunFolder, settings: Sequence[str]) -> Figure:
             ticks = one.get_yticks()
             one.set_yticks(ticks, [_short(tick.get_text()) for tick in one.get_yticklabels()])
     caption = (
-        "Each line is a complete trial, through its values of the settings that mattered most; "
-        "orange lines have a high objective. A setting that a trial does not have is None."
+        "Each line is a complete trial, through its values of the settings, those that mattered "
+        "most first; orange lines have a high objective. A setting that a trial does not have is "
+        "None."
     )
     title = "Trials by their settings"
     return Figure(title, as_svg(figure, title), caption, is_wide=True)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -14,9 +14,6 @@ from search.space.protocol import SearchSpace
 from search.tune.storage import open_storage
 from search.tune.upstream_internals import queued_parameters, trial_under_way
 from trainable.config import TrialConfig
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes  # slow to import
 
 STUDY_NAME = "cxr"
 METRIC = "objective"
@@ -53,42 +50,14 @@ def open_study(
     return study
 
 
-def importances(run: RunFolder) -> dict[str, float]:
-    """The share of the differences between trials that each setting explains, largest first.
-
-    The shares of a setting that few trials have are rough.
-    """
-    study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
-    with warnings.catch_warnings():
-        # that a setting has few trials; the page says it of all
-        warnings.filterwarnings("ignore", "Some regimes", UserWarning)
-        return optuna.importance.get_param_importances(study)
-
-
-def parallel_coordinates(run: RunFolder, settings: Sequence[str]) -> "Axes":
-    """Optuna's plot of a line per complete trial through the values of some settings.
-
-    A setting with one value in all of them is left out. The axes are the first of a figure that
-    pyplot has forgotten; the lines are their collection.
-    """
-    # pyplot takes a second to import
-    from matplotlib import pyplot
-    from optuna.visualization.matplotlib import plot_parallel_coordinate
-
-    study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
-    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    shown = [name for name in settings if len({one.params.get(name) for one in complete}) > 1]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        axes: Axes = plot_parallel_coordinate(study, shown, target_name=METRIC)
-    pyplot.close(axes.get_figure(root=True))
-    return axes
+def load_study(run: RunFolder) -> optuna.Study:
+    """The study of a run that has begun, to be looked at."""
+    return optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
 
 
 def rows_run(run: RunFolder) -> dict[int, int]:
     """Of a grid: the row that each trial runs, by the number of the trial."""
-    study = optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run))
-    trials = study.get_trials(deepcopy=False)
+    trials = load_study(run).get_trials(deepcopy=False)
     return {trial.number: trial.params["row"] for trial in trials if "row" in trial.params}
 
 

@@ -9,14 +9,16 @@ from fixtures.cohorts import CONFIG
 from fixtures.run_folders import begun_run
 
 from search.page.study_figures import study_figures
+from search.run.run_folder import RunFolder
 from search.space.files import Layer, make_space
 from search.tune.study import open_study
+from search.tune.study_plots import importances
 from trainable.report.page import Figure
 
 OWN = "resnet18@/weights/of-a-hospital-with-a-long-name.pth"
 
 
-def figures(folder: Path, num_trials: int, **fixed: object) -> list[Figure]:
+def figures(folder: Path, num_trials: int, step: float = 0.01, **fixed: object) -> list[Figure]:
     """Those of a study of two encoders, with settings that only some trials have."""
     run = begun_run(folder / "run")
     space = make_space(Layer("{}", {"unfreeze": ["none"], "first_trials": []}))
@@ -27,7 +29,7 @@ def figures(folder: Path, num_trials: int, **fixed: object) -> list[Figure]:
         study.enqueue_trial(fixed)
         trial = study.ask()
         config = space.sample(trial)
-        objective = 0.5 + 0.01 * number + 0.2 * (config.backbone == OWN)
+        objective = 0.5 + step * number + 0.2 * (config.backbone == OWN)
         study.tell(trial, objective)
         run.log.add(number, "complete", CONFIG, {"objective": objective})
     return study_figures(run, run.log.table())
@@ -54,6 +56,18 @@ def test_a_setting_of_one_value_is_no_axis(tmp_path: Path) -> None:
         wide = figures(tmp_path, 10, positive_weight=1.0)[-1]
     assert ">objective<" in wide.svg
     assert ">positive_weight<" not in wide.svg
+
+
+def test_a_setting_that_alone_decides_the_objective_explains_its_variance(tmp_path: Path) -> None:
+    figures(tmp_path, 30, step=0.0)
+    run = RunFolder(tmp_path / "run")
+    shares = importances(run)
+    assert next(iter(shares)) == "backbone"
+    assert shares["backbone"] > 0.9
+    assert 0.9 < sum(shares.values()) <= 1
+    mattered = study_figures(run, run.log.table())[1]
+    assert "share of the variance of the objective" in mattered.svg
+    assert "variance of the objective" in mattered.caption
 
 
 @pytest.mark.parametrize("num_trials", [1, 3])

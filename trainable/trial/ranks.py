@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
@@ -29,6 +30,31 @@ class LostRankError(RankError, MachineError):
     """A process of a trial on several devices was killed, or its machine failed."""
 
 
+@dataclass(frozen=True)
+class RankJob:
+    """What every process of a trial on several devices is told.
+
+    Attributes:
+        num_ranks: Number of processes, each with a device of its own.
+        kind: "cuda", or "cpu" for tests.
+        threads: Threads of each process.
+        meeting: Folder in which the processes find each other.
+        config: Configuration of the trial.
+        task: Everything that all trials share.
+        cache: Folder of the store.
+        cache_bytes: Bytes that all files in it may take together.
+    """
+
+    num_ranks: int
+    kind: str
+    threads: int
+    meeting: str
+    config: TrialConfig
+    task: Task
+    cache: Path
+    cache_bytes: int
+
+
 def cross_validate_on_ranks(
     num_ranks: int, kind: str, config: TrialConfig, task: Task, store: ArrayStore
 ) -> Generator[FoldRecord]:
@@ -52,8 +78,8 @@ def cross_validate_on_ranks(
     receiver, sender = Pipe(duplex=False)
     with receiver, sender, tempfile.TemporaryDirectory() as meeting:
         threads = max(1, torch.get_num_threads() // num_ranks)
-        args = (num_ranks, kind, threads, meeting, sender, config, task, store.folder, store.budget)
-        context = multiprocessing.spawn(_run, args, num_ranks, join=False, daemon=True)
+        job = RankJob(num_ranks, kind, threads, meeting, config, task, store.folder, store.budget)
+        context = multiprocessing.spawn(_run, (job, sender), num_ranks, join=False, daemon=True)
         sender.close()  # only the first rank has it now, so its end is noticed in a record as well
         try:
             ended = False
@@ -87,32 +113,22 @@ def _ended(context: ProcessContext) -> bool:
         ) from error
 
 
-def _run(
-    rank: int,
-    num_ranks: int,
-    kind: str,
-    threads: int,
-    meeting: str,
-    sender: Connection,
-    config: TrialConfig,
-    task: Task,
-    cache: Path,
-    cache_bytes: int,
-) -> None:
+def _run(rank: int, job: RankJob, sender: Connection) -> None:
     """The work of each process; only the first one reports."""
-    use_threads(threads)
-    device = torch.device(kind, rank if kind == "cuda" else 0)
-    if kind == "cuda":
+    use_threads(job.threads)
+    device = torch.device(job.kind, rank if job.kind == "cuda" else 0)
+    if job.kind == "cuda":
         torch.cuda.set_device(device)
     distributed.init_process_group(
-        "nccl" if kind == "cuda" else "gloo",
-        init_method=f"file://{meeting}/ranks",
+        "nccl" if job.kind == "cuda" else "gloo",
+        init_method=f"file://{job.meeting}/ranks",
         rank=rank,
-        world_size=num_ranks,
+        world_size=job.num_ranks,
     )
     if rank:
         sender.close()
-    for record in cross_validate(config, task, device, ArrayStore(cache, cache_bytes)):
+    store = ArrayStore(job.cache, job.cache_bytes)
+    for record in cross_validate(job.config, job.task, device, store):
         if rank == 0:
             sender.send(record)
     distributed.destroy_process_group()
