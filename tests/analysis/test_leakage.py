@@ -111,7 +111,7 @@ def test_labels_that_say_who_survived_are_refused_after_a_search_for_who_died(
     with pytest.raises(InputError, match=r"'survived' .* may say the opposite"):
         read_true_labels(table, new, cohort)
     table.write_text("image,survived,label\np9.png,1,0\n")
-    assert read_true_labels(table, new, cohort).labels.tolist() == [0]
+    assert read_true_labels(table, new, cohort).labels[:, 0].tolist() == [0]
 
 
 def test_patients_in_dicom_files_are_known(folder: Path, cohort: Cohort) -> None:

@@ -66,7 +66,7 @@ def test_views_are_placed_by_the_sorted_values_of_their_column(write: Write) -> 
         [None, "d.png"],
         ["f.png", None],
     ]
-    assert cohort.labels.tolist() == [1, 0, 1, 0]
+    assert cohort.labels[:, 0].tolist() == [1, 0, 1, 0]
     assert cohort.patients.tolist() == [0, 1, 0, 2]
     assert cohort.grouping.names == ("frontal", "lateral")
     assert "exam in 'study_id', view in 'View Position'" in cohort.notes[0]
@@ -93,7 +93,7 @@ def test_without_a_column_views_are_placed_by_their_order(
 def test_without_views_every_image_is_an_examination(write: Write) -> None:
     cohort = read_cohort(DataOptions(data=write(TABLE)))
     assert cohort.exam_images.tolist() == [[0], [1], [2], [3], [4], [5]]
-    assert cohort.labels.tolist() == TABLE["died"].tolist()
+    assert cohort.labels[:, 0].tolist() == TABLE["died"].tolist()
     assert list(cohort.manifest.columns) == ["image", "path", "label", "patient", "split", "sha256"]
 
 
