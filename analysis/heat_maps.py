@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
-from trainable.backbones.encoders import short_name
-from trainable.backbones.find import find_backbone
 from trainable.disk import writing
 from trainable.errors import Checks
 from trainable.files import replacing
@@ -73,7 +71,7 @@ def write_heat_maps(
     negative, positive = model.classes
     exact = ", exact" if find_head(model.config.head).is_exact else ""
     return (
-        f"trial {member.trial} alone, {short_name(model.config.backbone)} to {model.config.cut}"
+        f"trial {member.trial} alone, {model.config.backbone.short} to {model.config.cut}"
         f"{exact}; orange speaks for {positive!r}, blue for {negative!r}"
     )
 
@@ -84,7 +82,7 @@ def _heat_maps(
     """Maps (num_images, edge, edge), the mean over the networks."""
     device = next(model.networks[0].parameters()).device
     config = model.config
-    own = find_backbone(config.backbone).own
+    own = config.backbone.network.own
     take = by_examination(images.normalized(config.normalization, device, own), exam_images)
     found = []
     for rows in torch.arange(len(exam_images)).split(_BATCH):

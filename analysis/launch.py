@@ -18,7 +18,6 @@ from analysis.options import PredictOptions
 from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
-from trainable.backbones.encoders import short_name
 from trainable.commands.stop import stop_signals
 from trainable.disk import writing
 from trainable.errors import InputError, listing
@@ -144,7 +143,7 @@ def _summary(winner: Winner, unit: str) -> Iterator[str]:
     """The winner and the F1 to expect of it, a line each."""
     low, high = winner.corrected.interval
     best = winner.best
-    chosen = f"trial {best.trial}, {short_name(best.config.backbone)} to {best.config.cut}"
+    chosen = f"trial {best.trial}, {best.config.backbone.short} to {best.config.cut}"
     if len(winner.members) > 1:
         trials = listing([member.trial for member in winner.members], most=100)
         chosen = f"the mean score of trials {trials}"

@@ -9,7 +9,6 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainable.backbones.find import find_backbone
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import seen_rows
 from trainable.config import TrialConfig
@@ -134,7 +133,7 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
 def _load_network(
     config: TrialConfig, code: ColumnCode | None, tensors: dict[str, Tensor], number: int
 ) -> Network:
-    model = find_backbone(config.backbone).build()
+    model = config.backbone.network.build()
     network = build_network(model, config, code.width if code else 0)
     network.column_code = code
     prefix = f"networks.{number}."

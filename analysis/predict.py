@@ -11,7 +11,6 @@ from torch import Tensor
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from analysis.shared_stages import ImageLook, image_look
-from trainable.backbones.find import find_backbone
 from trainable.device import default_num_gpus, pick_device, place
 from trainable.features.body import cpu_batch
 from trainable.images.batches import Batch, WithColumns, by_examination, load_images
@@ -39,7 +38,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         config = model.config
         size, resize = config.square
         images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
-        own = find_backbone(config.backbone).own
+        own = config.backbone.network.own
         take = images.normalized(config.normalization, device, own)
         takes[image_look(config)] = by_examination(take, new.exam_images)
         for network in model.networks:

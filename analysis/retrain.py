@@ -49,7 +49,7 @@ class Retraining:
             "num_steps": member.num_steps,
             "num_seeds": self.num_seeds,
             "cohort": self.cohort.digest,
-            "weights": self.winner.weights.fingerprints[member.config.backbone],
+            "weights": self.winner.weights.fingerprints[str(member.config.backbone)],
             "statistics": dataclasses.astuple(self.winner.statistics),
         }
         content = digest(json.dumps(depends_on, sort_keys=True))

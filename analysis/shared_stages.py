@@ -6,7 +6,6 @@ from hashlib import sha256
 from torch import Tensor, nn
 
 from analysis.model_file import FinalModel
-from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
 from trainable.features.folding import folded
 from trainable.images.decoding import Resize
@@ -52,7 +51,7 @@ def share_stages(models: Iterable[FinalModel]) -> None:
 
 def image_look(config: TrialConfig) -> ImageLook:
     """The size, the resizing and the normalization of the images of a network."""
-    own = find_backbone(config.backbone).own if config.normalization == "own" else None
+    own = config.backbone.network.own if config.normalization == "own" else None
     return *config.square, config.normalization, own
 
 

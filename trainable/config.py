@@ -3,23 +3,35 @@
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from trainable.backbones.backbone import FUSED
-from trainable.backbones.encoders import full_name
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import Pool
 from trainable.images.decoding import Resize
 from trainable.images.normalization import NormalizationName
 
 NO_LAYERS = "none"
+
+
+def _read_encoder(value: Any) -> Encoder:
+    if isinstance(value, str):
+        return Encoder.read(value)
+    if not isinstance(value, Encoder):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    return value
+
+
+EncoderName = Annotated[Encoder, PlainValidator(_read_encoder), PlainSerializer(str)]
+"""An encoder, which is its name in a cell of a table as in JSON."""
 
 
 def _read_layers(value: Any) -> Any:
@@ -99,7 +111,7 @@ class TrialConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    backbone: Annotated[str, AfterValidator(full_name)] = "squeezenet1_0"
+    backbone: EncoderName = Encoder("squeezenet1_0")
     cut: str = "features"
     unfreeze: int = Field(0, ge=0)
     normalization: NormalizationName = "none"
@@ -134,7 +146,7 @@ class TrialConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_backbone(self) -> "TrialConfig":
-        backbone = find_backbone(self.backbone)
+        backbone = self.backbone.network
         stages = backbone.stages_until(self.cut)
         if self.pool not in backbone.layout.pools:
             raise ValueError(

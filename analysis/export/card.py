@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis.export.folder import Export
 from analysis.export.graph import largest_size, pixel_inputs
 from analysis.model_file import FinalModel, seen_columns
-from trainable.backbones.encoders import TIMM, short_name
+from trainable.backbones.timm_networks import TimmBackbone
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
 from trainable.images.dicom import DICOM_SUFFIXES
@@ -33,7 +33,7 @@ _OF_DICOM = ("pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", 
 def requirements(winner: Winner, cohort: Cohort, *, has_graph: bool) -> str:
     """A line for each package that predicting needs, in the version that is installed here."""
     packages = [*_NEEDED]
-    if any(member.config.backbone.startswith(TIMM) for member in winner.members):
+    if any(isinstance(member.config.backbone.network, TimmBackbone) for member in winner.members):
         packages.append("timm")
     if any(Path(path).suffix.lower() in DICOM_SUFFIXES for path in cohort.manifest["path"]):
         packages += _OF_DICOM
@@ -93,12 +93,12 @@ def _members(winner: Winner, models: Sequence[FinalModel]) -> list[dict[str, Any
     return [
         {
             "trial": member.trial,
-            "backbone": short_name(member.config.backbone),
+            "backbone": member.config.backbone.short,
             "cut": member.config.cut,
             "head": member.config.head,
             "num_networks": len(model.networks),
-            "weights": winner.weights.fingerprints[member.config.backbone][:_DIGITS],
-            "licence": winner.weights.licences.get(member.config.backbone, "not known"),
+            "weights": winner.weights.fingerprints[str(member.config.backbone)][:_DIGITS],
+            "licence": winner.weights.licences.get(str(member.config.backbone), "not known"),
         }
         for member, model in zip(winner.members, models, strict=True)
     ]

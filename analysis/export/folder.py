@@ -9,7 +9,6 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analysis.model_file import FinalModel, load_model, save_model
-from trainable.backbones.find import find_backbone
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
 from trainable.cohort.label_rule import LabelRule
@@ -51,7 +50,7 @@ class Preprocessing(_Record):
     @classmethod
     def of(cls, trial: int, config: TrialConfig, statistics: PixelStatistics) -> "Preprocessing":
         """The preprocessing of a configuration, in numbers."""
-        own = find_backbone(config.backbone).own
+        own = config.backbone.network.own
         channels = len(own.mean)
         scales: Mapping[NormalizationName, Scale | None] = {
             "none": Scale((0.0,) * channels, (1.0,) * channels),

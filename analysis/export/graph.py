@@ -18,7 +18,6 @@ from analysis.export.squares import PillowSquare
 from analysis.model_file import FinalModel
 from analysis.predict import team_score
 from analysis.shared_stages import ImageLook, image_look
-from trainable.backbones.find import find_backbone
 from trainable.errors import InputError
 from trainable.images.batches import Batch, Views
 from trainable.images.decoding import Resize, grey_values
@@ -168,7 +167,7 @@ def looks_of(
     for model in models:
         config, look = model.config, image_look(model.config)
         if look not in looks:
-            own = find_backbone(config.backbone).own
+            own = config.backbone.network.own
             images = normalize(squares[config.square], config.normalization, model.statistics, own)
             looks[look] = images if config.views == 1 else Views(images, present)
     return looks

@@ -81,7 +81,7 @@ def main() -> None:
     device = pick_device(1 if on_gpu else 0)
     size = options.image_size or (320 if on_gpu else 32)
     weights = find_weights(options.weights)
-    backbones = tuple(name for name in weights.backbones if name in BACKBONES)
+    backbones = tuple(name for name in weights.names if name in BACKBONES)
     began, found = time.monotonic(), []
     with TemporaryDirectory(prefix="cxr-gpu-") as place:
         folder = Path(place)

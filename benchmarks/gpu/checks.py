@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainable.backbones.backbone import FUSED
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig

@@ -31,7 +31,7 @@ from scipy import stats
 
 from benchmarks.quality.cohorts import Resplit, demo_resplits, resplits
 from benchmarks.quality.methods import METHODS, Setup, run_methods
-from trainable.backbones.encoders import full_name
+from trainable.backbones.encoder import Encoder
 
 FIGURES = ("f1", "auc", "ap", "reported_minus_test", "cpu_s")
 PROBES = ("probe", "fused_probe")
@@ -108,7 +108,9 @@ def main() -> None:
                 Path(folder), data, options.patient_pattern, numbers, options.train_share
             )
         more = tuple(options.options.split())
-        encoders = tuple(map(full_name, filter(None, (options.backbones or "").split(","))))
+        encoders = tuple(
+            str(Encoder.read(name)) for name in filter(None, (options.backbones or "").split(","))
+        )
         setup = Setup(options.weights, size, options.trials, cache, more, encoders)
         rows = []
         for part in parts:

@@ -23,8 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.quality.cohorts import Resplit
 from search.demo import demo
-from trainable.backbones.encoders import network_of
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
 from trainable.features.body import Body
@@ -66,7 +65,7 @@ class Setup:
         """The backbones of every method: all that have weights; the demo's if these are random."""
         if self.weights == "none" and not self.encoders:
             return tuple(demo.SPACE["backbone"])
-        return self.bodies.backbones
+        return self.bodies.names
 
     @functools.cached_property
     def bodies(self) -> Weights:
@@ -143,11 +142,12 @@ def _features(
     Returns:
         Average and maximum of the last cut; the averages of all stages; the seconds.
     """
-    backbone, store = find_backbone(name), ArrayStore(setup.cache)
+    encoder, store = Encoder.read(name), ArrayStore(setup.cache)
+    backbone = encoder.network
     config = TrialConfig(
         backbone=name, cut=backbone.cuts[-1], normalization="own", image_size=setup.image_size
     )
-    weights = f"{network_of(name)}-{setup.bodies.fingerprints[name]}".replace("/", "-")
+    weights = f"{encoder.name}-{setup.bodies.fingerprints[encoder]}".replace("/", "-")
     parts, seconds = [], 0.0
     for table in (part.train, part.test):
         paths = table["image"].tolist()

@@ -89,7 +89,7 @@ def main() -> None:
             drawn.to_csv(options.data, index=False)
         settings = SearchOptions.of(
             data=options.data, patient_pattern=options.patient_pattern, weights="none",
-            backbones=(config.backbone,), image_size=options.image_size, cache=Path(folder),
+            backbones=(str(config.backbone),), image_size=options.image_size, cache=Path(folder),
         )  # fmt: skip
         prepared = plan_search(settings)
         cohort, table = prepared.cohort, {}

@@ -23,6 +23,8 @@ from search.run.run_folder import RunFolder
 from search.space.files import make_space
 from search.tune import tuner
 from search.tune.capacity import Resources
+from trainable.backbones.encoder import Encoder
+from trainable.backbones.start import Random
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
@@ -40,8 +42,8 @@ NUM_IMAGES = 100
 _ROWS = np.arange(NUM_IMAGES)
 TASK = Task(
     TrainingData((), (), _ROWS[:, None], _ROWS[:, None] % 2, PixelStatistics(0.5, 0.2)),
-    (Fold(_ROWS, _ROWS),), Weights("none", tuple(BACKBONES)), Path("~/.cache/cxr"), 0,
-    Scoring(), 0,
+    (Fold(_ROWS, _ROWS),), Weights(Random(), tuple(map(Encoder, BACKBONES))),
+    Path("~/.cache/cxr"), 0, Scoring(), 0,
 )  # fmt: skip
 OPTIONS = SearchOptions.of(data=Path("nothing.csv"))
 _NAMES = dict.fromkeys(("image", "path", "patient", "sha256"), _ROWS.astype(str))

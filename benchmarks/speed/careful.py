@@ -132,7 +132,7 @@ def time_careful_search(
     stored = time.perf_counter()
     with cluster(None) as wait:
         wait()
-        by_key = {(config.backbone, config.normalization): config for config in configs}
+        by_key = {(str(config.backbone), config.normalization): config for config in configs}
         backbones, normalizations = (sorted(set(names)) for names in zip(*by_key, strict=True))
         tuner = tune.Tuner(
             tune.with_parameters(run_careful_trial, configs=by_key, task=task, folder=folder),

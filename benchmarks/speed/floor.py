@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.speed.finetuning import CPU
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
@@ -37,7 +37,7 @@ def ratios(name: str, size: int, rounds: int) -> dict[str, float]:
     pixels = np.random.default_rng(0).integers(0, 256, (max(_BATCHES), size, size), np.uint8)
     config = TrialConfig(backbone=name, cut=find_backbone(name).cuts[-1], image_size=size)
     images = Images(pixels, PixelStatistics(0.5, 0.25), "noise")
-    body, model = Body(images, config, weights, CPU), weights.build(name).eval()
+    body, model = Body(images, config, weights, CPU), weights.build(Encoder(name)).eval()
     rows = torch.arange(len(pixels))
     plain = images.normalized(config.normalization, CPU)(rows).contiguous()
     works: dict[str, Callable[[], Any]] = {"ours": lambda: body.pooled(rows)}

@@ -116,4 +116,4 @@ def time_plain_trials(configs: Sequence[TrialConfig], task: Task, folder: Path) 
             raise RuntimeError(f"a plain trial failed: {result.error}")
         cost = PlainCost(result.metrics["wall"], result.metrics["cpu"])
         costs[result.config["trial"]["backbone"]] = cost
-    return [costs[config.backbone] for config in configs]
+    return [costs[str(config.backbone)] for config in configs]

@@ -32,7 +32,7 @@ from benchmarks.speed.memory import PeakMemory
 from benchmarks.speed.plain import time_plain_trials
 from search.options.options import SearchOptions
 from search.plan.planner import plan_search
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.features.body import Body
@@ -191,7 +191,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     plain_wall = epochs * sum(cost.wall for cost in plain) / len(plain)
     plain_cpu = epochs * sum(cost.cpu for cost in plain) / len(plain)
     finetuning = {
-        config.backbone: time_finetuning(task, config, cost.cpu)
+        str(config.backbone): time_finetuning(task, config, cost.cpu)
         for config, cost in zip(tuned, plain_tuned, strict=True)
     }
     figures = {

@@ -2,7 +2,7 @@
 
 from search.options.options import SearchOptions
 from search.results.run_result import RunResult
-from trainable.backbones.encoders import own_start, short_name, start_name
+from trainable.backbones.start import Random, read_start, short_start
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing
 from trainable.evaluation.scoring import ThresholdPolicy
@@ -120,7 +120,7 @@ def _threshold_rule(policy: ThresholdPolicy) -> str:
 
 def _model(winner: Winner) -> str:
     configs = [member.config for member in winner.members]
-    bodies = dict.fromkeys(f"{short_name(config.backbone)} to {config.cut}" for config in configs)
+    bodies = dict.fromkeys(f"{config.backbone.short} to {config.cut}" for config in configs)
     heads = dict.fromkeys(find_head(config.head).title for config in configs)
     return f"Bodies: {', '.join(bodies)}. Heads: {', '.join(heads)}."
 
@@ -128,9 +128,10 @@ def _model(winner: Winner) -> str:
 def _start(winner: Winner) -> str:
     """What bodies and heads start from; a logistic head is fitted to its one optimum."""
     configs = [member.config for member in winner.members]
-    kinds = dict.fromkeys(own_start(config.backbone) or winner.weights.kind for config in configs)
-    starts = ("random weights" if kind == "none" else start_name(kind) for kind in kinds)
-    text = f"Bodies start from {', '.join(starts)}."
+    of_search = read_start(winner.weights.kind)
+    starts = dict.fromkeys(config.backbone.start or of_search for config in configs)
+    named = ("random weights" if one == Random() else short_start(one) for one in starts)
+    text = f"Bodies start from {', '.join(named)}."
     depend = {find_head(config.head).num_networks(2) > 1 for config in configs}
     if True in depend:
         text += f" Heads that are networks are random (seed {winner.seed})."

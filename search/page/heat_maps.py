@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from search.options.types import HeatMaps
 from search.plan.passes import is_stored
 from search.results.run_result import RunResult
-from trainable.backbones.encoders import short_name
-from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.device import default_num_gpus, pick_device
@@ -143,7 +141,7 @@ def _sentences(result: RunResult, member: Member) -> Iterator[str]:
     )
     of_team = f", one of the {num_members} of the team" if num_members > 1 else ""
     yield (
-        f"The model is of trial {member.trial}{of_team}: {short_name(config.backbone)} to "
+        f"The model is of trial {member.trial}{of_team}: {config.backbone.short} to "
         f"{config.cut}, {config.head} head. It was trained without this patient."
         + (" The other trials may look elsewhere." if num_members > 1 else "")
     )
@@ -239,7 +237,7 @@ class _Shown:
         config = self.member.config
         found: dict[int, NDArray[np.float32]] = {}
         parts = assemble(config, self.data, self.weights, self.store, self.device)
-        own = find_backbone(config.backbone).own
+        own = config.backbone.network.own
         take = by_examination(
             images.normalized(config.normalization, self.device, own), exam_images
         )

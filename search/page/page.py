@@ -16,7 +16,7 @@ from search.page.study_figures import study_figures
 from search.results.best_trials import by_body, by_encoder
 from search.results.run_result import RunResult
 from search.terminal.winner_lines import describe_winner
-from trainable.backbones.encoders import short_name
+from trainable.backbones.encoder import Encoder
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
 from trainable.report.covariates import covariates_section
@@ -119,7 +119,7 @@ def _team(result: RunResult) -> Table:
     """The trials whose mean score predicts."""
     members = [member.trial for member in result.winner.members]
     trials = result.trials.set_index("number").loc[members].reset_index()
-    trials["backbone"] = trials["backbone"].map(short_name)
+    trials["backbone"] = [Encoder.read(name).short for name in trials["backbone"]]
     shown = trials[["number", "backbone", "cut", "head", "normalization", "f1", "auc"]]
     names = {"number": "trial", "f1": "F1 alone", "auc": "AUC alone"}
     return Table(shown.rename(columns=names), "The trials whose mean score predicts.")
@@ -166,7 +166,7 @@ def _unfinished(result: RunResult) -> Iterator[Table]:
     rows = result.trials[~result.trials["state"].isin(["complete", "interrupted"])]
     if len(rows):
         shown = rows[["number", "state", "backbone", "cut", "error"]].fillna("")
-        shown["backbone"] = shown["backbone"].map(short_name)
+        shown["backbone"] = [Encoder.read(name).short for name in shown["backbone"]]
         yield Table(shown, "Trials that were stopped early, or failed.")
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from search.run.run_folder import RunFolder
 from search.space.space import BY_ENCODER
 from search.tune.study_plots import importances, parallel_coordinates, varied_settings
-from trainable.backbones.encoders import short_name
+from trainable.backbones.encoder import Encoder
 from trainable.report.figures import MODEL, OTHER, WEAK, as_svg, new_figure
 from trainable.report.page import Figure
 
@@ -68,7 +68,7 @@ def _label(name: str) -> str:
 
 
 def _short(encoder: str) -> str:
-    shown = short_name(encoder)
+    shown = Encoder.read(encoder).short
     return shown if len(shown) <= _WIDEST else "…" + shown[1 - _WIDEST :]
 
 

@@ -49,4 +49,4 @@ class SearchPlan:
 
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
         """The part of the space that these weights allow, with a GPU or without."""
-        return self.space.restricted_to(self.task.weights.backbones, has_gpu=has_gpu)
+        return self.space.restricted_to(self.task.weights.names, has_gpu=has_gpu)

@@ -144,7 +144,7 @@ def complete(
         seed=seed,
     )
     # with a GPU, more stages are trained
-    largest = space.restricted_to(weights.backbones, has_gpu=True)
+    largest = space.restricted_to(weights.names, has_gpu=True)
     plan = SearchPlan(
         options=options,
         cohort=cohort,

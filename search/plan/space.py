@@ -10,8 +10,7 @@ from search.run.trial_log import complete_best_first, config_of
 from search.space.files import read_space
 from search.space.presets import preset_grid
 from search.space.protocol import SearchSpace
-from trainable.backbones.encoders import short_name
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
@@ -46,20 +45,20 @@ def load_weights(space: SearchSpace | None, options: SearchOptions) -> Weights |
         return None
     space.experiments.check(options.run.trials)
     weights = find_weights(wanted, space.backbones, space.whole_bodies)
-    restricted = space.restricted_to(weights.backbones, has_gpu=False)
-    _require_sizes(weights.backbones, sorted(set(restricted.values("image_size"))))
+    restricted = space.restricted_to(weights.names, has_gpu=False)
+    _require_sizes(weights.encoders, sorted(set(restricted.values("image_size"))))
     return weights
 
 
 def _is_known(encoder: str) -> bool:
     try:
-        find_backbone(encoder)
+        _ = Encoder.read(encoder).network
     except ValueError:
         return False
     return True
 
 
-def _require_sizes(encoders: Sequence[str], sizes: Sequence[int]) -> None:
+def _require_sizes(encoders: Sequence[Encoder], sizes: Sequence[int]) -> None:
     """Refuse images that a network does not take in.
 
     Raises:
@@ -67,10 +66,10 @@ def _require_sizes(encoders: Sequence[str], sizes: Sequence[int]) -> None:
     """
     checks = Checks()
     for encoder, size in itertools.product(encoders, sizes):
-        backbone = find_backbone(encoder)
+        backbone = encoder.network
         if not backbone.takes_in(size):
             checks.add(
-                f"{short_name(encoder)} does not take in images of {size} px; use --image-size "
+                f"{encoder.short} does not take in images of {size} px; use --image-size "
                 f"{backbone.size}, the size of its own images, or leave it out of --backbones"
             )
     checks.raise_if_any()

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from search.results.run_result import RunResult
-from trainable.backbones.encoders import short_name, short_network, start_name
+from trainable.backbones.encoder import Encoder
+from trainable.backbones.start import read_start, short_start
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import f1_at, of_scores
 
@@ -25,8 +26,8 @@ def by_encoder(result: RunResult) -> pd.DataFrame:
     costs = result.trials.groupby("backbone")[["num_forwarded", "seconds"]].sum()
     costs = costs.loc[best["backbone"]]
     rows = {
-        "network": [short_network(encoder) for encoder in best["backbone"]],
-        "weights": [start_name(start) for start in best["weights"]],
+        "network": [Encoder.read(name).short_name for name in best["backbone"]],
+        "weights": [short_start(read_start(text)) for text in best["weights"]],
         **{name: list(best[name]) for name in ("trial", "F1", "95 % interval", "AUC", TIED)},
         PASSES: [f"{count:,.0f}" for count in costs["num_forwarded"]],
         SECONDS: [
@@ -39,7 +40,7 @@ def by_encoder(result: RunResult) -> pd.DataFrame:
 def by_body(result: RunResult) -> pd.DataFrame:
     """One row per encoder and cut with a complete trial, the best first."""
     best = best_of_each(result, ["backbone", "cut"]).drop(columns="weights")
-    return best.assign(backbone=best["backbone"].map(short_name))
+    return best.assign(backbone=[Encoder.read(name).short for name in best["backbone"]])
 
 
 def best_of_each(result: RunResult, settings: Sequence[str]) -> pd.DataFrame:

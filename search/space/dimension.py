@@ -7,8 +7,7 @@ from typing import Annotated, Any, ClassVar, cast, get_args
 import optuna
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from trainable.backbones.encoders import full_name
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import UNFREEZE
 from trainable.config import TrialConfig
 from trainable.errors import Checks, did_you_mean, explain, explain_detail
@@ -177,15 +176,16 @@ def _one_of(raw: str, choices: Sequence[str]) -> str:
 
 
 def _backbone(name: str) -> str:
+    encoder = Encoder.read(name)
     if name != ALL:
-        find_backbone(name)
-    return full_name(name)
+        _ = encoder.network
+    return str(encoder)
 
 
 def has_cut(backbone: str, cut: str) -> bool:
     """Whether a body of this backbone can end at this cut."""
     try:
-        return bool(find_backbone(backbone).stages_until(cut))
+        return bool(Encoder.read(backbone).network.stages_until(cut))
     except ValueError:
         return False
 
@@ -199,5 +199,6 @@ _FIELDS: Mapping[str, TypeAdapter[Any]] = {
         config=ConfigDict(allow_inf_nan=False),
     )
     for name, field in TrialConfig.model_fields.items()
+    if name not in _NAMED
 }
 """Reads one setting by its own rule, without those that join it to other settings."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.space.fastai_cuts import fastai_cut
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import UNFREEZE, count_trained
 from trainable.config import TrialConfig
 from trainable.errors import InputError, did_you_mean, explain
@@ -159,7 +159,8 @@ def _config(settings: Mapping[str, Any]) -> TrialConfig:
         ValueError: If the configuration is impossible.
     """
     found = dict(settings)
-    backbone = find_backbone(str(found.setdefault("backbone", TrialConfig().backbone)))
+    encoder = Encoder.read(str(found.setdefault("backbone", TrialConfig().backbone)))
+    backbone = encoder.network
     if "fastai_cut" in found:
         found["cut"] = fastai_cut(backbone, found.pop("fastai_cut"))
     cut = found.setdefault("cut", backbone.cuts[-1])

@@ -19,8 +19,7 @@ from search.space.experiments import Experiments
 from search.space.grid import Grid
 from search.space.protocol import SearchSpace
 from search.space.space import BY_TRAINING, FIRST, FROZEN, TRAINED, Space
-from trainable.backbones.encoders import full_name
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.table import BACKBONES
 from trainable.errors import Checks, InputError, did_you_mean, flag
 
@@ -141,7 +140,7 @@ def _unknown_cuts(settings: Mapping[str, Any], origin: str) -> Iterator[str]:
     known: dict[str, None] = {}
     for encoder in (*BACKBONES, *_listed_values(settings["backbone"]), *filter(None, cases)):
         with contextlib.suppress(ValueError):  # refused by its own setting
-            known |= dict.fromkeys(find_backbone(str(encoder)).all_cuts)
+            known |= dict.fromkeys(Encoder.read(str(encoder)).network.all_cuts)
     for case, content in cases.items():
         where = origin.format(f"cut.{case}" if case else "cut")
         for cut in map(str, _listed_values(content)):
@@ -197,10 +196,10 @@ def _case_name(setting: str, case: str) -> str:
         ValueError: If there is no such case, with the nearest name.
     """
     if setting == "cut":
-        find_backbone(case)
+        _ = Encoder.read(case).network
     elif case not in (FROZEN, TRAINED):
         raise ValueError(f"unknown; {did_you_mean(case, (FROZEN, TRAINED))}")
-    return full_name(case)
+    return str(Encoder.read(case))
 
 
 def _read_dimension(setting: str, raw: Any, where: str) -> Dimension:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import optuna
 
 from search.space.experiments import Experiments
-from trainable.backbones.find import find_backbone
 from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
 
@@ -44,7 +43,7 @@ class Grid:
     def whole_bodies(self) -> tuple[str, ...]:
         """Backbones of which a row keeps the classifier in the body."""
         configs = [row.config for row in self.experiments.rows]
-        keep = [c.backbone for c in configs if c.cut == find_backbone(c.backbone).classifier]
+        keep = [str(c.backbone) for c in configs if c.cut == c.backbone.network.classifier]
         return tuple(dict.fromkeys(keep))
 
     @property
@@ -69,7 +68,8 @@ class Grid:
     def restricted_to(self, backbones: Sequence[str], *, has_gpu: bool) -> "Grid":
         """The rows whose backbone has weights; a row names its stages, so it runs on any device."""
         served = self.experiments.only(
-            lambda config: config.backbone in backbones, "there are no weights for the backbone"
+            lambda config: str(config.backbone) in backbones,
+            "there are no weights for the backbone",
         )
         return Grid(served)
 

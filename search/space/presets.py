@@ -15,8 +15,8 @@ from search.options.options import DEMO, PresetName, SearchOptions
 from search.space.experiments import Experiments
 from search.space.files import load_yaml
 from search.space.grid import Grid
-from trainable.backbones.encoders import IMAGENET, NONE
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
+from trainable.backbones.start import Published, Random
 from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
@@ -58,7 +58,7 @@ def with_defaults(asked: SearchOptions) -> SearchOptions:
         if "folds" in asked.given or asked.data.split == "keep":
             defaults["shares"] = None
     if asked.data.data == DEMO:
-        defaults["weights"] = NONE
+        defaults["weights"] = str(Random())
     return asked.replaced({**defaults, **asked.given})
 
 
@@ -71,10 +71,10 @@ def preset_grid(name: PresetName, options: SearchOptions) -> Grid:
     found = Experiments.read(read_preset(name).content, f"{name}.yaml", overrides(options))
     backbones, kind = options.space.backbones, options.space.weights
     if backbones:
-        found = found.only(lambda config: config.backbone in backbones, "not of --backbones")
-    if kind in (IMAGENET, NONE):
+        found = found.only(lambda config: str(config.backbone) in backbones, "not of --backbones")
+    if kind in map(str, (Published(), Random())):
         return Grid(found)
-    grid = Grid(found).restricted_to(find_weights(kind, backbones).backbones, has_gpu=False)
+    grid = Grid(found).restricted_to(find_weights(kind, backbones).names, has_gpu=False)
     return _with_classifiers(grid, kind)
 
 
@@ -91,7 +91,8 @@ def _with_classifiers(grid: Grid, kind: str) -> Grid:
 
 def _is_without(name: str, config: TrialConfig) -> bool:
     """Whether a configuration does without the classifier of this backbone."""
-    return (config.backbone, config.cut) != (name, find_backbone(name).classifier)
+    whole = Encoder.read(name)
+    return (config.backbone, config.cut) != (whole, whole.network.classifier)
 
 
 def overrides(options: SearchOptions) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def overrides(options: SearchOptions) -> dict[str, Any]:
             found[name] = values[0]
     for name in options.space.backbones:
         try:
-            find_backbone(name)
+            _ = Encoder.read(name).network
         except ValueError as error:
             problems.append(f"--backbones: {error}")
     if options.space.space is not None:

@@ -11,9 +11,8 @@ import optuna
 from search.space.cases import Cases
 from search.space.dimension import ALL, AUTO, Choices, Dimension, Scalar, has_cut
 from search.space.experiments import Experiments
-from trainable.backbones.backbone import FUSED
-from trainable.backbones.encoders import network_of, short_name
-from trainable.backbones.find import find_backbone
+from trainable.backbones.backbone import FUSED, Backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import UNFREEZE, count_trained
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
@@ -100,7 +99,7 @@ class Space:
 
     def _near(self, config: TrialConfig) -> dict[str, Any]:
         """Parameters of a configuration, or of the nearest one that is searched."""
-        stages = len(find_backbone(config.backbone).stages_until(config.cut))
+        stages = len(config.backbone.network.stages_until(config.cut))
         same = [
             value
             for value in self.values("unfreeze")
@@ -147,7 +146,7 @@ class Space:
                 name = f"{setting}_unfrozen" if chosen["unfreeze"] else setting
             chosen[setting] = pick(setting, name, cases.of(case))
             if setting == "unfreeze":
-                stages = len(find_backbone(chosen["backbone"]).stages_until(chosen["cut"]))
+                stages = len(_network(chosen["backbone"]).stages_until(chosen["cut"]))
                 chosen[setting] = count_trained(chosen[setting], stages)
         return TrialConfig(**chosen, views=self.views)
 
@@ -161,7 +160,9 @@ class Space:
         """The passes through frozen stages that the configurations of a restricted space need."""
         squares = tuple(itertools.product(self.values("image_size"), self.values("resize")))
         found = (
-            FrozenPass.of(body, cast("NormalizationName", normalization), square)
+            FrozenPass.of(
+                (Encoder.read(body[0]), *body[1:]), cast("NormalizationName", normalization), square
+            )
             for body in self._bodies()
             for normalization in _choices(self.dimensions["normalization"].of(body[0]))
             for square in squares
@@ -173,7 +174,7 @@ class Space:
         words = self.values("unfreeze")
         for encoder in self.values("backbone"):
             for cut in map(str, _choices(self.dimensions["cut"].of(encoder))):
-                stages = len(find_backbone(encoder).stages_until(cut))
+                stages = len(_network(encoder).stages_until(cut))
                 counts = {0} if cut == FUSED else {count_trained(word, stages) for word in words}
                 yield from ((encoder, cut, count) for count in counts)
 
@@ -183,13 +184,13 @@ class Space:
         return tuple(
             name
             for name in self.backbones or BACKBONES
-            if find_backbone(name).classifier in _choices(self._asked_cut(name))
+            if _network(name).classifier in _choices(self._asked_cut(name))
         )
 
     def _asked_cut(self, encoder: str) -> Dimension:
         """The cuts that were asked for of an encoder by its full name, or else of its network."""
         cuts = self.dimensions["cut"]
-        return cuts.of(encoder if encoder in cuts.named else network_of(encoder))
+        return cuts.of(encoder if encoder in cuts.named else Encoder.read(encoder).name)
 
     def values(self, setting: str) -> tuple[Any, ...]:
         """Values of a setting over all cases, or the ends of its ranges."""
@@ -235,14 +236,14 @@ class Space:
             cuts[backbone] = Choices(own, asked.fixed)
             if _choices(asked) == (ALL,):
                 fused = (FUSED,) if self._may_freeze else ()
-                cuts[backbone] = Choices((*find_backbone(backbone).cuts, *fused))
+                cuts[backbone] = Choices((*_network(backbone).cuts, *fused))
             elif FUSED in own and not self._may_freeze:
                 raise InputError(
                     f"the cut {FUSED} needs a frozen body: add none to --unfreeze, or name another "
                     "cut"
                 )
             elif not own:
-                without.append(f"{backbone} (its cuts: {listing(find_backbone(backbone).cuts)})")
+                without.append(f"{backbone} (its cuts: {listing(_network(backbone).cuts)})")
         if without:
             raise InputError(
                 *[
@@ -270,10 +271,10 @@ class Space:
         if without:
             needed = {"normalization": "own"}.get(setting, "average")
             raise InputError(
-                *(f"{short_name(one)} needs another {setting} than {asked}: add {needed}"
+                *(f"{Encoder.read(one).short} needs another {setting} than {asked}: add {needed}"
                   for one in without)
             )  # fmt: skip
-        most = Choices(_fitting(setting, _choices(asked), TrialConfig().backbone), asked.fixed)
+        most = Choices(_fitting(setting, _choices(asked), str(TrialConfig().backbone)), asked.fixed)
         named = {encoder: choices for encoder, choices in fitting.items() if choices != most}
         return Cases(most if len(named) < len(fitting) else None, named)
 
@@ -312,13 +313,17 @@ class Space:
         return {**dimensions, FIRST: [dict(settings) for settings in self.first]}
 
 
+def _network(encoder: object) -> Backbone:
+    return Encoder.read(str(encoder)).network
+
+
 def _fitting(setting: str, asked: Sequence[Scalar], encoder: str) -> tuple[Scalar, ...]:
     """Those of the values that have a meaning for an encoder.
 
     Where both `imagenet` and `own` are asked for, each encoder has one of them: the normalization
     that its weights were learned with.
     """
-    backbone = find_backbone(encoder)
+    backbone = _network(encoder)
     if setting == "pool":
         return tuple(pool for pool in asked if pool in backbone.layout.pools)
     if backbone.channels == 1:
@@ -338,7 +343,7 @@ def _has_meaning(setting: str, chosen: Mapping[str, Any]) -> bool:
     if setting == "covariates":
         return not chosen["unfreeze"]
     if setting == "augment":
-        stages = find_backbone(chosen["backbone"]).stages_until(chosen["cut"])
+        stages = _network(chosen["backbone"]).stages_until(chosen["cut"])
         return bool(chosen["unfreeze"] == len(stages))
     needed, value = _ONLY_WITH.get(setting, (None, None))
     return needed is None or bool(chosen[needed] == value)

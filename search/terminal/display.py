@@ -16,7 +16,7 @@ from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first
 from search.terminal.live import BestSoFar, Pace, describe_states
 from search.terminal.output import Voice
-from trainable.backbones.encoders import short_name
+from trainable.backbones.encoder import Encoder
 from trainable.config import TrialConfig
 from trainable.heads.find import find_head
 from trainable.run.places import trial_name
@@ -96,7 +96,7 @@ def describe(row: Any) -> str:
     trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
     learner = find_head(row.head).describe(row)
     columns = ", with columns" if row.covariates else ""
-    encoder = short_name(row.backbone)
+    encoder = Encoder.read(row.backbone).short
     return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}{columns}"
 
 

@@ -6,7 +6,7 @@ from search.options.options import PresetName, SearchOptions
 from search.plan.plan import SearchPlan
 from search.space.dimension import AUTO
 from search.space.presets import overrides, read_preset, with_defaults
-from trainable.backbones.encoders import IMAGENET, NONE, short_network
+from trainable.backbones.start import Published, Random, Start
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
@@ -57,10 +57,10 @@ def _passes_line(plan: SearchPlan) -> str:
 
 def _weights_lines(weights: Weights) -> Iterator[str]:
     """The networks that start from the same weights, a line each."""
-    by_start: dict[str, list[str]] = {}
-    for name in weights.backbones:
-        by_start.setdefault(weights.start_of(name), []).append(short_network(name))
-    words = {IMAGENET: "ImageNet weights", NONE: "random weights"}
+    by_start: dict[Start, list[str]] = {}
+    for encoder in weights.encoders:
+        by_start.setdefault(weights.start_of(encoder), []).append(encoder.short_name)
+    words: dict[Start, str] = {Published(): "ImageNet weights", Random(): "random weights"}
     for start, networks in by_start.items():
         yield f"backbones from {words.get(start, start)}: {', '.join(networks)}"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainable.backbones.encoders import short_name
 from trainable.errors import listing
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.files import as_typed
@@ -90,7 +89,7 @@ def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[str]:
     for member in winner.members[:_MOST_LISTED]:
         config = member.config
         yield (
-            f"    trial {member.trial}: {short_name(config.backbone)} to {config.cut}, "
+            f"    trial {member.trial}: {config.backbone.short} to {config.cut}, "
             f"{config.head} head{' with columns' * config.covariates}, "
             f"F1 {f1[member.trial]:.3f} alone"
         )

@@ -12,7 +12,7 @@ from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.run.trial_log import config_of
 from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights
 from trainable.cohort.scored import Scored
 from trainable.cohort.splits import Fold, rows_of, seen_rows
@@ -104,18 +104,18 @@ def complexity(config: TrialConfig) -> tuple[int, int]:
 
 
 @functools.cache
-def _any_model(backbone: str) -> nn.Module:
-    """A network of this backbone, to count; torchvision cannot build RegNet on the meta device."""
-    return find_backbone(backbone).build()
+def _any_model(encoder: Encoder) -> nn.Module:
+    """The network of an encoder, to count; torchvision cannot build RegNet on the meta device."""
+    return encoder.network.build()
 
 
 def _used_weights(weights: Weights, configs: list[TrialConfig], found: Selection) -> UsedWeights:
     """The weights of every backbone that may be retrained."""
-    used = sorted({configs[row].backbone for row in (*found.members, *found.tied)})
+    used = sorted({configs[row].backbone for row in (*found.members, *found.tied)}, key=str)
     return UsedWeights(
-        kind=weights.kind,
-        fingerprints={name: weights.fingerprints[name] for name in used},
-        licences={name: weights.licence_of(name) for name in used},
+        kind=str(weights.start),
+        fingerprints={str(one): weights.fingerprints[one] for one in used},
+        licences={str(one): weights.licence_of(one) for one in used},
     )
 
 

@@ -30,7 +30,7 @@ def test_a_model_comes_back_with_its_configuration_and_its_scores(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     config = tiny_config(**settings)
-    network = build_network(random_model(config.backbone), config).eval()
+    network = build_network(random_model(str(config.backbone)), config).eval()
     saved = FinalModel(config, (network,), (0.4,), STATISTICS, ("alive", "dead"), "digest")
     save_model(saved, tmp_path / "model")
     found = load_model(tmp_path / "model")

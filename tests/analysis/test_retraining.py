@@ -64,7 +64,7 @@ def test_whatever_a_model_depends_on_is_in_its_folder(retraining: Retraining) ->
     relabelled = Cohort(
         cohort.manifest.assign(label=1 - cohort.manifest["label"]), LabelRule(("a", "b"))
     )
-    other_weights = weights.model_copy(update={"fingerprints": {CONFIG.backbone: "other"}})
+    other_weights = weights.model_copy(update={"fingerprints": {str(CONFIG.backbone): "other"}})
     folders = [
         retraining.folder(best),
         retraining.folder(best.model_copy(update={"num_steps": best.num_steps + 1})),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from analysis.model_file import FinalModel
 from analysis.shared_stages import SharedStage, describe_cost, share_stages
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.features.body import Body
@@ -27,7 +28,7 @@ from trainable.trial.fresh_network import build_network
 
 
 def final_model(config: TrialConfig) -> FinalModel:
-    network = build_network(random_model(config.backbone), config).eval()
+    network = build_network(random_model(str(config.backbone)), config).eval()
     return FinalModel(config, (network,), (0.5,), STATISTICS, ("alive", "dead"), "digest")
 
 
@@ -66,7 +67,7 @@ def test_a_prediction_sees_the_features_that_its_head_was_trained_on(backbone: s
     config = tiny_config(backbone=backbone, cut=BACKBONES[backbone].cuts[-1])
     images = random_images(4)
     body = Body(images, config, RANDOM, CPU)
-    network = build_network(RANDOM.build(backbone), config).eval()
+    network = build_network(RANDOM.build(Encoder(backbone)), config).eval()
     share_stages([FinalModel(config, (network,), (0.5,), STATISTICS, ("alive", "dead"), "digest")])
     rows = torch.arange(4)
     seen = network.prefix(images.normalized(config.normalization, CPU)(rows))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import list_models
 
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.model.network import count_parameters
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 
@@ -62,10 +62,10 @@ def test_every_weight_of_the_body_arrives_under_torchvisions_name(
 ) -> None:
     path = saved(tmp_path, checkpoint, legacy=legacy)
     weights = find_weights(f"chexnet:{path}")
-    assert weights.kind == f"chexnet:{path}"
-    assert weights.backbones == (NAME,)
-    assert weights.files == {NAME: path}
-    built = weights.build(NAME).state_dict()
+    assert str(weights.start) == f"chexnet:{path}"
+    assert weights.names == (NAME,)
+    assert weights.files == {Encoder(NAME): path}
+    built = weights.build(Encoder.read(NAME)).state_dict()
     body = [k for k in state if k.startswith("features.") and not k.endswith("batches_tracked")]
     # a convolution and a norm of four tensors for each of the 120, and one norm more at the end
     assert len(body) == 120 + 121 * 4
@@ -78,7 +78,7 @@ def test_the_file_may_be_named_relatively_and_is_found_again(
     path = saved(tmp_path, checkpoint)
     monkeypatch.chdir(tmp_path)
     weights = find_weights(f"chexnet:{path.name}", [NAME])
-    assert weights == find_weights(weights.kind, [NAME])
+    assert weights == find_weights(str(weights.start), [NAME])
 
 
 def test_another_backbone_and_a_missing_file_are_refused_at_once(tmp_path: Path) -> None:

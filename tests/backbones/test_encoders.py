@@ -10,7 +10,8 @@ from fixtures.networks import CPU, random_images, save_state, tiny_config
 from optuna.trial import FixedTrial, Trial
 
 from search.space.files import Layer, make_space
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
+from trainable.backbones.start import Published
 from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError
@@ -34,28 +35,31 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def first_weight(encoder: str, kind: str = "none") -> torch.Tensor:
     weights = find_weights(kind, [encoder])
-    return next(weights.build(encoder).parameters())
+    return next(weights.build(Encoder.read(encoder)).parameters())
 
 
 def test_encoders_with_different_weights_stand_side_by_side(files: tuple[Path, Path]) -> None:
     one, other = (f"{NAME}@{file}" for file in files)
     weights = find_weights("none", [one, NAME, other])
-    assert weights.backbones == (one, NAME, other)
-    assert weights.files == {one: files[0], other: files[1]}
+    assert weights.names == (one, NAME, other)
+    assert weights.files == {Encoder.read(one): files[0], Encoder.read(other): files[1]}
     assert len(set(weights.fingerprints.values())) == 3
-    assert [weights.start_of(name) for name in weights.backbones] == [
+    assert [str(weights.start_of(one)) for one in weights.encoders] == [
         *(str(files[0]), "none", str(files[1]))
     ]
-    built = [next(weights.build(name).parameters()) for name in weights.backbones]
+    built = [next(weights.build(one).parameters()) for one in weights.encoders]
     assert not torch.equal(built[0], built[1])
     assert not torch.equal(built[0], built[2])
 
 
 def test_a_licence_is_known_for_published_weights_alone(files: tuple[Path, Path]) -> None:
     weights = find_weights("none", [f"{NAME}@{files[0]}", NAME])
-    assert weights.licence_of(f"{NAME}@{files[0]}") == "not known: weights in a file"
-    assert weights.licence_of(NAME) == "none needed: random weights"
-    assert Weights("imagenet", (NAME,)).licence_of(NAME) == "not stated by torchvision"
+    assert weights.licence_of(Encoder.read(f"{NAME}@{files[0]}")) == "not known: weights in a file"
+    assert weights.licence_of(Encoder(NAME)) == "none needed: random weights"
+    assert (
+        Weights(Published(), (Encoder(NAME),)).licence_of(Encoder(NAME))
+        == "not stated by torchvision"
+    )
 
 
 def test_an_own_start_is_the_short_form_for_one_encoder(files: tuple[Path, Path]) -> None:
@@ -85,7 +89,7 @@ def test_a_relative_file_is_named_in_full(
 ) -> None:
     monkeypatch.chdir(files[0].parent)
     config = TrialConfig(backbone=f"{NAME}@{files[0].name}")
-    assert config.backbone == f"{NAME}@{files[0]}"
+    assert str(config.backbone) == f"{NAME}@{files[0]}"
 
 
 def test_a_space_samples_encoders_each_with_the_cuts_of_its_network(
@@ -98,7 +102,7 @@ def test_a_space_samples_encoders_each_with_the_cuts_of_its_network(
     firsts = space.first_trials()
     assert {first["backbone"] for first in firsts} == set(encoders)
     configs = [space.sample(cast("Trial", FixedTrial(first))) for first in firsts]
-    found = {(config.backbone, config.cut) for config in configs}
+    found = {(str(config.backbone), config.cut) for config in configs}
     assert {cut for name, cut in found if name == NAME} == {"features.4"}
     assert {cut for name, cut in found if name == encoders[1]} == {"features"}
     assert {cut for name, cut in found if name == encoders[2]} <= {"layer4", "fused"}

@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torch.nn import functional
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.weights import find_weights
 
 FOLDER = Path(__file__).parents[3] / "shared" / "weights-imagenet"
@@ -35,7 +35,7 @@ def central_square(photograph: NDArray[np.uint8], size: int) -> Tensor:
 def test_sample_photographs_are_classified_right() -> None:
     encoder, backbone = f"{NAME}@{FOLDER}", find_backbone(NAME)
     weights = find_weights("none", [encoder], [encoder])
-    model = weights.build(encoder, backbone.classifier).eval()
+    model = weights.build(Encoder.read(encoder), backbone.classifier).eval()
     mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in backbone.own)
     classes = []
     for photograph in load_sample_images().images:

@@ -10,7 +10,7 @@ from fixtures.networks import CPU, random_images, save_state, tiny_config
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.recipes import RECIPES, of_eva_x, of_rad_dino
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
@@ -182,8 +182,8 @@ def test_a_file_of_torchxrayvision_is_an_encoder_of_one_channel(
 ) -> None:
     name = f"{XRV}@{save_state(tmp_path, 'xrv.pth', xrv_state)}"
     weights = find_weights("none", [name])
-    assert "apache-2.0" in weights.licence_of(name)
-    first = weights.build(name).state_dict()["features.conv0.weight"]
+    assert "apache-2.0" in weights.licence_of(Encoder.read(name))
+    first = weights.build(Encoder.read(name)).state_dict()["features.conv0.weight"]
     assert torch.equal(first, xrv_state["features.conv0.weight"])
     images = random_images(2)
     config = tiny_config(backbone=name, cut="features.denseblock1", normalization="own")

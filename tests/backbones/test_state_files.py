@@ -11,7 +11,7 @@ from fixtures.networks import save_state
 from safetensors.torch import save_file
 from torch import Tensor
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.weights import Weights, find_weights
 
 State = dict[str, Tensor]
@@ -28,7 +28,7 @@ def prefixed(prefix: str, state: State) -> State:
 
 
 def assert_same_body(weights: Weights, state: State) -> None:
-    built = weights.build(NAME).state_dict()
+    built = weights.build(Encoder.read(NAME)).state_dict()
     assert all(torch.equal(built[key], state[key]) for key in state if key.startswith("features."))
 
 

@@ -10,7 +10,7 @@ from fixtures.networks import CPU, random_images, tiny_config
 
 from search.options.options import SearchOptions
 from search.plan.planner import plan_search
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 from trainable.features.body import Body
@@ -39,14 +39,16 @@ def test_a_folder_is_an_encoder_without_a_hub(folder: Path) -> None:
     backbone = find_backbone(name)
     assert (backbone.channels, backbone.own) == (1, ((0.4,), (0.1,)))
     weights = find_weights("imagenet", [name])
-    assert weights.licence_of(name) == "mit"
-    assert weights.start_of(name) == f"local-dir:{folder}"
+    assert weights.licence_of(Encoder.read(name)) == "mit"
+    assert str(weights.start_of(Encoder.read(name))) == f"local-dir:{folder}"
     config = tiny_config(backbone=name, cut="layer2", normalization="own")
     body = Body(random_images(2), config, weights, CPU)
     features = body.pooled(torch.arange(2))
     assert features.isfinite().all()
     assert features.std() > 0
-    used = UsedWeights(kind="imagenet", fingerprints=dict(weights.fingerprints))
+    used = UsedWeights(
+        kind="imagenet", fingerprints={str(one): text for one, text in weights.fingerprints.items()}
+    )
     assert list(used.fingerprints) == [name]
 
 

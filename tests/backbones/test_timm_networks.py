@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.backbones import timm_networks
 from trainable.backbones.backbone import FUSED
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 from trainable.features.body import Body
@@ -43,7 +43,7 @@ ROWS = torch.arange(4)
 @functools.cache
 def random_timm(name: str) -> nn.Module:
     """A network with random weights, its batch norms fitted to noise."""
-    model = RANDOM.build(name)
+    model = RANDOM.build(Encoder.read(name))
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
@@ -164,7 +164,7 @@ def test_weights_arrive_from_a_file_without_a_hub(tmp_path: Path) -> None:
     model = random_timm(name)
     save_file(dict(model.state_dict()), tmp_path / "mine.safetensors")
     encoder = f"{name}@{tmp_path / 'mine.safetensors'}"
-    built = find_weights("none", [encoder]).build(encoder)
+    built = find_weights("none", [encoder]).build(Encoder.read(encoder))
     for key, value in built.state_dict().items():
         assert key.startswith("fc.") or torch.equal(value, model.state_dict()[key])
 
@@ -176,7 +176,7 @@ def test_a_dinov2_file_of_the_original_project_is_converted(tmp_path: Path) -> N
     state["mask_token"] = torch.zeros(1, 384)
     torch.save(state, tmp_path / "dinov2.pth")
     encoder = f"{name}@{tmp_path / 'dinov2.pth'}"
-    built = find_weights("none", [encoder]).build(encoder).state_dict()
+    built = find_weights("none", [encoder]).build(Encoder.read(encoder)).state_dict()
     assert all(torch.equal(built[key], value) for key, value in model.state_dict().items())
 
 

@@ -11,7 +11,7 @@ import torch
 from fixtures.networks import save_state
 from torch import Tensor
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
@@ -41,32 +41,33 @@ def test_random_weights_are_the_same_in_two_builds_and_spare_the_generator() -> 
     weights = find_weights("none", ["squeezenet1_0"])
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = weights.build("squeezenet1_0").state_dict()
+    first = weights.build(Encoder("squeezenet1_0")).state_dict()
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    second = weights.build("squeezenet1_0").state_dict()
+    second = weights.build(Encoder("squeezenet1_0")).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_random_weights_are_the_same_in_another_process() -> None:
     code = (
-        "from trainable.backbones.weights import find_weights; import torch; torch.manual_seed(3);"
+        "from trainable.backbones.encoder import Encoder; import torch; torch.manual_seed(3);"
+        "from trainable.backbones.weights import find_weights;"
         "print(sum(p.double().abs().sum().item() for p in "
-        "find_weights('none').build('squeezenet1_0').parameters()))"
+        "find_weights('none').build(Encoder('squeezenet1_0')).parameters()))"
     )
     root = Path(__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
-    here = find_weights("none").build("squeezenet1_0")
+    here = find_weights("none").build(Encoder("squeezenet1_0"))
     assert float(run.stdout) == sum(p.double().abs().sum().item() for p in here.parameters())
 
 
 def test_random_weights_can_be_had_of_the_wanted_backbones_or_of_all() -> None:
-    assert find_weights("none").backbones == tuple(BACKBONES)
+    assert find_weights("none").names == tuple(BACKBONES)
     wanted = find_weights("none", ["resnet50", "resnet18"])
-    assert wanted.backbones == ("resnet50", "resnet18")
-    assert set(wanted.fingerprints) == {"resnet50", "resnet18"}
+    assert wanted.names == ("resnet50", "resnet18")
+    assert set(map(str, wanted.fingerprints)) == {"resnet50", "resnet18"}
 
 
 @pytest.mark.parametrize("kind", ["none", "imagenet", "."])
@@ -95,9 +96,9 @@ def test_weights_from_a_folder_arrive_in_the_body_whatever_the_classifier(
         state = {key: value for key, value in state.items() if key.startswith("features")}
     path = save_state(tmp_path, "squeezenet1_0-x.pth", state)
     weights = find_weights(str(tmp_path))
-    assert (weights.kind, weights.backbones) == (str(tmp_path), ("squeezenet1_0",))
-    assert weights.files == {"squeezenet1_0": path}
-    body = weights.build("squeezenet1_0").get_submodule("features")
+    assert (str(weights.start), weights.names) == (str(tmp_path), ("squeezenet1_0",))
+    assert weights.files == {Encoder("squeezenet1_0"): path}
+    body = weights.build(Encoder("squeezenet1_0")).get_submodule("features")
     expected = {key: value for key, value in state.items() if key.startswith("features")}
     assert {f"features.{key}" for key in body.state_dict()} == set(expected)
     for key, value in body.state_dict().items():
@@ -107,9 +108,9 @@ def test_weights_from_a_folder_arrive_in_the_body_whatever_the_classifier(
 def test_a_cut_behind_the_classifier_has_its_weights_too(tmp_path: Path, squeezenet: State) -> None:
     save_state(tmp_path, "squeezenet1_0.pth", squeezenet)
     weights = find_weights(str(tmp_path), ["squeezenet1_0"], ["squeezenet1_0"])
-    built = weights.build("squeezenet1_0", "classifier").state_dict()
+    built = weights.build(Encoder("squeezenet1_0"), "classifier").state_dict()
     assert all(torch.equal(built[key], value) for key, value in squeezenet.items())
-    without = weights.build("squeezenet1_0", "features").state_dict()
+    without = weights.build(Encoder("squeezenet1_0"), "features").state_dict()
     assert not torch.equal(without["classifier.1.weight"], squeezenet["classifier.1.weight"])
 
 
@@ -127,7 +128,7 @@ def test_a_classifier_of_another_task_is_refused_where_the_cut_is_behind_it(
         f"classes, which the cut keeps; .*{why}: classifier.1.weight"
     )
     with pytest.raises(ValueError, match=complaint):
-        find_weights(str(tmp_path)).build("squeezenet1_0", "classifier")
+        find_weights(str(tmp_path)).build(Encoder("squeezenet1_0"), "classifier")
     with pytest.raises(InputError, match=complaint):
         find_weights(str(tmp_path), whole=["squeezenet1_0"])
 
@@ -139,7 +140,7 @@ def test_statistics_arrive_and_the_counter_of_batches_may_be_absent(tmp_path: Pa
             value.uniform_(1, 2)
     kept = {key: v for key, v in state.items() if not key.endswith("num_batches_tracked")}
     save_state(tmp_path, "resnet18.pth", OrderedDict(kept))
-    built = find_weights(str(tmp_path), ["resnet18"]).build("resnet18").state_dict()
+    built = find_weights(str(tmp_path), ["resnet18"]).build(Encoder("resnet18")).state_dict()
     assert all(torch.equal(built[key], kept[key]) for key in kept if not key.startswith("fc."))
 
 
@@ -152,7 +153,7 @@ def test_torchvisions_own_densenet_file_with_its_old_names_is_read(tmp_path: Pat
     }
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     save_state(tmp_path, "densenet121-a639ec97.pth", old)
-    built = find_weights(str(tmp_path)).build("densenet121").state_dict()
+    built = find_weights(str(tmp_path)).build(Encoder("densenet121")).state_dict()
     assert all(torch.equal(built[k], state[k]) for k in state if not k.startswith("classifier"))
 
 
@@ -168,7 +169,7 @@ def test_the_fingerprint_follows_the_content_and_not_the_name(
     ):
         # one archive name inside both files, as a copy has
         save_state(tmp_path / folder, "archive.pth", state).rename(tmp_path / folder / name)
-        prints.append(find_weights(str(tmp_path / folder)).fingerprints["squeezenet1_0"])
+        prints.append(find_weights(str(tmp_path / folder)).fingerprints[Encoder("squeezenet1_0")])
     assert prints[0] == prints[1]
     assert prints[0] != prints[2]
-    assert prints[0] != find_weights("none").fingerprints["squeezenet1_0"]
+    assert prints[0] != find_weights("none").fingerprints[Encoder("squeezenet1_0")]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights, torchvision_weights
 from trainable.errors import InputError
@@ -91,10 +91,10 @@ def test_a_download_is_kept_and_used(publish: Publish, checkpoints: Path) -> Non
     weights = find_weights("imagenet", ["squeezenet1_0"])
     assert (checkpoints / published.name).read_bytes() == published.read_bytes()
     published.unlink()
-    built = weights.build("squeezenet1_0").state_dict()
+    built = weights.build(Encoder("squeezenet1_0")).state_dict()
     assert all(torch.equal(built[key], state[key]) for key in state if "classifier" not in key)
-    assert weights.backbones == ("squeezenet1_0",)
-    assert weights.fingerprints == {"squeezenet1_0": published.as_uri()}
+    assert weights.names == ("squeezenet1_0",)
+    assert weights.fingerprints == {Encoder("squeezenet1_0"): published.as_uri()}
 
 
 def test_the_densenet_file_of_torchvision_with_its_old_names_is_used(publish: Publish) -> None:
@@ -106,7 +106,8 @@ def test_the_densenet_file_of_torchvision_with_its_old_names_is_used(publish: Pu
     old = {re.sub(r"(layer\d+\.(norm|conv))([12])", r"\1.\3", k): v for k, v in state.items()}
     assert len(old.keys() - state.keys()) == 580, "five of each of the 116 norms and convolutions"
     publish("densenet121", old)
-    built = find_weights("imagenet", ["densenet121"]).build("densenet121").state_dict()
+    weights = find_weights("imagenet", ["densenet121"])
+    built = weights.build(Encoder("densenet121")).state_dict()
     assert all(torch.equal(built[key], state[key]) for key in state if "classifier" not in key)
 
 
@@ -117,7 +118,8 @@ def test_what_was_downloaded_before_is_used_without_a_network(
     published = publish("squeezenet1_1", state)
     checkpoints.mkdir(parents=True)
     published.rename(checkpoints / published.name)
-    built = find_weights("imagenet", ["squeezenet1_1"]).build("squeezenet1_1").state_dict()
+    weights = find_weights("imagenet", ["squeezenet1_1"])
+    built = weights.build(Encoder("squeezenet1_1")).state_dict()
     assert all(torch.equal(built[key], state[key]) for key in state if "classifier" not in key)
 
 

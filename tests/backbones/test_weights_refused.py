@@ -10,7 +10,7 @@ import torch
 from fixtures.networks import save_state
 from torch import Tensor
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 

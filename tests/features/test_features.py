@@ -23,7 +23,8 @@ from fixtures.networks import (
 from torch import nn
 
 from trainable.backbones.backbone import FUSED
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
+from trainable.backbones.start import Random
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
@@ -52,20 +53,22 @@ def prepared_model(model: nn.Module) -> Weights:
     """Weights that are those of this network."""
 
     class Prepared(Weights):
-        def build(self, name: str, cut: str | None = None) -> nn.Module:
+        def build(self, encoder: Encoder, cut: str | None = None) -> nn.Module:
             return copy.deepcopy(model)
 
-    return Prepared("none", tuple(BACKBONES), fingerprints=dict.fromkeys(BACKBONES, "prepared"))
+    return Prepared(
+        Random(), RANDOM.encoders, fingerprints=dict.fromkeys(RANDOM.encoders, "prepared")
+    )
 
 
 def no_weights() -> Weights:
     """Weights that no network may be built from."""
 
     class Gone(Weights):
-        def build(self, name: str, cut: str | None = None) -> nn.Module:
-            raise AssertionError(f"{name} is not to be built")
+        def build(self, encoder: Encoder, cut: str | None = None) -> nn.Module:
+            raise AssertionError(f"{encoder} is not to be built")
 
-    return Gone("none", RANDOM.backbones, fingerprints=RANDOM.fingerprints)
+    return Gone(Random(), RANDOM.encoders, fingerprints=RANDOM.fingerprints)
 
 
 def body_of(config: TrialConfig, images: Images | None = None, weights: Weights = RANDOM) -> Body:
@@ -225,7 +228,7 @@ def test_activations_beyond_half_precision_are_refused(tmp_path: Path) -> None:
 def key_of(images: Images | None = None, fingerprint: str | None = None, **changes: Any) -> str:
     weights = RANDOM
     if fingerprint:
-        prints = dict.fromkeys(BACKBONES, fingerprint)
+        prints = dict.fromkeys(RANDOM.encoders, fingerprint)
         weights = dataclasses.replace(RANDOM, fingerprints=prints)
     body = body_of(tiny_config(**changes), images or random_images(2), weights)
     key = activations_key if body.config.unfreeze else features_key

@@ -7,7 +7,7 @@ import torch
 from fixtures.networks import CPU, noise, random_model
 from torch import Tensor, nn
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.device import place
 from trainable.features.folding import folded

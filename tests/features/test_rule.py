@@ -9,6 +9,7 @@ import torch
 from fixtures.networks import CPU, STATISTICS, tiny_config
 from torch import nn
 
+from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import find_weights
 from trainable.features.body import Body
 from trainable.features.tables import FEATURE_RULE, activations_key, features_key
@@ -35,8 +36,8 @@ class Known:
     def __init__(self) -> None:
         self.fingerprints = find_weights("none").fingerprints
 
-    def build(self, name: str, cut: str | None = None) -> nn.Module:
-        model = find_weights("none").build(name, cut)
+    def build(self, encoder: Encoder, cut: str | None = None) -> nn.Module:
+        model = find_weights("none").build(encoder, cut)
         with torch.no_grad():
             for parameter in model.parameters():
                 fan_in = max(1, parameter[0].numel())
@@ -74,8 +75,9 @@ def test_the_keys_know_the_rule_the_modules_and_the_precision(
     with monkeypatch.context() as other:
         other.setattr("trainable.features.tables.precision", lambda device: torch.bfloat16)
         assert not set(before) & {key(body, body.images) for key in keys}
-    first, *others = body._backbone.stages
+    network = body.config.backbone.network
+    first, *others = network.stages
     moved = dataclasses.replace(first, modules=("features.0", "features.1"))
-    backbone = dataclasses.replace(body._backbone, stages=(moved, *others))
-    monkeypatch.setattr("trainable.features.tables.find_backbone", lambda name: backbone)
+    backbone = dataclasses.replace(network, stages=(moved, *others))
+    monkeypatch.setattr(Encoder, "network", property(lambda encoder: backbone))
     assert features_key(body, body.images) != before[0]

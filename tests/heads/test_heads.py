@@ -7,7 +7,7 @@ import torch
 from fixtures.networks import noise, random_model, tiny_config
 from torch import Tensor, nn
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.backbones.layout import Pool
 from trainable.config import HeadName, TrialConfig
 from trainable.heads.fastai import FastaiHead

@@ -9,7 +9,7 @@ from fixtures.networks import noise, random_model, tiny_config
 from torch import Tensor, nn
 
 from search.space.fastai_cuts import fastai_cut
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.model.network import Network, count_parameters
 from trainable.trial.fresh_network import build_network
 

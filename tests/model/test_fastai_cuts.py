@@ -6,7 +6,7 @@ from fixtures.networks import noise, random_model
 from torch import nn
 
 from search.space.fastai_cuts import fastai_cut
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1"])

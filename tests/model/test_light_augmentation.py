@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from fixtures.networks import CPU, RANDOM, noise, tiny_config
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.model.light_augmentation import LightAugmentation
 from trainable.model.network import Network
 from trainable.training.loop import FoldData, fit
@@ -47,7 +47,7 @@ def test_changes_are_light_and_mirror_nothing() -> None:
 
 def network(augment: str) -> Network:
     config = tiny_config(backbone="resnet18", cut="layer1", unfreeze=1, augment=augment)
-    stages = find_backbone("resnet18").body(RANDOM.build("resnet18"), "layer1")
+    stages = find_backbone("resnet18").body(RANDOM.build(Encoder("resnet18")), "layer1")
     return new_network(config, [], stages, 0, CPU)
 
 

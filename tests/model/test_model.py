@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.commands.model_tables import layer_table
 from trainable.config import TrialConfig

@@ -85,7 +85,7 @@ def test_changed_weights_of_any_member_are_refused() -> None:
         update={"config": tiny_config(backbone="resnet18", cut="layer4")}
     )
     pair = winner.model_copy(update={"members": (winner.best, other)})
-    assert set(pair.load_weights().backbones) == {"squeezenet1_0", "resnet18"}
+    assert set(pair.load_weights().names) == {"squeezenet1_0", "resnet18"}
     fingerprints = {**winner.weights.fingerprints, "resnet18": "of other weights"}
     weights = winner.weights.model_copy(update={"fingerprints": fingerprints})
     with pytest.raises(InputError, match="weights of resnet18 from none have changed"):

@@ -15,6 +15,7 @@ from search.space.grid import Grid
 from search.space.presets import preset_grid
 from search.space.space import Space
 from search.terminal.plan_lines import plan_lines
+from trainable.backbones.encoder import Encoder
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
 from trainable.store.arrays import ArrayStore
@@ -30,7 +31,7 @@ def space(**settings: object) -> Space:
 
 def test_frozen_bodies_need_a_pass_for_each_encoder_normalization_and_size() -> None:
     found = space(unfreeze="none", normalization=["none", "image"], image_size=[64, 96]).passes
-    expected = itertools.product(NAMES, ("none", "image"), (64, 96))
+    expected = itertools.product(map(Encoder, NAMES), ("none", "image"), (64, 96))
     assert {one[:3] for one in found} == set(expected)
     assert len(found) == 8
     assert all(one.pooled for one in found)
@@ -103,7 +104,7 @@ def test_stored_features_cost_nothing_again(
     run, again = begin(asked(), tmp_path / "again", ready)
     run.release()
     assert plan.passes - again.passes == {
-        FrozenPass("squeezenet1_1", "image", 32, "stretch", "features", pooled=True)
+        FrozenPass(Encoder("squeezenet1_1"), "image", 32, "stretch", "features", pooled=True)
     }
     assert len(again.passes) == 2
 

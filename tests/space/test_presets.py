@@ -96,7 +96,7 @@ def test_the_split_and_threshold_are_those_of_the_document(
 
 def test_the_assignment_compares_its_five_networks() -> None:
     found = preset("assignment")
-    backbones = [found.rows[n].config.backbone for n in by_name(found, "1: backbone").values()]
+    backbones = [str(found.rows[n].config.backbone) for n in by_name(found, "1: backbone").values()]
     assert backbones == ["resnet18", "resnet34", "resnet50", "squeezenet1_0", "squeezenet1_1"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from search.space.files import Layer, make_space
 from search.space.space import Space
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.errors import InputError
@@ -32,10 +32,10 @@ def first(space: Space) -> TrialConfig:
 
 def test_every_choice_occurs_and_every_sample_is_valid() -> None:
     configs = samples(space(), 600)
-    assert {config.backbone for config in configs} == set(BACKBONES)
+    assert {str(config.backbone) for config in configs} == set(BACKBONES)
     assert {config.normalization for config in configs} == {"none", "imagenet", "cohort", "image"}
     for config in configs:
-        stages = find_backbone(config.backbone).stages_until(config.cut)
+        stages = config.backbone.network.stages_until(config.cut)
         assert 0 <= config.unfreeze <= len(stages)
     assert {config.unfreeze for config in configs} == {0, 1, 2, 3, 4}
 
@@ -59,7 +59,7 @@ def test_settings_of_trained_stages_are_sampled_with_them_alone() -> None:
     configs = samples(space(), 300)
     assert {c.stage_decay for c in configs if c.unfreeze} == {0.1, 0.3, 1.0}
     assert {c.stage_decay for c in configs if not c.unfreeze} == {1.0}
-    whole = [c for c in configs if c.unfreeze == len(find_backbone(c.backbone).stages_until(c.cut))]
+    whole = [c for c in configs if c.unfreeze == len(c.backbone.network.stages_until(c.cut))]
     assert {c.augment for c in whole} == {"none", "light"}
     assert {c.augment for c in configs if c not in whole} == {"none"}
 
@@ -128,7 +128,7 @@ def test_values_lists_and_ranges_are_what_is_sampled() -> None:
         image_size=[64, 96],
     )
     configs = samples(narrow, 200)
-    assert {config.backbone for config in configs} == {"resnet18"}
+    assert {str(config.backbone) for config in configs} == {"resnet18"}
     assert {config.cut for config in configs} == {"layer2", "layer3"}
     assert {config.learning_rate for config in configs} == {1e-2}
     assert {config.normalization for config in configs} == {"imagenet"}
@@ -148,7 +148,7 @@ def test_a_value_that_is_the_same_in_every_trial_is_nothing_to_optuna() -> None:
 
 def test_cuts_named_for_all_backbones_are_taken_by_those_that_have_them() -> None:
     both = space(("resnet18", "squeezenet1_0"), cut=["layer2", "features.5"])
-    cuts = {(config.backbone, config.cut) for config in samples(both, 30)}
+    cuts = {(str(config.backbone), config.cut) for config in samples(both, 30)}
     assert cuts == {("resnet18", "layer2"), ("squeezenet1_0", "features.5")}
     with pytest.raises(InputError, match=r"densenet121 .* has none"):
         space(("resnet18", "densenet121"), cut="layer2")
@@ -166,6 +166,6 @@ def test_a_narrower_space_begins_with_the_nearest_it_has(
     backbones: tuple[str, ...], unfreeze: object
 ) -> None:
     config = first(space(backbones, unfreeze=unfreeze))
-    assert config.backbone == backbones[0]
+    assert str(config.backbone) == backbones[0]
     assert config.learning_rate == TrialConfig().learning_rate
     assert config.cut == find_backbone(backbones[0]).cuts[-1]

@@ -9,7 +9,7 @@ from fixtures.networks import CPU, RANDOM, head_only, noise, same_state, snapsho
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.model.network import Network
 from trainable.training.loop import FoldData, fit
 from trainable.training.norm_statistics import set_exact_statistics
@@ -65,7 +65,7 @@ def test_trained_stages_take_the_statistics_of_images_frozen_ones_keep_theirs(
     unfreeze: int,
 ) -> None:
     config = tiny_config(backbone="resnet18", cut="layer2", unfreeze=unfreeze, dropout=0.5)
-    stages = find_backbone("resnet18").body(RANDOM.build("resnet18"), "layer2")
+    stages = find_backbone("resnet18").body(RANDOM.build(Encoder("resnet18")), "layer2")
     network = new_network(config, stages[: 2 - unfreeze], stages[2 - unfreeze :], 0, CPU)
     frozen = snapshot(network.frozen)
     images = noise(16, 32) / 5 + 1
@@ -81,7 +81,7 @@ def test_trained_stages_take_the_statistics_of_images_frozen_ones_keep_theirs(
 
 def test_small_batches_average_to_the_statistics_of_the_images() -> None:
     config = tiny_config(backbone="resnet18", cut="layer1", unfreeze=1)
-    stages = find_backbone("resnet18").body(RANDOM.build("resnet18"), "layer1")
+    stages = find_backbone("resnet18").body(RANDOM.build(Encoder("resnet18")), "layer1")
     network = new_network(config, [], stages, 0, CPU)
     images = noise(64, 32) / 5 + 1
     set_exact_statistics(network, images.__getitem__, list(torch.randperm(64).split(8)))

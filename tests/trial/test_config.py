@@ -12,7 +12,7 @@ from trainable.config import TrialConfig
 
 def test_defaults_are_the_assignments() -> None:
     config = TrialConfig()
-    assert (config.backbone, config.cut, config.unfreeze) == ("squeezenet1_0", "features", 0)
+    assert (str(config.backbone), config.cut, config.unfreeze) == ("squeezenet1_0", "features", 0)
     assert (config.image_size, config.batch_size, config.epochs) == (320, 64, 5)
     assert (config.learning_rate, config.normalization) == (1e-3, "none")
     assert (config.head_layers, config.positive_weight) == ((512,), 1.0)

@@ -12,7 +12,7 @@ from fixtures.networks import CPU, RANDOM, noise, random_pixels, tiny_config
 from fixtures.tasks import write_task
 from torch import distributed
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, FoldData, fit
 from trainable.training.split_network import split_over_ranks
@@ -65,8 +65,8 @@ def test_the_error_of_a_rank_is_said(task: Task) -> None:
 
 def fitted(backbone: str, cut: str, *, split: bool) -> tuple[list[EpochRecord], torch.Tensor]:
     """Records of two epochs of the real `fit`, in double precision, and all that was learnt."""
-    config = SQUEEZENET.model_copy(update={"backbone": backbone, "cut": cut})
-    model = RANDOM.build(backbone)
+    config = SQUEEZENET.model_copy(update={"backbone": Encoder(backbone), "cut": cut})
+    model = RANDOM.build(Encoder.read(backbone))
     *_, last = find_backbone(backbone).body(model, cut)
     network = new_network(config, [], [last], 1, CPU).double()
     if split:

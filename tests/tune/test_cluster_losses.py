@@ -27,7 +27,7 @@ from search.tune.capacity import Capacity, Resources
 from search.tune.cluster import cluster
 from search.tune.recorder import why_lost
 from search.tune.tuner import run_session
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import find_backbone
 from trainable.trial.ray_worker import ship
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("no_ray")]

@@ -20,6 +20,7 @@ from search.plan.planner import plan_search
 from search.run.run_folder import RunFolder
 from search.tune.capacity import resources_per_trial
 from search.tune.tuner import run_session
+from trainable.backbones.start import Files
 from trainable.disk import DiskError
 from trainable.errors import InputError
 from trainable.trial import ray_worker
@@ -62,8 +63,8 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
     # weights that were there when the search began, and are gone when a trial wants them
     gone = dataclasses.replace(
         prepared.task.weights,
-        kind=str(tmp_path),
-        files={"squeezenet1_0": tmp_path / "gone.pth", "squeezenet1_1": tmp_path / "gone.pth"},
+        start=Files(tmp_path),
+        files=dict.fromkeys(prepared.task.weights.encoders, tmp_path / "gone.pth"),
     )
     resources = resources_per_trial(1, 0.25)
     task = dataclasses.replace(prepared.task, weights=gone)

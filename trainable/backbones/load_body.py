@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from trainable.backbones import chexnet
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.encoders import CHEXNET
+from trainable.backbones.start import CheXNet, Start
 from trainable.backbones.state_files import StateFile, find_state, load_file_content
 from trainable.errors import listing
 
 
 def load_body(
-    model: nn.Module, backbone: Backbone, path: Path, whole: bool, kind: str
+    model: nn.Module, backbone: Backbone, path: Path, whole: bool, start: Start
 ) -> list[str]:
     """Load a state dict into a network, or refuse it.
 
@@ -23,7 +23,7 @@ def load_body(
         backbone: Backbone of the network.
         path: File of weights.
         whole: Whether the file must hold the classifier too.
-        kind: Where the weights come from, as `Weights.kind` says it.
+        start: Where the weights come from.
 
     Returns:
         What was taken off to find the state dict, a phrase each.
@@ -32,7 +32,7 @@ def load_body(
         ValueError: if the file is no state dict of this backbone; nothing is skipped silently.
     """
     expected = model.state_dict()
-    given, remarks = _read_state(path, kind, expected)
+    given, remarks = _read_state(path, start, expected)
     try:
         given = backbone.renamed(given, model)
     except ValueError as error:
@@ -78,13 +78,11 @@ def _about_channels(
     return ""
 
 
-def _read_state(path: Path, kind: str, expected: Collection[str]) -> StateFile:
+def _read_state(path: Path, start: Start, expected: Collection[str]) -> StateFile:
     content = load_file_content(path)
-    if kind.startswith(CHEXNET):
-        try:
-            found = StateFile(chexnet.body_state(content), [])
-        except ValueError as error:
-            raise ValueError(f"{path} {error}") from error
-    else:
-        found = find_state(content, path, expected)
-    return found
+    if not isinstance(start, CheXNet):
+        return find_state(content, path, expected)
+    try:
+        return StateFile(chexnet.body_state(content), [])
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error

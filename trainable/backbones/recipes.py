@@ -14,17 +14,18 @@ import torch
 from torch import Tensor
 
 from trainable.backbones.backbone import Backbone, Recipe
-from trainable.backbones.encoders import TIMM, XRV
 from trainable.backbones.table import BACKBONES
-from trainable.backbones.timm_networks import cut_timm
+from trainable.backbones.timm_networks import TIMM, cut_timm
 from trainable.errors import listing
 from trainable.images.normalization import Scale
 
+_XRV = "xrv/"
+"""Start of the names of torchxrayvision's networks."""
 _XRV_SCALE = Scale((0.5,), (1 / 2048,))
 """Black becomes -1024 and white 1024, as torchxrayvision's networks take them in."""
 _XRV_LICENCE = "apache-2.0; the data sets have terms of their own"
 _XRV_DENSENETS = ("all", "nih", "pc", "chex", "rsna", "mimic_nb", "mimic_ch")
-_XRV_RESNET = f"{XRV}resnet50-res512-all"
+_XRV_RESNET = f"{_XRV}resnet50-res512-all"
 
 _RAD_DINO = "rad-dino"
 _RAD_DINO_SCALE = Scale((0.5307,) * 3, (0.2583,) * 3)
@@ -58,7 +59,7 @@ _EVA_X_OF_PRETRAINING = ("mask_token", "lm_head.", "norm.")
 _EVA_X_IN_BLOCK = {"mlp.w12.": "mlp.fc1.", "mlp.w3.": "mlp.fc2."}
 
 RECIPES = (
-    *(f"{XRV}densenet121-res224-{one}" for one in _XRV_DENSENETS),
+    *(f"{_XRV}densenet121-res224-{one}" for one in _XRV_DENSENETS),
     *(_XRV_RESNET, _RAD_DINO, _EVA_X),
 )
 """Names of the encoders."""
@@ -83,7 +84,7 @@ def find_recipe(name: str) -> Backbone:
         own=_XRV_SCALE,
         size=512 if name == _XRV_RESNET else 224,
         licence=_XRV_LICENCE,
-        recipe=Recipe(f"state dict of torchxrayvision's {name.removeprefix(XRV)}", _of_xrv),
+        recipe=Recipe(f"state dict of torchxrayvision's {name.removeprefix(_XRV)}", _of_xrv),
     )
 
 

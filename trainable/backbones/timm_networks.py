@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.encoders import LOCAL, TIMM
+from trainable.backbones.start import LOCAL
 from trainable.backbones.timm_stages import OF_STEM, STEM, stages_of
 from trainable.images.normalization import Scale
+
+TIMM = "timm/"
+"""Start of the names of timm's networks."""
 
 
 @dataclass(frozen=True)

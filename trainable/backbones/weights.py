@@ -2,7 +2,7 @@
 
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,27 +12,28 @@ import torch
 from torch import nn
 
 from trainable.backbones import chexnet
-from trainable.backbones.encoders import (
-    CHEXNET,
-    CHEXNET_NETWORK,
-    IMAGENET,
-    LOCAL,
-    NONE,
-    TIMM,
-    network_of,
-    own_start,
-)
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import CHEXNET_NETWORK, Encoder
 from trainable.backbones.load_body import load_body
+from trainable.backbones.start import (
+    LOCAL,
+    CheXNet,
+    Files,
+    Published,
+    Random,
+    SavedByTimm,
+    Start,
+    read_start,
+)
 from trainable.backbones.state_files import SUFFIXES
 from trainable.backbones.table import BACKBONES
-from trainable.backbones.timm_networks import TimmBackbone
+from trainable.backbones.timm_networks import TIMM, TimmBackbone
 from trainable.errors import Checks, InputError, listing
 from trainable.files import hash_file
 
 _RANDOM_SEED = 20201
 _TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 _TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
+_ALL = tuple(map(Encoder, BACKBONES))
 
 
 @dataclass(frozen=True)
@@ -40,173 +41,179 @@ class Weights:
     """The start of every body in a search.
 
     Attributes:
-        kind: Weights of the encoders that name none themselves: "imagenet" (torchvision's
-            IMAGENET1K_V1, the weights of the source documents), "none" (random, the same in every
-            process), "chexnet:" with its file, or a folder of files.
-        backbones: Encoders that can be had, as they are named in a trial.
+        start: Start of the encoders that name none themselves.
+        encoders: Encoders that can be had.
         files: The state dict of each encoder; none for random weights.
         fingerprints: For each encoder, what names its weights in a key of stored features.
         notes: Remarks on how the files were understood, a sentence each.
     """
 
-    kind: str
-    backbones: tuple[str, ...]
-    files: Mapping[str, Path] = field(default_factory=dict)
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    start: Start
+    encoders: tuple[Encoder, ...]
+    files: Mapping[Encoder, Path] = field(default_factory=dict)
+    fingerprints: Mapping[Encoder, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def start_of(self, name: str) -> str:
-        """Where the weights of an encoder come from, as `kind` says it."""
-        return own_start(name) or self.kind
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the encoders."""
+        return tuple(map(str, self.encoders))
 
-    def licence_of(self, name: str) -> str:
+    def start_of(self, encoder: Encoder) -> Start:
+        """Where the weights of an encoder come from."""
+        return encoder.start or self.start
+
+    def licence_of(self, encoder: Encoder) -> str:
         """Licence of the weights of an encoder, as far as it is known."""
-        start = self.start_of(name)
-        if start == NONE:
-            return "none needed: random weights"
-        if start.startswith(CHEXNET):
-            return chexnet.LICENCE
-        backbone = find_backbone(name)
-        is_published = start == IMAGENET or start.startswith(LOCAL)
-        return backbone.licence if is_published else backbone.file_licence
+        match self.start_of(encoder):
+            case Random():
+                return "none needed: random weights"
+            case CheXNet():
+                return chexnet.LICENCE
+            case Published() | SavedByTimm():
+                return encoder.network.licence
+            case Files():
+                return encoder.network.file_licence
 
-    def build(self, name: str, cut: str | None = None) -> nn.Module:
+    def build(self, encoder: Encoder, cut: str | None = None) -> nn.Module:
         """The whole torchvision network with these weights in a body until `cut`.
 
         The classifier keeps its random start unless the cut is behind it: a head replaces it.
 
         Args:
-            name: Name of the encoder.
+            encoder: One of the encoders.
             cut: one of its cut points; the last that is searched if None.
 
         Raises:
             ValueError: if the cut is behind the classifier, and the file's has another shape.
         """
-        backbone, start = find_backbone(name), self.start_of(name)
-        if start == NONE:
+        backbone, start = encoder.network, self.start_of(encoder)
+        if start == Random():
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(_RANDOM_SEED)
                 return backbone.build()
         model = backbone.build()
-        load_body(model, backbone, self.files[name], cut == backbone.classifier, start)
+        load_body(model, backbone, self.files[encoder], cut == backbone.classifier, start)
         return model
 
 
-def find_weights(kind: str, wanted: Sequence[str] = (), whole: Sequence[str] = ()) -> Weights:
+def find_weights(start: str, wanted: Sequence[str] = (), whole: Sequence[str] = ()) -> Weights:
     """Find the weights of the wanted encoders, before anything is trained with them.
 
     Args:
-        kind: Start of the encoders that name none themselves: "imagenet", "none", "chexnet:FILE",
-            or a folder of torchvision-named state dicts such as `squeezenet1_0-mine.pth`.
-        wanted: Names of encoders; all backbones that can be had from `kind` if empty.
+        start: Start of the encoders that name none themselves: "imagenet", "none", "chexnet:FILE",
+            or a folder of state dicts that are named after networks, as `squeezenet1_0-mine.pth`.
+        wanted: Names of encoders; all backbones that can be had from `start` if empty.
         whole: Those of them whose classifier a body may keep, so that a file must have it too.
 
     Raises:
         InputError: if weights of a wanted encoder cannot be had or do not fit it.
     """
     checks = Checks()
-    by_start: dict[str, list[str]] = {}
-    for name in wanted:
+    of_search, encoders = read_start(start), tuple(map(Encoder.read, wanted))
+    by_start: dict[Start, list[Encoder]] = {} if wanted else {of_search: []}
+    for encoder in encoders:
         try:
-            find_backbone(name)
-            by_start.setdefault(own_start(name) or kind, []).append(name)
+            _ = encoder.network
+            by_start.setdefault(encoder.start or of_search, []).append(encoder)
         except ValueError as error:
             checks.add(str(error))
     parts = [
-        checks.attempt(partial(_find, start, names, whole))
-        for start, names in (by_start if wanted else {kind: []}).items()
+        checks.attempt(partial(_find, each, alike, [*map(Encoder.read, whole)]))
+        for each, alike in by_start.items()
     ]
     checks.raise_if_any()
+    return _joined(of_search, encoders, parts)
+
+
+def _joined(start: Start, wanted: Sequence[Encoder], parts: Iterable[Weights | None]) -> Weights:
+    """Weights that were found part by part, in the order that they were wanted in."""
     found = [part for part in parts if part is not None]
     return Weights(
-        kind,
-        tuple(wanted) or found[0].backbones,
-        {name: path for part in found for name, path in part.files.items()},
-        {name: text for part in found for name, text in part.fingerprints.items()},
+        start,
+        tuple(wanted) or found[0].encoders,
+        {encoder: path for part in found for encoder, path in part.files.items()},
+        {encoder: text for part in found for encoder, text in part.fingerprints.items()},
         tuple(note for part in found for note in part.notes),
     )
 
 
-def _find(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
+def _find(start: Start, wanted: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
     """The weights of encoders with the same start."""
-    if start == IMAGENET:
-        return _find_pretrained(wanted or tuple(BACKBONES), whole)
-    if start == NONE:
-        names = tuple(wanted or BACKBONES)
-        random = f"random {_RANDOM_SEED} torch {torch.__version__}"
-        return Weights(NONE, names, fingerprints=dict.fromkeys(names, random))
-    if start.startswith(CHEXNET):
-        return _find_chexnet(Path(start.removeprefix(CHEXNET)).expanduser().resolve(), wanted)
-    if start.startswith(LOCAL):
-        return _find_local(start, wanted, whole)
-    path = Path(start).expanduser().resolve()
-    if all(own_start(name) is None for name in wanted) or path.is_dir():
-        return _find_folder(path, wanted, whole)
-    if not path.exists():
-        raise InputError(
-            *(
-                f"{network_of(name)}@ must name a file of weights, a folder of them, imagenet or "
-                f"none; not found: {path}" for name in wanted
-            )
-        )  # fmt: skip
-    return _checked(start, dict.fromkeys(wanted, path), whole, Checks())
+    match start:
+        case Published():
+            return _find_published(wanted or _ALL, whole)
+        case Random():
+            random = f"random {_RANDOM_SEED} torch {torch.__version__}"
+            encoders = tuple(wanted or _ALL)
+            return Weights(start, encoders, fingerprints=dict.fromkeys(encoders, random))
+        case CheXNet():
+            return _find_chexnet(start, wanted)
+        case SavedByTimm():
+            return _find_saved(start, wanted, whole)
+        case Files(path):
+            # an encoder may name one file for itself; --weights names a folder for all
+            is_file = any(encoder.start for encoder in wanted) and not path.is_dir()
+            return (_find_file if is_file else _find_folder)(start, wanted, whole)
 
 
-def _find_pretrained(names: Sequence[str], whole: Sequence[str]) -> Weights:
+def _find_published(encoders: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
     """The weights that a network's library publishes for it."""
     checks = Checks()
-    published = [name for name in names if not find_backbone(name).recipe]
-    for name in names:
-        if name not in published:
-            checks.add(f"{name} has no weights that are downloaded: give the file as {name}@FILE")
-    of_timm = [name for name in published if name.startswith(TIMM)]
-    others = [name for name in published if name not in of_timm]
+    of_timm: list[Encoder] = []
+    others: list[Encoder] = []
+    for encoder in encoders:
+        network = encoder.network
+        if network.recipe:
+            checks.add(
+                f"{encoder} has no weights that are downloaded: give the file as {encoder}@FILE"
+            )
+        else:
+            (of_timm if isinstance(network, TimmBackbone) else others).append(encoder)
     parts = [
         checks.attempt(lambda: _find_hub(of_timm, whole)) if of_timm else None,
-        checks.attempt(lambda: _find_imagenet(others)) if others else None,
+        checks.attempt(lambda: _find_torchvision(others)) if others else None,
     ]
     checks.raise_if_any()
-    found = [part for part in parts if part is not None]
-    files = {name: path for part in found for name, path in part.files.items()}
-    prints = {name: text for part in found for name, text in part.fingerprints.items()}
-    return Weights(IMAGENET, tuple(names), files, prints)
+    return _joined(Published(), encoders, parts)
 
 
-def _find_hub(names: Sequence[str], whole: Sequence[str]) -> Weights:
+def _find_hub(encoders: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
     checks = Checks()
-    files: dict[str, Path] = {}
-    for name in names:
-        backbone = find_backbone(name)
+    files: dict[Encoder, Path] = {}
+    for encoder in encoders:
+        backbone = encoder.network
         assert isinstance(backbone, TimmBackbone)
         try:
-            files[name] = backbone.download()
+            files[encoder] = backbone.download()
         except (OSError, ValueError) as error:
             why = " ".join(str(error).split())
             checks.add(
-                f"{name} needs weights, which could not be downloaded ({why}). Three ways on: "
-                f"connect to the network; give a file as {network_of(name)}@FILE; or start from "
-                f"random weights with {network_of(name)}@none, which learns far less"
+                f"{encoder} needs weights, which could not be downloaded ({why}). Three ways on: "
+                f"connect to the network; give a file as {encoder.name}@FILE; or start from "
+                f"random weights with {encoder.name}@none, which learns far less"
             )
-    return _checked(IMAGENET, files, whole, checks)
+    return _checked(Published(), files, whole, checks)
 
 
-def _find_imagenet(names: Sequence[str]) -> Weights:
+def _find_torchvision(encoders: Sequence[Encoder]) -> Weights:
     folder = Path(torch.hub.get_dir(), "checkpoints")
-    for network in map(network_of, names):
+    fingerprints = {encoder: torchvision_weights(encoder.name).url for encoder in encoders}
+    for encoder in encoders:
+        name = encoder.name
         try:
             # downloads it into the folder if it is not there
-            torchvision_weights(network).get_state_dict(progress=False, check_hash=True)
+            torchvision_weights(name).get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(
-                f"--weights imagenet needs torchvision's weights of {network}, which could not be "
+                f"--weights imagenet needs torchvision's weights of {name}, which could not be "
                 f"downloaded to {folder} and read from there ({error}). Three ways on: connect "
-                f"to the network; put torchvision state dicts ({network}*.pth) into a folder and "
+                f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
                 "give --weights FOLDER; or start from random weights with --weights none, "
                 "which learns far less"
             ) from error
-    fingerprints = {name: torchvision_weights(network_of(name)).url for name in names}
-    files = {name: folder / Path(url).name for name, url in fingerprints.items()}
-    return Weights(IMAGENET, tuple(names), files, fingerprints)
+    files = {encoder: folder / Path(url).name for encoder, url in fingerprints.items()}
+    return Weights(Published(), tuple(encoders), files, fingerprints)
 
 
 def torchvision_weights(name: str) -> Any:
@@ -216,22 +223,37 @@ def torchvision_weights(name: str) -> Any:
     return torchvision.models.get_model_weights(name)[_TORCHVISION_WEIGHTS]
 
 
-def _find_chexnet(file: Path, wanted: Sequence[str]) -> Weights:
+def _find_chexnet(start: CheXNet, wanted: Sequence[Encoder]) -> Weights:
     checks = Checks()
-    others = [name for name in wanted if network_of(name) != CHEXNET_NETWORK]
+    others = [encoder for encoder in wanted if encoder.name != CHEXNET_NETWORK]
     if others:
         checks.add(
             f"--weights chexnet:FILE has weights of {CHEXNET_NETWORK} alone; leave out "
             f"{listing(others)}"
         )
-    if not file.is_file():
-        checks.add(f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {file}")
+    if not start.file.is_file():
+        checks.add(
+            f"--weights chexnet:FILE must name CheXNet's checkpoint; not found: {start.file}"
+        )
     checks.raise_if_any()
-    files = dict.fromkeys(wanted or [CHEXNET_NETWORK], file)
-    return _checked(f"{CHEXNET}{file}", files, (), checks)
+    files = dict.fromkeys(wanted or [Encoder(CHEXNET_NETWORK)], start.file)
+    return _checked(start, files, (), checks)
 
 
-def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
+def _find_file(start: Files, wanted: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
+    if not start.path.exists():
+        raise InputError(
+            *(
+                f"{encoder.name}@ must name a file of weights, a folder of them, imagenet or "
+                f"none; not found: {start.path}"
+                for encoder in wanted
+            )
+        )
+    return _checked(start, dict.fromkeys(wanted, start.path), whole, Checks())
+
+
+def _find_folder(start: Files, wanted: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
+    folder = start.path
     if not folder.is_dir():
         raise InputError(
             "--weights must be imagenet, none, chexnet:FILE or a folder of state dicts; not a "
@@ -239,54 +261,51 @@ def _find_folder(folder: Path, wanted: Sequence[str], whole: Sequence[str]) -> W
         )
     files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
     checks = Checks()
-    found: dict[str, Path] = {}
-    for name in wanted or BACKBONES:
+    found: dict[Encoder, Path] = {}
+    for encoder in wanted or _ALL:
         # the name must end there: resnet18 is not in resnet180.pth
-        network = network_of(name).rpartition("/")[2]
-        fits = [p for p in files if re.match(rf"{re.escape(network)}(?![A-Za-z0-9_])", p.name)]
+        name = encoder.name.rpartition("/")[2]
+        fits = [p for p in files if re.match(rf"{re.escape(name)}(?![A-Za-z0-9_])", p.name)]
         if len(fits) > 1:
-            checks.add(
-                f"one file per backbone is needed in {folder}; {network} has {listing(fits)}"
-            )
+            checks.add(f"one file per backbone is needed in {folder}; {name} has {listing(fits)}")
         elif fits:
-            found[name] = fits[0]
+            found[encoder] = fits[0]
         elif wanted:
-            checks.add(f"no state dict for {network} in {folder}: name the file {network}.pth")
+            checks.add(f"no state dict for {name} in {folder}: name the file {name}.pth")
     if not found and not checks.problems:
         checks.add(
             f"no state dict named after a backbone in {folder}, which holds {listing(files)}; "
             f"name them for example squeezenet1_0.pth. The names: {', '.join(BACKBONES)}"
         )
-    return _checked(str(folder), found, whole, checks)
+    return _checked(start, found, whole, checks)
 
 
-def _find_local(start: str, wanted: Sequence[str], whole: Sequence[str]) -> Weights:
-    """The weights beside the config.json of a network that timm has saved."""
-    folder, checks = Path(start.removeprefix(LOCAL)).expanduser().resolve(), Checks()
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
+def _find_saved(start: SavedByTimm, wanted: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
+    files = [path for path in sorted(start.folder.iterdir()) if path.suffix in SUFFIXES]
     # timm writes the same weights as both
     named = [path for path in files if path.name in _TIMM_FILES]
     found = named[:1] or files
     if len(found) != 1:
-        checks.add(
+        raise InputError(
             f"{TIMM}{LOCAL} must name a folder with model.safetensors, or one other file of "
-            f"weights; {folder} has {listing(found) or 'none'}"
+            f"weights; {start.folder} has {listing(found) or 'none'}"
         )
-    checks.raise_if_any()
-    return _checked(start, dict.fromkeys(wanted, found[0]), whole, checks)
+    return _checked(start, dict.fromkeys(wanted, found[0]), whole, Checks())
 
 
-def _checked(kind: str, files: Mapping[str, Path], whole: Sequence[str], checks: Checks) -> Weights:
+def _checked(
+    start: Start, files: Mapping[Encoder, Path], whole: Sequence[Encoder], checks: Checks
+) -> Weights:
     """The weights in these files, once each is found to fit its backbone."""
-    fingerprints: dict[str, str] = {}
+    fingerprints: dict[Encoder, str] = {}
     notes: list[str] = []
-    for name, path in files.items():
-        backbone = find_backbone(name)
+    for encoder, path in files.items():
+        backbone = encoder.network
         try:
-            remarks = load_body(backbone.build(), backbone, path, name in whole, kind)
+            remarks = load_body(backbone.build(), backbone, path, encoder in whole, start)
             notes.extend(f"{path.name}: {remark}" for remark in remarks)
-            fingerprints[name] = hash_file(path)
+            fingerprints[encoder] = hash_file(path)
         except ValueError as error:
             checks.add(str(error))
     checks.raise_if_any()
-    return Weights(kind, tuple(files), files, fingerprints, tuple(notes))
+    return Weights(start, tuple(files), files, fingerprints, tuple(notes))

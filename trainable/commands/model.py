@@ -43,7 +43,7 @@ def show(
     if cut and (backbone is None or list_all):
         raise InputError(f"--cut {cut} needs the one BACKBONE that it is a cut of: name it")
     # PyTorch takes seconds to import: not before the command line is known to be right
-    from trainable.backbones.find import find_backbone
+    from trainable.backbones.encoder import Encoder
     from trainable.commands import model_tables
     from trainable.model.network import count_parameters
 
@@ -54,7 +54,7 @@ def show(
         print(model_tables.backbone_table().to_string(index=False))
         return
     network = model_tables.chosen_network(backbone, cut, unfreeze, head, head_layers)
-    found = find_backbone(backbone)
+    found = Encoder.read(backbone).network
     if not found.takes_in(image_size):
         raise InputError(
             f"{backbone} does not take in images of {image_size} px; use --image-size {found.size}"

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from trainable.backbones import chexnet
 from trainable.backbones.backbone import RGB
-from trainable.backbones.encoders import CHEXNET_NETWORK
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import CHEXNET_NETWORK, Encoder, find_backbone
 from trainable.backbones.layout import count_trained
 from trainable.backbones.recipes import RECIPES
 from trainable.backbones.table import BACKBONES
@@ -31,7 +30,7 @@ def chosen_network(
         ValidationError: naming wrong settings of the head.
     """
     try:
-        backbone = find_backbone(name)
+        backbone = Encoder.read(name).network
         stages = backbone.stages_until(cut or backbone.cuts[-1])
     except ValueError as error:
         raise InputError(str(error)) from error
@@ -83,7 +82,7 @@ def encoder_lines(part: str = "") -> Iterator[str]:
 
 def describe_wants(name: str) -> str:
     """What the weights that a library publishes for a network were learned from; their licence."""
-    backbone = find_backbone(name)
+    backbone = Encoder.read(name).network
     mean, std = (", ".join(f"{value:.3g}" for value in values) for values in backbone.own)
     return (
         f"published weights: images of {backbone.size} px and {backbone.channels} "

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.find import find_backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
@@ -115,7 +114,7 @@ class Body:
 
     @property
     def _backbone(self) -> Backbone:
-        return find_backbone(self.config.backbone)
+        return self.config.backbone.network
 
     @cached_property
     def _model(self) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from trainable.backbones.find import find_backbone
+from trainable.backbones.encoder import Encoder
 from trainable.images.decoding import Resize
 from trainable.images.normalization import NormalizationName
 
@@ -13,7 +13,7 @@ class FrozenPass(NamedTuple):
     Trials with the same pass share what it computed.
 
     Attributes:
-        encoder: Name of the encoder.
+        encoder: The encoder.
         normalization: Normalization of the images.
         image_size: Edge of the images in pixels.
         resize: How they become squares.
@@ -21,7 +21,7 @@ class FrozenPass(NamedTuple):
         pooled: Whether the features of each stage are kept, and not the activations of the last.
     """
 
-    encoder: str
+    encoder: Encoder
     normalization: NormalizationName
     image_size: int
     resize: Resize
@@ -31,7 +31,7 @@ class FrozenPass(NamedTuple):
     @classmethod
     def of(
         cls,
-        body: tuple[str, str, int],
+        body: tuple[Encoder, str, int],
         normalization: NormalizationName,
         square: tuple[int, Resize],
     ) -> "FrozenPass | None":
@@ -43,7 +43,7 @@ class FrozenPass(NamedTuple):
             square: Size of the images, and how they become squares.
         """
         encoder, cut, num_trained = body
-        backbone = find_backbone(encoder)
+        backbone = encoder.network
         if num_trained == 0:
             stages, pooled = backbone.pooled_stages(cut), True
         else:

@@ -19,8 +19,6 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-from trainable.backbones.encoders import file_name, network_of
-from trainable.backbones.find import find_backbone
 from trainable.device import precision
 from trainable.features.body import Body
 from trainable.files import digest
@@ -58,7 +56,7 @@ def frozen_inputs(body: Body, store: ArrayStore) -> tuple[Inputs, Source]:
 
 
 def _stored_features(body: Body, store: ArrayStore) -> Inputs:
-    backbone, cut = find_backbone(body.config.backbone), body.config.cut
+    backbone, cut = body.config.backbone.network, body.config.cut
     width = backbone.pooled_width(cut)
 
     def compute(rows: Tensor) -> NDArray[np.float32]:
@@ -133,7 +131,7 @@ def _stored(
 
 def features_key(body: Body, images: Images) -> str:
     """Name of a table of pooled features: everything that can change one of its numbers."""
-    stages = find_backbone(body.config.backbone).pooled_stages(body.config.cut)
+    stages = body.config.backbone.network.pooled_stages(body.config.cut)
     modules = [(stage.modules, stage.layers, stage.relu) for stage in stages]
     return _key(FEATURES, body, images, modules=modules)
 
@@ -147,12 +145,12 @@ def activations_key(body: Body, images: Images) -> str:
 
 def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
     config, statistics = body.config, images.statistics
-    backbone = find_backbone(config.backbone)
+    backbone = config.backbone.network
     by_cohort = config.normalization == "cohort"
     parts = {
         "rule": FEATURE_RULE,
         "images": images.key,
-        "backbone": network_of(config.backbone),
+        "backbone": config.backbone.name,
         "weights": body.weights.fingerprints[config.backbone],
         "normalization": config.normalization,
         "statistics": [statistics.mean, statistics.std] if by_cohort else None,
@@ -165,4 +163,4 @@ def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
     if config.normalization == "own":
         parts["own"] = backbone.own
     content = digest(json.dumps(parts, sort_keys=True))
-    return f"{prefix}{file_name(config.backbone)}-{config.normalization}-{content}"
+    return f"{prefix}{config.backbone.file_name}-{config.normalization}-{content}"

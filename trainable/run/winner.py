@@ -193,17 +193,16 @@ class Winner(_Record):
         Raises:
             InputError: If weights are missing, or are no longer those of the search.
         """
-        backbones = list(dict.fromkeys(member.config.backbone for member in self.members))
-        weights, then = find_weights(self.weights.kind, backbones), self.weights.fingerprints
-        changed = [name for name in backbones if weights.fingerprints[name] != then[name]]
+        encoders = dict.fromkeys(str(member.config.backbone) for member in self.members)
+        weights, then = find_weights(self.weights.kind, [*encoders]), self.weights.fingerprints
+        changed = [
+            f"the weights of {encoder} from {weights.start} have changed since the search "
+            f"(then {then[str(encoder)]}, now {now}); put the old ones back"
+            for encoder, now in weights.fingerprints.items()
+            if now != then[str(encoder)]
+        ]
         if changed:
-            raise InputError(
-                *(
-                    f"the weights of {name} from {weights.kind} have changed since the search "
-                    f"(then {then[name]}, now {weights.fingerprints[name]}); put the old ones back"
-                    for name in changed
-                )
-            )
+            raise InputError(*changed)
         return weights
 
 

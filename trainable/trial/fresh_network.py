@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from trainable.backbones.backbone import FUSED
-from trainable.backbones.find import find_backbone
 from trainable.backbones.layout import STATISTICS
 from trainable.config import TrialConfig
 from trainable.device import place
@@ -18,7 +17,7 @@ from trainable.model.network import KeptStatistics, Network, split_body
 
 def num_image_features(config: TrialConfig) -> int:
     """Number of the features that a head sees of the images of an examination."""
-    widths = find_backbone(config.backbone).widths(config.cut)
+    widths = config.backbone.network.widths(config.cut)
     return sum(widths) * config.views * len(STATISTICS[config.pool])
 
 
@@ -29,7 +28,7 @@ def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
         config: The configuration.
         num_columns: Numbers of further columns behind the features.
     """
-    backbone = find_backbone(config.backbone)
+    backbone = config.backbone.network
     widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
     num_features = num_image_features(config) + num_columns
     chosen: list[nn.Module] = []
@@ -48,7 +47,7 @@ def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -
         num_columns: Numbers of further columns that the head sees.
     """
     head = fresh_head(config, num_columns)
-    backbone = find_backbone(config.backbone)
+    backbone = config.backbone.network
     body = split_body(backbone.body(model, config.cut), config.unfreeze)
     return Network(*body, head, layout=backbone.layout, fused=config.cut == FUSED)
 
@@ -79,7 +78,7 @@ def new_network(
         frozen,
         trained,
         head,
-        layout=find_backbone(config.backbone).layout,
+        layout=config.backbone.network.layout,
         fused=config.cut == FUSED,
         augmented=config.augment != "none",
     )

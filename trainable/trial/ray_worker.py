@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from ray import ObjectRef, tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trainable.backbones.encoders import file_name
+from trainable.backbones.encoder import Encoder
 from trainable.config import TrialConfig
 from trainable.device import is_broken, is_out_of_memory, pick_device, return_memory, use_threads
 from trainable.disk import DiskError
@@ -41,13 +41,14 @@ class Shipment:
     """
 
     pixels: Mapping[tuple[int, Resize], "ObjectRef[NDArray[np.uint8]]"]
-    weights: Mapping[str, "ObjectRef[bytes]"]
+    weights: Mapping[Encoder, "ObjectRef[bytes]"]
     tables: Any
 
 
 def ship(task: Task, pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]) -> Shipment:
     """Put images and weights where every node can fetch them, now or after it joins."""
-    weights = {name: ray.put(path.read_bytes()) for name, path in task.weights.files.items()}
+    files = task.weights.files
+    weights = {encoder: ray.put(path.read_bytes()) for encoder, path in files.items()}
     # on this node, whose loss ends the search anyway; an actor owns what it puts
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     tables = ray.remote(Tables).options(num_cpus=0, scheduling_strategy=here).remote()
@@ -115,15 +116,15 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterSt
     size, resize = config.square
     key = pixels_key(task.data.hashes, size, task.data.statistics.limits, resize)
     store.shipped[key] = shipment.pixels[config.square]
-    name, weights = config.backbone, task.weights
-    if name not in shipment.weights:
+    encoder, weights = config.backbone, task.weights
+    if encoder not in shipment.weights:
         return task
-    kind = weights.files[name].suffix
+    kind = weights.files[encoder].suffix
     path = store.keep_file(
-        f"weights-{file_name(name)}-{digest(weights.fingerprints[name])}{kind}",
-        lambda: ray.get(shipment.weights[name]),
+        f"weights-{encoder.file_name}-{digest(weights.fingerprints[encoder])}{kind}",
+        lambda: ray.get(shipment.weights[encoder]),
     )
-    return dataclasses.replace(task, weights=dataclasses.replace(weights, files={name: path}))
+    return dataclasses.replace(task, weights=dataclasses.replace(weights, files={encoder: path}))
 
 
 @functools.cache
@@ -197,7 +198,7 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
         records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
     else:  # of several GPUs, a frozen body's features need one
         records = cross_validate(config, task, device, store)
-    weights = task.weights.start_of(config.backbone)
+    weights = str(task.weights.start_of(config.backbone))
     for record in records:
         # the folds of a frozen trial take less time than their reports
         if record.fold < len(task.folds) and config.unfreeze:
