@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.cohort.scored import Scored
+from trainable.cohort.scored import Scored, team_scores
 from trainable.evaluation.metrics import Weighted, f1_of_counts, log_likelihood, weighted_counts
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from trainable.run.winner import team_scores
 
 _MOST_CELLS = 4_000_000  # images times weightings at a time, to bound the memory
 

@@ -14,7 +14,7 @@ from search.run.trial_log import config_of
 from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights
-from trainable.cohort.scored import Scored
+from trainable.cohort.scored import Scored, team_scores
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.config import TrialConfig
 from trainable.defaults import NUM_SEEDS
@@ -30,7 +30,6 @@ from trainable.run.winner import (
     TiedTrial,
     UsedWeights,
     Winner,
-    team_scores,
 )
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import assemble

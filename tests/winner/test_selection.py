@@ -10,11 +10,10 @@ from sklearn.metrics import f1_score, log_loss
 
 from search.winner import teams
 from search.winner.selection import TEAM_SIZES, Selection, TeamRule, chance_margins, select
-from trainable.cohort.scored import Scored
+from trainable.cohort.scored import Scored, team_scores
 from trainable.evaluation.intervals import NUM_RESAMPLES
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.evaluation.thresholds import judge
-from trainable.run.winner import team_scores
 
 LABELS = np.repeat([1, 0], [40, 160])
 PATIENTS = np.arange(200) // 2

@@ -50,6 +50,15 @@ def is_scored(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(~missing.reshape(-1, missing.shape[-1]).any(axis=0))
 
 
+def team_scores(by_member: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean scores (...) of a team's scores (num_members, ...).
+
+    In double precision, since in single precision the order of the members would decide on which
+    side of the threshold an image is whose score is the threshold.
+    """
+    return np.asarray(by_member.mean(axis=0, dtype=np.float64), np.float32)
+
+
 class OutOfFold:
     """Mean over all repeats of the scores that folds give to what they leave out."""
 

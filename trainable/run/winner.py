@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainable.backbones.weights import Weights, find_weights
-from trainable.cohort.scored import Scored
+from trainable.cohort.scored import Scored, team_scores
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
 from trainable.evaluation.intervals import Estimate
@@ -204,15 +204,6 @@ class Winner(_Record):
         if changed:
             raise InputError(*changed)
         return weights
-
-
-def team_scores(by_member: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean scores (...) of a team's scores (num_members, ...).
-
-    In double precision, since in single precision the order of the members would decide on which
-    side of the threshold an image is whose score is the threshold.
-    """
-    return np.asarray(by_member.mean(axis=0, dtype=np.float64), np.float32)
 
 
 def save_winner(winner: Winner, run: Path) -> None:
