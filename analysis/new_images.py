@@ -147,7 +147,10 @@ def _rows_to_write(
         once = rows if unit == "image" else rows.drop_duplicates(ignore_index=True)
         table, name_column, prediction_column = once, unit, "prediction"
     else:
-        table = _read_template(template, checks)
+        if not template.is_file():
+            raise InputError(f"--template must be a table; not found: {template}")
+        table, notes = read_table(template, "--template")
+        checks.note(*notes)
         name_column, prediction_column = _template_columns(table, listed[unit], wanted, checks)
         checks.raise_if_any()
     repeated = table.loc[table[name_column].duplicated(), name_column]
@@ -174,14 +177,6 @@ def _images_of(
     places = places_of(grouping, images, checks)
     checks.raise_if_any()
     return images["image"], group_images(numbers, places, grouping.views)
-
-
-def _read_template(template: Path, checks: Checks) -> pd.DataFrame:
-    if not template.is_file():
-        raise InputError(f"--template must be a table; not found: {template}")
-    rows, remarks = read_table(template, "--template")
-    checks.note(*remarks)
-    return rows
 
 
 def _template_columns(

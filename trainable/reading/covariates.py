@@ -1,7 +1,5 @@
 """Which further columns of a table are read: as asked, by their names, and if of any use."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from trainable.cohort.covariates import PREFIX, read_covariates
@@ -43,12 +41,6 @@ def find_covariates(
                 f"{did_you_mean(name, map(str, raw.columns))}"
             )
     return [name for name in dict.fromkeys(asked_covariates(asked)) if name in raw]
-
-
-def require_no_covariates(asked: str | None, folder: Path, checks: Checks) -> None:
-    """Refuse columns of a table where the images are in class folders."""
-    if asked_covariates(asked):
-        checks.add(f"--covariates {asked} names columns of a table; {folder} is a folder")
 
 
 def as_manifest(raw: pd.DataFrame, names: list[str]) -> pd.DataFrame:

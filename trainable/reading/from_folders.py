@@ -7,7 +7,7 @@ import pandas as pd
 from trainable.cohort.label_rule import REST, LabelRule
 from trainable.errors import Checks, InputError, listing
 from trainable.reading.classes import two_classes
-from trainable.reading.covariates import require_no_covariates
+from trainable.reading.covariates import asked_covariates
 from trainable.reading.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
 from trainable.reading.from_table import LabelledImages
 from trainable.reading.image_files import READ, list_folder, list_images
@@ -27,12 +27,6 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
     listed = list_folder(folder)
     checks.note(*listed.notes(folder), *listed.other_notes(folder))
     _check_table_options(folder, source, checks)
-    require_no_covariates(source.covariates, folder, checks)
-    if source.views > 1 or source.exam_column or source.view_column:
-        checks.add(
-            "--views, --exam-column and --view-column need a table, whose columns say which images "
-            f"are of one examination; {folder} is a folder"
-        )
     sides = _find_sides(folder)
     _check_split(folder, sides, source, checks)
     parts = list(sides.values()) or [folder]
@@ -69,10 +63,11 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
         _add_listed_patients(folder / "manifest.csv", folder, table, checks)
     if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
         classes = ("0", "1")
-    return LabelledImages(table, LabelRule(classes), columns=columns)
+    return LabelledImages(table, LabelRule(classes), found_by=columns)
 
 
 def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> None:
+    """Refuse options that name columns of a table."""
     given = {"image": source.image_column, "label": source.label_column}
     if not is_dicom_column(source.patient_column):
         given["patient"] = source.patient_column
@@ -83,6 +78,15 @@ def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> N
         checks.add(
             f"{listing(named)} names a column of a table; {folder} is a folder, whose patients are "
             f"found with --patient-pattern, or with --patient-column {PATIENT} in DICOM files"
+        )
+    if asked_covariates(source.covariates):
+        checks.add(
+            f"--covariates {source.covariates} names columns of a table; {folder} is a folder"
+        )
+    if source.views > 1 or source.exam_column or source.view_column:
+        checks.add(
+            "--views, --exam-column and --view-column need a table, whose columns say which images "
+            f"are of one examination; {folder} is a folder"
         )
 
 

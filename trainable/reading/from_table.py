@@ -30,15 +30,14 @@ class LabelledImages:
             `patient`, `exam`, `view` and the further columns, as the user wrote them.
         rule: How the labels were read; None where that is a problem.
         grouping: Of the images into examinations.
-        columns: The columns of a table by what they hold.
-        patient_pattern: Finds the patient in a name, where the data set is known.
+        found_by: The columns of a table by what they hold, and the `patient_pattern` of a known
+            data set, which finds the patient in a name.
     """
 
     table: pd.DataFrame
     rule: LabelRule | None
     grouping: Grouping = ONE_IMAGE_EACH
-    columns: dict[str, str] = field(default_factory=dict)
-    patient_pattern: str | None = None
+    found_by: dict[str, str] = field(default_factory=dict)
 
 
 def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> LabelledImages:
@@ -88,8 +87,10 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
                 for name in others
             )
         )
-    pattern = data_set.patient_pattern if data_set else None
-    return LabelledImages(table, labels and labels.rule, grouping, columns, pattern)
+    found_by = dict(columns)
+    if data_set is not None and data_set.patient_pattern:
+        found_by["patient_pattern"] = data_set.patient_pattern
+    return LabelledImages(table, labels and labels.rule, grouping, found_by)
 
 
 def _check_options(file: Path, source: DataOptions, checks: Checks) -> None:

@@ -50,8 +50,10 @@ def read_cohort(source: DataOptions) -> Cohort:
     checks.raise_if_any()
     assert read.rule is not None  # else there was a problem
     table, rule, grouping = read.table, read.rule, read.grouping
-    pattern = source.patient_pattern or read.patient_pattern
-    table["patient"] = _patients(table, pattern, checks)
+    found_by = dict(read.found_by)
+    if source.patient_pattern:
+        found_by["patient_pattern"] = source.patient_pattern
+    table["patient"] = _patients(table, found_by.get("patient_pattern"), checks)
     checks.note(*_alike_patients(table["patient"].dropna()))
     columns = list(MANIFEST_COLUMNS)
     if grouping.views > 1:
@@ -64,9 +66,6 @@ def read_cohort(source: DataOptions) -> Cohort:
         table["patient"] = _own_patients(table, checks)
     table = without_useless(table, checks)
     columns += manifest_columns(table)
-    found_by = dict(read.columns)
-    if pattern:
-        found_by["patient_pattern"] = pattern
     cohort = Cohort(table[columns].reset_index(drop=True), rule, (), grouping, found_by)
     if grouping.views > 1:
         checks.note(describe_missing(cohort.exam_images, grouping))
