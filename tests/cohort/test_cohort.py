@@ -1,5 +1,6 @@
 """A cohort and the rules that its images, labels and patients must meet."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,16 +144,27 @@ def test_save_and_load_keep_every_cell_and_remark(
             "sha256": hashes,
         }
     )
-    saved = Cohort(manifest, LabelRule(("0", "1")), ("one remark", "another"))
+    rule = LabelRule(("0", "1"), any_yes_or_no=True, missing="drop", uncertain="negative")
+    saved = Cohort(manifest, rule, ("one remark", "another"))
     saved.save(tmp_path)
     loaded = Cohort.load(tmp_path)
     assert tuple(loaded.manifest.columns) == MANIFEST_COLUMNS
     assert loaded.manifest.to_dict("list") == manifest.to_dict("list")
-    assert loaded.classes == saved.classes
+    assert loaded.label_rule == rule
     assert loaded.notes == saved.notes
     assert loaded.digest == saved.digest
     assert loaded.labels.dtype == np.int64
     np.testing.assert_array_equal(loaded.patients, saved.patients)
+
+
+def test_a_cohort_of_before_there_was_a_rule_has_its_classes(
+    tmp_path: Path, make_cohort: MakeCohort
+) -> None:
+    make_cohort(LABELS).save(tmp_path)
+    about = json.loads((tmp_path / "cohort.json").read_text())
+    about["classes"] = about.pop("label_rule")["classes"]
+    (tmp_path / "cohort.json").write_text(json.dumps(about))
+    assert Cohort.load(tmp_path).label_rule == LabelRule(("alive", "dead"))
 
 
 def test_images_of_one_patient_share_a_number(make_cohort: MakeCohort) -> None:
