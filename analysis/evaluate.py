@@ -154,7 +154,7 @@ def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) 
         return
     yield f"with 95 % intervals from a bootstrap of the {scored.num_patients} patients:"
     yield from (f"  {name} {estimate}" for name, estimate in estimates.items())
-    yield from notes_on(estimates.values())
+    yield from (f"  {note}" for note in notes_on(estimates.values()))
     [labels], [scores] = scored.labels.T, scored.scores.T
     yield (
         f"calibration: the mean score is {scores.mean():.3f}, and {labels.mean():.3f} of the "

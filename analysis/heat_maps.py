@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
@@ -13,10 +11,10 @@ from trainable.disk import writing
 from trainable.errors import Checks
 from trainable.files import replacing
 from trainable.heads.find import find_head
-from trainable.images.batches import Images, WithColumns, by_examination, load_images
-from trainable.model.heat_map import has_heat_map, heat_maps
+from trainable.images.batches import load_images
+from trainable.model.heat_map import has_heat_map, heat_maps_of
 from trainable.reading.image_files import stem
-from trainable.report.heat_map_picture import draw, strongest
+from trainable.report.heat_map_picture import draw_all
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -60,40 +58,23 @@ def write_heat_maps(
     """
     pairs = zip(winner.members, models, strict=True)
     member, model = next(pair for pair in pairs if has_heat_map(pair[0].config))
-    size, resize = model.config.square
+    config, networks = model.config, model.networks
+    size, resize = config.square
     images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
-    maps = _heat_maps(model, images, new.exam_images)
-    full = strongest(maps)
+    device = next(networks[0].parameters()).device
+    batches = torch.arange(len(new.exam_images)).split(_BATCH)
+    jobs = ((networks, rows) for rows in batches)
+    pictures = draw_all(images.pixels, heat_maps_of(config, images, new.exam_images, device, jobs))
     with writing(folder.parent, OPTION), replacing(folder) as partial:
         partial.mkdir()
-        for row, name in enumerate(_file_names(new)):
-            draw(images.pixels[row], maps[row], full).save(partial / name)
+        for picture, name in zip(pictures, _file_names(new), strict=True):
+            picture.save(partial / name)
     negative, positive = model.classes
-    exact = ", exact" if find_head(model.config.head).is_exact else ""
+    exact = ", exact" if find_head(config.head).is_exact else ""
     return (
-        f"trial {member.trial} alone, {model.config.backbone.short} to {model.config.cut}"
+        f"trial {member.trial} alone, {config.backbone.short} to {config.cut}"
         f"{exact}; orange speaks for {positive!r}, blue for {negative!r}"
     )
-
-
-def _heat_maps(
-    model: FinalModel, images: Images, exam_images: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Maps (num_images, edge, edge), the mean over the networks."""
-    device = next(model.networks[0].parameters()).device
-    config = model.config
-    own = config.backbone.network.own
-    take = by_examination(images.normalized(config.normalization, device, own), exam_images)
-    found = []
-    for rows in torch.arange(len(exam_images)).split(_BATCH):
-        batch = take(rows)
-        assert not isinstance(batch, WithColumns)
-        maps = [heat_maps(network, batch) for network in model.networks]
-        found.append(torch.stack(maps).mean(dim=0).cpu())
-    # examination by examination, and back to the order of the images
-    order = exam_images[exam_images >= 0].argsort()
-    result: NDArray[np.float32] = torch.cat(found).numpy()[order]
-    return result
 
 
 def _file_names(new: NewImages) -> list[str]:

@@ -1,15 +1,18 @@
 """`cxr-search`: find the configuration with the best F1, and keep everything in a run folder."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, cast
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from search.options.options import OUTPUT, RUN, SPACE, SearchOptions
+from search.terminal.output import Amount, Voice
 from trainable.commands.cli import new_app, sentences
 from trainable.defaults import COMMON
-from trainable.errors import InputError
+from trainable.errors import InputError, flag
 
 app = new_app("cxr-search")
 console = Console()
@@ -25,6 +28,7 @@ def search(
     quiet: Annotated[bool, COMMON, Parameter(group=OUTPUT)] = False,
     verbose: Annotated[bool, Parameter(group=OUTPUT)] = False,
     json: Annotated[bool, Parameter(group=OUTPUT)] = False,
+    events: Annotated[bool, Parameter(group=OUTPUT)] = False,
 ) -> int:
     """Find the configuration with the best F1 on labelled chest X-rays; try --data demo.
 
@@ -36,26 +40,43 @@ def search(
         quiet: Print only the winner and what went wrong.
         verbose: Print every metric and setting of each trial when it ends.
         json: End with one line of JSON: the run folder, why it ended, the winner.
+        events: Print one line of JSON per event, for a program, and nothing else.
     """
     if print_space:
         from search.space.files import default_text
 
         console.out(default_text(), end="", highlight=False)
         return 0
-    if quiet and verbose:
-        raise InputError("--quiet and --verbose exclude each other: drop one of them")
+    asked_for = {"quiet": quiet, "verbose": verbose, "events": events}
+    amounts = [name for name, is_asked in asked_for.items() if is_asked]
+    if len(amounts) > 1:
+        raise InputError(
+            f"{' and '.join(map(flag, amounts))} exclude each other: drop all but one of them"
+        )
+    amount = cast("Amount", [*amounts, "normal"][0])
+    voice = Voice(console, amount, as_json=json)
     asked = options or SearchOptions()
     # Ray and PyTorch take seconds to import: not before the command line is known to be right
     from search.tune.cluster import cluster
 
     where = asked.compute
     every_cpu = where.cpus_per_trial == 1 and asked.advanced.max_concurrent is None
-    with cluster(where.address, where.without_token, every_cpu) as wait_for_cluster, sentences():
+    with (
+        _refusals(voice),
+        cluster(where.address, where.without_token, every_cpu) as wait_for_cluster,
+        sentences(),
+        _refusals(voice),
+    ):
         from search.launch import launch
-        from search.terminal.output import Voice
 
-        amount: Literal["quiet", "verbose", "normal"] = (
-            "quiet" if quiet else "verbose" if verbose else "normal"
-        )
-        voice = Voice(console, amount, as_json=json)
         return launch(asked, out, resume, voice, wait_for_cluster)
+
+
+@contextlib.contextmanager
+def _refusals(voice: Voice) -> Iterator[None]:
+    """Give a program the problems one by one."""
+    try:
+        yield
+    except InputError as error:
+        voice.refuse(error.problems)
+        raise

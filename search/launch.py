@@ -10,16 +10,20 @@ from search.options.types import duration_text
 from search.plan.begin import begin
 from search.plan.begin import resume as resume_run
 from search.plan.plan import SearchPlan
-from search.results.best_trials import by_encoder
-from search.results.run_result import RunResult
+from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
 from search.terminal.display import SearchDisplay, best_table, encoder_table
 from search.terminal.experiments import describe_experiments
-from search.terminal.failures import describe_failures, mostly_failed
-from search.terminal.json_line import summarize
-from search.terminal.output import Voice
+from search.terminal.outcome import (
+    describe_failures,
+    describe_next,
+    describe_test,
+    describe_winner,
+    mostly_failed,
+    summarize,
+)
+from search.terminal.output import Line, Voice
 from search.terminal.plan_lines import plan_lines
-from search.terminal.winner_lines import describe_next, describe_test, describe_winner
 from search.tune.ending import Ended
 from search.tune.loggers import check_tools
 from search.tune.tuner import run_trials
@@ -73,13 +77,13 @@ def launch(
     return status
 
 
-def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[str]:
+def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[Line]:
     """What did not complete, and how to go on, a line each."""
     ended = run.log.num_ended()
-    yield from describe_failures(run.log.table(), run.log.errors)
+    yield from map(Line, describe_failures(run.log.table(), run.log.errors))
     lost = run.log.errors / "mlflow.txt"
     if lost.exists():
-        yield f"MLflow no longer took what it was sent, and lacks some trials; see {lost}"
+        yield Line(f"MLflow no longer took what it was sent, and lacks some trials; see {lost}")
     if ended < plan.num_trials:
         why = {
             "interrupt": stop_signals.name,
@@ -88,8 +92,8 @@ def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterato
             "machine": "errors of the machine",
             "error": f"an error (see {run.log.errors}/search.txt)",
         }[why_ended]
-        yield f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:"
-        yield f"  cxr-search --resume {as_typed(run.path)}"
+        yield Line(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
+        yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
 
 
 def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) -> bool:
@@ -97,7 +101,7 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) 
     winner = choose_winner(run, plan)
     trials = run.log.table()
     for line in _describe_end(run, plan, why_ended):
-        voice.announce(line)
+        voice.announce(*line)
     if winner is None:
         voice.announce("no trial completed, so there is no winner")
         return False
@@ -105,42 +109,43 @@ def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) 
     voice.say()
     rows = plan.space.experiments.rows
     if rows:
-        for line in describe_experiments(run, plan):
-            voice.say(line)
+        for text in describe_experiments(run, plan):
+            voice.say(text)
     else:
         voice.show(best_table(trials))
-        encoders = by_encoder(RunResult(run, plan.options, plan.cohort, winner, trials))
+        encoders = SearchResult(run, plan.options, plan.cohort, winner, trials).encoders
         if len(encoders) > 1:
             voice.say()
             voice.say("best trial of each encoder (tied: with the best); costs of all its trials:")
             voice.show(encoder_table(encoders))
     voice.say()
     first, *others = describe_winner(winner, trials, is_sampled=not rows)
-    voice.announce(first)
+    voice.announce(*first)
     for line in itertools.chain(others, _describe_rest(run, plan, winner)):
-        voice.say(line)
+        voice.say(*line)
     return not mostly_failed(trials)
 
 
-def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[str]:
+def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:
     """What the winner does on test rows, what was possible, and how to go on, a line each."""
     # test rows are looked at once, when there is no more to choose
     if run.log.num_ended() >= plan.num_trials and len(rows_of(plan.cohort, "test")):
         yield from _evaluate(run, plan, winner)
     if plan.options.data.data == DEMO:
-        yield demo.describe_best_possible(run.path)
-    yield ""
+        yield Line(demo.describe_best_possible(run.path))
+    yield Line("")
     yield from describe_next(winner, run.path)
 
 
-def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[str]:
+def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:
     """Evaluate the winner on the test rows; a stop signal ends that, and leaves the winner."""
     try:
         with stop_signals.released():
             result = evaluate_on_test(plan, winner)
     except KeyboardInterrupt:
-        yield f"{stop_signals.name} came before the winner was evaluated on test rows; go on with:"
-        yield f"  cxr-search --resume {as_typed(run.path)}"
+        name = stop_signals.name
+        yield Line(f"{name} came before the winner was evaluated on test rows; go on with:")
+        yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
         return
     save_winner(winner.model_copy(update={"test": result}), run.path)
     yield from describe_test(result)

@@ -46,18 +46,21 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def duration_text(value: timedelta | None) -> str:
-    """A duration as a person writes it.
+def duration_text(value: timedelta | None, *, roughly: bool = False) -> str:
+    """A duration as an option reads it; or to the minute, at least one, as a person says it.
 
-    >>> duration_text(timedelta(minutes=90))
-    '1h30m'
+    >>> duration_text(timedelta(minutes=90)), duration_text(timedelta(seconds=5399), roughly=True)
+    ('1h30m', '1 h 30 min')
     """
     if value is None:
         return "none"
-    minutes, seconds = divmod(value.total_seconds(), 60)
+    seconds = value.total_seconds()
+    minutes, seconds = (max(1, round(seconds / 60)), 0) if roughly else divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
-    parts = ((f"{hours}", "h"), (f"{minutes}", "m"), (f"{seconds:g}", "s"))
-    return "".join(number + unit for number, unit in parts if number != "0")
+    units = (" h", " min", " s") if roughly else ("h", "m", "s")
+    parts = zip((f"{hours}", f"{minutes}", f"{seconds:g}"), units, strict=True)
+    words = (number + unit for number, unit in parts if number != "0")
+    return (" " if roughly else "").join(words)
 
 
 def _positive(value: timedelta | None) -> timedelta | None:

@@ -1,7 +1,7 @@
 """What a run knows of the items of reporting guidelines."""
 
 from search.options.options import SearchOptions
-from search.results.run_result import RunResult
+from search.results.search_result import SearchResult
 from trainable.backbones.start import Random, read_start, short_start
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing
@@ -14,7 +14,7 @@ _METRICS |= {"log_loss": "log loss"}
 _USES = {"drop": "left out", "positive": "counted as positive", "negative": "counted as negative"}
 
 
-def checklist_facts(result: RunResult, explained: str) -> dict[str, object]:
+def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
     """Values of the names in braces of `checklists.yaml`.
 
     Args:
@@ -83,7 +83,7 @@ def _predictors(winner: Winner, cohort: Cohort) -> str:
     return f"The predictors are the image and{who} covariates: {listing(cohort.covariates)}."
 
 
-def _partition(result: RunResult) -> str:
+def _partition(result: SearchResult) -> str:
     scoring = result.options.scoring
     if not result.cohort.is_split:
         return (
@@ -103,7 +103,7 @@ def _disjoint(cohort: Cohort) -> str:
     return f"Partitions are disjoint by patient ({patients} patients{alone})."
 
 
-def _class_weights(result: RunResult) -> str:
+def _class_weights(result: SearchResult) -> str:
     weights = sorted(result.trials["positive_weight"].dropna().unique())
     if len(weights) > 1:
         return f"weights of the positive class from {weights[0]:g} to {weights[-1]:g} were tried"

@@ -15,30 +15,28 @@ from numpy.typing import NDArray
 
 from search.options.types import HeatMaps
 from search.plan.passes import is_stored
-from search.results.run_result import RunResult
+from search.results.search_result import SearchResult
 from trainable.backbones.weights import Weights
-from trainable.cohort.splits import Fold
 from trainable.device import default_num_gpus, pick_device
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
 from trainable.files import as_typed
 from trainable.heads.find import find_head
-from trainable.images.batches import Images, WithColumns, by_examination, load_images
-from trainable.model.heat_map import has_heat_map, heat_maps
+from trainable.model.heat_map import has_heat_map
 from trainable.reading.moved_images import find_images, require_unchanged
-from trainable.report.heat_map_picture import as_svg, draw, stacked, strongest
+from trainable.report.heat_map_picture import as_svg, draw_all, stacked
 from trainable.report.page import Figure, Section
 from trainable.run.winner import Member
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import TrainingData, assemble
-from trainable.trial.cross_validation import fold_seed, train_network
+from trainable.trial.assembly import TrainingData
+from trainable.trial.left_out import explain_left_out
 
 TITLE = "What it looks at"
 _OPTION = "--labelled-images"
 
 
 def heat_map_section(
-    result: RunResult, asked: HeatMaps, labelled_images: Path | None = None
+    result: SearchResult, asked: HeatMaps, labelled_images: Path | None = None
 ) -> Section:
     """The surest right and wrong examinations and the nearest to the threshold, as heat maps.
 
@@ -71,7 +69,7 @@ def heat_map_section(
         return Section(TITLE, [f"Not shown: {'; '.join(error.problems)}."])
 
 
-def explanation(result: RunResult, section: Section) -> str:
+def explanation(result: SearchResult, section: Section) -> str:
     """What the section says of the model, in a sentence for a paper; empty if it shows no map."""
     member = _shown_member(result)
     if member is None or not section.figures:
@@ -113,22 +111,22 @@ def examples(
     return found if nearest in found.values() else found | {"Nearest to the threshold": nearest}
 
 
-def _shown_member(result: RunResult) -> Member | None:
+def _shown_member(result: SearchResult) -> Member | None:
     """The best trial of the team that has heat maps."""
     return next((one for one in result.winner.members if has_heat_map(one.config)), None)
 
 
-def _costly(result: RunResult, member: Member) -> str:
+def _costly(result: SearchResult, member: Member) -> str:
     why = (
         f"trial {member.trial} trains stages, and is trained again for them"
         if member.config.unfreeze
         else f"the features of trial {member.trial} are no longer stored, and all "
         f"{len(result.cohort.manifest):,} images go through its network again"
     )
-    return f"Not shown, since {why}: cxr-report {as_typed(result.run.path)} --heat-maps yes"
+    return f"Not shown, since {why}: cxr-report {as_typed(result.run)} --heat-maps yes"
 
 
-def _sentences(result: RunResult, member: Member) -> Iterator[str]:
+def _sentences(result: SearchResult, member: Member) -> Iterator[str]:
     negative, positive = result.cohort.classes
     config, num_members = member.config, len(result.winner.members)
     if result.is_demo:
@@ -167,12 +165,12 @@ class _Shown:
         member: The trial.
     """
 
-    result: RunResult
+    result: SearchResult
     member: Member
 
     @cached_property
     def scores(self) -> NDArray[np.float32]:
-        return self.result.scores[:, 0]  # of the only finding
+        return self.result.out_of_fold[:, 0]  # of the only finding
 
     @cached_property
     def examples(self) -> dict[str, int]:
@@ -209,55 +207,22 @@ class _Shown:
     def figures(self) -> list[Figure]:
         """A picture of each example, its views one below the other."""
         cohort, rows = self.result.cohort, list(self.examples.values())
-        views = cohort.exam_images[rows]
-        numbers = views[views >= 0]
-        of_examples = dataclasses.replace(cohort, manifest=cohort.manifest.iloc[numbers])
-        require_unchanged(of_examples if self.takes_seconds else cohort, _OPTION)
-        images, own = self._images(numbers), views.copy()
-        own[views >= 0] = np.arange(len(numbers))
-        maps = self._heat_maps(rows, images, own)
-        full = strongest(maps)
+        numbers = cohort.exam_images[rows]
+        of_examples = cohort.manifest.iloc[numbers[numbers >= 0]]
+        shown = dataclasses.replace(cohort, manifest=of_examples)
+        require_unchanged(shown if self.takes_seconds else cohort, _OPTION)
+        seen = explain_left_out(
+            self.member.config, self.data, self.weights, self.store, self.device,
+            self.result.folds, self.result.winner.seed, rows,
+        )  # fmt: skip
+        pictures = list(draw_all(seen.images.pixels, seen.maps))
         found = []
-        for (kind, row), places in zip(self.examples.items(), own, strict=True):
-            shown = places[places >= 0]
-            pictures = [draw(images.pixels[place], maps[place], full) for place in shown]
-            caption = self._caption(row, float(maps[shown].mean(axis=(1, 2)).sum()))
-            found.append(Figure(kind, as_svg(stacked(pictures), kind), caption))
+        for (kind, row), views in zip(self.examples.items(), seen.exam_images, strict=True):
+            places = views[views >= 0]
+            svg = as_svg(stacked([pictures[place] for place in places]), kind)
+            caption = self._caption(row, float(seen.maps[places].mean(axis=(1, 2)).sum()))
+            found.append(Figure(kind, svg, caption))
         return found
-
-    def _images(self, numbers: NDArray[np.int64]) -> Images:
-        data, (size, resize) = self.data, self.member.config.square
-        paths, hashes = ([each[one] for one in numbers] for each in (data.paths, data.hashes))
-        return load_images(paths, hashes, size, data.statistics, self.store, resize)
-
-    def _heat_maps(
-        self, rows: list[int], images: Images, exam_images: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """A map (edge, edge) of each image, by the model of the fold that leaves its row out."""
-        config = self.member.config
-        found: dict[int, NDArray[np.float32]] = {}
-        parts = assemble(config, self.data, self.weights, self.store, self.device)
-        own = config.backbone.network.own
-        take = by_examination(
-            images.normalized(config.normalization, self.device, own), exam_images
-        )
-        for number, fold, places in self._folds(rows):
-            seed = fold_seed(self.result.winner.seed, number, config.seed)
-            network, _ = train_network(parts, fold, seed, parts.body.frozen)
-            batch, seen = take(torch.tensor(places)), exam_images[places]
-            assert not isinstance(batch, WithColumns)
-            maps = heat_maps(network.eval(), batch).cpu().numpy()
-            found |= dict(zip(seen[seen >= 0].tolist(), maps, strict=True))
-        return np.stack([found[image] for image in range(len(images.pixels))])
-
-    def _folds(self, rows: list[int]) -> Iterator[tuple[int, Fold, list[int]]]:
-        """Number of each fold that is needed, the fold, and which of `rows` it is the first for."""
-        left = set(range(len(rows)))
-        for number, fold in enumerate(self.result.folds, start=1):
-            places = [place for place in sorted(left) if rows[place] in fold.valid]
-            if places:
-                left -= set(places)
-                yield number, fold, places
 
     def _caption(self, row: int, log_odds: float) -> str:
         cohort, own = self.result.cohort, 1 / (1 + np.exp(-log_odds))

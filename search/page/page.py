@@ -13,9 +13,8 @@ from search.page.checklist_facts import checklist_facts
 from search.page.checklists import checklist_markdown
 from search.page.heat_maps import explanation, heat_map_section
 from search.page.study_figures import study_figures
-from search.results.best_trials import by_body, by_encoder
-from search.results.run_result import RunResult
-from search.terminal.winner_lines import describe_winner
+from search.results.search_result import SearchResult, by_body
+from search.terminal.outcome import winner_sentences
 from trainable.backbones.encoder import Encoder
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
@@ -55,22 +54,19 @@ def write_report(
         InputError: If the folder is no run of this version, or has no winner yet; or if heat maps
             are asked for that cannot be made.
     """
-    result = RunResult.read(path)
-    page = out or result.run.path / PAGE
+    result = SearchResult.read(path)
+    page = out or result.run / PAGE
     seen = heat_map_section(result, heat_maps, labelled_images)
-    write_page(page, f"Search {result.run.path.name}", list(_sections(result, seen)))
+    write_page(page, f"Search {result.run.name}", list(_sections(result, seen)))
     count, unit = len(seen.figures), result.cohort.grouping.unit
     is_shown = count and not result.is_demo
     return WrittenPage(page, f"{count} {unit}{'s' if count > 1 else ''}" if is_shown else "")
 
 
-def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
-    lines = describe_winner(result.winner, result.trials, is_sampled=not _is_fixed_list(result))
-    sentences = [
-        f"{_capital(line.strip())}."
-        for line in lines
-        if not line.startswith("    ") and line[-1] != ":"
-    ]
+def _sections(result: SearchResult, seen: Section) -> Iterator[Section]:
+    is_sampled = result.options.space.preset is None
+    facts = winner_sentences(result.winner, result.trials, is_sampled=is_sampled)
+    sentences = [f"{_capital(fact)}." for fact in facts]
     if result.is_demo:
         sentences.append(_DEMO)
     yield Section("Result", sentences, tables=[_team(result)])
@@ -84,13 +80,13 @@ def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
     )
     winner = result.winner
     yield covariates_section(
-        result.cohort, result.folds, result.scores, winner.f1,
+        result.cohort, result.folds, result.out_of_fold, winner.f1,
         sees_columns=winner.sees_columns,
     )  # fmt: skip
     yield seen
     yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
     yield Section(
-        "The search", list(_cost(result)), study_figures(result.run, result.trials),
+        "The search", list(_cost(result)), study_figures(result.folder, result.trials),
         tables=list(_unfinished(result)),
     )  # fmt: skip
     yield Section("Cohort", list(_cohort_lines(result)), tables=[_partitions(result)])
@@ -107,15 +103,11 @@ def _sections(result: RunResult, seen: Section) -> Iterator[Section]:
     )
 
 
-def _is_fixed_list(result: RunResult) -> bool:
-    return result.options.space.preset is not None
-
-
 def _capital(line: str) -> str:
     return line[:1].upper() + line[1:]
 
 
-def _team(result: RunResult) -> Table:
+def _team(result: SearchResult) -> Table:
     """The trials whose mean score predicts."""
     members = [member.trial for member in result.winner.members]
     trials = result.trials.set_index("number").loc[members].reset_index()
@@ -131,25 +123,25 @@ _CHOSEN = (
 )
 
 
-def _by_encoder(result: RunResult) -> Table:
+def _by_encoder(result: SearchResult) -> Table:
     caption = (
         f"The best trial of each encoder, out of fold. {_CHOSEN} The last two columns are of all "
         "trials of the encoder: images that passed through its frozen body, as far as they were "
         "not stored, and time of the trials times CPUs per trial."
     )
-    rows = by_encoder(result)
+    rows = result.encoders
     aucs = {
-        str(trial): of_scores(result.run.log.scores(trial)[result.rows], auc)
+        str(trial): of_scores(result.folder.log.scores(trial)[result.rows], auc)
         for trial in rows["trial"]
     }
     return Table(rows.assign(AUC=list(map(str, estimate(result.scored, aucs).values()))), caption)
 
 
-def _by_body(result: RunResult) -> Table:
+def _by_body(result: SearchResult) -> Table:
     return Table(by_body(result), f"The best trial of each encoder and cut, out of fold. {_CHOSEN}")
 
 
-def _cost(result: RunResult) -> Iterator[str]:
+def _cost(result: SearchResult) -> Iterator[str]:
     trials = result.trials
     counts = trials["state"].value_counts()
     yield "Trials: " + ", ".join(f"{count} {state}" for state, count in counts.items()) + "."
@@ -162,7 +154,7 @@ def _cost(result: RunResult) -> Iterator[str]:
     yield f"Time of all trials together: {trials['seconds'].sum():,.0f} seconds."
 
 
-def _unfinished(result: RunResult) -> Iterator[Table]:
+def _unfinished(result: SearchResult) -> Iterator[Table]:
     rows = result.trials[~result.trials["state"].isin(["complete", "interrupted"])]
     if len(rows):
         shown = rows[["number", "state", "backbone", "cut", "error"]].fillna("")
@@ -170,7 +162,7 @@ def _unfinished(result: RunResult) -> Iterator[Table]:
         yield Table(shown, "Trials that were stopped early, or failed.")
 
 
-def _cohort_lines(result: RunResult) -> Iterator[str]:
+def _cohort_lines(result: SearchResult) -> Iterator[str]:
     manifest, unit = result.cohort.manifest, result.cohort.grouping.unit
     negative, positive = result.cohort.classes
     yield (
@@ -182,7 +174,7 @@ def _cohort_lines(result: RunResult) -> Iterator[str]:
         yield f"{_capital(note)}."
 
 
-def _partitions(result: RunResult) -> Table:
+def _partitions(result: SearchResult) -> Table:
     """Images, patients and positives of each side of the split; of all images without one."""
     manifest = result.cohort.manifest
     sides = manifest["split"].replace("", "cross-validation").rename("part")
@@ -197,7 +189,7 @@ def _partitions(result: RunResult) -> Table:
     return Table(counted.reset_index())
 
 
-def _environment(result: RunResult) -> Table:
+def _environment(result: SearchResult) -> Table:
     winner = result.winner
     facts = {
         **winner.versions,

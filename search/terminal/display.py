@@ -1,8 +1,12 @@
 """What a person sees while a search runs: how far it is, the best so far, and a short table."""
 
 import time
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -10,20 +14,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from search.options.types import duration_text
 from search.plan.plan import SearchPlan
-from search.results.best_trials import PASSES, SECONDS, TIED
+from search.results.search_result import PASSES, SECONDS, TIED
 from search.run.run_folder import RunFolder
-from search.run.trial_log import complete_best_first
-from search.terminal.live import BestSoFar, Pace, describe_states
+from search.run.trial_log import TrialLog, complete_best_first
 from search.terminal.output import Voice
 from trainable.backbones.encoder import Encoder
 from trainable.config import TrialConfig
+from trainable.evaluation.intervals import Estimate, estimate
+from trainable.evaluation.metrics import f1_at
 from trainable.heads.find import find_head
 from trainable.run.places import trial_name
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
-_REFRESH_SHARE = 0.1  # of the time: reading a ledger of thousands of rows takes a while
+_REFRESH_SHARE = 0.1  # of the time: reading a log of thousands of rows takes a while
 
 
 class SearchDisplay:
@@ -45,6 +51,7 @@ class SearchDisplay:
         """Begin the view of trials whose time is over at `ends_at`, by `time.monotonic`."""
         self._pace = Pace(self._log.num_ended(), self._num_trials, ends_at)
         self._num_shown = len(self._log.table())
+        self._voice.tell("begin", num_trials=self._num_trials)
         console = self._voice.console
         if not console.is_terminal:
             return
@@ -76,19 +83,84 @@ class SearchDisplay:
             self._live.stop()
 
     def _refresh(self, num_running: int) -> None:
-        trials = self._log.table()
-        if not self._live or self._voice.is_verbose:
-            for row in trials.iloc[self._num_shown :].itertuples():
-                self.say(trial_line(row, verbose=self._voice.is_verbose))
+        trials, num_ended = self._log.table(), self._log.num_ended()
+        row: Any
+        for row in trials.iloc[self._num_shown :].itertuples():
+            is_said = not self._live or self._voice.is_verbose
+            text = trial_line(row, verbose=self._voice.is_verbose) if is_said else ""
+            f1 = float(row.f1) if row.state == "complete" else None
+            self._voice.tell(
+                "trial", text, number=int(row.number), state=row.state, f1=f1, num_ended=num_ended
+            )
         self._num_shown = len(trials)
         if self._live and self._progress:
-            num_ended = self._log.num_ended()
             [task] = self._progress.task_ids
             self._progress.update(task, completed=num_ended, left=self._pace.describe(num_ended))
             states = Text(describe_states(trials, num_running), style="dim")
             best = Text(self._best.describe(trials))
             parts: list[RenderableType] = [self._progress, states, best, best_table(trials)]
             self._live.update(Group(*parts), refresh=True)
+
+
+class Pace:
+    """How long the trials that are left will take, by those that have ended since the start."""
+
+    def __init__(self, num_ended: int, num_trials: int, ends_at: float | None) -> None:
+        """Begin now; `ends_at` is the end of the time budget by `time.monotonic`."""
+        self._began = time.monotonic()
+        self._first = num_ended
+        self._num_trials = num_trials
+        self._ends_at = ends_at
+
+    def describe(self, num_ended: int) -> str:
+        """The time left, in words."""
+        now, done = time.monotonic(), num_ended - self._first
+        budget = None if self._ends_at is None else max(0.0, self._ends_at - now)
+        if not done:
+            return "" if budget is None else f"at most {_roughly(budget)} left"
+        left = (now - self._began) / done * max(0, self._num_trials - num_ended)
+        return f"about {_roughly(left if budget is None else min(left, budget))} left"
+
+
+def _roughly(seconds: float) -> str:
+    return duration_text(timedelta(seconds=seconds), roughly=True)
+
+
+def describe_states(trials: pd.DataFrame, num_running: int) -> str:
+    """How many trials run, and how the others ended.
+
+    >>> describe_states(pd.DataFrame({"state": ["complete", "failed"]}), 2)
+    '2 running, 1 complete, 1 failed'
+    """
+    counts = Counter(trials["state"])
+    return ", ".join([f"{num_running} running", *(f"{n} {state}" for state, n in counts.items())])
+
+
+class BestSoFar:
+    """The best trial with the interval of its F1, computed once for each best trial."""
+
+    def __init__(self, plan: SearchPlan, log: TrialLog) -> None:
+        """Look at the trials of `log`."""
+        self._plan = plan
+        self._log = log
+        self._number: int | None = None
+        self._text = "no trial is complete yet"
+
+    def describe(self, trials: pd.DataFrame) -> str:
+        """The best complete trial, in words."""
+        best = complete_best_first(trials).head(1).to_dict("records")
+        if best and best[0]["number"] != self._number:
+            self._number = best[0]["number"]
+            interval = self._estimate(best[0]["number"], best[0]["threshold"])
+            f1 = replace(interval, value=best[0]["f1"])
+            self._text = f"best so far: trial {self._number}, F1 {f1}, its luck included"
+        return self._text
+
+    def _estimate(self, number: int, threshold: float) -> Estimate:
+        scored = self._plan.cohort.scored(self._log.scores(number))
+        thresholds = np.array([threshold], np.float32)
+        f1 = f1_at(thresholds, self._plan.task.scoring.f1_average)
+        return estimate(scored, {"F1": f1})["F1"]
 
 
 def describe(row: Any) -> str:

@@ -40,7 +40,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Table:
+class Comparison:
     """Columns of a table, and the measure that its rows are compared by.
 
     Attributes:
@@ -96,12 +96,14 @@ def _right_and_wrong(result: Result) -> tuple[int, int]:
     return tp + tn, fn + fp
 
 
-TABLES: Mapping[TableName, Table] = {
-    "counts": Table("F1", _count_cells, lambda r: (r.counts[0], r.counts[1] + r.counts[2]), _f1),
-    "accuracy": Table(
+COMPARISONS: Mapping[TableName, Comparison] = {
+    "counts": Comparison(
+        "F1", _count_cells, lambda r: (r.counts[0], r.counts[1] + r.counts[2]), _f1
+    ),
+    "accuracy": Comparison(
         "accuracy", _accuracy_cells, _right_and_wrong, lambda r: float(r.metrics["valid_accuracy"])
     ),
-    "detection": Table(
+    "detection": Comparison(
         "specificity",
         _detection_cells,
         lambda r: (r.counts[3], r.counts[2]),
@@ -118,7 +120,7 @@ def experiment_lines(experiments: Experiments, results: Mapping[int, Result]) ->
         experiments: Rows, and the name of their table.
         results: Results of the rows that were run, by the number of the row.
     """
-    table, rows = TABLES[experiments.table], experiments.rows
+    table, rows = COMPARISONS[experiments.table], experiments.rows
     values = {number: table.value(result) for number, result in results.items()}
     same = experiments.same_networks(sorted(results))
     by_seed = max((_spread(values, numbers) for numbers in same), default=0.0)
@@ -149,7 +151,7 @@ def _spread(values: Mapping[int, float], numbers: Sequence[int]) -> float:
     return max(values[n] for n in numbers) - min(values[n] for n in numbers)
 
 
-def _differences(table: Table, results: Mapping[str, Result], by_seed: float) -> Iterator[str]:
+def _differences(table: Comparison, results: Mapping[str, Result], by_seed: float) -> Iterator[str]:
     """Which rows differ by more than chance, and by more than a change of the seed.
 
     Args:

@@ -41,6 +41,15 @@ def test_wrong_arguments_are_named_at_once_before_anything_is_read() -> None:
     )
 
 
+def test_what_the_search_refuses_comes_problem_by_problem(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refusal:
+        run_search(tmp_path / "none.csv", weights=str(tmp_path / "none.pth"), progress=False)
+    problems = refusal.value.problems
+    assert len(problems) > 1
+    assert any("none.csv" in problem for problem in problems)
+    assert not any("problems to fix" in problem for problem in problems)
+
+
 def test_the_names_that_python_users_import_are_these() -> None:
     assert search.__all__ == ["SearchResult", "read_run", "run_search"]
     assert analysis.__all__ == ["Team", "load_model"]

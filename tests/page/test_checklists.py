@@ -12,7 +12,7 @@ from fixtures.winners import OUT_OF_FOLD, make_winner
 from search.options.options import SearchOptions
 from search.page import checklists
 from search.page.checklist_facts import checklist_facts
-from search.results.run_result import RunResult
+from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import LabelRule
@@ -58,7 +58,7 @@ def draft(
     rule = LabelRule(("alive", "dead"))
     cohort = Cohort(manifest.assign(**(columns or {})), rule)
     facts = checklist_facts(
-        RunResult(
+        SearchResult(
             RunFolder(Path("runs/x")),
             SearchOptions.of(**options),
             cohort,

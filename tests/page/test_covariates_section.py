@@ -10,9 +10,8 @@ from trainable.cohort.scored import Scored
 from trainable.cohort.splits import make_folds
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, f1_at
-from trainable.report.covariates import covariates_section
+from trainable.report.covariates import covariates_section, table_one
 from trainable.report.page import Section
-from trainable.report.table_one import table_one
 
 RNG = np.random.default_rng(0)
 LABELS = np.tile([0, 0, 1], 30)

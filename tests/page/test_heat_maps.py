@@ -13,7 +13,7 @@ from fixtures.winners import make_winner
 
 from search.options.options import SearchOptions
 from search.page.heat_maps import examples, explanation, heat_map_section
-from search.results.run_result import RunResult
+from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
@@ -44,7 +44,7 @@ def test_what_there_is_none_of_is_left_out_and_nothing_is_shown_twice() -> None:
 
 
 @pytest.fixture
-def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
+def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> SearchResult:
     run = RunFolder(tmp_path)
     run.log.create()
     config = tiny_config()
@@ -52,11 +52,11 @@ def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
     metrics = {"f1": 0.5, "objective": 0.5, "threshold": 0.5}
     run.log.add(3, "complete", config.model_dump(), metrics, scores=scores[:, None])
     options = SearchOptions.of(cache=tmp_path / "cache", weights="none")
-    return RunResult(run, options, make_cohort(LABELS), make_winner(config), run.log.table())
+    return SearchResult(run, options, make_cohort(LABELS), make_winner(config), run.log.table())
 
 
 def test_it_is_left_out_where_that_is_asked_and_where_it_would_take_long(
-    result: RunResult,
+    result: SearchResult,
 ) -> None:
     none = heat_map_section(result, asked="no")
     assert none.paragraphs == ["Left out, as --heat-maps no asks."]
@@ -99,7 +99,7 @@ def test_a_map_is_of_a_model_that_never_saw_the_patient(
     metrics = {"f1": 0.5, "objective": 0.5, "threshold": 0.4}
     run.log.add(3, "complete", config.model_dump(), metrics, scores=last.scores)
     options = SearchOptions.of(data="demo", cache=task.cache, folds=3, repeats=1)
-    of_run = RunResult(run, options, cohort, winner, run.log.table())
+    of_run = SearchResult(run, options, cohort, winner, run.log.table())
     section = heat_map_section(of_run, asked="auto")
     assert section.paragraphs[0] == "These are drawn phantoms of X-rays."
     found = section.figures
@@ -114,13 +114,13 @@ def test_a_map_is_of_a_model_that_never_saw_the_patient(
 
 
 def test_missing_images_are_an_error_only_where_heat_maps_are_asked_for(
-    result: RunResult,
+    result: SearchResult,
 ) -> None:
     with pytest.raises(InputError, match="name the folder where they are now with --labelled-imag"):
         heat_map_section(result, asked="yes")
 
 
-def test_a_team_that_sees_further_columns_has_none(result: RunResult) -> None:
+def test_a_team_that_sees_further_columns_has_none(result: SearchResult) -> None:
     seeing = dataclasses.replace(result, winner=make_winner(tiny_config(covariates=True)))
     [why] = heat_map_section(seeing, asked="yes").paragraphs
     assert why.startswith("Not shown: no trial of the team")

@@ -10,7 +10,8 @@ from fixtures.winners import OUT_OF_FOLD, make_winner
 from analysis.evaluate import TrueLabels
 from analysis.evaluate import describe as describe_evaluation
 from search.terminal.display import describe
-from search.terminal.winner_lines import describe_next, describe_winner
+from search.terminal.outcome import describe_next, describe_winner, winner_sentences
+from search.terminal.output import Line
 from trainable.config import TrialConfig
 from trainable.evaluation.intervals import EQUAL_ENDS, estimate
 from trainable.run.winner import CorrectedF1, TiedTrial
@@ -43,7 +44,7 @@ def test_a_winner_that_needs_more_than_images_is_given_a_table(
     config: TrialConfig, images: str
 ) -> None:
     predict, _ = describe_next(make_winner(config), Path("/runs/mine"))
-    assert predict == f"predict with: cxr-predict /runs/mine --images {images}"
+    assert predict.text == f"predict with: cxr-predict /runs/mine --images {images}"
 
 
 @pytest.mark.parametrize(("interval", "is_told"), [((0.9, 0.9), True), ((0.8, 0.9), False)])
@@ -56,7 +57,23 @@ def test_an_interval_of_a_search_that_has_no_width_is_told_to_mean_nothing(
     tied = (TiedTrial(trial=3, config=TrialConfig(), num_steps=8, f1=1.0),)
     winner = make_winner(TrialConfig(), corrected=corrected, out_of_fold=(found,), tied=tied)
     lines = list(describe_winner(winner, trials, is_sampled=True))
-    assert (f"  {EQUAL_ENDS}" in lines) == is_told
+    assert (Line(EQUAL_ENDS, 1) in lines) == is_told
+
+
+def test_a_page_has_the_facts_of_the_terminal_without_the_list_of_the_team() -> None:
+    trials = pd.DataFrame({"number": [3, 4], "state": ["complete"] * 2, "f1": [0.5, 0.6]})
+    found = {**OUT_OF_FOLD, "average_precision": 0.5}
+    [one] = make_winner(TrialConfig()).members
+    team = (one, one.model_copy(update={"trial": 4}))
+    tied = (TiedTrial(trial=3, config=TrialConfig(), num_steps=8, f1=0.5),)
+    winner = make_winner(TrialConfig(), members=team, out_of_fold=(found,), tied=tied)
+    lines = list(describe_winner(winner, trials, is_sampled=True))
+    of_team = [line.text for line in lines[1:4]]
+    assert of_team[0] == "the score is the mean of 2 trials:"
+    assert [text.partition(":")[0] for text in of_team[1:]] == ["trial 3", "trial 4"]
+    facts = list(winner_sentences(winner, trials, is_sampled=True))
+    assert [line.text for line in lines] == [facts[0], *of_team, *facts[1:]]
+    assert [line.level for line in lines] == [0, 1, 2, 2, *[1] * (len(facts) - 1)]
 
 
 @pytest.mark.parametrize("num_wrong", [0, 3])

@@ -10,9 +10,15 @@ import pytest
 from rich.console import Console
 
 from search.run.trial_log import COLUMNS
-from search.terminal.display import best_table, trial_line
-from search.terminal.live import BestSoFar, Pace, describe_states
-from search.terminal.output import Voice, wrapped
+from search.terminal.display import (
+    BestSoFar,
+    Pace,
+    SearchDisplay,
+    best_table,
+    describe_states,
+    trial_line,
+)
+from search.terminal.output import Amount, Voice, wrapped
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import LabelRule
 from trainable.config import TrialConfig
@@ -73,6 +79,53 @@ def test_quiet_says_the_announcement_and_the_line_for_a_program() -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "winner: trial 1"
     assert [json.loads(line) for line in lines[1:]] == [{"winner": None}]
+
+
+def test_a_program_is_given_events_and_a_person_the_same_in_words() -> None:
+    def said(amount: Amount) -> list[str]:
+        console = terminal(is_terminal=False)
+        voice = Voice(console, amount, as_json=False)
+        voice.say("a note", 1)
+        voice.say()
+        voice.show(best_table(trials()))
+        voice.tell("trial", "trial 3 ended", number=3, f1=None)
+        voice.announce("winner: trial 1")
+        voice.refuse(["one", "two"])
+        voice.conclude({"winner": None})
+        lines: list[str] = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        return lines
+
+    words = said("normal")
+    assert words[:2] == ["  a note", ""]
+    assert words[-2:] == ["trial 3 ended", "winner: trial 1"]
+    said_not = {"text": "", "level": 0, "announced": False}
+    assert [json.loads(line) for line in said("events")] == [
+        {"event": "line", **said_not, "text": "a note", "level": 1},
+        {"event": "trial", **said_not, "text": "trial 3 ended", "number": 3, "f1": None},
+        {"event": "line", **said_not, "text": "winner: trial 1", "announced": True},
+        {"event": "refused", "problems": ["one", "two"]},
+        {"event": "end", "winner": None},
+    ]
+
+
+def test_the_display_tells_of_each_trial_once() -> None:
+    console, rows = terminal(), [trials(1)]
+    log = SimpleNamespace(table=lambda: rows[-1], num_ended=lambda: len(rows[-1]))
+    plan = SimpleNamespace(num_trials=5)
+    voice = Voice(console, "events", as_json=False)
+    display = SearchDisplay(SimpleNamespace(log=log), plan, voice)  # type: ignore[arg-type]
+    display.begin(None)
+    rows.append(trials(3).assign(state=["complete", "complete", "failed"], error="no memory"))
+    display.end()
+    display.end()
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    begin, *told = [json.loads(line) for line in text.splitlines()]
+    assert (begin["event"], begin["num_trials"]) == ("begin", 5)
+    assert [(one["number"], one["state"], one["f1"], one["num_ended"]) for one in told] == [
+        (1, "complete", 0.5, 3),
+        (2, "failed", None, 3),
+    ]
+    assert told[0]["text"].startswith("trial   1  F1 0.500")
 
 
 def test_verbose_adds_metrics_and_settings() -> None:

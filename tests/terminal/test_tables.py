@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.space.experiments import Experiments, Row, TableName
-from search.terminal.tables import TABLES, Result, experiment_lines
+from search.terminal.tables import COMPARISONS, Result, experiment_lines
 from trainable.cohort.scored import Scored
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import evaluate
@@ -80,7 +80,7 @@ def test_accuracy_loss_and_time_are_those_of_the_trial() -> None:
 
 
 def test_a_sensitivity_of_one_has_an_interval_that_is_not() -> None:
-    cells = TABLES["detection"].cells(result(30, 0, 44, 204))
+    cells = COMPARISONS["detection"].cells(result(30, 0, 44, 204))
     assert cells["sensitivity"] == "1.000 (0.886 to 1.000)"
     assert cells["specificity at 0.98"].startswith("0.823 (")
     assert float(cells["AUC"].split()[0]) == pytest.approx((1 + 204 / 248) / 2, abs=1e-3)

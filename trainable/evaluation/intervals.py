@@ -42,7 +42,7 @@ class Estimate:
 def notes_on(estimates: Iterable[Estimate]) -> Iterator[str]:
     """What a reader of these intervals must know, a line each."""
     if any(estimate.low == estimate.high for estimate in estimates):
-        yield f"  {EQUAL_ENDS}"
+        yield EQUAL_ENDS
 
 
 def estimate(

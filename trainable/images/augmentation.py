@@ -14,7 +14,7 @@ from trainable.images.batches import Images
 from trainable.images.decoding import Resize
 from trainable.images.pixels import pixels_key
 from trainable.store.arrays import ArrayStore
-from trainable.store.lazy import LazyTable
+from trainable.store.lazy import LazyArray
 
 VIEW_RULE = "mirrored or not, turned by up to 10 degrees, noise of 2 % of white, v1"
 """Part of the key of every augmented array: change it whenever a pixel could change."""
@@ -80,6 +80,6 @@ def with_augmented(
 
         key = f"pixels-{shape[1]}-view{view}-{name}"
         load = partial(store.get_or_compute, key, shape, np.uint8, compute)
-        pixels = LazyTable(shape, np.uint8, load)
+        pixels = LazyArray(shape, np.uint8, load)
         augmented.append(Images(pixels, images.statistics, key))
     return dataclasses.replace(images, augmented=tuple(augmented))

@@ -15,7 +15,7 @@ from trainable.images.decoding import Resize
 from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale, normalize
 from trainable.images.pixels import PixelStatistics, load_pixels, pixels_key
 from trainable.store.arrays import ArrayStore
-from trainable.store.lazy import LazyTable, Table
+from trainable.store.lazy import AnyArray, LazyArray
 
 Inputs = Callable[[Tensor], Tensor]
 """Maps numbers of images, int64 (batch,), to what a network or its trained part takes in.
@@ -65,7 +65,7 @@ class Images:
         augmented: tables of augmented views, whose rows are numbered on after those of `pixels`.
     """
 
-    pixels: Table
+    pixels: AnyArray
     statistics: PixelStatistics
     key: str
     augmented: tuple["Images", ...] = ()
@@ -98,7 +98,7 @@ def load_images(
 ) -> Images:
     """Decode image files, or find them decoded, as `load_pixels` does."""
     limits = statistics.limits
-    pixels = LazyTable(
+    pixels = LazyArray(
         (len(paths), size, size),
         np.uint8,
         lambda: load_pixels(paths, hashes, size, store, limits, resize),
@@ -106,7 +106,7 @@ def load_images(
     return Images(pixels, statistics, pixels_key(hashes, size, limits, resize))
 
 
-def table_rows(table: Table, device: torch.device) -> Inputs:
+def table_rows(table: AnyArray, device: torch.device) -> Inputs:
     """Rows of a table: from a GPU's own memory if there is room for them, else from the table.
 
     Args:
@@ -127,7 +127,7 @@ def table_rows(table: Table, device: torch.device) -> Inputs:
     return take
 
 
-def joined_rows(tables: Sequence[Table], device: torch.device) -> Inputs:
+def joined_rows(tables: Sequence[AnyArray], device: torch.device) -> Inputs:
     """Rows of several tables as if they were one; only the rows that are asked for are copied."""
     takes = [table_rows(table, device) for table in tables]
     if len(takes) == 1:

@@ -6,16 +6,19 @@ times the activation there, is what the place gives. Above a pool of averages th
 HiResCAM (Draelos and Carin 2020). With a logistic head it is the head's own sum, place by place.
 """
 
+from collections.abc import Iterable, Sequence
 from math import isqrt
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from trainable.backbones.layout import STATISTICS, TensorLayout
 from trainable.config import TrialConfig
 from trainable.device import autocast
-from trainable.images.batches import Views, side_by_side
+from trainable.images.batches import Images, Views, WithColumns, by_examination, side_by_side
 from trainable.model.network import Network
 
 
@@ -56,6 +59,37 @@ def heat_maps(network: Network, images: Tensor | Views) -> Tensor:
         spread = (log_odds - given) / exams.bincount(minlength=len(given))
         summed: Tensor = found + spread[exams, None, None]
     return summed
+
+
+def heat_maps_of(
+    config: TrialConfig,
+    images: Images,
+    exam_images: NDArray[np.int64],
+    device: torch.device,
+    jobs: Iterable[tuple[Sequence[Network], Tensor]],
+) -> NDArray[np.float32]:
+    """A map of each image, the mean over the networks that look at its examination.
+
+    Args:
+        config: Configuration of the networks.
+        images: Images (num_images, size, size).
+        exam_images: Numbers of the images of each examination, -1 where a view is missing.
+        device: Device of the networks.
+        jobs: Networks, and the examinations that they look at, int64 (batch,); together, these are
+            all examinations.
+
+    Returns:
+        (num_images, edge, edge), in the order of the images.
+    """
+    own = config.backbone.network.own
+    take = by_examination(images.normalized(config.normalization, device, own), exam_images)
+    found: dict[int, NDArray[np.float32]] = {}
+    for networks, rows in jobs:
+        batch, seen = take(rows), exam_images[rows]
+        assert not isinstance(batch, WithColumns)
+        maps = torch.stack([heat_maps(network, batch) for network in networks]).mean(dim=0)
+        found |= dict(zip(seen[seen >= 0].tolist(), maps.cpu().numpy(), strict=True))
+    return np.stack([found[image] for image in range(len(found))])
 
 
 class _AboveTheCut(nn.Module):

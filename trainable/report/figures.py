@@ -1,109 +1,66 @@
-"""Figures of one set of scores as SVG, drawn so that they follow the colours of the page."""
+"""How figures look, and how they are kept: SVG that follows the colours of a page, or PNG."""
 
 import io
 import re
+from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from numpy.typing import NDArray
-from sklearn import metrics as sk
 
-from trainable.cohort.scored import Scored
-from trainable.evaluation.curves import calibration, net_benefit
+from trainable.files import replacing
 
 MODEL, OTHER = "#2878b5", "#d1603d"
 """Colours that can be read on white and on black, also by people who do not see red."""
-INCHES = (4.6, 3.7)
-"""Size of every figure."""
-_INK = "#010203"  # stands for the colour of the page's text
+INK = "#010203"
+"""Stands for the colour of the page's text."""
 WEAK = "#888888"
 """Colour of what matters less."""
-_BINS = np.linspace(0, 1, 31)
-_MOST_RISK = 0.9
+_CYCLE = (MODEL, OTHER, *(f"tab:{name}" for name in ("green", "purple", "brown", "pink", "olive")))
+_INCHES = (4.6, 3.7)  # of a figure on a page
+_PNG_INCHES = 5.0
 
-Labels = NDArray[np.int64]
-Scores = NDArray[np.float32]
-
-
-def roc_figure(labels: Labels, scores: Scores) -> str:
-    """ROC curve, with the area under it."""
-    figure, axes = new_figure("1 - specificity", "sensitivity")
-    false, found, _ = sk.roc_curve(labels, scores)
-    axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1)
-    axes.plot(false, found, color=MODEL, label=f"AUC {sk.auc(false, found):.3f}")
-    axes.legend(loc="lower right")
-    return as_svg(figure, "ROC curve")
+Draw = Callable[[Axes], None]
+"""Draws on one pair of axes."""
 
 
-def precision_recall_figure(labels: Labels, scores: Scores) -> str:
-    """Precision against recall, with the average precision."""
-    figure, axes = new_figure("recall (sensitivity)", "precision")
-    precision, recall, _ = sk.precision_recall_curve(labels, scores)
-    average = sk.average_precision_score(labels, scores)
-    axes.axhline(float(labels.mean()), color=WEAK, linewidth=1, label="every image positive")
-    axes.plot(
-        recall, precision, color=MODEL, drawstyle="steps-post",
-        label=f"average precision {average:.3f}",
-    )  # fmt: skip
-    axes.set_ylim(0, 1.02)
-    axes.legend(loc="upper right")
-    return as_svg(figure, "Precision and recall")
-
-
-def calibration_figure(scored: Scored) -> str:
-    """Smoothed calibration curve with its 95 % interval, slope and intercept."""
-    figure, axes = new_figure("predicted score", "share that is positive")
-    found = calibration(scored)
-    axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1, label="perfect calibration")
-    axes.fill_between(found.scores, found.low, found.high, color=MODEL, alpha=0.2, linewidth=0)
-    label = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}"
-    axes.plot(found.scores, found.shares, color=MODEL, label=label)
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.legend(loc="upper left")
-    return as_svg(figure, "Calibration")
-
-
-def decision_figure(labels: Labels, scores: Scores) -> str:
-    """Net benefit of acting by the scores, on everybody and on nobody."""
-    figure, axes = new_figure("risk from which a person would act", "net benefit")
-    risks = np.linspace(0.01, _MOST_RISK, 90)
-    model = net_benefit(labels, scores, risks)
-    everybody = net_benefit(labels, np.ones_like(scores), risks)
-    axes.axhline(0, color=WEAK, linewidth=1, label="act on nobody")
-    axes.plot(risks, everybody, color=OTHER, linestyle="--", label="act on everybody")
-    axes.plot(risks, model, color=MODEL, label="act by the score")
-    top = max(float(labels.mean()), float(model.max()))
-    axes.set(xlim=(0, _MOST_RISK), ylim=(-0.25 * top, 1.1 * top))
-    axes.legend(loc="upper right")
-    return as_svg(figure, "Decision curve")
-
-
-def distribution_figure(labels: Labels, scores: Scores, threshold: float) -> str:
-    """Histogram of the scores of each class; each class sums to 1, since one is small."""
-    figure, axes = new_figure("predicted score", "share of the class")
-    for value, name, colour in ((0, "negative", MODEL), (1, "positive", OTHER)):
-        of_class = scores[labels == value]
-        weights = np.full(len(of_class), 1 / max(1, len(of_class)))
-        axes.hist(
-            of_class, bins=_BINS.tolist(), weights=weights, alpha=0.55, label=name, color=colour
-        )
-    axes.axvline(threshold, color=_INK, linestyle=":", label=f"threshold {threshold:.3f}")
-    axes.legend(loc="upper right")
-    return as_svg(figure, "Scores by outcome")
-
-
-def new_figure(x: str, y: str) -> tuple[Figure, Axes]:
+def new_figure(x: str = "", y: str = "") -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes, named with their units."""
-    figure = Figure(figsize=INCHES, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=_INCHES, layout="constrained")
+    return figure, _with_axes(figure, x, y)
+
+
+def _with_axes(figure: Figure, x: str = "", y: str = "", panels: int = 1, place: int = 1) -> Axes:
+    axes = figure.add_subplot(1, panels, place)
     axes.set(xlabel=x, ylabel=y)
+    axes.set_prop_cycle(color=_CYCLE)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    return axes
+
+
+def drawn_svg(title: str, draw: Draw) -> str:
+    """What `draw` draws on a figure of its own, as `as_svg`."""
+    figure, axes = new_figure()
+    draw(axes)
+    return as_svg(figure, title)
+
+
+def save_png(path: Path, panels: Sequence[tuple[str, Draw]]) -> Path:
+    """Titled drawings side by side as PNG, replaced as a whole; no display is needed."""
+    figure = Figure(figsize=(_PNG_INCHES * len(panels), _PNG_INCHES), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (title, draw) in enumerate(panels, start=1):
+        axes = _with_axes(figure, panels=len(panels), place=place)
+        draw(axes)
+        axes.set_title(title)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=150)
+    return path
 
 
 def as_svg(figure: Figure, title: str) -> str:
@@ -127,7 +84,7 @@ def as_svg(figure: Figure, title: str) -> str:
             metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
         )
     svg = text.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     head = rf'<svg viewBox="\1" role="img" aria-label="{escape(title)}">'
     return re.sub(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', head, svg, count=1)
 
@@ -137,12 +94,12 @@ def _take_page_colours(figure: Figure) -> None:
     figure.patch.set_visible(False)
     for axes in figure.axes:
         axes.patch.set_visible(False)
-        axes.tick_params(color=_INK, labelcolor=_INK)
+        axes.tick_params(color=INK, labelcolor=INK)
         for spine in axes.spines.values():
-            spine.set_edgecolor(_INK)
+            spine.set_edgecolor(INK)
         legend = axes.get_legend()
         if legend is not None:
             legend.get_frame().set_visible(False)
     for text in figure.findobj(Text):
         if isinstance(text, Text):
-            text.set_color(_INK)
+            text.set_color(INK)

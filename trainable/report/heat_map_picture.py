@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from trainable.report.figures import MODEL, OTHER
+from trainable.store.lazy import AnyArray
 
 _MOST_COLOUR = 0.65  # the X-ray must be seen through the strongest colour
 _GAP = 8  # pixels
@@ -17,13 +18,22 @@ _PERCENTILE = 99.0
 _LEAST = 1e-6
 
 
-def strongest(heat_maps: NDArray[np.float32]) -> float:
-    """The heat from which on colours are no stronger; of one place in a hundred."""
-    heat = float(np.percentile(np.abs(heat_maps), _PERCENTILE))
-    return max(heat, _LEAST)
+def draw_all(pixels: AnyArray, heat_maps: NDArray[np.float32]) -> Iterator[Image.Image]:
+    """Each image, and beside it the image under its heat map; all colours have one scale.
+
+    Args:
+        pixels: (num_images, size, size), grey, 0 black to 255 white.
+        heat_maps: (num_images, edge, edge), above 0 where a place speaks for the positive class.
+    """
+    # colours are strongest from the heat of one place in a hundred on
+    full_heat = max(float(np.percentile(np.abs(heat_maps), _PERCENTILE)), _LEAST)
+    for row, heat_map in enumerate(heat_maps):
+        yield _draw(pixels[row], heat_map, full_heat)
 
 
-def draw(pixels: NDArray[np.uint8], heat_map: NDArray[np.float32], full_heat: float) -> Image.Image:
+def _draw(
+    pixels: NDArray[np.uint8], heat_map: NDArray[np.float32], full_heat: float
+) -> Image.Image:
     """The image, and beside it the image under its heat map.
 
     Args:

@@ -1,8 +1,24 @@
-"""The five figures of one set of scores, with their captions."""
+"""Figures of sets of scores: five for the page of one set, and three that compare several."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from sklearn import metrics as sk
 
 from trainable.cohort.scored import Scored
-from trainable.report import figures
+from trainable.evaluation.curves import calibration, net_benefit
+from trainable.report.figures import INK, MODEL, OTHER, WEAK, Draw, drawn_svg, save_png
 from trainable.report.page import Figure
+
+_BINS = np.linspace(0, 1, 31)
+_MOST_RISK = 0.9
+
+Named = Mapping[str, Scored]
+"""Scores of one finding by the name of who gave them; the name is empty where there is one."""
 
 
 def score_figures(scored: Scored, threshold: float) -> list[Figure]:
@@ -12,33 +28,130 @@ def score_figures(scored: Scored, threshold: float) -> list[Figure]:
         scored: Examinations of one finding; both classes occur.
         threshold: A score of at least this is predicted positive.
     """
-    [labels], [scores] = scored.labels.T, scored.scores.T
-    return [
-        Figure(
+    found: list[tuple[str, Draw, str]] = [
+        (
             "ROC curve",
-            figures.roc_figure(labels, scores),
+            partial(draw_roc, named={"": scored}),
             "A curve near the upper left corner is good. The grey line is chance.",
         ),
-        Figure(
+        (
             "Calibration",
-            figures.calibration_figure(scored),
+            partial(draw_calibration, scored=scored),
             "On the grey line, a score of 0.3 means that 3 in 10 are positive. The band is the "
             "95 % interval.",
         ),
-        Figure(
+        (
             "Decision curve",
-            figures.decision_figure(labels, scores),
+            partial(draw_decision, scored=scored),
             "The model helps where its line is above both others: at risks from which a person "
             "would act.",
         ),
-        Figure(
+        (
             "Scores by outcome",
-            figures.distribution_figure(labels, scores, threshold),
+            partial(draw_distribution, scored=scored, threshold=threshold),
             "The less the two classes overlap, the better.",
         ),
-        Figure(
+        (
             "Precision and recall",
-            figures.precision_recall_figure(labels, scores),
+            partial(draw_precision_recall, named={"": scored}),
             "The grey line is the precision of calling every image positive.",
         ),
     ]
+    return [Figure(title, drawn_svg(title, draw), caption) for title, draw, caption in found]
+
+
+def save_comparison(named: Named, thresholds: Mapping[str, float], folder: Path) -> list[Path]:
+    """Write `roc.png`, `precision_recall.png` and `scores.png` into `folder`.
+
+    Args:
+        named: The sets of scores.
+        thresholds: Threshold of each.
+        folder: Run folder.
+    """
+    histograms = [
+        (name, partial(draw_distribution, scored=scored, threshold=thresholds[name]))
+        for name, scored in named.items()
+    ]
+    return [
+        save_png(folder / "roc.png", [("ROC curve", partial(draw_roc, named=named))]),
+        save_png(
+            folder / "precision_recall.png",
+            [("precision and recall", partial(draw_precision_recall, named=named))],
+        ),
+        save_png(folder / "scores.png", histograms),
+    ]
+
+
+def draw_roc(axes: Axes, named: Named) -> None:
+    """ROC curves, with the areas under them."""
+    axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1)
+    for name, scored in named.items():
+        false, found, _ = sk.roc_curve(*_one_finding(scored))
+        axes.plot(false, found, label=_label(name, f"AUC {sk.auc(false, found):.3f}"))
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity")
+    axes.legend(loc="lower right", fontsize=_font_size(named))
+
+
+def draw_precision_recall(axes: Axes, named: Named) -> None:
+    """Precision against recall, with the average precision; all sets have the same labels."""
+    first = next(iter(named.values()))
+    axes.axhline(float(first.labels.mean()), color=WEAK, linewidth=1, label="every image positive")
+    for name, scored in named.items():
+        precision, recall, _ = sk.precision_recall_curve(*_one_finding(scored))
+        average = sk.average_precision_score(*_one_finding(scored))
+        label = _label(name, f"average precision {average:.3f}")
+        axes.plot(recall, precision, drawstyle="steps-post", label=label)
+    axes.set(xlabel="recall (sensitivity)", ylabel="precision", ylim=(0, 1.02))
+    axes.legend(loc="upper right", fontsize=_font_size(named))
+
+
+def draw_calibration(axes: Axes, scored: Scored) -> None:
+    """Smoothed calibration curve with its 95 % interval, slope and intercept."""
+    found = calibration(scored)
+    axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1, label="perfect calibration")
+    axes.fill_between(found.scores, found.low, found.high, color=MODEL, alpha=0.2, linewidth=0)
+    label = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}"
+    axes.plot(found.scores, found.shares, color=MODEL, label=label)
+    axes.set(xlabel="predicted score", ylabel="share that is positive", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(loc="upper left")
+
+
+def draw_decision(axes: Axes, scored: Scored) -> None:
+    """Net benefit of acting by the scores, on everybody and on nobody."""
+    labels, scores = _one_finding(scored)
+    risks = np.linspace(0.01, _MOST_RISK, 90)
+    model = net_benefit(labels, scores, risks)
+    everybody = net_benefit(labels, np.ones_like(scores), risks)
+    axes.axhline(0, color=WEAK, linewidth=1, label="act on nobody")
+    axes.plot(risks, everybody, color=OTHER, linestyle="--", label="act on everybody")
+    axes.plot(risks, model, color=MODEL, label="act by the score")
+    top = max(float(labels.mean()), float(model.max()))
+    axes.set(xlabel="risk from which a person would act", ylabel="net benefit")
+    axes.set(xlim=(0, _MOST_RISK), ylim=(-0.25 * top, 1.1 * top))
+    axes.legend(loc="upper right")
+
+
+def draw_distribution(axes: Axes, scored: Scored, threshold: float) -> None:
+    """Histogram of the scores of each class; each class sums to 1, since one is small."""
+    labels, scores = _one_finding(scored)
+    for value, name in ((0, "negative"), (1, "positive")):
+        of_class = scores[labels == value]
+        weights = np.full(len(of_class), 1 / max(1, len(of_class)))
+        axes.hist(of_class, bins=_BINS.tolist(), weights=weights, alpha=0.55, label=name)
+    axes.axvline(threshold, color=INK, linestyle=":", label=f"threshold {threshold:.3f}")
+    axes.set(xlabel="predicted score", ylabel="share of the class")
+    axes.legend(loc="upper right")
+
+
+def _one_finding(scored: Scored) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Labels and scores (num_exams,) of the only finding."""
+    [labels], [scores] = scored.labels.T, scored.scores.T
+    return labels, scores
+
+
+def _label(name: str, measure: str) -> str:
+    return f"{name}, {measure}" if name else measure
+
+
+def _font_size(named: Named) -> str:
+    return "small" if len(named) > 1 else "medium"

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from trainable.store.array_file import Array
 
 
-class LazyTable:
+class LazyArray:
     """A stored array that is opened, and checked, when one of its rows is first asked for."""
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike, load: Callable[[], Array]) -> None:
@@ -37,5 +37,5 @@ class LazyTable:
         return self._load()
 
 
-Table = Array | LazyTable
+AnyArray = Array | LazyArray
 """An array, or one that is opened later."""

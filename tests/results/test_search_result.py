@@ -11,8 +11,7 @@ from fixtures.winners import make_winner
 from rich.console import Console
 
 from search.options.options import SearchOptions
-from search.results.best_trials import PASSES, SECONDS, TIED, by_body, by_encoder
-from search.results.run_result import RunResult
+from search.results.search_result import PASSES, SECONDS, TIED, SearchResult, by_body, by_encoder
 from search.run.run_folder import RunFolder
 from search.terminal.display import encoder_table
 from trainable.cohort.cohort import Cohort
@@ -24,7 +23,7 @@ OWN = "squeezenet1_0@/weights/squeezenet1_0-of-a-hospital.pth"
 
 
 @pytest.fixture
-def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
+def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> SearchResult:
     """Two trials of an encoder with weights of its own, one of another, and one that failed."""
     run = RunFolder(tmp_path)
     run.log.create()
@@ -48,11 +47,11 @@ def result(tmp_path: Path, make_cohort: Callable[..., Cohort]) -> RunResult:
     tied = TiedTrial(trial=4, config=TrialConfig(), num_steps=1, f1=0.9)
     winner = make_winner(TrialConfig(), tied=(tied,))
     options = SearchOptions.of(cpus_per_trial=2)
-    return RunResult(run, options, make_cohort(LABELS), winner, run.log.table())
+    return SearchResult(run, options, make_cohort(LABELS), winner, run.log.table())
 
 
 def test_the_best_trial_of_each_encoder_comes_with_the_cost_of_all_its_trials(
-    result: RunResult,
+    result: SearchResult,
 ) -> None:
     own, resnet = by_encoder(result).to_dict("records")
     assert (own["network"], own["weights"]) == ("squeezenet1_0", "squeezenet1_0-of-a-hospital.pth")
@@ -63,12 +62,12 @@ def test_the_best_trial_of_each_encoder_comes_with_the_cost_of_all_its_trials(
     assert (resnet[PASSES], resnet[SECONDS]) == ("1,000", "7")
 
 
-def test_each_body_has_a_row_of_its_own(result: RunResult) -> None:
+def test_each_body_has_a_row_of_its_own(result: SearchResult) -> None:
     assert list(by_body(result)["cut"]) == ["features.5", "features", "layer4"]
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_the_table_keeps_the_whole_name_of_the_weights(result: RunResult, columns: int) -> None:
+def test_the_table_keeps_the_whole_name_of_the_weights(result: SearchResult, columns: int) -> None:
     text = StringIO()
     Console(file=text, width=columns).print(encoder_table(by_encoder(result)))
     shown = text.getvalue()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from search.terminal.failures import describe_failures, mostly_failed
+from search.terminal.outcome import describe_failures, mostly_failed
 
 
 def told(*states: str) -> list[str]:

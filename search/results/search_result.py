@@ -1,0 +1,183 @@
+"""What a search found, read again: its winner, its scores, and the best trial of each encoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from search.options.options import DEMO, SearchOptions
+from search.run.run_folder import RunFolder
+from search.run.trial_log import complete_best_first
+from trainable.backbones.encoder import Encoder
+from trainable.backbones.start import read_start, short_start
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.scored import Scored, is_scored
+from trainable.cohort.splits import Fold, make_folds
+from trainable.evaluation.intervals import estimate
+from trainable.evaluation.metrics import f1_at, of_scores
+from trainable.run.winner import Winner, read_winner
+
+TIED = "tied"
+PASSES = "passed"
+SECONDS = "CPU s"
+
+
+@dataclass(frozen=True, repr=False)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        folder: The run folder and its log.
+        options: What the search was asked.
+        cohort: Its labelled images.
+        winner: The winner, with its members, threshold and metrics.
+        trials: Every trial that ended, a row each, as in `trials.csv`.
+    """
+
+    folder: RunFolder
+    options: SearchOptions
+    cohort: Cohort
+    winner: Winner
+    trials: pd.DataFrame
+
+    @classmethod
+    def read(cls, path: Path) -> "SearchResult":
+        """Read a run folder, and change nothing.
+
+        Raises:
+            InputError: If it is no run folder of this version, or has no winner yet.
+        """
+        run = RunFolder(path)
+        options = run.read_options()
+        return cls(run, options, Cohort.load(run.path), read_winner(run.path), run.log.table())
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return (
+            f"SearchResult({str(self.run)!r}: F1 to expect {self.expected_f1:.3f}, "
+            f"{low:.3f} to {high:.3f})"
+        )
+
+    @property
+    def run(self) -> Path:
+        """Run folder, which `cxr-predict`, `cxr-report` and `cxr-export` take."""
+        return self.folder.path
+
+    @property
+    def expected_f1(self) -> float:
+        """The F1 to expect on new patients, without the luck of the choice."""
+        return self.winner.corrected.f1
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of `expected_f1`."""
+        return self.winner.corrected.interval
+
+    @cached_property
+    def encoders(self) -> pd.DataFrame:
+        """The best trial of each encoder with its interval, the best encoder first."""
+        return by_encoder(self)
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Out-of-fold scores of the winner, a row per scored examination.
+
+        Columns: `image` (or `exam`), `patient`, `label` (1 positive), `score` (0 to 1) and
+        `predicted` (1 positive).
+        """
+        unit = self.cohort.grouping.column
+        table = self.cohort.exams.loc[self.rows, [unit, "patient", "label"]]
+        [scores], [threshold] = self.scored.scores.T, self.winner.thresholds
+        predicted = (scores >= np.float32(threshold)).astype(int)
+        return table.assign(score=scores, predicted=predicted).reset_index(drop=True)
+
+    @cached_property
+    def out_of_fold(self) -> NDArray[np.float32]:
+        """(num_exams, num_findings), out-of-fold scores of the winner: the mean of its members."""
+        return self.winner.out_of_fold_scores(self.run)
+
+    @cached_property
+    def rows(self) -> NDArray[np.bool_]:
+        """(num_exams,), whether an examination has out-of-fold scores."""
+        return is_scored(self.out_of_fold)
+
+    @cached_property
+    def scored(self) -> Scored:
+        """These examinations, with the scores of the winner."""
+        return self.cohort.scored(self.out_of_fold)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the images are the phantoms of the demo."""
+        return self.options.data.data == DEMO
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        """Complete trials, the best first."""
+        return complete_best_first(self.trials)
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds that all trials were scored on."""
+        scoring = self.options.scoring
+        return make_folds(self.cohort, scoring.folds, self.winner.seed, scoring.repeats)
+
+
+def by_encoder(result: SearchResult) -> pd.DataFrame:
+    """One row per encoder with a complete trial, the best first.
+
+    The costs are those of all trials of the encoder, whatever they ended with.
+    """
+    best = best_of_each(result, ["backbone"])
+    costs = result.trials.groupby("backbone")[["num_forwarded", "seconds"]].sum()
+    costs = costs.loc[best["backbone"]]
+    rows = {
+        "network": [Encoder.read(name).short_name for name in best["backbone"]],
+        "weights": [short_start(read_start(text)) for text in best["weights"]],
+        **{name: list(best[name]) for name in ("trial", "F1", "95 % interval", "AUC", TIED)},
+        PASSES: [f"{count:,.0f}" for count in costs["num_forwarded"]],
+        SECONDS: [
+            f"{cpu:,.0f}" for cpu in costs["seconds"] * result.options.compute.cpus_per_trial
+        ],
+    }
+    return pd.DataFrame(rows)
+
+
+def by_body(result: SearchResult) -> pd.DataFrame:
+    """One row per encoder and cut with a complete trial, the best first."""
+    best = best_of_each(result, ["backbone", "cut"]).drop(columns="weights")
+    return best.assign(backbone=[Encoder.read(name).short for name in best["backbone"]])
+
+
+def best_of_each(result: SearchResult, settings: Sequence[str]) -> pd.DataFrame:
+    """The best complete trial for each value of some settings, out of fold, the best first."""
+    tied = {trial.trial for trial in result.winner.tied}
+    best = result.complete.drop_duplicates(list(settings))
+    average = result.winner.scoring.f1_average
+    metrics, rows = {}, []
+    row: Any
+    for row in best.itertuples():
+        scores = result.folder.log.scores(row.number)[result.rows]
+        at_threshold = f1_at(np.array([row.threshold], np.float32), average)
+        metrics[str(row.number)] = of_scores(scores, at_threshold)
+    found = estimate(result.scored, metrics)
+    for row in best.itertuples():
+        f1 = found[str(row.number)]
+        rows.append(
+            {
+                **{name: getattr(row, name) for name in settings},
+                "weights": row.weights,
+                "trial": row.number,
+                "head": row.head,
+                "F1": row.f1,
+                "95 % interval": f"{f1.low:.3f} to {f1.high:.3f}",
+                "AUC": row.auc,
+                TIED: "yes" if row.number in tied else "no",
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,177 @@
+"""What a search reports at its end: what failed, and its winner, in lines and as JSON."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from search.run.trial_log import ENDED
+from search.terminal.output import Line
+from trainable.errors import listing
+from trainable.evaluation.intervals import Estimate, notes_on
+from trainable.files import as_typed
+from trainable.run.places import winner_file
+from trainable.run.winner import TestResult, Winner, read_winner
+
+_NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
+_BEYOND_F1 = (
+    "F1 depends on one threshold and ignores true negatives; judge a model for patients also by "
+    "its AUC, average precision and calibration (Van Calster 2025)"
+)
+_MOST_LISTED = 10
+_SHOWN = ("F1", "sensitivity", "specificity", "AUC")
+
+
+def describe_next(winner: Winner, run: Path) -> Iterator[Line]:
+    """The commands that take a winner further, a line each."""
+    new = "CSV" if winner.needs_table else "FOLDER"
+    yield Line(f"predict with: cxr-predict {as_typed(run)} --images {new}")
+    yield Line(f"all results in one page: cxr-report {as_typed(run)}")
+
+
+def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -> Iterator[Line]:
+    """What to expect of the winner, its trials, and the facts about it; see `winner_sentences`."""
+    promise, *facts = winner_sentences(winner, trials, is_sampled=is_sampled)
+    yield Line(promise)
+    yield from _describe_team(winner, trials)
+    yield from (Line(fact, 1) for fact in facts)
+
+
+def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -> Iterator[str]:
+    """Facts about the winner, the first of them what to expect of it; without the full stops.
+
+    Args:
+        winner: The winner.
+        trials: All trials of the run.
+        is_sampled: Whether the search began with the baseline configuration, as a sampled one does.
+    """
+    [found], corrected, best = winner.out_of_fold, winner.corrected, winner.best
+    low, high = corrected.interval
+    chosen = f"trial {best.trial}"
+    if len(winner.members) > 1:
+        chosen = f"a team of {len(winner.members)} trials"
+    yield (
+        f"winner: {chosen} among {winner.num_trials} complete; expect an F1 of "
+        f"{corrected.f1:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
+    )
+    yield from notes_on([Estimate(corrected.f1, low, high)])
+    yield (
+        f"out-of-fold F1 {found['f1']:.3f} at a threshold of {found['threshold']:.3f}; "
+        f"{corrected.optimism:.3f} of it comes from choosing the best of {winner.num_trials}"
+    )
+    yield (
+        f"every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
+        f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
+    )
+    yield _BEYOND_F1
+    if winner.scoring.objective != "f1":
+        yield f"trials were compared by {_NAMES[winner.scoring.objective]}, not by F1"
+    yield (
+        f"TP {found['tp']}  FN {found['fn']}  FP {found['fp']}  TN {found['tn']}; precision "
+        f"{found['precision']:.3f}, recall {found['recall']:.3f}, specificity "
+        f"{found['specificity']:.3f}"
+    )
+    first = trials[(trials["number"] == 0) & (trials["state"] == "complete")]
+    if is_sampled and len(first):
+        yield f"baseline configuration (trial 0): F1 {first['f1'].iloc[0]:.3f}"
+    num_others = len(winner.tied) - 1
+    if winner.preferred_simple:
+        top = winner.tied[0]
+        yield (
+            f"the simplest of {num_others + 1} statistically tied trials; the best of them is "
+            f"trial {top.trial} (F1 {top.f1:.3f})"
+        )
+    elif num_others:
+        others = "trial is" if num_others == 1 else "trials are"
+        yield (
+            f"{num_others} other {others} statistically tied with trial "
+            f"{winner.tied[0].trial}; use --resume --prefer-simple to pick the simplest"
+        )
+
+
+def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[Line]:
+    """Which trials are in the team, the share of each, and what each scores alone."""
+    size = len(winner.members)
+    if size == 1:
+        return
+    yield Line(f"the score is the mean of {size} trials:", 1)
+    f1 = trials.set_index("number")["f1"]
+    for member in winner.members[:_MOST_LISTED]:
+        config = member.config
+        yield Line(
+            f"trial {member.trial}: {config.backbone.short} to {config.cut}, "
+            f"{config.head} head{' with columns' * config.covariates}, "
+            f"F1 {f1[member.trial]:.3f} alone",
+            2,
+        )
+    if size > _MOST_LISTED:
+        rest = listing((member.trial for member in winner.members[_MOST_LISTED:]), most=size)
+        yield Line(f"and trials {rest}", 2)
+
+
+def describe_test(result: TestResult) -> Iterator[Line]:
+    """The winner's metrics on the test rows, one line each."""
+    yield Line(
+        f"on the {result.num_exams} test images ({result.num_positive} positive), trained on all "
+        f"{result.num_trained} others, with 95 % intervals by patient:"
+    )
+    yield from (Line(f"{name} {result.estimates[name]}", 1) for name in _SHOWN)
+    yield from (Line(note, 1) for note in notes_on(result.estimates[name] for name in _SHOWN))
+
+
+def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:
+    """How many trials failed by themselves, and how many the machine failed, a line each.
+
+    Args:
+        trials: All rows of the log of trials.
+        errors: Where a person finds the errors.
+    """
+    num_failed = int((trials["state"] == "failed").sum())
+    lost = trials.loc[trials["state"] == "lost", "error"]
+    if num_failed:
+        num_ended = int(trials["state"].isin(ENDED).sum())
+        yield f"{num_failed} of {num_ended} trials failed; their errors are in {errors}"
+    if len(lost):
+        were, do = ("trial was", "It does") if len(lost) == 1 else ("trials were", "They do")
+        yield (
+            f"{len(lost)} {were} lost to errors of the machine. {do} not count, and will run "
+            f"again. The last error: {lost.iloc[-1]}"
+        )
+    if mostly_failed(trials):
+        num_complete = int((trials["state"] == "complete").sum())
+        yield (
+            f"most trials did not work; {num_complete} {'is' if num_complete == 1 else 'are'} "
+            "complete. Look at the errors before you rely on a winner"
+        )
+
+
+def mostly_failed(trials: pd.DataFrame) -> bool:
+    """Whether more trials failed, or were lost, than worked."""
+    worked = trials["state"].isin(["complete", "stopped"]).sum()
+    return bool(trials["state"].isin(["failed", "lost"]).sum() > worked)
+
+
+def summarize(run: Path, trials: pd.DataFrame, why_ended: str, exit_status: int) -> dict[str, Any]:
+    """What `--json` prints; the winner is None where no trial completed."""
+    states = trials["state"].value_counts()
+    winner = read_winner(run) if winner_file(run).is_file() else None
+    return {
+        "run": str(run),
+        "ended_by": why_ended,
+        "exit_status": exit_status,
+        "trials": {str(state): int(count) for state, count in states.items()},
+        "winner": None if winner is None else _of_winner(winner),
+    }
+
+
+def _of_winner(winner: Winner) -> dict[str, Any]:
+    [found] = winner.out_of_fold
+    return {
+        "trials": [member.trial for member in winner.members],
+        "expected_f1": winner.corrected.f1,
+        "interval": list(winner.corrected.interval),
+        "threshold": found["threshold"],
+        "out_of_fold": dict(found),
+        "test": winner.test and winner.test.model_dump(mode="json"),
+    }
