@@ -198,17 +198,6 @@ _GROUP_OF = {
     for name in field.annotation.model_fields  # type: ignore[union-attr]
 }
 
-SPACE_SETTINGS = {
-    "backbones": "backbone",
-    "unfreeze": "unfreeze",
-    "normalizations": "normalization",
-    "image_size": "image_size",
-    "resize": "resize",
-    "batch_size": "batch_size",
-    "epochs": "epochs",
-}
-"""Options that fix or narrow a setting of the search space, and the setting."""
-
 RESUMABLE = frozenset(
     {
         *(

@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FuncFormatter
 
 from search.run.run_folder import RunFolder
-from search.space.space import BY_ENCODER
+from search.space.settings import SETTINGS
 from search.tune.study_plots import importances, parallel_coordinates, varied_settings
 from trainable.backbones.encoder import Encoder
 from trainable.report.figures import MODEL, OTHER, WEAK, as_svg, new_figure
@@ -54,7 +54,8 @@ def _best_so_far(complete: pd.DataFrame) -> Figure:
 def _of_encoder(name: str) -> tuple[str, str] | None:
     """The setting and the encoder of a parameter that is of one encoder alone."""
     setting, _, encoder = name.partition("_")
-    return (setting, encoder) if encoder and setting in ("cut", *BY_ENCODER) else None
+    known = SETTINGS.get(setting)
+    return (setting, encoder) if encoder and known and known.by == "encoder" else None
 
 
 def _label(name: str) -> str:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from search.demo import demo
-from search.options.options import DEMO, RESUMABLE, SPACE_SETTINGS, SearchOptions
+from search.options.options import DEMO, RESUMABLE, SearchOptions
 from search.plan.download import as_url, download_inputs
 from search.plan.plan import SearchPlan
 from search.plan.planner import plan_again, plan_search
 from search.plan.space import load_space
 from search.run.run_folder import RunFolder, new_run
 from search.space.protocol import SearchSpace
+from search.space.settings import SPACE_SETTINGS
 from trainable.cohort.cohort import Cohort
 from trainable.commands.stop import stop_signals
 from trainable.config import TrialConfig

@@ -1,26 +1,15 @@
 """What one setting of a trial may be: a value, one of a list, or anything in a range."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, is_dataclass
 from typing import Annotated, Any, ClassVar, cast, get_args
 
 import optuna
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from trainable.backbones.encoder import Encoder
-from trainable.backbones.layout import UNFREEZE
+from search.space.settings import SETTINGS, Scalar
 from trainable.config import TrialConfig
 from trainable.errors import Checks, did_you_mean, explain, explain_detail
-
-Scalar = str | int | float | bool
-"""Types of a choice that Optuna can keep."""
-
-ALL = "all"
-AUTO = "auto"
-INTEGER_SETTINGS = frozenset(
-    name for name, field in TrialConfig.model_fields.items() if field.annotation is int
-)
-"""Settings that are whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +81,61 @@ class Range(BaseModel):
 Dimension = Choices | Range
 
 
+def choices(dimension: Dimension) -> tuple[Scalar, ...]:
+    """The values of a setting that has no range."""
+    assert isinstance(dimension, Choices)  # a range of names is refused as it is read
+    return dimension.values
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Dimensions of one setting.
+
+    Attributes:
+        others: Dimension of every case that is not named; None if all are.
+        named: Dimensions by the name of the case.
+    """
+
+    others: Dimension | None = None
+    named: Mapping[str, Dimension] = field(default_factory=dict)
+
+    def of(self, case: str | None = None) -> Dimension:
+        """The dimension of a case."""
+        found = self.others if case is None else self.named.get(case, self.others)
+        if found is None:
+            raise KeyError(case)
+        return found
+
+    @property
+    def all(self) -> tuple[Dimension, ...]:
+        """Every dimension once."""
+        return (*self.named.values(), *([self.others] if self.others is not None else ()))
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Values over all cases, or the ends of their ranges."""
+        return tuple(
+            value
+            for dimension in self.all
+            for value in (
+                dimension.values
+                if isinstance(dimension, Choices)
+                else (dimension.low, dimension.high)
+            )
+        )
+
+    def map(self, change: Callable[[Dimension], Dimension]) -> "Cases":
+        """The same cases with another dimension for each."""
+        others = None if self.others is None else change(self.others)
+        return Cases(others, {case: change(dimension) for case, dimension in self.named.items()})
+
+    def to_dict(self) -> Any:
+        """As a file has it."""
+        if not self.named:
+            return self.of().to_dict()
+        return {case: dimension.to_dict() for case, dimension in self.named.items()}
+
+
 def read_dimension(name: str, raw: object) -> Dimension:
     """Read one setting of a file.
 
@@ -109,8 +153,8 @@ def read_dimension(name: str, raw: object) -> Dimension:
     if not raw:
         raise ValueError("a list must name at least one value")
     values = _values(name, raw)
-    word = AUTO if name in ("unfreeze", "epochs") else ALL
-    if len(values) > 1 and word in values and name in ("backbone", "cut", "unfreeze", "epochs"):
+    word = SETTINGS[name].open_word
+    if len(values) > 1 and word in values:
         raise ValueError(f"{word!r} must stand alone (got {list(values)})")
     if len(set(values)) < len(values):
         raise ValueError(f"a list must name a value once (got {list(values)})")
@@ -130,16 +174,14 @@ def _values(name: str, raw: Sequence[object]) -> tuple[Scalar, ...]:
 
 
 def _range(name: str, raw: Mapping[Any, Any]) -> Range:
-    if name == "image_size":
-        raise ValueError("must be a value or a list, since images are decoded for each size")
-    default = getattr(TrialConfig(), name)
-    is_number = isinstance(default, int | float) and not isinstance(default, bool)
-    if not is_number or name == "unfreeze":
+    setting, rule = SETTINGS[name], TrialConfig.model_fields[name]
+    if setting.no_range:
+        raise ValueError(setting.no_range)
+    if rule.annotation not in (int, float) or setting.words:
         raise ValueError(f"must be a value or a list of values (got {dict(raw)})")
     try:
-        found = Range(
-            **{**{str(key): value for key, value in raw.items()}, "whole": name in INTEGER_SETTINGS}
-        )
+        ends = {str(key): value for key, value in raw.items()}
+        found = Range(**{**ends, "whole": rule.annotation is int})
     except ValidationError as error:
         raise ValueError("; ".join(explain(error, known=Range.model_fields))) from None
     for end in (found.low, found.high):
@@ -149,56 +191,30 @@ def _range(name: str, raw: Mapping[Any, Any]) -> Range:
 
 def _value(name: str, raw: object) -> Scalar:
     """One value as a trial takes it, of the type that Optuna can keep."""
-    if name in _NAMED:
-        return _NAMED[name](str(raw))
-    if name == "unfreeze" and isinstance(raw, str):
-        return _one_of(raw, (AUTO, *UNFREEZE))
-    if name == "epochs" and raw == AUTO:
-        return AUTO
-    if name == "head_layers" and isinstance(raw, int):
-        raw = str(raw)
+    setting = SETTINGS[name]
+    words = (*filter(None, (setting.open_word,)), *setting.words)
+    if isinstance(raw, str) and raw in words:
+        return raw
     try:
-        found = _FIELDS[name].dump_python(_FIELDS[name].validate_python(raw))
+        found = _FIELDS[name].dump_python(_FIELDS[name].validate_python(setting.read(raw)))
     except ValidationError as error:
         [detail, *_] = error.errors()
         if detail["type"] == "literal_error":
-            _one_of(str(raw), get_args(TrialConfig.model_fields[name].annotation))
-        raise ValueError(explain_detail(detail, "")) from None
+            words = get_args(TrialConfig.model_fields[name].annotation)
+        elif not setting.words or not isinstance(raw, str):
+            raise ValueError(explain_detail(detail, "")) from None
+        raise ValueError(f"unknown {str(raw)!r}; {did_you_mean(str(raw), words)}") from None
     if not isinstance(found, str | int | float):
         raise ValueError(f"must be a text or a number (got {raw!r})")
     return found
 
 
-def _one_of(raw: str, choices: Sequence[str]) -> str:
-    if raw not in choices:
-        raise ValueError(f"unknown {raw!r}; {did_you_mean(raw, choices)}")
-    return raw
-
-
-def _backbone(name: str) -> str:
-    encoder = Encoder.read(name)
-    if name != ALL:
-        _ = encoder.network
-    return str(encoder)
-
-
-def has_cut(backbone: str, cut: str) -> bool:
-    """Whether a body of this backbone can end at this cut."""
-    try:
-        return bool(Encoder.read(backbone).network.stages_until(cut))
-    except ValueError:
-        return False
-
-
-_NAMED: Mapping[str, Callable[[str], Scalar]] = {"backbone": _backbone, "cut": str}
-"""Settings that are names, or `all`; which cuts there are depends on the backbones."""
-
 _FIELDS: Mapping[str, TypeAdapter[Any]] = {
     name: TypeAdapter(
         cast("Any", Annotated[field.annotation, field]),
-        config=ConfigDict(allow_inf_nan=False),
+        # pydantic takes none for a dataclass, which an encoder is
+        config=None if is_dataclass(field.annotation) else ConfigDict(allow_inf_nan=False),
     )
     for name, field in TrialConfig.model_fields.items()
-    if name not in _NAMED
 }
 """Reads one setting by its own rule, without those that join it to other settings."""

@@ -12,19 +12,16 @@ from typing import Any
 import yaml
 
 from search.demo import demo
-from search.options.options import DEMO, SPACE_SETTINGS, SearchOptions
-from search.space.cases import Cases
-from search.space.dimension import ALL, Dimension, read_dimension
+from search.options.options import DEMO, SearchOptions
+from search.space.dimension import Cases, Dimension, read_dimension
 from search.space.experiments import Experiments
 from search.space.grid import Grid
 from search.space.protocol import SearchSpace
-from search.space.space import BY_TRAINING, FIRST, FROZEN, TRAINED, Space
+from search.space.settings import ALL, FROZEN, SETTINGS, SPACE_SETTINGS, TRAINED
+from search.space.space import FIRST, Space
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.table import BACKBONES
 from trainable.errors import Checks, InputError, did_you_mean, flag
-
-_BY_CASE = ("cut", *BY_TRAINING)
-"""Settings that may differ by case: by the encoder, or by whether stages are trained."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +183,8 @@ def _read_cases(setting: str, raw: Any, origin: str) -> Cases:
         if found is not None:
             named[name] = found
     checks.raise_if_any()
-    return Cases(read_dimension(setting, ALL) if setting == "cut" else None, named)
+    is_by_encoder = SETTINGS[setting].by == "encoder"
+    return Cases(read_dimension(setting, ALL) if is_by_encoder else None, named)
 
 
 def _case_name(setting: str, case: str) -> str:
@@ -195,7 +193,7 @@ def _case_name(setting: str, case: str) -> str:
     Raises:
         ValueError: If there is no such case, with the nearest name.
     """
-    if setting == "cut":
+    if SETTINGS[setting].by == "encoder":
         _ = Encoder.read(case).network
     elif case not in (FROZEN, TRAINED):
         raise ValueError(f"unknown; {did_you_mean(case, (FROZEN, TRAINED))}")
@@ -225,7 +223,9 @@ def _merge(setting: str, raw: Any, below: Any) -> Any:
 
 
 def _is_by_case(setting: str, raw: Any) -> bool:
-    return setting in _BY_CASE and isinstance(raw, Mapping) and not raw.keys() & {"low", "high"}
+    if not isinstance(raw, Mapping) or raw.keys() & {"low", "high"}:
+        return False
+    return setting in SETTINGS and SETTINGS[setting].may_differ
 
 
 class _Loader(yaml.SafeLoader):

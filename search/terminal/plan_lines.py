@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from search.options.options import PresetName, SearchOptions
 from search.plan.plan import SearchPlan
-from search.space.dimension import AUTO
 from search.space.presets import overrides, read_preset, with_defaults
+from search.space.settings import AUTO
 from trainable.backbones.start import Published, Random, Start
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort

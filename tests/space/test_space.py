@@ -7,6 +7,7 @@ import optuna
 import pytest
 
 from search.space.files import Layer, make_space
+from search.space.settings import OF_COHORT, SETTINGS
 from search.space.space import Space
 from trainable.backbones.encoder import find_backbone
 from trainable.backbones.table import BACKBONES
@@ -103,9 +104,14 @@ def test_the_portfolio_follows_each_baseline_and_no_trial_is_queued_twice() -> N
     assert len(space().first_trials()) == 13
 
 
-def test_every_setting_of_a_trial_is_a_dimension() -> None:
-    # how many views an examination has is the cohort's matter
-    assert set(make_space().dimensions) == set(TrialConfig.model_fields) - {"views"}
+def test_every_setting_of_a_trial_has_its_row_and_is_a_dimension() -> None:
+    assert set(SETTINGS) == set(TrialConfig.model_fields) - OF_COHORT
+    assert set(make_space().dimensions) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("epochs", ["auto", ["auto"]])
+def test_auto_is_the_same_word_in_a_list(epochs: object) -> None:
+    assert space(epochs=epochs).values("epochs") == (5, 10, 20)
 
 
 def test_without_a_gpu_two_stages_are_not_trained_unless_it_is_asked_for() -> None:
