@@ -58,7 +58,7 @@ def describe(table: pd.DataFrame) -> Iterator[str]:
     scores = f1_of_counts(table[list(CELLS)].to_numpy().T, "binary")
     for (name, row), f1 in zip(table.iterrows(), scores, strict=True):
         low, high = wilson_f1_interval(int(row["tp"]), int(row["fn"] + row["fp"]))
-        yield f"{name!s:{width}s}  F1 {f1:.3f}  95 % interval {low:.3f} to {high:.3f}"
+        yield f"{name!s:{width}s}  F1 {f1:.3f}  95 % CI {low:.3f} to {high:.3f}"
     yield ""
     errors = table["fn"] + table["fp"]
     yield from verdict([str(name) for name in table.index], table["tp"].tolist(), errors.tolist())

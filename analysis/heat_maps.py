@@ -29,7 +29,7 @@ def check_heat_maps(folder: Path, winner: Winner, checks: Checks) -> None:
     if not any(has_heat_map(member.config) for member in winner.members):
         checks.add(
             f"{OPTION} needs a trial that sees places of images, and nothing else; those of this "
-            "team see further columns, or a class token alone: drop the option"
+            "team see covariates, or a class token alone: drop the option"
         )
 
 

@@ -35,7 +35,7 @@ class FinalModel:
         networks: Networks that differ by their seed and share one frozen part.
         thresholds: A score of at least this is predicted positive, by this model alone; one per
             finding.
-        statistics: Mean and deviation of the labelled images' pixels.
+        statistics: Mean and standard deviation of the labelled images' pixels.
         classes: Names of the negative and the positive class.
         cohort_digest: Digest of the labelled images that the model was trained on.
     """
@@ -49,12 +49,12 @@ class FinalModel:
 
     @property
     def column_code(self) -> ColumnCode | None:
-        """What turns further columns into numbers, if the heads see some."""
+        """What turns covariates into numbers, if the heads see some."""
         return self.networks[0].column_code
 
 
 def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = ()) -> ColumnCode:
-    """The further columns of the table that some trial of the team sees.
+    """The covariates of the table that some trial of the team sees.
 
     Args:
         winner: The team.

@@ -23,7 +23,7 @@ from trainable.reading.tables import read_table
 
 @dataclass(frozen=True)
 class NewImages:
-    """Images to predict, and the rows to be written: one an image, or one an examination.
+    """Images to predict, and the rows to be written: one per image, or one per examination.
 
     Attributes:
         table: the rows to write: the template's columns, or `image` or `exam`, and `prediction`.
@@ -36,7 +36,7 @@ class NewImages:
             missing.
         patients: of each row, once for each way to know them: from the table of the images, from
             the template, by the pattern of the search, from DICOM files; "" where not known.
-        columns: further columns of each row that the team sees, `ColumnCode.values`.
+        columns: covariates of each row that the team sees, `ColumnCode.values`.
         notes: remarks on how the folder or table was understood.
         num_unlisted: images or examinations found that the template does not ask for.
     """
@@ -88,7 +88,7 @@ def find_new_images(
         images: a folder, or a table, which examinations of several views need.
         template: a table with a row for each image or examination.
         cohort: of the search, whose columns are tried first.
-        columns: further columns that the team sees, which only a table has.
+        columns: covariates that the team sees, which only a table has.
 
     Raises:
         InputError: naming every missing image, examination or column.
@@ -229,8 +229,8 @@ def _check_columns(new: pd.DataFrame, columns: ColumnCode, checks: Checks) -> It
         odd = found[~found.isin(category.categories)].unique()
         if len(odd):
             yield (
-                f"the search saw no {category.name} {listing(odd)}: such rows count as none of its "
-                "own"
+                f"{category.name} has values that the training lacks ({listing(odd)}); these rows "
+                "count as none of the known values"
             )
     for name in (number.name for number in columns.numbers):
         odd = known_text(new[name])[read[name].isna()].dropna().unique()

@@ -62,7 +62,7 @@ def team_score(
     Args:
         models: The members of a team, on one device.
         batches: The same examinations as each model takes them in.
-        columns: Their further columns, `ColumnCode.values`; only some models see them.
+        columns: Their covariates, `ColumnCode.values`; only some models see them.
     """
     by_model = [
         _mean_score(model, _seen(model, batches[image_look(model.config)], columns))

@@ -46,10 +46,10 @@ def write_evaluation(
             [
                 f"{len(scored)} new {cohort.grouping.unit}s of {scored.num_patients} patients, "
                 f"{int(scored.labels.sum())} positive.",
-                f"The search promised an F1 of {winner.corrected.f1:.3f} on new patients "
+                f"The search expected an F1 of {winner.corrected.f1:.3f} on new patients "
                 f"({low:.3f} to {high:.3f}); here it is {estimates['F1']}.",
             ],
-            tables=[Table(table, "Each metric with its 95 % interval by patient.")],
+            tables=[Table(table, "Each metric with its 95 % CI by patient.")],
         ),
         Section(
             "How good are the scores?",

@@ -98,13 +98,13 @@ class TrialConfig(BaseModel):
         positive_weight: weight of a positive image in the loss; a negative one weighs 1.
         positive_copies: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
-        covariates: Whether the head sees the further columns of the table, such as age and sex,
+        covariates: Whether the head sees the covariates of the table, such as age and sex,
             beside the features; it needs a frozen body.
         views: Number of images per examination. Each has its own features before the head.
         image_size: edge of the square images, in pixels.
         resize: How an image becomes a square: `stretch` it, `pad` it with black, or `crop` it to
             its central square. Stretching changes the ratio of heart to chest.
-        batch_size: images a gradient step; the last batch of an epoch may be smaller.
+        batch_size: images per gradient step; the last batch of an epoch may be smaller.
         epochs: passes over the training images.
         seed: another number is another draw of the head, the order of the images and dropout.
     """

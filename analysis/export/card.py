@@ -110,7 +110,7 @@ def _views(grouping: Grouping) -> dict[str, str]:
 
 
 def _columns(columns: ColumnCode) -> list[tuple[str, str]]:
-    """Each further column, and what the number in its place says."""
+    """Each covariate, and what the number in its place says."""
     numbers = [
         (one.name, f"the number itself; the mean in the training was {one.mean:.4g}")
         for one in columns.numbers
@@ -134,5 +134,5 @@ def _depth(winner: Winner) -> str:
 
 def _channels(scale: Scale | None, which: int) -> str:
     if scale is None:
-        return ("mean of the image", "deviation of the image")[which]
+        return ("mean of the image", "standard deviation of the image")[which]
     return ", ".join(f"{value:.4g}" for value in scale[which])

@@ -31,7 +31,7 @@ _WITHOUT = "or leave model.onnx out with --without-onnx"
 
 
 class TeamGraph(nn.Module):
-    """Scores (batch,) of grey values of each view, and of further columns."""
+    """Scores (batch,) of grey values of each view, and of covariates."""
 
     def __init__(self, models: Sequence[FinalModel]) -> None:
         """Take the networks of `models`, in which `share_stages` has shared what is equal."""
@@ -84,7 +84,7 @@ def write_graph(
 
     Args:
         models: The team's members on the CPU, after `share_stages`.
-        columns: Further columns that the team sees; with some, they are a second input.
+        columns: Covariates that the team sees; with some, they are a second input.
         about: What the file says of itself.
         path: File to write.
 

@@ -33,7 +33,7 @@ def largest_difference(
         models: The team's members on the CPU.
         graph: The graph, which onnxruntime runs on each image as it is, whatever its size.
         cohort: The examinations; all are compared.
-        columns: Further columns that the team sees.
+        columns: Covariates that the team sees.
     """
     import onnxruntime
 

@@ -38,7 +38,7 @@ PROBES = ("probe", "fused_probe")
 
 
 def difference(rows: pd.DataFrame, one: str, other: str, figure: str) -> list[float]:
-    """Mean paired difference of a figure between two methods, and its 95 % interval."""
+    """Mean paired difference of a figure between two methods, and its 95 % CI."""
     by_method = rows.pivot_table(index="resplit", columns="method", values=figure)
     paired = by_method[one] - by_method[other]
     mean = float(paired.mean())

@@ -44,7 +44,7 @@ def resplits(
 ) -> Iterator[Resplit]:
     """Split the patients of a cohort, stratified by whether any of their images is positive.
 
-    The tables keep the further columns of the cohort, such as the age, for `--use-covariates`.
+    The tables keep the covariates of the cohort, such as the age, for `--use-covariates`.
     """
     cohort = read_cohort(DataOptions(data=data, patient_pattern=patient_pattern, split=None))
     images = cohort.manifest[["path", "label", "patient"]].rename(columns={"path": "image"})

@@ -7,7 +7,7 @@ Four ways of choosing among the trials of a search, each with the threshold that
 - holdout: the best F1 on one hold-out, a fifth of the patients, as most tools choose;
 - fold_mean: the best mean of the F1s of five folds.
 
-Each reports an F1 with a 95 % interval. The true F1 of what it chose is known: by calculation where
+Each reports an F1 with a 95 % CI. The true F1 of what it chose is known: by calculation where
 the scores are drawn from normal distributions, on 20,000 new phantoms where networks are trained.
 `bias` is the mean of reported minus true; `coverage` how often the true F1 lies in the interval;
 `regret` how far the true F1 lies below the best trial at its best threshold; `size` the mean number

@@ -155,7 +155,7 @@ def sample_patients(num_patients: int, seed: int) -> pd.DataFrame:
     """Draw patients with 1 to 4 images each, and their deaths; no image is drawn yet.
 
     Returns:
-        One row an image: `image` (file name), `died` (0 or 1) and `probability` (of that death),
+        One row per image: `image` (file name), `died` (0 or 1) and `probability` (of that death),
         both the same for every image of a `patient` (id), `severity` in [0, 1] of that image,
         `anatomy_seed` and `day_seed` for `draw_phantom`. More patients only add rows.
     """

@@ -118,7 +118,7 @@ def complete(
     if cohort is not None:
         if space is not None and True in space.values("covariates") and cohort.covariates.empty:
             checks.add(
-                "--use-covariates needs further columns of a table, such as age or sex, and none "
+                "--use-covariates needs covariates of a table, such as age or sex, and none "
                 "was read: name them with --covariates, or drop the option"
             )
         check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, checks)

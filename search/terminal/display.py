@@ -212,7 +212,7 @@ def encoder_table(rows: pd.DataFrame) -> Table:
     """The best trial of each encoder, from the rows of `by_encoder`."""
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("encoder", overflow="fold", ratio=1)
-    shown = ("trial", "F1", "95 % interval", TIED, PASSES, SECONDS)
+    shown = ("trial", "F1", "95 % CI", TIED, PASSES, SECONDS)
     for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
     same_start = rows["weights"].nunique() == 1

@@ -64,7 +64,7 @@ def _count_cells(result: Result) -> dict[str, str]:
     tp, fn, fp, tn = result.counts
     low, high = wilson_f1_interval(tp, fn + fp)
     counts = {"TP": str(tp), "FN": str(fn), "FP": str(fp), "TN": str(tn)}
-    return {**counts, "F1": f"{_f1(result):.3f}", "95 % interval": f"{low:.3f} to {high:.3f}"}
+    return {**counts, "F1": f"{_f1(result):.3f}", "95 % CI": f"{low:.3f} to {high:.3f}"}
 
 
 def _accuracy_cells(result: Result) -> dict[str, str]:

@@ -77,7 +77,7 @@ class Selection:
         apparent_f1: F1 of the team on the scores that it was chosen by; as all F1s here, the mean
             over the findings.
         corrected_f1: F1 to expect of such a choice on patients who had no part in it.
-        interval: 95 % interval of the corrected F1.
+        interval: 95 % CI of the corrected F1.
         tied: Trials that are statistically tied with the best one, best first.
     """
 

@@ -23,7 +23,7 @@ def test_the_notebook_of_the_documents_runs(tmp_path: Path) -> None:
     said = "".join(str(one.get("text", "")) for one in code[1].outputs)
     assert "4 of 4 trials ended, best F1 " in said
     assert "winner: " in said
-    assert "F1 to expect 0." in str(code[1].outputs[-1])
+    assert "expected F1 0." in str(code[1].outputs[-1])
     assert "squeezenet1_1" in str(code[2].outputs[-1])
     for column in ("patient", "label", "score", "predicted"):
         assert column in str(code[3].outputs[-1])

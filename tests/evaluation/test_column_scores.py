@@ -1,4 +1,4 @@
-"""Scores of further columns, and intervals of several AUCs on the same resamples."""
+"""Scores of covariates, and intervals of several AUCs on the same resamples."""
 
 import numpy as np
 import pandas as pd

@@ -38,7 +38,7 @@ def test_the_cuts_of_the_assignment_do_not_differ_by_more_than_chance(tmp_path: 
     assert table.index.tolist() == ["-1", "1", "2", "20", "None"]
     assert differing(table) == []
     lines = list(describe(table))
-    assert lines[4].startswith("None  F1 0.404  95 % interval")
+    assert lines[4].startswith("None  F1 0.404  95 % CI")
     assert "no two of the 5 rows differ by more than chance" in lines
 
 
@@ -109,7 +109,7 @@ def test_the_command_prints_the_table_or_what_is_wrong(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "analysis.compare"]
     file = write(tmp_path, CUTS)
     done = subprocess.run([*command, file], capture_output=True, text=True, check=True)
-    assert done.stdout.count("95 % interval") == 5
+    assert done.stdout.count("95 % CI") == 5
     wrong = subprocess.run(
         [*command, tmp_path / "no.csv"], capture_output=True, text=True, check=False
     )

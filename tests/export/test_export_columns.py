@@ -1,4 +1,4 @@
-"""An exported team that sees further columns asks for them, and scores as its run does."""
+"""An exported team that sees covariates asks for them, and scores as its run does."""
 
 import io
 import json

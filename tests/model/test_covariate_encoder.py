@@ -1,4 +1,4 @@
-"""Further columns become numbers by what the training rows say, and unknown cells are marked."""
+"""Covariates become numbers by what the training rows say, and unknown cells are marked."""
 
 import numpy as np
 import pandas as pd

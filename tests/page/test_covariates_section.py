@@ -1,4 +1,4 @@
-"""The section on the further columns: what it says, its strata, and table 1."""
+"""The section on the covariates: what it says, its strata, and table 1."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def test_to_beat_worthless_columns_is_not_enough() -> None:
     known = cohort(ward=(np.arange(90) // 3 % 2).astype(str))  # as often in both classes
     weak = np.random.default_rng(29).random(90) * 0.8 + 0.12 * LABELS
     found = section(known, weak.astype(np.float32))
-    assert found.tables[1].frame["95 % interval"].iloc[-1].startswith("+")
+    assert found.tables[1].frame["95 % CI"].iloc[-1].startswith("+")
     assert found.paragraphs[0].startswith("It is not shown that the image adds")
 
 

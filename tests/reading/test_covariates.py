@@ -1,4 +1,4 @@
-"""Further columns of a table: found, kept for each examination, or named as useless."""
+"""Covariates of a table: found, kept for each examination, or named as useless."""
 
 from pathlib import Path
 

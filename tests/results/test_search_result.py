@@ -56,7 +56,7 @@ def test_the_best_trial_of_each_encoder_comes_with_the_cost_of_all_its_trials(
     own, resnet = by_encoder(result).to_dict("records")
     assert (own["network"], own["weights"]) == ("squeezenet1_0", "squeezenet1_0-of-a-hospital.pth")
     assert (own["trial"], own["F1"], own[TIED]) == (4, 0.9, "yes")
-    assert own["95 % interval"] == "1.000 to 1.000"
+    assert own["95 % CI"] == "1.000 to 1.000"
     assert (own[PASSES], own[SECONDS]) == ("20", "10")
     assert (resnet["network"], resnet["trial"], resnet[TIED]) == ("resnet18", 5, "no")
     assert (resnet[PASSES], resnet[SECONDS]) == ("1,000", "7")

@@ -1,4 +1,4 @@
-"""Whether the head sees further columns is searched where that is asked and possible."""
+"""Whether the head sees covariates is searched where that is asked and possible."""
 
 from pathlib import Path
 
@@ -46,5 +46,5 @@ def test_a_table_without_further_columns_is_refused(tmp_path: Path) -> None:
         data=tmp_path / "demo" / "train.csv", covariates="none", use_covariates=True,
         weights="none", backbones="squeezenet1_0", image_size=32, cache=tmp_path / "cache",
     )  # fmt: skip
-    with pytest.raises(InputError, match="--use-covariates needs further columns of a table"):
+    with pytest.raises(InputError, match="--use-covariates needs covariates of a table"):
         plan_search(options)

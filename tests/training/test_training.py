@@ -37,7 +37,7 @@ def train(
     return network, list(records)
 
 
-def test_one_record_an_epoch_as_it_ends() -> None:
+def test_one_record_per_epoch_as_it_ends() -> None:
     features, labels = separable(8)
     config = tiny_config(epochs=3, batch_size=4)
     network = head_only(NUM_FEATURES, config)

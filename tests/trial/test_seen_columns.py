@@ -1,4 +1,4 @@
-"""A head that sees further columns learns from them, by training rows alone, and is kept whole."""
+"""A head that sees covariates learns from them, by training rows alone, and is kept whole."""
 
 import dataclasses
 from pathlib import Path
@@ -90,6 +90,6 @@ def test_trained_stages_see_no_columns_and_images_without_columns_are_refused(ta
     with pytest.raises(ValidationError, match="covariates need a frozen body, unfreeze 0"):
         seeing(unfreeze=1)
     without = dataclasses.replace(task.data, covariates=pd.DataFrame())
-    with pytest.raises(ValueError, match="needs images with further columns"):
+    with pytest.raises(ValueError, match="needs images with covariates"):
         assemble(seeing(), without, task.weights, ArrayStore(task.cache), CPU)
     assert not has_heat_map(seeing())

@@ -31,12 +31,12 @@ class Cohort:
     is one of its own.
 
     Attributes:
-        manifest: one row an image: `image` (the user's name for it), `path` (absolute), `label`
+        manifest: one row per image: `image` (the user's name for it), `path` (absolute), `label`
             (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
             "train", "valid" or "test" where there is one split), `sha256` of the file; and where
             examinations have several views `exam` (the user's name for it) and `view` (its place).
             A search adds `look`, the perceptual hash, and, where images that look the same count as
-            one patient, `own_patient`, the patient as the user has it. Further columns, such as
+            one patient, `own_patient`, the patient as the user has it. Covariates, such as
             the age, stand there as text, see `covariates`.
         label_rule: how the labels were read, by which later ones are judged.
         notes: remarks for the user on how the input was understood, a sentence each.
@@ -58,7 +58,7 @@ class Cohort:
 
     @property
     def exams(self) -> pd.DataFrame:
-        """One row an examination, in the order of their first images: the manifest's row of that.
+        """One row per examination, in the order of their first images: the manifest's row of that.
 
         Label, patient and split are the examination's.
         """
@@ -95,7 +95,7 @@ class Cohort:
 
     @property
     def covariates(self) -> pd.DataFrame:
-        """One row per examination: its further columns, numbers or text, NaN where not known."""
+        """One row per examination: its covariates, numbers or text, NaN where not known."""
         return read_covariates(self.exams)
 
     @property
@@ -218,8 +218,8 @@ def _check_same_content(table: pd.DataFrame, checks: Checks) -> None:
             checks.add(f"files with the same content must have one label; these differ: {names}")
         elif same["patient"].nunique() > 1:
             checks.add(
-                f"files with the same content must belong to one patient, else a fold is judged "
-                f"on an image that it was trained on; these do not: {names}. Keep one of them"
+                f"files with the same content must belong to one patient, since else one leaks "
+                f"from training into scoring; these do not: {names}. Keep one of them"
             )
 
 

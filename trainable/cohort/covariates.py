@@ -1,4 +1,4 @@
-"""The further columns of a table (age, sex, view, site), which may predict the label themselves."""
+"""The covariates of a table (age, sex, view, site), which may predict the label themselves."""
 
 import re
 
@@ -8,7 +8,7 @@ import pandas as pd
 from trainable.cohort.words import UNKNOWN_WORDS
 
 PREFIX = "covariate:"
-"""Before the name of a further column in a manifest; the user may call one as those there: view."""
+"""Before the name of a covariate in a manifest; the user may call one as those there: view."""
 
 _MISSING = UNKNOWN_WORDS - {"none", "nil", "not applicable"}  # a finding may be none
 _DICOM_AGE = re.compile(r"(\d{3})([DWMY])")
@@ -17,12 +17,12 @@ _FEWEST_NUMBERS = 6  # numbers of fewer values are codes
 
 
 def manifest_columns(table: pd.DataFrame) -> list[str]:
-    """The further columns of a manifest."""
+    """The covariates of a manifest."""
     return [name for name in table.columns if str(name).startswith(PREFIX)]
 
 
 def read_covariates(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The further columns under the user's names.
+    """The covariates under the user's names.
 
     Columns of numbers are float64 and the others object; what is not known is NaN.
     """

@@ -86,7 +86,7 @@ def describe_wants(name: str) -> str:
     mean, std = (", ".join(f"{value:.3g}" for value in values) for values in backbone.own)
     return (
         f"published weights: images of {backbone.size} px and {backbone.channels} "
-        f"channel{'s' * (backbone.channels > 1)}, mean {mean}, deviation {std}; "
+        f"channel{'s' * (backbone.channels > 1)}, mean {mean}, standard deviation {std}; "
         f"licence {backbone.licence}"
     )
 

@@ -76,7 +76,7 @@ def sort_images(
 
 
 def _sorted_names(cohort: Cohort) -> pd.DataFrame:
-    """The manifest of the sorted folder: one row an image, `image` being its new path there."""
+    """The manifest of the sorted folder: one row per image, `image` being its new path there."""
     table = cohort.manifest
     paths = [Path(path) for path in table["path"]]
     # images of one name may lie in two folders: then what their paths differ by is kept

@@ -1,4 +1,4 @@
-"""What the further columns of a table predict by themselves, and together with the image."""
+"""What the covariates of a table predict by themselves, and together with the image."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,7 +25,7 @@ _LEAST = 1e-6  # keeps the logit finite
 def covariate_scores(
     covariates: pd.DataFrame, labels: NDArray[np.int64], folds: Sequence[Fold]
 ) -> NDArray[np.float32]:
-    """Out-of-fold scores of a logistic regression on further columns, one per finding.
+    """Out-of-fold scores of a logistic regression on covariates, one per finding.
 
     Numbers are standardized, and categories are one-hot. A missing number is the median, with a
     column that marks it; a missing category is a category. All is fitted on the training rows.

@@ -30,7 +30,7 @@ class Calibration:
     Attributes:
         scores: (num_points,), scores from the lowest to the highest.
         shares: (num_points,), smoothed share of positives at each score.
-        low: (num_points,), lower end of the 95 % interval of each share, by patient.
+        low: (num_points,), lower end of the 95 % CI of each share, by patient.
         high: (num_points,), upper end.
         slope: 1 if scores are spread rightly; below 1 if they are too extreme.
         intercept: 0 if the scores are right on average; above 0 if they are too low.

@@ -1,4 +1,4 @@
-"""Metrics of scores with 95 % intervals: the bootstrap by patient.
+"""Metrics of scores with 95 % CIs: the bootstrap by patient.
 
 A patient's images are alike, so patients are drawn, not images.
 """
@@ -21,8 +21,7 @@ LEVEL = 0.95
 _MOST_CELLS = 2_000_000  # patients times resamples drawn at a time, to bound the memory
 
 EQUAL_ENDS = (
-    "where both ends of an interval are equal, it tells nothing: all resamples of these images "
-    "give the same value, and new patients may differ"
+    "an interval with equal ends is uninformative: every resample of these images gave one value"
 )
 
 
@@ -51,7 +50,7 @@ def estimate(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Metrics with their 95 % intervals, all from one drawing of patients.
+    """Metrics with their 95 % CIs, all from one drawing of patients.
 
     Args:
         scored: Examinations; both classes of each finding occur.
@@ -121,7 +120,7 @@ def resample_patients(
 
 
 def interval_tail(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> float:
-    """Share of the resampled values to leave out on each side of a 95 % interval.
+    """Share of the resampled values to leave out on each side of a 95 % CI.
 
     The percentiles of few cases are too narrow; they are widened as by Student's t (Hesterberg
     2015, "What teachers should know about the bootstrap", the expanded percentile interval), for

@@ -87,7 +87,7 @@ average_precision = _by_rank(Ranking.average_precision)
 
 
 def sensitivity_at(specificity: float) -> Metric:
-    """Best sensitivity at a specificity of at least `specificity`."""
+    """Best sensitivity at specificity at least `specificity`."""
     return _by_rank(lambda one: one.sensitivity_at(specificity))
 
 
@@ -134,8 +134,8 @@ def metrics_at(
         "AUC": auc,
         "average precision": average_precision,
         "Brier score": brier_score,
-        f"sensitivity at a specificity of {operating_point:g}": sensitivity_at(operating_point),
-        f"specificity at a sensitivity of {operating_point:g}": specificity_at(operating_point),
+        f"sensitivity at specificity {operating_point:g}": sensitivity_at(operating_point),
+        f"specificity at sensitivity {operating_point:g}": specificity_at(operating_point),
     }
 
 

@@ -52,7 +52,7 @@ class Ranking:
         return np.asarray((self.positive * precision).sum(axis=0) / np.maximum(found[-1], _LEAST))
 
     def sensitivity_at(self, specificity: float) -> NDArray[np.float64]:
-        """Best sensitivity at a specificity of at least `specificity`."""
+        """Best sensitivity at specificity at least `specificity`."""
         found, false = self._shares()
         last = (false <= 1 - specificity + _ROUNDING).sum(axis=0) - 1
         return np.asarray(found[last, np.arange(found.shape[1])])

@@ -17,7 +17,7 @@ CAVEAT = (
 
 
 def wilson_f1_interval(tp: int, errors: int) -> tuple[float, float]:
-    """The 95 % interval of an F1 by its counts.
+    """The 95 % CI of an F1 by its counts.
 
     F1 = 2 J / (1 + J), where J = TP / (TP + FN + FP) is a plain proportion of the images that are
     positive, or predicted so. So Wilson's interval of J gives that of F1.
@@ -31,7 +31,7 @@ def wilson_f1_interval(tp: int, errors: int) -> tuple[float, float]:
 
 
 def proportion_interval(hits: int, misses: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of hits."""
+    """Wilson's 95 % CI of a share of hits."""
     ends = stats.binomtest(hits, hits + misses).proportion_ci(LEVEL, method="wilson")
     return float(ends.low), float(ends.high)
 

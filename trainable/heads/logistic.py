@@ -24,7 +24,7 @@ from trainable.training.loop import DivergedError, EpochRecord, FoldData, judge
 _MOST_ITERATIONS = 5000
 _TOLERANCE = 1e-6  # at scikit-learn's own 1e-4, scores are still off by 0.01
 _ROUNDING = 1e-5
-"""Deviation of a feature, as a share of its size, that is no more than float32 rounding."""
+"""Standard deviation of a feature, as a share of its size, that is only float32 rounding."""
 _RIDGE = 1e-11
 """Added to the mean product of a row with itself: rows that depend on each other, as copies of an
 image do, are then no exception. It moves a score by less than the solver's tolerance."""
@@ -34,7 +34,7 @@ class LogisticHead(Head):
     """One linear layer, fitted by scikit-learn's own solver to the features of a frozen body.
 
     Features are standardized by the training rows. The linear layer that is kept takes them as they
-    are: mean and deviation are in its weights.
+    are: mean and standard deviation are in its weights.
     """
 
     title = "logistic regression"

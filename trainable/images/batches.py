@@ -36,7 +36,7 @@ class Views(NamedTuple):
 
 
 class WithColumns(NamedTuple):
-    """A batch of examinations with their further columns, such as the age.
+    """A batch of examinations with their covariates, such as the age.
 
     Attributes:
         images: Examinations of one view, or of several.
@@ -48,7 +48,7 @@ class WithColumns(NamedTuple):
 
 
 Batch = Tensor | Views | WithColumns
-"""Examinations of one view, (batch, ...), or of several views; with further columns or without."""
+"""Examinations of one view, (batch, ...), or of several views; with covariates or without."""
 
 Batches = Callable[[Tensor], Batch]
 """Maps rows of a trial, int64 (batch,) on the CPU, to what a network or its part takes in."""
@@ -166,7 +166,7 @@ def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:
 
 
 def with_columns(inputs: Batches, columns: Tensor, device: torch.device) -> Batches:
-    """The same batches with the further columns of their rows, (num_rows, num_columns)."""
+    """The same batches with the covariates of their rows, (num_rows, num_columns)."""
     table = columns.to(device)
 
     def take(rows: Tensor) -> WithColumns:
@@ -191,7 +191,7 @@ def map_images(batch: Batch, compute: Inputs) -> Batch:
 def side_by_side(features: Batch) -> Tensor:
     """Features (batch, views * width): the views in their order, zeros for a missing one.
 
-    Further columns stand behind them.
+    Covariates stand behind them.
     """
     if isinstance(features, WithColumns):
         return torch.cat([side_by_side(features.images), features.columns], dim=1)

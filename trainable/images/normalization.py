@@ -9,9 +9,9 @@ from trainable.images.pixels import PixelStatistics
 
 NormalizationName = Literal["none", "imagenet", "cohort", "image", "own"]
 NORMALIZATIONS: tuple[NormalizationName, ...] = get_args(NormalizationName)
-"""none: 0 to 1. imagenet: by ImageNet's channels. cohort, image: to mean 0 and deviation 1, by the
-whole cohort's grey values (its labels play no part) or by each image's own. own: as the images that
-the weights were learned from."""
+"""none: 0 to 1. imagenet: by ImageNet's channels. cohort, image: to mean 0 and standard deviation
+1, by the whole cohort's grey values (its labels play no part) or by each image's own. own: as the
+images that the weights were learned from."""
 
 
 class Scale(NamedTuple):
@@ -41,7 +41,7 @@ def normalize(
     Args:
         pixels: uint8 of shape (batch, size, size).
         name: Name of the normalization.
-        cohort: Mean and deviation for "cohort".
+        cohort: Mean and standard deviation for "cohort".
         own: Scale for "own"; it also says how many channels the network takes in.
 
     Returns:

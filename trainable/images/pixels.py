@@ -35,7 +35,7 @@ class PixelStatistics:
 
     Attributes:
         mean: Mean of all grey values, as a fraction of white (0 to 1).
-        std: Deviation of all grey values, as a fraction of white.
+        std: Standard deviation of all grey values, as a fraction of white.
         limits: Values of black and white of images with more than 8 bits per pixel; None if the
             cohort has none of these.
     """
@@ -141,7 +141,7 @@ def load_pixels(
 def pixel_statistics(
     images: Iterable[NDArray[np.uint8]], limits: Limits | None = None
 ) -> PixelStatistics:
-    """Mean and deviation over all images of a cohort, exact, from their histogram."""
+    """Mean and standard deviation over all images of a cohort, exact, from their histogram."""
     counts = sum(np.bincount(image.ravel(), minlength=256) for image in images)
     levels = np.arange(256) / 255.0
     mean = float(np.average(levels, weights=counts))

@@ -1,4 +1,4 @@
-"""Further columns as numbers for a head: fitted on training rows, kept with the model as JSON."""
+"""Covariates as numbers for a head: fitted on training rows, kept with the model as JSON."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class NumberCode(_Frozen):
     Attributes:
         name: Name of the column.
         mean: Mean of the training rows that have a number; it stands for a missing one.
-        scale: 1 by their deviation; 0 if they are all the same.
+        scale: 1 by their standard deviation; 0 if they are all the same.
         has_missing: Whether training rows miss some.
     """
 
@@ -108,7 +108,7 @@ class CategoryCode(_Frozen):
 
 
 class ColumnCode(_Frozen):
-    """What turns further columns into numbers for a head.
+    """What turns covariates into numbers for a head.
 
     Only what differs among the training rows has a number: a head knows nothing of the rest. The
     numbers are repeated until they are as many as the features of the image. Otherwise a penalty
@@ -126,7 +126,7 @@ class ColumnCode(_Frozen):
 
     @classmethod
     def fit(cls, columns: pd.DataFrame, num_features: int = 0) -> "ColumnCode":
-        """Take means, deviations and categories of training rows.
+        """Take means, standard deviations and categories of training rows.
 
         Args:
             columns: The training rows of `Cohort.covariates`.

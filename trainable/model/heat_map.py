@@ -23,7 +23,7 @@ from trainable.model.network import Network
 
 
 def has_heat_map(config: TrialConfig) -> bool:
-    """Whether the head sees places of images: not a class token alone, nor further columns."""
+    """Whether the head sees places of images: not a class token alone, nor covariates."""
     return STATISTICS[config.pool] != {"class"} and not config.covariates
 
 

@@ -89,7 +89,7 @@ class Network(nn.Module):
     all stages side by side.
 
     Of an examination of several views, each goes through both parts and the pool; the head sees
-    their features side by side, and behind them the further columns of a batch that has some.
+    their features side by side, and behind them the covariates of a batch that has some.
 
     What the frozen part computes for an image never changes, so it can be computed once and kept:
     `prefix` computes it, `suffix` goes on from it, and calling the network does both. The frozen
@@ -100,7 +100,7 @@ class Network(nn.Module):
     bits would be alike for many patients.
 
     Attributes:
-        column_code: What turns further columns into the numbers that the head sees, if it does.
+        column_code: What turns covariates into the numbers that the head sees, if it does.
     """
 
     column_code: ColumnCode | None = None

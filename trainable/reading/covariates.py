@@ -1,4 +1,4 @@
-"""Which further columns of a table are read: as asked, by their names, and if of any use."""
+"""Which covariates of a table are read: as asked, by their names, and if of any use."""
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ def asked_covariates(asked: str | None) -> list[str]:
 def find_covariates(
     raw: pd.DataFrame, asked: str | None, taken: list[str], checks: Checks
 ) -> list[str]:
-    """The further columns of a table: as asked, else those with the usual names.
+    """The covariates of a table: as asked, else those with the usual names.
 
     Args:
         raw: The table, with the columns that were read from DICOM files.
@@ -34,7 +34,7 @@ def find_covariates(
         return [name for name in dict.fromkeys(found) if name and name not in taken]
     for name in asked_covariates(asked):
         if name in taken:
-            checks.add(f"--covariates must name further columns; {name!r} is read as another")
+            checks.add(f"--covariates must name other columns; {name!r} is already in use")
         elif name not in raw:
             checks.add(
                 f"--covariates must name columns of the table; {name!r} is not; "
@@ -44,12 +44,12 @@ def find_covariates(
 
 
 def as_manifest(raw: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The further columns, text as the user wrote it, under the names of the manifest."""
+    """The covariates, text as the user wrote it, under the names of the manifest."""
     return raw[names].rename(columns=lambda name: f"{PREFIX}{name}")
 
 
 def without_useless(table: pd.DataFrame, checks: Checks) -> pd.DataFrame:
-    """The table without further columns that can say nothing; the notes name all of them.
+    """The table without covariates that can say nothing; the notes name all of them.
 
     Args:
         table: Manifest, with `patient`, and with `exam` where examinations have several views.
@@ -60,10 +60,10 @@ def without_useless(table: pd.DataFrame, checks: Checks) -> pd.DataFrame:
     left_out = {name: why for name, why in useless.items() if why}
     kept = [_described(values[name]) for name in values if name not in left_out]
     if kept:
-        checks.note(f"further columns, for the report: {', '.join(kept)}")
+        checks.note(f"covariates, for the report: {', '.join(kept)}")
     if left_out:
         reasons = ", ".join(f"{name} ({why})" for name, why in left_out.items())
-        checks.note(f"further columns that are left out: {reasons}")
+        checks.note(f"covariates that are left out: {reasons}")
     return table.drop(columns=[f"{PREFIX}{name}" for name in left_out])
 
 

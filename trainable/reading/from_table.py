@@ -27,7 +27,7 @@ class LabelledImages:
 
     Attributes:
         table: One row per image: `image`, `path`, `label`, `split`, and where they are known
-            `patient`, `exam`, `view` and the further columns, as the user wrote them.
+            `patient`, `exam`, `view` and the covariates, as the user wrote them.
         rule: How the labels were read; None where that is a problem.
         grouping: Of the images into examinations.
         found_by: The columns of a table by what they hold, and the `patient_pattern` of a known

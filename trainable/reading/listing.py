@@ -38,7 +38,7 @@ class Wanted:
     Attributes:
         grouping: Grouping of the images into examinations.
         found_by: Columns by what they hold, which are tried first; and `patient_pattern`.
-        covariates: Further columns.
+        covariates: Covariates.
     """
 
     grouping: Grouping = ONE_IMAGE_EACH
@@ -99,7 +99,7 @@ def listed_rows(
         raw: The table, with the columns that were read from DICOM files.
         columns: Its columns of images and patients; the latter may be missing.
         grouping: Its columns of examinations and views.
-        covariates: Its further columns.
+        covariates: Its covariates.
         checks: Given rows without an examination or a view.
     """
     kinds = {kind: columns.get(kind) for kind in ("image", "patient")}

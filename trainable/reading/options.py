@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from trainable.defaults import COMMON
 
 NO_COVARIATES = "none"
-"""Given as --covariates: further columns are not read."""
+"""Given as --covariates: covariates are not read."""
 
 
 class ImageOptions(BaseModel):
@@ -41,7 +41,7 @@ class ImageOptions(BaseModel):
 
 
 class DataOptions(ImageOptions):
-    """The same, with the examinations and the further columns that a search reads too."""
+    """The same, with the examinations and the covariates that a search reads too."""
 
     views: int = Field(1, ge=1)
     """Images per examination, at most; from 2 on, an examination has one label and one score."""

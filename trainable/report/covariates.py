@@ -16,7 +16,7 @@ from trainable.report.page import Section, Table
 
 _IMAGE, _COLUMNS, _BOTH = "image", "all columns", "image and all columns"
 _PAIRS = ((_IMAGE, _COLUMNS), (_BOTH, _COLUMNS))
-_INTERVAL = "95 % interval"
+_INTERVAL = "95 % CI"
 _CHANCE = 0.5
 _SEEN = (
     "Trials of the winner see the columns too (--use-covariates). So what is called image here is "
@@ -32,10 +32,10 @@ def covariates_section(
     *,
     sees_columns: bool = False,
 ) -> Section:
-    """The further columns against the image, and the image within each value of them.
+    """The covariates against the image, and the image within each value of them.
 
     Args:
-        cohort: Labelled images, with their further columns.
+        cohort: Labelled images, with their covariates.
         folds: Folds that the image was scored on.
         scores: (num_exams, num_findings), out-of-fold scores of the image; NaN where never scored.
         f1: F1 at the thresholds of the winner.
@@ -123,7 +123,7 @@ def _sentences(found: dict[str, Estimate]) -> Iterator[str]:
 
 
 def _range(estimate: Estimate) -> str:
-    return f"95 % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
+    return f"95 % CI {estimate.low:+.3f} to {estimate.high:+.3f}"
 
 
 def _aucs(found: dict[str, Estimate], names: Sequence[str]) -> pd.DataFrame:

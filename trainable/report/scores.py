@@ -38,7 +38,7 @@ def score_figures(scored: Scored, threshold: float) -> list[Figure]:
             "Calibration",
             partial(draw_calibration, scored=scored),
             "On the grey line, a score of 0.3 means that 3 in 10 are positive. The band is the "
-            "95 % interval.",
+            "95 % CI.",
         ),
         (
             "Decision curve",

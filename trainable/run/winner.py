@@ -67,7 +67,7 @@ class CorrectedF1(_Record):
 
     Attributes:
         f1: Out-of-fold F1 without the optimism.
-        interval: 95 % interval of `f1`.
+        interval: 95 % CI of `f1`.
         optimism: Part of the out-of-fold F1 that comes from having chosen the best of many.
     """
 
@@ -83,7 +83,7 @@ class TestResult(_Record):
         num_exams: Number of test examinations.
         num_positive: Number of positive test examinations.
         num_trained: Number of examinations that the model was trained on.
-        estimates: Each metric with its 95 % interval by patient.
+        estimates: Each metric with its 95 % CI by patient.
     """
 
     __test__ = False  # pytest takes it for a class of tests
@@ -125,7 +125,7 @@ class Winner(_Record):
         all_positive_f1: F1 of calling every examination positive.
         num_trials: Number of complete trials that were chosen among.
         weights: Weights that the bodies start from.
-        statistics: Mean and deviation of the labelled images' pixels.
+        statistics: Mean and standard deviation of the labelled images' pixels.
         seed: Seed of the search.
         versions: Versions of the libraries that a score depends on.
     """
@@ -153,12 +153,12 @@ class Winner(_Record):
 
     @property
     def sees_columns(self) -> bool:
-        """Whether the head of a member sees further columns of the table beside the image."""
+        """Whether the head of a member sees covariates of the table beside the image."""
         return any(member.config.covariates for member in self.members)
 
     @property
     def needs_table(self) -> bool:
-        """Whether new images must be listed in a table: with their views, or further columns."""
+        """Whether new images must be listed in a table: with their views, or covariates."""
         return self.sees_columns or self.best.config.views > 1
 
     def evaluate(self, scored: Scored) -> tuple[Evaluation, ...]:

@@ -31,7 +31,7 @@ def set_exact_statistics(network: Network, inputs: Batches, batches: Sequence[Te
     Args:
         network: on its device; left in evaluation mode.
         inputs: gives what the trained part takes in, for rows of the trial.
-        batches: numbers of all training rows, int64, at least 2 a batch.
+        batches: numbers of all training rows, int64, at least 2 per batch.
     """
     network.eval()
 

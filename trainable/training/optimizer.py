@@ -26,7 +26,7 @@ def build_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimi
     for depth, part in enumerate([network.head, *reversed(network.trained_stages)]):
         rate = config.learning_rate * config.stage_decay**depth
         groups += _groups(part, rate, config.weight_decay)
-    # one kernel a step: on a CPU a third of the time of the loop over parameters
+    # one kernel per step: on a CPU a third of the time of the loop over parameters
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             groups, lr=config.learning_rate, momentum=config.momentum, fused=True
@@ -51,7 +51,7 @@ def _groups(part: nn.Module, rate: float, weight_decay: float) -> list[dict[str,
 
 
 def build_schedule(
-    optimizer: torch.optim.Optimizer, config: TrialConfig, steps_an_epoch: int
+    optimizer: torch.optim.Optimizer, config: TrialConfig, steps_per_epoch: int
 ) -> LRScheduler | None:
     """Schedule that changes the learning rate after each gradient step; None if it is constant.
 
@@ -61,11 +61,11 @@ def build_schedule(
     if config.schedule == "constant":
         return None
     if config.schedule == "step":
-        return StepLR(optimizer, config.step_epochs * steps_an_epoch, _STEP_FACTOR)
+        return StepLR(optimizer, config.step_epochs * steps_per_epoch, _STEP_FACTOR)
     return OneCycleLR(
         optimizer,
         [group["lr"] for group in optimizer.param_groups],
-        total_steps=config.epochs * steps_an_epoch,
+        total_steps=config.epochs * steps_per_epoch,
         # plain SGD has the momentum that was asked for
         cycle_momentum=config.optimizer != "sgd",
     )

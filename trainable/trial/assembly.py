@@ -29,8 +29,8 @@ class TrainingData:
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing. With
             one view, each image is an examination.
         labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
-        statistics: Mean and deviation of the cohort's pixels.
-        covariates: Further columns of each examination, as `Cohort.covariates` has them.
+        statistics: Mean and standard deviation of the cohort's pixels.
+        covariates: Covariates of each examination, as `Cohort.covariates` has them.
     """
 
     paths: tuple[str, ...]
@@ -56,9 +56,9 @@ class Assembly:
         config: The configuration.
         rows: The cohort's examinations, then their augmented copies.
         labels: int64 (num_rows,) on the device, 1 positive, 0 negative.
-        inputs: What the trained part of a network takes in, for rows; without further columns,
+        inputs: What the trained part of a network takes in, for rows; without covariates,
             whose numbers depend on the training rows.
-        covariates: Further columns of each row.
+        covariates: Covariates of each row.
         source: What the inputs are made from.
         body: The frozen and the trained stages, as they start.
     """
@@ -90,11 +90,11 @@ def assemble(
 
     Raises:
         InputError: If an image cannot be read.
-        ValueError: If the configuration is for another number of views, or for further columns that
+        ValueError: If the configuration is for another number of views, or for covariates that
             the data lack.
     """
     if config.covariates and data.covariates.empty:
-        raise ValueError("covariates needs images with further columns; these have none")
+        raise ValueError("covariates needs images with covariates; these have none")
     if config.views != data.exam_images.shape[1]:
         raise ValueError(
             f"views must be {data.exam_images.shape[1]}, as in the examinations of the cohort "

@@ -26,7 +26,7 @@ def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
 
     Args:
         config: The configuration.
-        num_columns: Numbers of further columns behind the features.
+        num_columns: Numbers of covariates behind the features.
     """
     backbone = config.backbone.network
     widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
@@ -44,7 +44,7 @@ def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -
         model: The whole network of the config's backbone, with its weights; its parameters are
             taken, not copied.
         config: backbone, cut, trained stages and head.
-        num_columns: Numbers of further columns that the head sees.
+        num_columns: Numbers of covariates that the head sees.
     """
     head = fresh_head(config, num_columns)
     backbone = config.backbone.network
@@ -69,7 +69,7 @@ def new_network(
         trained: Stages that the network takes a copy of.
         seed: Seed of the head.
         device: Device of the network.
-        code: What turns further columns into numbers for the head.
+        code: What turns covariates into numbers for the head.
     """
     torch.manual_seed(seed)
     head = fresh_head(config, code.width if code else 0)

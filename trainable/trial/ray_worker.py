@@ -129,7 +129,7 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterSt
 
 @functools.cache
 def node_store(cache: Path, budget: int, tables: Any) -> ArrayStore:
-    """One store a process: an actor that is used again has its arrays open already.
+    """One store per process: an actor that is used again has its arrays open already.
 
     Args:
         cache: Folder on this node.
