@@ -147,8 +147,8 @@ def _summary(winner: Winner, unit: str) -> Iterator[str]:
     if len(winner.members) > 1:
         trials = listing([member.trial for member in winner.members], most=100)
         chosen = f"the mean score of trials {trials}"
-    f1 = winner.corrected.f1
-    yield f"winner: {chosen}; expected F1 {f1:.3f} (95 % CI {low:.3f} to {high:.3f})"
+    expected = winner.corrected.f1
+    yield f"winner: {chosen}; expected F1 {expected:.3f} (95 % CI {low:.3f} to {high:.3f})"
     if winner.test is not None:
         num_exams, f1 = winner.test.num_exams, winner.test.estimates["F1"]
         yield f"  on the {num_exams} test {unit}s of the search: F1 {f1}"
