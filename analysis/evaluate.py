@@ -152,8 +152,11 @@ def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) 
     if not estimates:
         yield "all labels are the same: the other metrics need both classes"
         return
-    yield f"with 95 % intervals from a bootstrap of the {scored.num_patients} patients:"
-    yield from (f"  {name} {estimate}" for name, estimate in estimates.items())
+    who = f"the {scored.num_patients} patients"
+    yield f"with 95 % confidence intervals (CI) from a bootstrap of {who}:"
+    yield from (
+        f"  {name}{':' * name[-1].isdigit()} {estimate}" for name, estimate in estimates.items()
+    )
     yield from (f"  {note}" for note in notes_on(estimates.values()))
     [labels], [scores] = scored.labels.T, scored.scores.T
     yield (
@@ -161,5 +164,5 @@ def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) 
         "images are positive"
     )
     shares, means = calibration_curve(labels, scores, n_bins=5, strategy="quantile")
-    fifths = [f"{mean:.3f}: {share:.3f}" for mean, share in zip(means, shares, strict=True)]
-    yield f"  by fifths of the scores, mean score: share positive  {listing(fifths)}"
+    yield "  by fifths of the scores: mean score, share positive"
+    yield from (f"  {mean:10.3f} {share:14.3f}" for mean, share in zip(means, shares, strict=True))

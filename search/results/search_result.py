@@ -59,7 +59,7 @@ class SearchResult:
     def __repr__(self) -> str:
         low, high = self.interval
         return (
-            f"SearchResult({str(self.run)!r}: F1 to expect {self.expected_f1:.3f}, "
+            f"SearchResult({str(self.run)!r}: expected F1 {self.expected_f1:.3f}, "
             f"{low:.3f} to {high:.3f})"
         )
 
@@ -70,12 +70,12 @@ class SearchResult:
 
     @property
     def expected_f1(self) -> float:
-        """The F1 to expect on new patients, without the luck of the choice."""
+        """The F1 to expect on new patients, corrected for having picked the best."""
         return self.winner.corrected.f1
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of `expected_f1`."""
+        """95 % CI of `expected_f1`."""
         return self.winner.corrected.interval
 
     @cached_property
@@ -139,7 +139,7 @@ def by_encoder(result: SearchResult) -> pd.DataFrame:
     rows = {
         "network": [Encoder.read(name).short_name for name in best["backbone"]],
         "weights": [short_start(read_start(text)) for text in best["weights"]],
-        **{name: list(best[name]) for name in ("trial", "F1", "95 % interval", "AUC", TIED)},
+        **{name: list(best[name]) for name in ("trial", "F1", "95 % CI", "AUC", TIED)},
         PASSES: [f"{count:,.0f}" for count in costs["num_forwarded"]],
         SECONDS: [
             f"{cpu:,.0f}" for cpu in costs["seconds"] * result.options.compute.cpus_per_trial
@@ -175,7 +175,7 @@ def best_of_each(result: SearchResult, settings: Sequence[str]) -> pd.DataFrame:
                 "trial": row.number,
                 "head": row.head,
                 "F1": row.f1,
-                "95 % interval": f"{f1.low:.3f} to {f1.high:.3f}",
+                "95 % CI": f"{f1.low:.3f} to {f1.high:.3f}",
                 "AUC": row.auc,
                 TIED: "yes" if row.number in tied else "no",
             }

@@ -153,7 +153,7 @@ class BestSoFar:
             self._number = best[0]["number"]
             interval = self._estimate(best[0]["number"], best[0]["threshold"])
             f1 = replace(interval, value=best[0]["f1"])
-            self._text = f"best so far: trial {self._number}, F1 {f1}, its luck included"
+            self._text = f"best so far: trial {self._number}, F1 {f1}, not corrected for selection"
         return self._text
 
     def _estimate(self, number: int, threshold: float) -> Estimate:

@@ -52,8 +52,8 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
     if len(winner.members) > 1:
         chosen = f"a team of {len(winner.members)} trials"
     yield (
-        f"winner: {chosen} among {winner.num_trials} complete; expect an F1 of "
-        f"{corrected.f1:.3f} on new patients, 95 % interval {low:.3f} to {high:.3f}"
+        f"winner: {chosen} among {winner.num_trials} complete; expected F1 "
+        f"{corrected.f1:.3f} on new patients (95 % CI {low:.3f} to {high:.3f})"
     )
     yield from notes_on([Estimate(corrected.f1, low, high)])
     yield (
@@ -114,7 +114,7 @@ def describe_test(result: TestResult) -> Iterator[Line]:
     """The winner's metrics on the test rows, one line each."""
     yield Line(
         f"on the {result.num_exams} test images ({result.num_positive} positive), trained on all "
-        f"{result.num_trained} others, with 95 % intervals by patient:"
+        f"{result.num_trained} others, with 95 % CIs by patient:"
     )
     yield from (Line(f"{name} {result.estimates[name]}", 1) for name in _SHOWN)
     yield from (Line(note, 1) for note in notes_on(result.estimates[name] for name in _SHOWN))

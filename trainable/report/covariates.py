@@ -183,7 +183,7 @@ def _stratum(image: Scored, f1: Metric) -> dict[str, object]:
 def table_one(
     columns: pd.DataFrame, labels: NDArray[np.int64], classes: tuple[str, str], units: str
 ) -> Table:
-    """Each further column by outcome.
+    """Each covariate by outcome.
 
     Args:
         columns: One row per examination; numbers are float64, categories object.

@@ -106,7 +106,7 @@ def draw_precision_recall(axes: Axes, named: Named) -> None:
 
 
 def draw_calibration(axes: Axes, scored: Scored) -> None:
-    """Smoothed calibration curve with its 95 % interval, slope and intercept."""
+    """Smoothed calibration curve with its 95 % CI, slope and intercept."""
     found = calibration(scored)
     axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1, label="perfect calibration")
     axes.fill_between(found.scores, found.low, found.high, color=MODEL, alpha=0.2, linewidth=0)
