@@ -37,7 +37,7 @@ class Grid:
     @property
     def backbones(self) -> tuple[str, ...]:
         """Backbones that the rows name."""
-        return self.values("backbone")
+        return tuple(map(str, self.values("backbone")))
 
     @property
     def whole_bodies(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def by_name(found: Experiments, title: str) -> dict[str, int]:
 
 
 def every(found: Experiments, setting: str) -> set[object]:
-    return {getattr(row.config, setting) for row in found.rows}
+    return {row.config.model_dump()[setting] for row in found.rows}
 
 
 def test_every_preset_of_the_command_has_a_file_and_no_file_is_left_over() -> None:
