@@ -94,7 +94,7 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     if hashes is not None:
         shared = leakage(new, hashes, truth.names if truth else None, cohort)
     if labels is not None:
-        checks.problems.extend(f"--labels must leave out {one}" for one in shared)
+        checks.add(*(f"--labels must leave out {one}" for one in shared))
     checks.raise_if_any()
     return Checked(run, winner, cohort, models, new, truth, tuple(shared))
 

@@ -11,7 +11,7 @@ from search.space.fastai_cuts import fastai_cut
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import UNFREEZE, count_trained
 from trainable.config import TrialConfig
-from trainable.errors import InputError, did_you_mean, explain
+from trainable.errors import Checks, InputError, did_you_mean, explain
 
 TableName = Literal["counts", "accuracy", "detection"]
 """Tables that a report can print of an experiment."""
@@ -82,21 +82,20 @@ class Experiments:
             file = _File.model_validate(content)
         except ValidationError as error:
             raise InputError(f"{origin}: {reason(error, _File.model_fields)}") from None
-        rows, problems, left_out = [], [], file.left_out
+        rows, checks, left_out = [], Checks(), file.left_out
         for number, raw in enumerate(file.rows):
             base = {**file.base, "seed": number} if file.own_seeds else file.base
             try:
                 title, name, settings = _named(raw, number)
                 _config({**base, **settings})
             except (ValueError, TypeError) as error:
-                problems.append(f"{origin}: row {number + 1}: {reason(error)}")
+                checks.add(f"{origin}: row {number + 1}: {reason(error)}")
                 continue
             try:
                 rows.append(Row(title, name, _config({**base, **(overrides or {}), **settings})))
             except ValueError as error:
                 left_out = _with(left_out, reason(error), [f"{title}, {name}"])
-        if problems:
-            raise InputError(*problems)
+        checks.raise_if_any()
         return cls(tuple(rows), left_out, file.about, file.table, file.figures)
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from trainable.backbones.encoder import Encoder
 from trainable.backbones.start import Published, Random
 from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
-from trainable.errors import InputError, flag
+from trainable.errors import Checks, InputError, flag
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def overrides(options: SearchOptions) -> dict[str, Any]:
     for name in (*sizes, "epochs"):
         if options.value(name) is not None:
             found[name] = options.value(name)
-    problems = []
+    checks = Checks()
     for option, name in (
         ("unfreeze", "unfreeze"),
         ("normalizations", "normalization"),
@@ -114,18 +114,15 @@ def overrides(options: SearchOptions) -> dict[str, Any]:
     ):
         values = options.value(option)
         if len(values) > 1:
-            problems.append(
-                f"{flag(option)} must be one value with --preset (got {', '.join(values)})"
-            )
+            checks.add(f"{flag(option)} must be one value with --preset (got {', '.join(values)})")
         elif values:
             found[name] = values[0]
     for name in options.space.backbones:
         try:
             _ = Encoder.read(name).network
         except ValueError as error:
-            problems.append(f"--backbones: {error}")
+            checks.add(f"--backbones: {error}")
     if options.space.space is not None:
-        problems.append("--preset has a list of configurations of its own: drop --space")
-    if problems:
-        raise InputError(*problems)
+        checks.add("--preset has a list of configurations of its own: drop --space")
+    checks.raise_if_any()
     return found

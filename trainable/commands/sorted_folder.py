@@ -54,11 +54,9 @@ def sort_images(
     checks = Checks()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         checks.add(f"--out must be a new or empty folder; {out} is not empty")
-    checks.problems.extend(
-        f"class {name!r} must have a name that a folder can have; rename it"
-        for name in cohort.classes
-        if not name.strip(". ") or {"/", "\\"} & set(name)
-    )
+    for name in cohort.classes:
+        if not name.strip(". ") or {"/", "\\"} & set(name):
+            checks.add(f"class {name!r} must have a name that a folder can have; rename it")
     check_cohort(cohort, 1, mixed_patients, checks)
     if shares and (len(shares) not in (2, 3) or sum(shares) != 100 or min(shares) < 1):
         checks.add(
