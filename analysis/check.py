@@ -131,8 +131,8 @@ def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uin
     """Decode the new images as all members need them; their perceptual hashes."""
     limits = winner.statistics.limits
     pixels = {
-        (size, resize): load_pixels(new.paths, new.hashes, size, store, limits, resize)
-        for size, resize in {member.config.square for member in winner.members}
+        square: load_pixels(new.paths, new.hashes, square, store, limits)
+        for square in {member.config.preprocessing.square for member in winner.members}
     }
     return perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, limits)
 

@@ -59,8 +59,8 @@ def write_heat_maps(
     pairs = zip(winner.members, models, strict=True)
     member, model = next(pair for pair in pairs if has_heat_map(pair[0].config))
     config, networks = model.config, model.networks
-    size, resize = config.square
-    images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
+    square = config.preprocessing.square
+    images = load_images(new.paths, new.hashes, square, model.statistics, store)
     device = next(networks[0].parameters()).device
     batches = torch.arange(len(new.exam_images)).split(_BATCH)
     jobs = ((networks, rows) for rows in batches)

@@ -15,7 +15,7 @@ from trainable.config import TrialConfig
 from trainable.disk import writing
 from trainable.errors import InputError
 from trainable.files import replacing
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import PixelStatistics
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.model.network import Network
 from trainable.run.winner import Winner

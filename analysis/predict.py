@@ -10,10 +10,10 @@ from torch import Tensor
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
-from analysis.shared_stages import ImageLook, image_look
 from trainable.device import default_num_gpus, pick_device, place
 from trainable.features.body import cpu_batch
-from trainable.images.batches import Batch, WithColumns, by_examination, load_images
+from trainable.images.batches import Batch, by_examination, load_images
+from trainable.images.preprocessing import Preprocessing
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -35,18 +35,15 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(largest)
     takes = {}
     for model in models:
-        config = model.config
-        size, resize = config.square
-        images = load_images(new.paths, new.hashes, size, model.statistics, store, resize)
-        own = config.backbone.network.own
-        take = images.normalized(config.normalization, device, own)
-        takes[image_look(config)] = by_examination(take, new.exam_images)
+        seen_as = model.config.preprocessing
+        images = load_images(new.paths, new.hashes, seen_as.square, model.statistics, store)
+        takes[seen_as] = by_examination(images.as_seen_by(seen_as, device), new.exam_images)
         for network in model.networks:
             place(network, device).eval()
     columns = torch.from_numpy(new.columns)
     scores = []
     for rows in torch.arange(len(new.table)).split(batch):
-        batches = {look: take(rows) for look, take in takes.items()}
+        batches = {seen_as: take(rows) for seen_as, take in takes.items()}
         scores.append(team_score(models, batches, columns[rows]).cpu()[:, None])  # one finding
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
@@ -54,7 +51,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
 
 def team_score(
     models: Sequence[FinalModel],
-    batches: Mapping[ImageLook, Batch],
+    batches: Mapping[Preprocessing, Batch],
     columns: Tensor | None = None,
 ) -> Tensor:
     """Scores (batch,) of normalized images: the mean over the models.
@@ -65,25 +62,24 @@ def team_score(
         columns: Their covariates, `ColumnCode.values`; only some models see them.
     """
     by_model = [
-        _mean_score(model, _seen(model, batches[image_look(model.config)], columns))
+        _mean_score(model, _seen(model, batches[model.config.preprocessing], columns))
         for model in models
     ]
     return torch.stack(by_model).mean(dim=0)
 
 
-def _seen(model: FinalModel, images: Batch, columns: Tensor | None) -> Batch:
+def _seen(model: FinalModel, exams: Batch, columns: Tensor | None) -> Batch:
     """What the networks of a model take in: the images, and the columns that their heads see."""
     code = model.column_code
     if code is None:
-        return images
+        return exams
     assert columns is not None
-    assert not isinstance(images, WithColumns)
     device = next(model.networks[0].parameters()).device
-    return WithColumns(images, code.encode(columns).to(device))
+    return exams._replace(columns=code.encode(columns).to(device))
 
 
-def _mean_score(model: FinalModel, images: Batch) -> Tensor:
-    logits = [network(images) for network in model.networks]
+def _mean_score(model: FinalModel, exams: Batch) -> Tensor:
+    logits = [network(exams) for network in model.networks]
     return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
 
 

@@ -6,14 +6,8 @@ from hashlib import sha256
 from torch import Tensor, nn
 
 from analysis.model_file import FinalModel
-from trainable.config import TrialConfig
 from trainable.features.folding import folded
-from trainable.images.decoding import Resize
-from trainable.images.normalization import NormalizationName, Scale
 from trainable.model.network import Network
-
-ImageLook = tuple[int, Resize, NormalizationName, Scale | None]
-"""The size, the resizing and the normalization of the images of a network."""
 
 
 class SharedStage(nn.Module):
@@ -49,24 +43,18 @@ def share_stages(models: Iterable[FinalModel]) -> None:
         network.frozen = nn.Sequential(*stages)
 
 
-def image_look(config: TrialConfig) -> ImageLook:
-    """The size, the resizing and the normalization of the images of a network."""
-    own = config.backbone.network.own if config.normalization == "own" else None
-    return *config.square, config.normalization, own
-
-
 def describe_cost(models: Sequence[FinalModel]) -> str:
     """Cost of the prediction of one image, after `share_stages`."""
     chains = {
-        (image_look(model.config), _chain(network))
+        (model.config.preprocessing, _chain(network))
         for model in models
         for network in model.networks
     }
     longest = [
-        (look, chain)
-        for look, chain in chains
+        (seen_as, chain)
+        for seen_as, chain in chains
         if not any(
-            look == other and chain == longer[: len(chain)] and chain != longer
+            seen_as == other and chain == longer[: len(chain)] and chain != longer
             for other, longer in chains
         )
     ]

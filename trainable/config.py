@@ -16,8 +16,7 @@ from pydantic_core import PydanticCustomError
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import Pool
-from trainable.images.decoding import Resize
-from trainable.images.normalization import NormalizationName
+from trainable.images.preprocessing import NormalizationName, Preprocessing, Resize, Square
 
 NO_LAYERS = "none"
 
@@ -140,9 +139,9 @@ class TrialConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32)
 
     @property
-    def square(self) -> tuple[int, Resize]:
-        """The size of the square images, and how they become squares."""
-        return self.image_size, self.resize
+    def preprocessing(self) -> Preprocessing:
+        """What is done to an image before the network sees it."""
+        return self.backbone.preprocessing(Square(self.image_size, self.resize), self.normalization)
 
     @model_validator(mode="after")
     def _fits_its_backbone(self) -> "TrialConfig":

@@ -14,9 +14,12 @@ from trainable.cohort.exams import Grouping
 from trainable.cohort.label_rule import LabelRule
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
-from trainable.images.decoding import Resize
-from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import (
+    NormalizationName,
+    PixelStatistics,
+    Resize,
+    Scale,
+)
 from trainable.run.places import trial_name
 from trainable.run.winner import Winner, read_winner, save_winner
 
@@ -29,7 +32,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
-class Preprocessing(_Record):
+class PreprocessingRecord(_Record):
     """What is done to an image before the networks of a trial see it.
 
     Attributes:
@@ -48,24 +51,23 @@ class Preprocessing(_Record):
     scale: Scale | None
 
     @classmethod
-    def of(cls, trial: int, config: TrialConfig, statistics: PixelStatistics) -> "Preprocessing":
+    def of(
+        cls, trial: int, config: TrialConfig, statistics: PixelStatistics
+    ) -> "PreprocessingRecord":
         """The preprocessing of a configuration, in numbers."""
-        own = config.backbone.network.own
-        channels = len(own.mean)
-        scales: Mapping[NormalizationName, Scale | None] = {
+        seen_as = config.preprocessing
+        channels = len(seen_as.scale.mean)
+        in_numbers: Mapping[NormalizationName, Scale | None] = {
             "none": Scale((0.0,) * channels, (1.0,) * channels),
-            "imagenet": IMAGENET_SCALE,
             "cohort": Scale((statistics.mean,) * channels, (statistics.std,) * channels),
             "image": None,
-            "own": own,
         }
-        scale = scales[config.normalization]
         return cls(
             trial=trial,
-            image_size=config.image_size,
-            resize=config.resize,
-            normalization=config.normalization,
-            scale=scale,
+            image_size=seen_as.square.size,
+            resize=seen_as.square.resize,
+            normalization=seen_as.normalization,
+            scale=in_numbers.get(seen_as.normalization, seen_as.scale),
         )
 
 
@@ -101,7 +103,7 @@ class Export(_Record):
     label_rule: LabelRule | None = None
     grouping: Grouping
     found_by: dict[str, str]
-    preprocessing: Annotated[tuple[Preprocessing, ...], Field(min_length=1)]
+    preprocessing: Annotated[tuple[PreprocessingRecord, ...], Field(min_length=1)]
     trained_on: tuple[str, ...]
     graph: GraphCheck | None
     versions: dict[str, str]

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from analysis.export.squares import PillowSquare
 from analysis.model_file import FinalModel
 from analysis.predict import team_score
-from analysis.shared_stages import ImageLook, image_look
 from trainable.errors import InputError
-from trainable.images.batches import Batch, Views
-from trainable.images.decoding import Resize, grey_values
-from trainable.images.normalization import normalize
+from trainable.images.batches import Batch
+from trainable.images.decoding import grey_values
+from trainable.images.preprocessing import Preprocessing, Square
 from trainable.model.covariate_encoder import ColumnCode
 
 PIXELS, COLUMNS, OUTPUT = "pixels", "columns", "score"
@@ -55,7 +54,7 @@ class TeamGraph(nn.Module):
             for square, resize in self.squares.items()
         }
         values = None if columns is None else columns.double()
-        return team_score(self.models, looks_of(self.models, squares, present), values)
+        return team_score(self.models, exams_of(self.models, squares, present), values)
 
 
 def require_libraries() -> None:
@@ -148,26 +147,25 @@ def largest_size(models: Sequence[FinalModel]) -> int:
     return max(size for size, _ in squares_of(models))
 
 
-def squares_of(models: Sequence[FinalModel]) -> list[tuple[int, Resize]]:
-    """Size and resizing of the squares that the models take in, each once."""
-    return list(dict.fromkeys(model.config.square for model in models))
+def squares_of(models: Sequence[FinalModel]) -> list[Square]:
+    """What the models' images are decoded to, each square once."""
+    return list(dict.fromkeys(model.config.preprocessing.square for model in models))
 
 
-def looks_of(
-    models: Sequence[FinalModel], squares: Mapping[tuple[int, Resize], Tensor], present: Tensor
-) -> dict[ImageLook, Batch]:
-    """Normalized examinations for each look that a model needs.
+def exams_of(
+    models: Sequence[FinalModel], squares: Mapping[Square, Tensor], present: Tensor
+) -> dict[Preprocessing, Batch]:
+    """Normalized examinations for each preprocessing that a model needs.
 
     Args:
         models: The team.
-        squares: uint8 (num_images, size, size) by size and resizing, examination by examination.
-        present: bool (num_exams, views), see `Views`.
+        squares: uint8 (num_images, size, size) by square, examination by examination.
+        present: bool (num_exams, views), see `Batch`.
     """
-    looks: dict[ImageLook, Batch] = {}
+    exams: dict[Preprocessing, Batch] = {}
     for model in models:
-        config, look = model.config, image_look(model.config)
-        if look not in looks:
-            own = config.backbone.network.own
-            images = normalize(squares[config.square], config.normalization, model.statistics, own)
-            looks[look] = images if config.views == 1 else Views(images, present)
-    return looks
+        seen_as = model.config.preprocessing
+        if seen_as not in exams:
+            images = seen_as.normalize(squares[seen_as.square], model.statistics)
+            exams[seen_as] = Batch(images, None if model.config.views == 1 else present)
+    return exams

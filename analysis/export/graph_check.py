@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.export.graph import COLUMNS, looks_of, pixel_inputs, pixels_of, squares_of
+from analysis.export.graph import COLUMNS, exams_of, pixel_inputs, pixels_of, squares_of
 from analysis.model_file import FinalModel
 from analysis.predict import team_score
 from trainable.cohort.cohort import Cohort
@@ -74,12 +74,12 @@ def _scores(
     limits = models[0].statistics.limits
     files = [data for exam in exams for data in exam if data is not None]
     squares = {
-        (size, resize): torch.from_numpy(
-            np.stack([decode(data, size, limits, resize) for data in files])
+        square: torch.from_numpy(
+            np.stack([decode(data, square.size, limits, square.resize) for data in files])
         )
-        for size, resize in squares_of(models)
+        for square in squares_of(models)
     }
     present = torch.tensor([[data is not None for data in exam] for exam in exams])
-    looks = looks_of(models, squares, present)
-    scores: NDArray[np.float32] = team_score(models, looks, torch.from_numpy(values)).numpy()
+    taken_in = exams_of(models, squares, present)
+    scores: NDArray[np.float32] = team_score(models, taken_in, torch.from_numpy(values)).numpy()
     return scores

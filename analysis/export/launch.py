@@ -14,7 +14,7 @@ from analysis.export.folder import (
     GRAPH,
     Export,
     GraphCheck,
-    Preprocessing,
+    PreprocessingRecord,
     is_export,
     write_about,
     write_models,
@@ -106,7 +106,7 @@ def _write(
         grouping=cohort.grouping,
         found_by=dict(cohort.found_by),
         preprocessing=tuple(
-            Preprocessing.of(member.trial, member.config, winner.statistics)
+            PreprocessingRecord.of(member.trial, member.config, winner.statistics)
             for member in winner.members
         ),
         trained_on=tuple(trained_on["sha256"]),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from trainable.images.decoding import Resize
+from trainable.images.preprocessing import Resize
 
 _BITS = 22
 """Binary places of pillow's weights for grey bytes."""

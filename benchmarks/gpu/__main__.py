@@ -34,7 +34,7 @@ from search.demo.phantoms import write_demo
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights
 from trainable.device import pick_device
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import PixelStatistics
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 from trainable.trial.assembly import TrainingData

@@ -23,7 +23,8 @@ from trainable.config import TrialConfig
 from trainable.device import autocast, pick_device, precision
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.batches import Images, Inputs, load_images
+from trainable.images.batches import Batch, Images, Inputs, load_images
+from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
 from trainable.trial.assembly import TrainingData, assemble
@@ -98,7 +99,7 @@ class Bench:
         """The decoded images."""
         data = self.data
         return load_images(
-            data.paths, data.hashes, self.size, data.statistics, self.store("images")
+            data.paths, data.hashes, Square(self.size), data.statistics, self.store("images")
         )
 
     def wait(self) -> None:
@@ -208,7 +209,14 @@ def _epoch(bench: Bench, config: TrialConfig, body: Body, inputs: Inputs) -> flo
 
     def work() -> None:
         network = new_network(config, [], body.trained, 0, bench.device)
-        list(fit(network, FoldData(inputs, labels, train, none), config, seed=0))
+        list(
+            fit(
+                network,
+                FoldData(lambda rows: Batch(inputs(rows)), labels, train, none),
+                config,
+                seed=0,
+            )
+        )
 
     return _seconds(bench, work)
 

@@ -28,7 +28,7 @@ from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.images.batches import load_images
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import PixelStatistics, Square
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
@@ -153,7 +153,7 @@ def _features(
         paths = table["image"].tolist()
         hashes = hash_files(paths)
         size = setup.image_size
-        images = load_images(paths, hashes, size, _COHORT_IS_NOT_USED, store)
+        images = load_images(paths, hashes, Square(size), _COHORT_IS_NOT_USED, store)
         body = Body(images, config, setup.bodies, torch.device("cpu"))
         width = backbone.pooled_width(config.cut)
         began = time.process_time()

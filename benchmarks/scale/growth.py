@@ -31,6 +31,7 @@ from trainable.evaluation.scoring import Scoring
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
 from trainable.images.pixels import load_pixels, pixels_key
+from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import Task, cross_validate
@@ -44,7 +45,7 @@ def costs(
     """CPU seconds and bytes of each step, from nothing stored."""
     task = dataclasses.replace(task, cache=folder)
     store, data, size = ArrayStore(folder), task.data, config.image_size
-    decode, _ = cpu_seconds(lambda: load_pixels(data.paths, data.hashes, size, store))
+    decode, _ = cpu_seconds(lambda: load_pixels(data.paths, data.hashes, Square(size), store))
     images = images_of(task, config.image_size)
     body = Body(images, config, task.weights, CPU)
     forward, _ = cpu_seconds(lambda: frozen_inputs(body, store))
@@ -65,7 +66,7 @@ def costs(
         f"choice among {NUM_TRIALS} trials, s": choice,
         "intervals of all metrics, s": intervals,
         "memory of the choice, bytes": peak,
-        "pixels, bytes": store.path(pixels_key(data.hashes, size)).stat().st_size,
+        "pixels, bytes": store.path(pixels_key(data.hashes, Square(size))).stat().st_size,
         "features, bytes": store.path(features_key(body, images)).stat().st_size,
     }
 

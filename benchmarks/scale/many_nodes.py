@@ -32,7 +32,7 @@ from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.splits import Fold
 from trainable.evaluation.scoring import Scoring
 from trainable.features.tables import FEATURES
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import PixelStatistics
 from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import Task
 from trainable.trial.ray_worker import ClusterStore, ship

@@ -26,8 +26,8 @@ from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.batches import Images, Inputs
-from trainable.images.pixels import PixelStatistics
+from trainable.images.batches import Batch, Batches, Images
+from trainable.images.preprocessing import PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import predict_logits
 from trainable.trial.assembly import assemble
@@ -87,9 +87,9 @@ def _compute_features(folder: Path, backbone: str) -> None:
     _features(_new_images(store), config, find_weights("none", BACKBONES), store)
 
 
-def _features(images: Images, config: TrialConfig, weights: Weights, store: ArrayStore) -> Inputs:
+def _features(images: Images, config: TrialConfig, weights: Weights, store: ArrayStore) -> Batches:
     inputs, _ = frozen_inputs(Body(images, config, weights, _CPU), store)
-    return inputs
+    return lambda rows: Batch(inputs(rows))
 
 
 def _new_images(store: ArrayStore) -> Images:

@@ -29,7 +29,7 @@ from benchmarks.speed.plain import XRays
 from search.tune.cluster import cluster
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.images.normalization import NormalizationName
+from trainable.images.preprocessing import NormalizationName
 from trainable.trial.cross_validation import Task
 from trainable.trial.fresh_network import build_network, fresh_head
 

@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.batches import Images, load_images
+from trainable.images.batches import Batch, Batches, Images, load_images
+from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit, predict_logits
 from trainable.training.norm_statistics import set_exact_statistics
@@ -29,7 +30,7 @@ T = TypeVar("T")
 def images_of(task: Task, size: int) -> Images:
     """The decoded images."""
     data, store = task.data, ArrayStore(task.cache)
-    return load_images(data.paths, data.hashes, size, data.statistics, store)
+    return load_images(data.paths, data.hashes, Square(size), data.statistics, store)
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,17 @@ def time_finetuning(task: Task, config: TrialConfig, plain_epoch: float) -> Fine
         prefix, (inputs, _) = cpu_seconds(
             lambda: frozen_inputs(body, ArrayStore(Path(cache), task.cache_bytes))
         )
+        batches_of: Batches = lambda rows: Batch(inputs(rows))  # noqa: E731
         one = config.model_copy(update={"epochs": 1, "norm_statistics": "running"})
         epoch, _ = cpu_seconds(
-            lambda: list(fit(network, FoldData(inputs, labels, fold.train, fold.valid[:0]), one, 0))
+            lambda: list(
+                fit(network, FoldData(batches_of, labels, fold.train, fold.valid[:0]), one, 0)
+            )
         )
         batches = epoch_batches(fold.train, config.batch_size)
-        statistics, _ = cpu_seconds(lambda: set_exact_statistics(network, inputs, batches))
+        statistics, _ = cpu_seconds(lambda: set_exact_statistics(network, batches_of, batches))
         scoring, _ = cpu_seconds(
-            lambda: predict_logits(network, inputs, fold.valid, config.batch_size, CPU)
+            lambda: predict_logits(network, batches_of, fold.valid, config.batch_size, CPU)
         )
     ours = prefix + folds * (config.epochs * epoch + statistics + scoring)
     return Finetuning(ours, folds * config.epochs * plain_epoch, flop_ratio(task, config))
@@ -83,8 +87,8 @@ def flop_ratio(task: Task, config: TrialConfig) -> float:
     network = new_network(config, body.frozen, body.trained, 0, CPU).train()
     blank = torch.zeros(2, 3, config.image_size, config.image_size)
     prefix, inputs = flops(lambda: network.prefix(blank))
-    forward, _ = flops(lambda: network.suffix(inputs))
-    both, _ = flops(lambda: network.suffix(inputs).sum().backward())
+    forward, _ = flops(lambda: network.suffix(Batch(inputs)))
+    both, _ = flops(lambda: network.suffix(Batch(inputs)).sum().backward())
     (fold, num), images = (task.folds[0], len(task.folds)), len(task.data.labels)
     train, valid = len(fold.train) * num, len(fold.valid) * num
     plain = config.epochs * (train * (prefix + both) + valid * (prefix + forward))

@@ -26,7 +26,7 @@ from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.images.batches import Images
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import PixelStatistics
 
 _BATCHES = 4, 32
 
@@ -39,7 +39,7 @@ def ratios(name: str, size: int, rounds: int) -> dict[str, float]:
     images = Images(pixels, PixelStatistics(0.5, 0.25), "noise")
     body, model = Body(images, config, weights, CPU), weights.build(Encoder(name)).eval()
     rows = torch.arange(len(pixels))
-    plain = images.normalized(config.normalization, CPU)(rows).contiguous()
+    plain = images.as_seen_by(config.preprocessing, CPU)(rows).contiguous()
     works: dict[str, Callable[[], Any]] = {"ours": lambda: body.pooled(rows)}
     for batch in _BATCHES:
         works[f"batches of {batch}"] = partial(_each, model, plain.split(batch))

@@ -22,6 +22,7 @@ from torchvision.transforms import v2
 
 from search.tune.cluster import cluster
 from trainable.config import TrialConfig
+from trainable.images.batches import Batch
 from trainable.training.optimizer import build_optimizer
 from trainable.trial.cross_validation import Task
 from trainable.trial.fresh_network import build_network
@@ -81,12 +82,12 @@ def train_one_epoch(config: TrialConfig, task: Task) -> None:
     network.train()
     for images, labels in train:
         optimizer.zero_grad()
-        functional.cross_entropy(network(images), labels).backward()
+        functional.cross_entropy(network(Batch(images)), labels).backward()
         optimizer.step()
     network.eval()
     with torch.no_grad():
         for images, _ in valid:
-            network(images)
+            network(Batch(images))
 
 
 def run_plain_trial(config: dict[str, Any], task: Task) -> None:

@@ -37,7 +37,7 @@ from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.normalization import NormalizationName
+from trainable.images.preprocessing import NormalizationName
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import Task
 

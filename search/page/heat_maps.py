@@ -199,7 +199,7 @@ class _Shown:
         """Whether a head on stored features is all that is trained."""
         config = self.member.config
         body = config.backbone, config.cut, config.unfreeze
-        frozen = FrozenPass.of(body, config.normalization, config.square)
+        frozen = FrozenPass.of(*body, config.preprocessing)
         return frozen is not None and is_stored(
             frozen, self.data, self.weights, self.store, self.device
         )

@@ -11,24 +11,23 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import find_look_alikes, keep_together, with_perceptual_hashes
 from trainable.cohort.splits import split_by_shares
 from trainable.errors import InputError, flag
-from trainable.images.decoding import Resize
-from trainable.images.intensity import Limits
 from trainable.images.outliers import describe_outliers
 from trainable.images.perceptual_hash import perceptual_hashes_of_files
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys
+from trainable.images.preprocessing import Limits, Square
 from trainable.store.arrays import ArrayStore
 
 
 class Decoded(NamedTuple):
     """All images by their square, values of black and white, perceptual hashes, and odd images."""
 
-    pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]
+    pixels: Mapping[Square, NDArray[np.uint8]]
     limits: Limits | None
     perceptual_hashes: NDArray[np.uint8]
     odd_images: tuple[str, ...]
 
 
-def decode(cohort: Cohort, squares: Sequence[tuple[int, Resize]], store: ArrayStore) -> Decoded:
+def decode(cohort: Cohort, squares: Sequence[Square], store: ArrayStore) -> Decoded:
     """Decode the images of a cohort, once for all trials, and look at them.
 
     Raises:
@@ -37,10 +36,7 @@ def decode(cohort: Cohort, squares: Sequence[tuple[int, Resize]], store: ArraySt
     paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
     surveys = load_surveys(paths, hashes, store)
     limits = cohort_limits(surveys)
-    pixels = {
-        (size, resize): load_pixels(paths, hashes, size, store, limits, resize)
-        for size, resize in squares
-    }
+    pixels = {square: load_pixels(paths, hashes, square, store, limits) for square in squares}
     odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, pixels[max(pixels)])
     alike = perceptual_hashes_of_files(paths, hashes, pixels, store, limits)
     return Decoded(pixels, limits, alike, tuple(odd))

@@ -39,13 +39,12 @@ def is_stored(
     """
     if not one.pooled:  # what names them takes the whole network to find out
         return False
+    square = one.preprocessing.square
     config = TrialConfig(
-        backbone=one.encoder, cut=one.until, normalization=one.normalization,
-        image_size=one.image_size, resize=one.resize,
+        backbone=one.encoder, cut=one.until, normalization=one.preprocessing.normalization,
+        image_size=square.size, resize=square.resize,
     )  # fmt: skip
-    images = load_images(
-        data.paths, data.hashes, one.image_size, data.statistics, store, one.resize
-    )
+    images = load_images(data.paths, data.hashes, square, data.statistics, store)
     body = Body(images, config, weights, device)
     # who uses a table checks it; to read all of them whole would delay the first trial
     return store.path(features_key(body, images)).exists()

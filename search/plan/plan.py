@@ -11,7 +11,7 @@ from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
-from trainable.images.decoding import Resize
+from trainable.images.preprocessing import Square
 from trainable.trial.cross_validation import Task
 
 
@@ -23,7 +23,7 @@ class SearchPlan:
         options: Options of the command line, completed by those of the preset or the demo.
         cohort: Labelled images.
         space: Search space, the same on every machine.
-        pixels: uint8 (num_images, size, size), pixels of the cohort by `TrialConfig.square`.
+        pixels: uint8 (num_images, size, size), pixels of the cohort by their square.
         task: What all trials share.
         num_trials: Number of trials to finish.
         odd_images: Notes on images that stand out in the cohort, a sentence each.
@@ -35,7 +35,7 @@ class SearchPlan:
     options: SearchOptions
     cohort: Cohort
     space: SearchSpace
-    pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]
+    pixels: Mapping[Square, NDArray[np.uint8]]
     task: Task
     num_trials: int
     odd_images: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.images.pixels import pixel_statistics
+from trainable.images.preprocessing import Square
 from trainable.reading.moved_images import require_unchanged
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
@@ -79,9 +80,10 @@ def _decode(
     """
     if cohort is None:
         return None
-    squares = [TrialConfig().square]
+    squares = [TrialConfig().preprocessing.square]
     if space is not None:
-        squares = [*itertools.product(space.values("image_size"), space.values("resize"))]
+        sides = itertools.product(space.values("image_size"), space.values("resize"))
+        squares = [Square(size, resize) for size, resize in sides]
     store = ArrayStore(_cache(options).expanduser(), options.advanced.cache_bytes)
     return checks.attempt(lambda: decode(cohort, squares, store))
 

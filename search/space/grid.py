@@ -51,8 +51,7 @@ class Grid:
         """The passes through frozen stages that the rows need."""
         configs = [row.config for row in self.experiments.rows]
         found = (
-            FrozenPass.of((one.backbone, one.cut, one.unfreeze), one.normalization, one.square)
-            for one in configs
+            FrozenPass.of(one.backbone, one.cut, one.unfreeze, one.preprocessing) for one in configs
         )
         return frozenset(one for one in found if one)
 

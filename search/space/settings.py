@@ -8,7 +8,7 @@ from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import UNFREEZE, count_trained
 from trainable.config import FrozenHead, NetworkHead
-from trainable.images.normalization import IMAGENET_SCALE
+from trainable.images.preprocessing import IMAGENET_SCALE
 
 Scalar = str | int | float | bool
 """Types of a value that Optuna can keep."""

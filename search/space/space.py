@@ -18,7 +18,7 @@ from trainable.backbones.layout import count_trained
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
-from trainable.images.normalization import NormalizationName
+from trainable.images.preprocessing import NormalizationName, Square
 
 FIRST = "first_trials"
 """Key of the portfolio in a file."""
@@ -121,25 +121,28 @@ class Space:
     @property
     def passes(self) -> frozenset[FrozenPass]:
         """The passes through frozen stages that the configurations of a restricted space need."""
-        squares = tuple(itertools.product(self.values("image_size"), self.values("resize")))
+        sides = itertools.product(self.values("image_size"), self.values("resize"))
+        squares = [Square(size, resize) for size, resize in sides]
         found = (
-            FrozenPass.of(
-                (Encoder.read(body[0]), *body[1:]), cast("NormalizationName", normalization), square
-            )
-            for body in self._bodies()
-            for normalization in choices(self.dimensions["normalization"].of(body[0]))
+            FrozenPass.of(encoder, cut, count, encoder.preprocessing(square, normalization))
+            for encoder, cut, count in self._bodies()
+            for normalization in self._normalizations(encoder)
             for square in squares
         )
         return frozenset(one for one in found if one)
 
-    def _bodies(self) -> Iterator[tuple[str, str, int]]:
+    def _normalizations(self, encoder: Encoder) -> tuple[NormalizationName, ...]:
+        names = choices(self.dimensions["normalization"].of(str(encoder)))
+        return cast("tuple[NormalizationName, ...]", names)
+
+    def _bodies(self) -> Iterator[tuple[Encoder, str, int]]:
         """Encoder, cut and number of trained stages, for all that may be sampled."""
         words = self.values("unfreeze")
         for encoder in self.values("backbone"):
             for cut in map(str, choices(self.dimensions["cut"].of(encoder))):
                 stages = len(Encoder.read(encoder).network.stages_until(cut))
                 counts = {0} if cut == FUSED else {count_trained(word, stages) for word in words}
-                yield from ((encoder, cut, count) for count in counts)
+                yield from ((Encoder.read(encoder), cut, count) for count in counts)
 
     @property
     def whole_bodies(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from trainable.cohort.look_alikes import with_perceptual_hashes
 from trainable.errors import InputError
 from trainable.images.perceptual_hash import load_perceptual_hashes
 from trainable.images.pixels import load_pixels
+from trainable.images.preprocessing import Square
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 from trainable.store.arrays import ArrayStore
@@ -32,7 +33,7 @@ def draw(path: Path, seed: int) -> None:
 
 def shared(folder: Path, new: NewImages, cohort: Cohort, patients: pd.Series | None) -> list[str]:
     store = ArrayStore(folder / "cache")
-    pixels = load_pixels(new.paths, new.hashes, 64, store)
+    pixels = load_pixels(new.paths, new.hashes, Square(64), store)
     return leakage(new, load_perceptual_hashes(pixels, new.hashes, store), patients, cohort)
 
 
@@ -46,7 +47,7 @@ def cohort(tmp_path: Path) -> Cohort:
     table.write_text("\n".join(["image,label,patient", *rows]) + "\n")
     found = read_cohort(DataOptions(data=table, patient_pattern=r"p\d"))
     store, hashes = ArrayStore(tmp_path / "cache"), tuple(found.manifest["sha256"])
-    pixels = load_pixels(tuple(found.manifest["path"]), hashes, 64, store)
+    pixels = load_pixels(tuple(found.manifest["path"]), hashes, Square(64), store)
     return with_perceptual_hashes(found, load_perceptual_hashes(pixels, hashes, store))
 
 

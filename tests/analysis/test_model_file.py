@@ -8,6 +8,7 @@ import torch
 from fixtures.networks import STATISTICS, noise, random_model, tiny_config
 
 from analysis.model_file import FinalModel, load_model, save_model
+from trainable.images.batches import Batch
 from trainable.trial.fresh_network import build_network
 
 
@@ -35,6 +36,6 @@ def test_a_model_comes_back_with_its_configuration_and_its_scores(
     save_model(saved, tmp_path / "model")
     found = load_model(tmp_path / "model")
     assert found.config == config
-    images = noise(2, 64)
+    exams = Batch(noise(2, 64))
     with torch.inference_mode():
-        assert torch.equal(found.networks[0](images), network(images))
+        assert torch.equal(found.networks[0](exams), network(exams))

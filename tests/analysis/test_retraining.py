@@ -114,6 +114,6 @@ def test_a_changed_image_is_refused_and_not_stored_under_the_old_content(
     Path(manifest["path"][5]).unlink()
     with pytest.raises(InputError, match=r"missing: .*5\.png"):
         num_trained(retraining)
-    key = pixels_key(tuple(manifest["sha256"]), CONFIG.image_size)
+    key = pixels_key(tuple(manifest["sha256"]), CONFIG.preprocessing.square)
     assert not retraining.store.path(key).exists()
     assert not (retraining.run / "models").exists()

@@ -70,7 +70,7 @@ def test_a_prediction_sees_the_features_that_its_head_was_trained_on(backbone: s
     network = build_network(RANDOM.build(Encoder(backbone)), config).eval()
     share_stages([FinalModel(config, (network,), (0.5,), STATISTICS, ("alive", "dead"), "digest")])
     rows = torch.arange(4)
-    seen = network.prefix(images.normalized(config.normalization, CPU)(rows))
+    seen = network.prefix(images.as_seen_by(config.preprocessing, CPU)(rows))
     trained_on = body.pooled(rows)[:, BACKBONES[backbone].pooled_columns(config.cut)]
     torch.testing.assert_close(seen, trained_on, rtol=0, atol=0)
 

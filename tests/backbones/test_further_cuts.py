@@ -159,7 +159,7 @@ def test_what_is_stored_for_the_classifier_is_computed_by_that_of_the_file(tmp_p
     inputs, _ = frozen_inputs(Body(images, config, weights, CPU), ArrayStore(tmp_path / "store"))
     rows = torch.arange(2)
     with torch.inference_mode():
-        expected = model(images.normalized("none", CPU)(rows))
+        expected = model(images.as_seen_by(config.preprocessing, CPU)(rows))
     # of one pixel a class, maximum and average are the same
     torch.testing.assert_close(inputs(rows), expected.repeat(1, 2), rtol=1e-4, atol=1e-5)
 

@@ -189,7 +189,7 @@ def test_a_file_of_torchxrayvision_is_an_encoder_of_one_channel(
     config = tiny_config(backbone=name, cut="features.denseblock1", normalization="own")
     body = Body(images, config, weights, CPU)
     assert body.pooled(torch.arange(2)).isfinite().all()
-    taken = images.normalized("own", CPU, find_backbone(name).own)(torch.arange(2))
+    taken = images.as_seen_by(body.config.preprocessing, CPU)(torch.arange(2))
     grey = torch.as_tensor(images.pixels[:2])[:, None].float() / 255
     torch.testing.assert_close(taken, (2 * grey - 1) * 1024)
 

@@ -21,6 +21,7 @@ from trainable.backbones.weights import find_weights
 from trainable.errors import InputError
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
+from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, pool_each
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
@@ -95,7 +96,7 @@ def test_features_and_activations_are_those_of_the_whole_network(tmp_path: Path,
         stored, source = frozen_inputs(body, store)
         assert source == ("activations" if unfreeze else "features")
         network = new_network(body.config, body.frozen, body.trained, 0, CPU).eval()
-        prefix = network.prefix(table.normalized("own", CPU, backbone.own)(ROWS))
+        prefix = network.prefix(table.as_seen_by(body.config.preprocessing, CPU)(ROWS))
         torch.testing.assert_close(stored(ROWS), prefix, rtol=2e-3, atol=2e-3)
     assert len(list(tmp_path.glob("features-*.npy"))) == 1, "all cuts come from one pass"
 
@@ -114,7 +115,14 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
     network = new_network(config, body.frozen, body.trained, 1, CPU)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     labels = torch.tensor([0, 1] * 4)
-    list(fit(network, FoldData(stored, labels, np.arange(8), np.arange(8)), config, 2))
+    list(
+        fit(
+            network,
+            FoldData(lambda r: Batch(stored(r)), labels, np.arange(8), np.arange(8)),
+            config,
+            2,
+        )
+    )
     changed = {
         key.partition(".")[0]
         for key, value in network.state_dict().items()
@@ -125,7 +133,9 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
     save_model(FinalModel(config, (network,), (0.5,), STATISTICS, ("a", "b"), "d"), tmp_path / "m")
     found = load_model(tmp_path / "m").networks[0]
     with torch.inference_mode():
-        torch.testing.assert_close(found(images(2)), network(images(2)), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            found(Batch(images(2))), network(Batch(images(2))), rtol=1e-4, atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("pool", ["class", "class+average", "both"])
@@ -144,7 +154,7 @@ def test_a_head_sees_the_class_token_if_it_is_asked_to(pool: str) -> None:
             "class+average": torch.cat([places.mean(1), class_token], 1),
             "both": torch.cat([places.amax(1), places.mean(1)], 1),
         }[pool]
-        torch.testing.assert_close(network(images(2)), linear(seen))
+        torch.testing.assert_close(network(Batch(images(2))), linear(seen))
 
 
 def test_a_network_without_a_class_token_has_no_such_pool() -> None:

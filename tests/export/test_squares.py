@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from analysis.export.squares import PillowSquare
-from trainable.images.decoding import Resize, decode, grey_values
-from trainable.images.intensity import Limits
+from trainable.images.decoding import decode, grey_values
+from trainable.images.preprocessing import Limits, Resize
 
 SHAPES = [(120, 96), (48, 48), (641, 333), (50, 70), (300, 599), (1, 9), (7, 1), (200, 60)]
 

@@ -31,9 +31,8 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.folding import folded
 from trainable.features.tables import activations_key, features_key, frozen_inputs
-from trainable.images.batches import Images, table_rows
-from trainable.images.normalization import NORMALIZATIONS, NormalizationName, normalize
-from trainable.images.pixels import PixelStatistics
+from trainable.images.batches import Batch, Images, table_rows
+from trainable.images.preprocessing import NORMALIZATIONS, NormalizationName, PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
 from trainable.trial.fresh_network import new_network
@@ -92,7 +91,7 @@ def test_stored_features_of_every_cut_are_those_of_the_whole_network(
         body = body_of(config, images, weights)
         stored, source = frozen_inputs(body, store)
         network = new_network(config, as_run(body), body.trained, 0, CPU).eval()
-        plain = network.prefix(images.normalized("imagenet", CPU)(ROWS))
+        plain = network.prefix(images.as_seen_by(config.preprocessing, CPU)(ROWS))
         assert source == "features"
         assert stored(ROWS).shape == (4, 2 * sum(find_backbone(name).widths(cut)))
         torch.testing.assert_close(stored(ROWS), plain, rtol=1e-3, atol=1e-4)
@@ -117,8 +116,8 @@ def test_stored_activations_of_every_boundary_are_those_of_the_plain_path(
         assert source == ("activations" if body.frozen else "pixels")
         torch.testing.assert_close(stored(ROWS), plain(ROWS), rtol=1e-3, atol=1e-2)
         network = new_network(config, as_run(body), body.trained, 0, CPU).eval()
-        whole = network(images.normalized(config.normalization, CPU)(ROWS))
-        torch.testing.assert_close(network.suffix(plain(ROWS)), whole, rtol=1e-3, atol=1e-3)
+        whole = network(Batch(images.as_seen_by(config.preprocessing, CPU)(ROWS)))
+        torch.testing.assert_close(network.suffix(Batch(plain(ROWS))), whole, rtol=1e-3, atol=1e-3)
 
 
 # the tests above compare the features of every cut, so two families stand for how heads learn
@@ -140,12 +139,14 @@ def test_the_same_head_is_learnt_from_what_is_stored_as_from_the_images(
     without = new_network(config, [], body.trained, 5, CPU)
     whole = new_network(config, as_run(body), body.trained, 5, CPU)
     statistics = {k: v.clone() for k, v in whole.frozen.state_dict().items()}
-    normalized = images.normalized(config.normalization, CPU)
-    from_stored = list(fit(without, FoldData(stored, labels, train, valid), config, 6))
+    normalized = images.as_seen_by(config.preprocessing, CPU)
+    from_stored = list(
+        fit(without, FoldData(lambda r: Batch(stored(r)), labels, train, valid), config, 6)
+    )
 
-    def from_pixels(rows: torch.Tensor) -> torch.Tensor:
+    def from_pixels(rows: torch.Tensor) -> Batch:
         prefix = whole.prefix(normalized(rows))
-        return prefix.half().float() if body.frozen and unfreeze else prefix
+        return Batch(prefix.half().float() if body.frozen and unfreeze else prefix)
 
     from_images = list(fit(whole, FoldData(from_pixels, labels, train, valid), config, 6))
     for one, other in zip(from_stored, from_images, strict=True):
@@ -174,9 +175,10 @@ def test_more_images_than_one_forward_batch_are_each_computed_once_in_order() ->
 def test_the_normalization_of_the_trial_is_the_one_applied(name: NormalizationName) -> None:
     images = random_images(2)
     pixels = torch.from_numpy(np.array(images.pixels))
-    expected = normalize(pixels, name, STATISTICS)
-    assert torch.equal(images.normalized(name, CPU)(torch.tensor([1])), expected[1:])
     config = tiny_config(normalization=name, cut="features.2")
+    seen_as = config.preprocessing
+    expected = seen_as.normalize(pixels, STATISTICS)
+    assert torch.equal(images.as_seen_by(seen_as, CPU)(torch.tensor([1])), expected[1:])
     body = body_of(config, images)
     (stage,) = body.frozen
     torch.testing.assert_close(body.activations(torch.arange(2)), stage(expected))

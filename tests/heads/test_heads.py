@@ -13,6 +13,7 @@ from trainable.config import HeadName, TrialConfig
 from trainable.heads.fastai import FastaiHead
 from trainable.heads.find import HEADS, find_head
 from trainable.heads.plain import PlainHead
+from trainable.images.batches import Batch
 from trainable.model.network import (
     ConcatPool,
     KeptStatistics,
@@ -123,7 +124,7 @@ def test_a_plain_head_is_torchvisions_network_with_its_classifier_replaced(
     images = noise(3, 64, seed=9)
     with torch.inference_mode():
         expected = model(images)
-        found = network(images)
+        found = network(Batch(images))
     assert expected.shape == (3, 2)
     assert (expected[0] - expected[1]).abs().max() > 0.01, "nothing to compare"
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainable.config import TrialConfig
 from trainable.heads.logistic import LogisticHead
+from trainable.images.batches import Batch
 from trainable.model.network import Network
 from trainable.training.loop import DivergedError, EpochRecord, FoldData
 
@@ -33,7 +34,7 @@ def fitted(
 ) -> tuple[Network, EpochRecord]:
     network = head_only(features.shape[1], config)
     held_out = np.setdiff1d(ROWS, train)
-    data = FoldData(features.__getitem__, labels, train, held_out)
+    data = FoldData(lambda r: Batch(features[r]), labels, train, held_out)
     return network, LogisticHead().fit(network, data, config, seed=0)
 
 

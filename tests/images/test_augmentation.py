@@ -92,7 +92,7 @@ def test_what_is_stored_of_views_is_what_their_pixels_give(tmp_path: Path, unfre
     rows = torch.tensor([13, 0, 8, 7, 11, 10, 1, 8])
     body = Body(images, config, RANDOM, CPU)
     network = new_network(config, body.frozen, body.trained, 0, CPU)
-    expected = network.prefix(plain.normalized("none", CPU)(rows))
+    expected = network.prefix(plain.as_seen_by(config.preprocessing, CPU)(rows))
     for cache_bytes in (2**30, 0):
         stored, _ = frozen_inputs(body, ArrayStore(tmp_path, cache_bytes))
         torch.testing.assert_close(stored(rows), expected, rtol=1e-3, atol=1e-3)

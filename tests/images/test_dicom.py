@@ -19,7 +19,7 @@ from pydicom.uid import (
 from trainable.errors import UnreadableImageError
 from trainable.images.decoding import decode, survey
 from trainable.images.dicom import is_dicom
-from trainable.images.intensity import Limits
+from trainable.images.preprocessing import Limits
 
 
 def test_twelve_bits_are_shown_by_the_limits_of_the_cohort(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from PIL import Image
 
 from trainable.errors import InputError, UnreadableImageError
 from trainable.images.decoding import decode, survey
-from trainable.images.intensity import Limits, common_limits, value_range
+from trainable.images.intensity import common_limits, value_range
 from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_key
+from trainable.images.preprocessing import Limits, Square
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
@@ -36,7 +37,7 @@ def saved(folder: Path, images: list[NDArray[np.generic]], suffix: str = ".png")
 def read(paths: list[str], folder: Path) -> tuple[NDArray[np.uint8], Limits | None]:
     store, hashes = ArrayStore(folder / "cache"), hash_files(paths)
     limits = cohort_limits(load_surveys(paths, hashes, store))
-    return load_pixels(paths, hashes, SIZE, store, limits), limits
+    return load_pixels(paths, hashes, Square(SIZE), store, limits), limits
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_white_is_zero_is_inverted_at_every_depth() -> None:
 def test_the_limits_name_the_array_and_images_of_8_bits_have_none(tmp_path: Path) -> None:
     _, limits = read(saved(tmp_path, [ramp(255).astype(np.uint8)]), tmp_path)
     assert limits is None
-    assert pixels_key(["a"], 8) != pixels_key(["a"], 8, Limits(0, 1))
+    assert pixels_key(["a"], Square(8)) != pixels_key(["a"], Square(8), Limits(0, 1))
 
 
 def test_a_file_of_several_pages_and_values_that_are_no_numbers_are_refused() -> None:
@@ -115,7 +116,7 @@ def test_images_that_stand_out_are_named(tmp_path: Path) -> None:
     paths = saved(tmp_path, [image.astype(np.uint8) for image in (*usual, *odd)])
     store, hashes = ArrayStore(tmp_path / "cache"), hash_files(paths)
     surveys = load_surveys(paths, hashes, store)
-    pixels = load_pixels(paths, hashes, SIZE, store)
+    pixels = load_pixels(paths, hashes, Square(SIZE), store)
     notes = list(describe_outliers([Path(path).name for path in paths], surveys, pixels))
     by_kind = {note.partition(": ")[0]: note.partition(": ")[2] for note in notes}
     assert by_kind["images that are (nearly) of one grey (2)"] == "12.png, 15.png"

@@ -6,10 +6,24 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision.transforms import functional
 
-from trainable.images.normalization import NORMALIZATIONS, NormalizationName, Scale, normalize
-from trainable.images.pixels import PixelStatistics, pixel_statistics
+from trainable.images.pixels import pixel_statistics
+from trainable.images.preprocessing import (
+    IMAGENET_SCALE,
+    NORMALIZATIONS,
+    NormalizationName,
+    PixelStatistics,
+    Preprocessing,
+    Scale,
+    Square,
+)
 
 HALF = PixelStatistics(mean=0.5, std=0.25)
+
+
+def normalize(
+    pixels: Tensor, name: NormalizationName, cohort: PixelStatistics, own: Scale = IMAGENET_SCALE
+) -> Tensor:
+    return Preprocessing(Square(20), name, own).normalize(pixels, cohort)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from trainable.errors import InputError
 from trainable.images.decoding import decode
 from trainable.images.pixels import load_pixels, pixel_statistics, pixels_key
+from trainable.images.preprocessing import Square
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
@@ -32,7 +33,7 @@ def test_pixels_are_the_decoded_images_in_the_order_asked_for(
     paths: list[str], store: ArrayStore
 ) -> None:
     for order in (paths, paths[::-1]):
-        pixels = load_pixels(order, hash_files(order), SIZE, store)
+        pixels = load_pixels(order, hash_files(order), Square(SIZE), store)
         assert pixels.shape == (len(order), SIZE, SIZE)
         assert pixels.dtype == np.uint8
         for image, path in zip(pixels, order, strict=True):
@@ -43,31 +44,31 @@ def test_decoded_images_are_found_again_though_their_files_are_gone(
     paths: list[str], store: ArrayStore
 ) -> None:
     hashes = hash_files(paths)
-    before = load_pixels(paths, hashes, SIZE, store)
+    before = load_pixels(paths, hashes, Square(SIZE), store)
     for path in paths:
         Path(path).unlink()
-    after = load_pixels(paths, hashes, SIZE, ArrayStore(store.folder))
+    after = load_pixels(paths, hashes, Square(SIZE), ArrayStore(store.folder))
     np.testing.assert_array_equal(after, before)
     assert isinstance(after, np.memmap)
 
 
 def test_key_changes_with_content_order_number_and_size() -> None:
     keys = [
-        pixels_key(["a", "b"], SIZE),
-        pixels_key(["a", "c"], SIZE),
-        pixels_key(["b", "a"], SIZE),
-        pixels_key(["a"], SIZE),
-        pixels_key(["a", "b", "b"], SIZE),
-        pixels_key(["a", "b"], SIZE + 1),
+        pixels_key(["a", "b"], Square(SIZE)),
+        pixels_key(["a", "c"], Square(SIZE)),
+        pixels_key(["b", "a"], Square(SIZE)),
+        pixels_key(["a"], Square(SIZE)),
+        pixels_key(["a", "b", "b"], Square(SIZE)),
+        pixels_key(["a", "b"], Square(SIZE + 1)),
     ]
     assert len(set(keys)) == len(keys)
-    assert pixels_key(["a", "b"], SIZE) == keys[0]
+    assert pixels_key(["a", "b"], Square(SIZE)) == keys[0]
 
 
 def test_changed_image_is_decoded_anew(paths: list[str], store: ArrayStore) -> None:
-    load_pixels(paths, hash_files(paths), SIZE, store)
+    load_pixels(paths, hash_files(paths), Square(SIZE), store)
     Path(paths[0]).write_bytes(Path(paths[1]).read_bytes())
-    pixels = load_pixels(paths, hash_files(paths), SIZE, store)
+    pixels = load_pixels(paths, hash_files(paths), Square(SIZE), store)
     np.testing.assert_array_equal(pixels[0], pixels[1])
 
 
@@ -80,13 +81,13 @@ def test_unreadable_files_are_all_named_and_nothing_is_kept(
     Path(paths[2]).unlink()
     Path(paths[3]).write_text("no image")
     with pytest.raises(InputError) as refusal:
-        load_pixels(paths, hashes, SIZE, store)
+        load_pixels(paths, hashes, Square(SIZE), store)
     (problem,) = refusal.value.problems
     assert "3 are not" in problem
     assert [path in problem for path in paths] == [True, False, True, True]
     Path(paths[0]).write_bytes(whole)
-    assert load_pixels(paths[:2], hashes[:2], SIZE, store).shape == (2, SIZE, SIZE)
-    assert store.get(pixels_key(hashes, SIZE)) is None
+    assert load_pixels(paths[:2], hashes[:2], Square(SIZE), store).shape == (2, SIZE, SIZE)
+    assert store.get(pixels_key(hashes, Square(SIZE))) is None
 
 
 @pytest.mark.parametrize("seed", range(3))

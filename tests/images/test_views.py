@@ -34,7 +34,7 @@ from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented
-from trainable.images.batches import Views, by_examination, map_images, side_by_side
+from trainable.images.batches import Batch, by_examination
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 from trainable.store.arrays import ArrayStore
@@ -58,15 +58,15 @@ def test_features_stand_side_by_side_in_the_order_of_the_views() -> None:
     assert asked == [2, 5, 1, 3, 2], "a missing view is no image"
     zeros = [0.0, 0.0]
     expected = [[4.0, 5.0, *zeros], [10.0, 11.0, 2.0, 3.0], [*zeros, 6.0, 7.0], [4.0, 5.0, *zeros]]
-    assert side_by_side(batch).tolist() == expected
+    assert batch.side_by_side().tolist() == expected
 
 
 def test_examinations_of_one_view_are_their_images() -> None:
     table = torch.arange(12.0).reshape(6, 2)
     batch = by_examination(lambda numbers: table[numbers], EXAMS[[0, 3], :1])
     found = batch(torch.tensor([1, 0]))
-    assert isinstance(found, torch.Tensor)
-    assert torch.equal(found, table[[5, 0]])
+    assert found.present is None
+    assert torch.equal(found.images, table[[5, 0]])
 
 
 @pytest.mark.parametrize(("unfreeze", "head"), [(0, "fastai"), (1, "plain"), (4, "fastai")])
@@ -75,7 +75,7 @@ def test_each_view_goes_through_the_shared_body(tmp_path: Path, unfreeze: int, h
     config = tiny_config(unfreeze=unfreeze, head=head, views=2)
     body = Body(images, config, RANDOM, CPU)
     network = new_network(config, body.frozen, body.trained, 0, CPU).eval()
-    normalized = images.normalized(config.normalization, CPU)
+    normalized = images.as_seen_by(config.preprocessing, CPU)
     each = network.pool(network.trained(network.frozen(normalized(torch.arange(6)))))
     pairs = [
         torch.cat([each[n] if n >= 0 else torch.zeros_like(each[0]) for n in EXAMS[row]])
@@ -97,7 +97,7 @@ def test_what_is_learnt_does_not_hang_on_missing_views() -> None:
     present = torch.tensor([[True, False], [True, True]])
     network = new_network(config, [], body.trained, 0, CPU).train()
     before = snapshot(network)
-    loss = network.suffix(Views(there, present)).square().sum()
+    loss = network.suffix(Batch(there, present)).square().sum()
     loss.backward()
     statistics = snapshot(network.trained)
     network.load_state_dict(before)
@@ -289,7 +289,8 @@ def test_a_label_of_an_examination_must_be_one(tmp_path: Path, cohort: Cohort) -
 
 
 def test_a_batch_keeps_its_shape_when_something_is_computed_of_its_images() -> None:
-    batch = Views(torch.ones(3, 2), torch.tensor([[True, True], [False, True]]))
-    doubled = map_images(batch, lambda images: 2 * images)
-    assert side_by_side(doubled).tolist() == [[2.0] * 4, [0.0, 0.0, 2.0, 2.0]]
-    assert torch.equal(side_by_side(map_images(torch.ones(3, 2), torch.neg)), -torch.ones(3, 2))
+    batch = Batch(torch.ones(3, 2), torch.tensor([[True, True], [False, True]]))
+    doubled = batch.of_images(lambda images: 2 * images)
+    assert doubled.side_by_side().tolist() == [[2.0] * 4, [0.0, 0.0, 2.0, 2.0]]
+    negated = Batch(torch.ones(3, 2)).of_images(torch.neg)
+    assert torch.equal(negated.side_by_side(), -torch.ones(3, 2))

@@ -5,6 +5,7 @@ import torch
 from fixtures.networks import CPU, RANDOM, noise, tiny_config
 
 from trainable.backbones.encoder import Encoder, find_backbone
+from trainable.images.batches import Batch
 from trainable.model.light_augmentation import LightAugmentation
 from trainable.model.network import Network
 from trainable.training.loop import FoldData, fit
@@ -57,7 +58,9 @@ def test_a_trial_trains_on_augmented_images_and_scores_the_images_themselves() -
     for augment in ("none", "light"):
         config = tiny_config(backbone="resnet18", cut="layer1", unfreeze=1, augment=augment)
         trained = network(augment)
-        *_, last = fit(trained, FoldData(IMAGES.__getitem__, labels, rows[:4], rows), config, 0)
+        *_, last = fit(
+            trained, FoldData(lambda r: Batch(IMAGES[r]), labels, rows[:4], rows), config, 0
+        )
         weights.append(trained.trained[0].state_dict()["conv1.weight"])
         with torch.inference_mode():
             scores = trained.eval()(IMAGES).softmax(dim=1)[:, 1]

@@ -13,6 +13,7 @@ from trainable.backbones.encoder import find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.commands.model_tables import layer_table
 from trainable.config import TrialConfig
+from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, Network, count_parameters, split_body
 from trainable.training.optimizer import build_optimizer
 from trainable.trial.fresh_network import build_network
@@ -105,7 +106,7 @@ def test_a_step_changes_what_is_trained_and_not_a_bit_of_what_is_frozen(
     network = copy.deepcopy(network_of(built, unfreeze)).train()
     frozen, before = snapshot(network.frozen), snapshot(network)
     optimizer = build_optimizer(network, TrialConfig(learning_rate=0.01, weight_decay=0.1))
-    functional.cross_entropy(network(noise(4, 32)), torch.tensor([0, 1, 1, 0])).backward()
+    functional.cross_entropy(network(Batch(noise(4, 32))), torch.tensor([0, 1, 1, 0])).backward()
     optimizer.step()
     assert same_state(network.frozen, frozen)
     assert len(frozen) > 0 or unfreeze == 4
@@ -137,8 +138,8 @@ def test_where_the_freeze_boundary_is_changes_no_logit(built: Built) -> None:
         assert not torch.allclose(expected[0], expected[1], rtol=1e-2)
         for unfreeze in range(len(backbone.stages) + 1):
             network = Network(*split_body(stages, unfreeze), head).eval()
-            assert torch.equal(network(images), expected), unfreeze
-            assert torch.equal(network.suffix(network.prefix(images)), expected), unfreeze
+            assert torch.equal(network(Batch(images)), expected), unfreeze
+            assert torch.equal(network.suffix(Batch(network.prefix(images))), expected), unfreeze
 
 
 def test_a_network_without_its_body_goes_on_from_pooled_features(built: Built) -> None:
@@ -149,5 +150,5 @@ def test_a_network_without_its_body_goes_on_from_pooled_features(built: Built) -
     pooled = whole.prefix(images)
     assert pooled.shape == (2, 2 * backbone.stages[-1].width)
     assert not pooled.requires_grad
-    assert torch.equal(headless.suffix(pooled), whole(images))
+    assert torch.equal(headless.suffix(Batch(pooled)), whole(Batch(images)))
     assert count_parameters(headless).total == count_parameters(whole.head).total

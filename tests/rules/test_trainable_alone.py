@@ -127,11 +127,11 @@ for path in sorted(Path("trainable").rglob("*.py")):
 import numpy as np
 import torch
 from PIL import Image
+from trainable.images.preprocessing import PixelStatistics
 from trainable.trial.assembly import TrainingData
 from trainable.config import TrialConfig
 from trainable.trial.cross_validation import Task, cross_validate
 from trainable.cohort.splits import Fold
-from trainable.images.pixels import PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.evaluation.scoring import Scoring
 from trainable.backbones.weights import find_weights

@@ -18,6 +18,7 @@ from search.terminal.plan_lines import plan_lines
 from trainable.backbones.encoder import Encoder
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
+from trainable.images.preprocessing import Preprocessing, Square
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import cross_validate
 
@@ -32,7 +33,10 @@ def space(**settings: object) -> Space:
 def test_frozen_bodies_need_a_pass_for_each_encoder_normalization_and_size() -> None:
     found = space(unfreeze="none", normalization=["none", "image"], image_size=[64, 96]).passes
     expected = itertools.product(map(Encoder, NAMES), ("none", "image"), (64, 96))
-    assert {one[:3] for one in found} == set(expected)
+    assert {
+        (one.encoder, one.preprocessing.normalization, one.preprocessing.square.size)
+        for one in found
+    } == set(expected)
     assert len(found) == 8
     assert all(one.pooled for one in found)
 
@@ -52,7 +56,7 @@ def test_no_sampled_trial_needs_a_pass_that_was_not_counted() -> None:
     for _ in range(60):
         config = searched.sample(study.ask())
         body = (config.backbone, config.cut, config.unfreeze)
-        needed.add(FrozenPass.of(body, config.normalization, config.square))
+        needed.add(FrozenPass.of(*body, config.preprocessing))
     assert needed - {None} <= searched.passes
 
 
@@ -104,7 +108,7 @@ def test_stored_features_cost_nothing_again(
     run, again = begin(asked(), tmp_path / "again", ready)
     run.release()
     assert plan.passes - again.passes == {
-        FrozenPass(Encoder("squeezenet1_1"), "image", 32, "stretch", "features", pooled=True)
+        FrozenPass(config.backbone, Preprocessing(Square(32), "image"), "features", pooled=True)
     }
     assert len(again.passes) == 2
 

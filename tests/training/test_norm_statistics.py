@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainable.backbones.encoder import Encoder, find_backbone
+from trainable.images.batches import Batch
 from trainable.model.network import Network
 from trainable.training.loop import FoldData, fit
 from trainable.training.norm_statistics import set_exact_statistics
@@ -40,7 +41,7 @@ def fitted(**changes: Any) -> Network:
     network = head_only(6, config)
     rows = np.arange(NUM_ROWS)
     train, valid = rows[:NUM_TRAIN], rows[NUM_TRAIN:]
-    list(fit(network, FoldData(FEATURES.__getitem__, LABELS, train, valid), config, 0))
+    list(fit(network, FoldData(lambda r: Batch(FEATURES[r]), LABELS, train, valid), config, 0))
     return network
 
 
@@ -69,7 +70,7 @@ def test_trained_stages_take_the_statistics_of_images_frozen_ones_keep_theirs(
     network = new_network(config, stages[: 2 - unfreeze], stages[2 - unfreeze :], 0, CPU)
     frozen = snapshot(network.frozen)
     images = noise(16, 32) / 5 + 1
-    set_exact_statistics(network, lambda r: network.prefix(images[r]), [torch.arange(16)])
+    set_exact_statistics(network, lambda r: Batch(network.prefix(images[r])), [torch.arange(16)])
     assert same_state(network.frozen, frozen)
     assert not any(module.training for module in network.modules())
     for norm in norms(nn.ModuleList([network.trained, network.head])):
@@ -84,7 +85,7 @@ def test_small_batches_average_to_the_statistics_of_the_images() -> None:
     stages = find_backbone("resnet18").body(RANDOM.build(Encoder("resnet18")), "layer1")
     network = new_network(config, [], stages, 0, CPU)
     images = noise(64, 32) / 5 + 1
-    set_exact_statistics(network, images.__getitem__, list(torch.randperm(64).split(8)))
+    set_exact_statistics(network, lambda r: Batch(images[r]), list(torch.randperm(64).split(8)))
     first = norms(network.trained)[0]
     seen = seen_by(network, images, first).transpose(0, 1).flatten(1)
     torch.testing.assert_close(first.running_mean, seen.mean(dim=1), rtol=1e-4, atol=1e-4)

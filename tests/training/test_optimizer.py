@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainable.config import TrialConfig
 from trainable.heads.find import find_head
+from trainable.images.batches import Batch
 from trainable.model.network import Network
 from trainable.training.loop import FoldData, fit
 from trainable.training.optimizer import build_optimizer, build_schedule
@@ -170,7 +171,10 @@ def fitted(epochs: int, schedule: str, **settings: Any) -> Tensor:
     before = snapshot(network)["head.1.weight"]
     list(
         fit(
-            network, FoldData(lambda r: features[r], torch.arange(8) % 2, rows, rows[:0]), config, 0
+            network,
+            FoldData(lambda r: Batch(features[r]), torch.arange(8) % 2, rows, rows[:0]),
+            config,
+            0,
         )
     )
     return snapshot(network)["head.1.weight"] - before

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainable.config import TrialConfig
+from trainable.images.batches import Batch
 from trainable.model.network import Network
 from trainable.training.loop import DivergedError, EpochRecord, FoldData, fit, predict_logits
 
@@ -32,7 +33,10 @@ def train(
     network = head_only(NUM_FEATURES, config)
     rows = np.arange(count + num_valid)
     records = fit(
-        network, FoldData(lambda r: features[r], labels, rows[:count], rows[count:]), config, seed
+        network,
+        FoldData(lambda r: Batch(features[r]), labels, rows[:count], rows[count:]),
+        config,
+        seed,
     )
     return network, list(records)
 
@@ -42,7 +46,9 @@ def test_one_record_per_epoch_as_it_ends() -> None:
     config = tiny_config(epochs=3, batch_size=4)
     network = head_only(NUM_FEATURES, config)
     before = snapshot(network)
-    records = fit(network, FoldData(lambda r: features[r], labels, np.arange(8), NONE), config, 0)
+    records = fit(
+        network, FoldData(lambda r: Batch(features[r]), labels, np.arange(8), NONE), config, 0
+    )
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     first = next(records)
     assert (first.epoch, first.num_steps) == (1, 2)
@@ -99,9 +105,9 @@ def test_the_training_loss_is_the_mean_over_images_of_a_smaller_last_batch_too()
     network = head_only(NUM_FEATURES, config)
     seen: list[Tensor] = []
 
-    def inputs(rows: Tensor) -> Tensor:
+    def inputs(rows: Tensor) -> Batch:
         seen.append(rows)
-        return features[rows]
+        return Batch(features[rows])
 
     (record,) = fit(network, FoldData(inputs, labels, np.arange(20), NONE), config, 0)
     assert [len(rows) for rows in seen] == [16, 4]
@@ -127,7 +133,9 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
     config = tiny_config()
     features[3, 2] = float("inf")
     network = head_only(NUM_FEATURES, config)
-    records = fit(network, FoldData(lambda r: features[r], labels, np.arange(8), NONE), config, 0)
+    records = fit(
+        network, FoldData(lambda r: Batch(features[r]), labels, np.arange(8), NONE), config, 0
+    )
     with pytest.raises(DivergedError, match=r"loss is nan in epoch 1 .* learning rate 0\.001"):
         next(records)
 
@@ -148,9 +156,9 @@ def test_accuracies_are_the_shares_called_right_at_one_half(epochs: int) -> None
     network = head_only(NUM_FEATURES, config)
     seen: list[Tensor] = []
 
-    def inputs(rows: Tensor) -> Tensor:
+    def inputs(rows: Tensor) -> Batch:
         seen.append(rows)
-        return features[rows]
+        return Batch(features[rows])
 
     rows = np.arange(24)
     *_, last = fit(network, FoldData(inputs, labels, rows[:17], rows[17:]), config, 0)
@@ -174,5 +182,5 @@ def test_logits_do_not_depend_on_the_batch_they_are_computed_in(batch_size: int)
     network, _ = train(tiny_config(dropout=0.5))
     features, _ = separable(9)
     rows = np.array([8, 0, 3, 3, 1])
-    logits = predict_logits(network, lambda r: features[r], rows, batch_size, CPU)
+    logits = predict_logits(network, lambda r: Batch(features[r]), rows, batch_size, CPU)
     torch.testing.assert_close(logits, network.eval().head(features[rows]))

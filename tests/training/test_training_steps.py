@@ -5,6 +5,7 @@ import pytest
 import torch
 from fixtures.networks import head_only, tiny_config
 
+from trainable.images.batches import Batch
 from trainable.training.loop import FoldData, fit
 from trainable.training.steps import epoch_batches, few_steps_note, num_steps
 from trainable.trial.final import for_as_many_steps
@@ -32,7 +33,9 @@ def test_the_number_of_steps_is_foretold(count: int, batch: int) -> None:
     config = tiny_config(batch_size=batch, epochs=3)
     labels, features = torch.arange(count) % 2, torch.randn(count, 4)
     network, rows = head_only(4, config), np.arange(count)
-    *_, last = fit(network, FoldData(lambda r: features[r], labels, rows, rows[:0]), config, 0)
+    *_, last = fit(
+        network, FoldData(lambda r: Batch(features[r]), labels, rows, rows[:0]), config, 0
+    )
     assert last.num_steps == num_steps(count, batch, 3)
 
 

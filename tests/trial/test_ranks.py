@@ -13,6 +13,7 @@ from fixtures.tasks import write_task
 from torch import distributed
 
 from trainable.backbones.encoder import Encoder, find_backbone
+from trainable.images.batches import Batch
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, FoldData, fit
 from trainable.training.split_network import split_over_ranks
@@ -75,8 +76,14 @@ def fitted(backbone: str, cut: str, *, split: bool) -> tuple[list[EpochRecord], 
     maps = noise(41, 8)[:, :1].repeat(1, channels, 1, 1).double()
     rows = np.arange(41)
     labels = torch.from_numpy(rows % 5 // 4)
-    inputs = maps.__getitem__
-    records = list(fit(network, FoldData(inputs, labels, rows[:31], rows[31:]), config, seed=2))
+    records = list(
+        fit(
+            network,
+            FoldData(lambda r: Batch(maps[r]), labels, rows[:31], rows[31:]),
+            config,
+            seed=2,
+        )
+    )
     return records, torch.cat([value.flatten() for value in network.state_dict().values()])
 
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from analysis.model_file import FinalModel, load_model, save_model
 from analysis.predict import team_score
-from analysis.shared_stages import image_look
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
+from trainable.images.batches import Batch
 from trainable.model.heat_map import has_heat_map
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import assemble
@@ -78,11 +78,11 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     save_model(made, tmp_path / "models" / "one")
     model = load_model(tmp_path / "models" / "one")
     assert model.column_code == made.column_code
-    take = parts.body.images.normalized(config.normalization, CPU)
+    take = parts.body.images.as_seen_by(config.preprocessing, CPU)
     assert model.column_code is not None
     columns = torch.from_numpy(model.column_code.values(COLUMNS[:10]))
     with torch.inference_mode():
-        scores = team_score([model], {image_look(config): take(torch.arange(10))}, columns)
+        scores = team_score([model], {config.preprocessing: Batch(take(torch.arange(10)))}, columns)
     np.testing.assert_allclose(scores.numpy(), fit.scores[:, 0], atol=1e-5)
 
 

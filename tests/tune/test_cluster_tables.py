@@ -13,6 +13,7 @@ from ray.cluster_utils import Cluster
 
 from search.tune.cluster import cluster
 from trainable.config import TrialConfig
+from trainable.images.preprocessing import Square
 from trainable.trial.cross_validation import FoldRecord, Task
 from trainable.trial.ray_worker import Shipment, ship
 
@@ -60,7 +61,7 @@ def test_a_node_fetches_the_features_that_another_one_has(
     pixels = random_pixels(40)
     written = write_task(tmp_path, pixels, np.arange(40) % 2)
     task = Task(**{**vars(written), "cache": Path("~/cache")})
-    shipment = ship(task, {(pixels.shape[1], "stretch"): pixels})
+    shipment = ship(task, {Square(pixels.shape[1]): pixels})
     config = tiny_config()
     first = run_there("a", config, task, shipment)
     second = run_there("b", config, task, shipment)

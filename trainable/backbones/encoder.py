@@ -14,6 +14,7 @@ from trainable.backbones.start import CHEXNET, LOCAL, SavedByTimm, Start, read_s
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import TIMM, find_timm, timm_names
 from trainable.errors import did_you_mean
+from trainable.images.preprocessing import IMAGENET_SCALE, NormalizationName, Preprocessing, Square
 
 CHEXNET_NETWORK = "densenet121"
 
@@ -60,6 +61,11 @@ class Encoder:
             ValueError: If there is none of this name, with the nearest name of all sources.
         """
         return find_backbone(self.name)
+
+    def preprocessing(self, square: Square, normalization: NormalizationName) -> Preprocessing:
+        """What is done to an image before the network sees it."""
+        scale = self.network.own if normalization == "own" else IMAGENET_SCALE
+        return Preprocessing(square, normalization, scale)
 
     @property
     def short_name(self) -> str:

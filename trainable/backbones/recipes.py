@@ -17,7 +17,7 @@ from trainable.backbones.backbone import Backbone, Recipe
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import TIMM, cut_timm
 from trainable.errors import listing
-from trainable.images.normalization import Scale
+from trainable.images.preprocessing import Scale
 
 _XRV = "xrv/"
 """Start of the names of torchxrayvision's networks."""

@@ -16,6 +16,7 @@ from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import published_by_timm
 from trainable.config import TrialConfig
 from trainable.errors import InputError
+from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, Network, count_parameters
 from trainable.trial.fresh_network import build_network
 
@@ -111,7 +112,7 @@ def layer_table(network: Network, image_size: int, channels: int = RGB) -> pd.Da
 
         handles.append(module.register_forward_hook(note))
     with torch.inference_mode():
-        network.eval()(torch.zeros(1, channels, image_size, image_size))
+        network.eval()(Batch(torch.zeros(1, channels, image_size, image_size)))
     for handle in handles:
         handle.remove()
     return pd.DataFrame(rows)

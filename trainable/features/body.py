@@ -109,8 +109,7 @@ class Body:
     @cached_property
     def _take(self) -> Inputs:
         """Normalized images; made when they are first needed, since a GPU then holds them."""
-        own = self._backbone.own
-        return self.images.normalized(self.config.normalization, self.device, own)
+        return self.images.as_seen_by(self.config.preprocessing, self.device)
 
     @property
     def _backbone(self) -> Backbone:

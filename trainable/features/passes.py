@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from trainable.backbones.encoder import Encoder
-from trainable.images.decoding import Resize
-from trainable.images.normalization import NormalizationName
+from trainable.images.preprocessing import Preprocessing
 
 
 class FrozenPass(NamedTuple):
@@ -14,38 +13,23 @@ class FrozenPass(NamedTuple):
 
     Attributes:
         encoder: The encoder.
-        normalization: Normalization of the images.
-        image_size: Edge of the images in pixels.
-        resize: How they become squares.
+        preprocessing: What is done to the images.
         until: Cut point of the last frozen stage.
         pooled: Whether the features of each stage are kept, and not the activations of the last.
     """
 
     encoder: Encoder
-    normalization: NormalizationName
-    image_size: int
-    resize: Resize
+    preprocessing: Preprocessing
     until: str
     pooled: bool
 
     @classmethod
     def of(
-        cls,
-        body: tuple[Encoder, str, int],
-        normalization: NormalizationName,
-        square: tuple[int, Resize],
+        cls, encoder: Encoder, cut: str, num_trained: int, preprocessing: Preprocessing
     ) -> "FrozenPass | None":
-        """The pass that a trial needs; None if all stages are trained.
-
-        Args:
-            body: Encoder, cut and number of trained stages.
-            normalization: Normalization of the images.
-            square: Size of the images, and how they become squares.
-        """
-        encoder, cut, num_trained = body
-        backbone = encoder.network
+        """The pass that a trial needs, with this number of trained stages; None if all are."""
         if num_trained == 0:
-            stages, pooled = backbone.pooled_stages(cut), True
+            stages, pooled = encoder.network.pooled_stages(cut), True
         else:
-            stages, pooled = backbone.stages_until(cut)[:-num_trained], False
-        return cls(encoder, normalization, *square, stages[-1].cut, pooled) if stages else None
+            stages, pooled = encoder.network.stages_until(cut)[:-num_trained], False
+        return cls(encoder, preprocessing, stages[-1].cut, pooled) if stages else None

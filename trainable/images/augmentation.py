@@ -11,8 +11,8 @@ from PIL import Image
 
 from trainable.files import digest
 from trainable.images.batches import Images
-from trainable.images.decoding import Resize
 from trainable.images.pixels import pixels_key
+from trainable.images.preprocessing import Resize, Square
 from trainable.store.arrays import ArrayStore
 from trainable.store.lazy import LazyArray
 
@@ -69,7 +69,7 @@ def with_augmented(
     """
     shape = (len(positives), *images.pixels.shape[1:])
     chosen = [hashes[number] for number in positives]
-    content = pixels_key(chosen, shape[1], images.statistics.limits, resize)
+    content = pixels_key(chosen, Square(shape[1], resize), images.statistics.limits)
     text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
     name = digest(text)
     augmented = []

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainable.device import room_on
-from trainable.images.decoding import Resize
-from trainable.images.normalization import IMAGENET_SCALE, NormalizationName, Scale, normalize
-from trainable.images.pixels import PixelStatistics, load_pixels, pixels_key
+from trainable.images.pixels import load_pixels, pixels_key
+from trainable.images.preprocessing import PixelStatistics, Preprocessing, Square
 from trainable.store.arrays import ArrayStore
 from trainable.store.lazy import AnyArray, LazyArray
 
@@ -23,32 +22,44 @@ Inputs = Callable[[Tensor], Tensor]
 The numbers are on the CPU, so that nobody has to wait for a GPU to learn what to read next."""
 
 
-class Views(NamedTuple):
-    """A batch of examinations of several views.
+class Batch(NamedTuple):
+    """Examinations as a network or its trained part takes them in.
 
     Attributes:
-        images: (num_present, ...), of each view that is there, examination by examination.
-        present: bool (batch, views), on the CPU.
+        images: (num_images, ...): of each view that is there, examination by examination.
+        present: bool (batch, views), on the CPU, which views are there; None if each examination
+            has the one.
+        columns: float32 (batch, num_columns), covariates such as the age, see `ColumnCode`;
+            None without any.
     """
 
     images: Tensor
-    present: Tensor
+    present: Tensor | None = None
+    columns: Tensor | None = None
 
+    def of_images(self, compute: Inputs) -> "Batch":
+        """The same batch with what is computed of its images."""
+        return self._replace(images=compute(self.images))
 
-class WithColumns(NamedTuple):
-    """A batch of examinations with their covariates, such as the age.
+    def side_by_side(self) -> Tensor:
+        """Features (batch, views * width): the views in their order, zeros for a missing one.
 
-    Attributes:
-        images: Examinations of one view, or of several.
-        columns: float32 (batch, num_columns), see `ColumnCode`.
-    """
+        Covariates stand behind them.
+        """
+        features = self._views_side_by_side()
+        return features if self.columns is None else torch.cat([features, self.columns], dim=1)
 
-    images: Tensor | Views
-    columns: Tensor
+    def _views_side_by_side(self) -> Tensor:
+        images, present = self.images, self.present
+        if present is None:
+            return images
+        if images.shape[0] == present.numel():  # in model.onnx, something stands for a missing view
+            there = present.flatten()[:, None].to(images.device)
+            return images.where(there, 0).view(present.shape[0], -1)
+        table = images.new_zeros(present.numel(), images.shape[1])
+        places = present.flatten().nonzero()[:, 0].to(images.device)
+        return table.index_copy(0, places, images).view(len(present), -1)
 
-
-Batch = Tensor | Views | WithColumns
-"""Examinations of one view, (batch, ...), or of several views; with covariates or without."""
 
 Batches = Callable[[Tensor], Batch]
 """Maps rows of a trial, int64 (batch,) on the CPU, to what a network or its part takes in."""
@@ -75,14 +86,12 @@ class Images:
         """All tables, in the order of their rows."""
         return self, *self.augmented
 
-    def normalized(
-        self, name: NormalizationName, device: torch.device, own: Scale = IMAGENET_SCALE
-    ) -> Inputs:
+    def as_seen_by(self, preprocessing: Preprocessing, device: torch.device) -> Inputs:
         """Images (batch, channels, size, size) on `device`, normalized there, channels last."""
         pixels = joined_rows([table.pixels for table in self.tables], device)
 
         def take(rows: Tensor) -> Tensor:
-            images = normalize(pixels(rows), name, self.statistics, own)
+            images = preprocessing.normalize(pixels(rows), self.statistics)
             return images.contiguous(memory_format=torch.channels_last)
 
         return take
@@ -91,19 +100,14 @@ class Images:
 def load_images(
     paths: Sequence[str],
     hashes: Sequence[str],
-    size: int,
+    square: Square,
     statistics: PixelStatistics,
     store: ArrayStore,
-    resize: Resize = "stretch",
 ) -> Images:
     """Decode image files, or find them decoded, as `load_pixels` does."""
-    limits = statistics.limits
-    pixels = LazyArray(
-        (len(paths), size, size),
-        np.uint8,
-        lambda: load_pixels(paths, hashes, size, store, limits, resize),
-    )
-    return Images(pixels, statistics, pixels_key(hashes, size, limits, resize))
+    limits, shape = statistics.limits, (len(paths), square.size, square.size)
+    pixels = LazyArray(shape, np.uint8, lambda: load_pixels(paths, hashes, square, store, limits))
+    return Images(pixels, statistics, pixels_key(hashes, square, limits))
 
 
 def table_rows(table: AnyArray, device: torch.device) -> Inputs:
@@ -155,12 +159,12 @@ def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:
     """
     numbers = torch.from_numpy(exam_images)
     if exam_images.shape[1] == 1:
-        return lambda rows: inputs(numbers[rows, 0])
+        return lambda rows: Batch(inputs(numbers[rows, 0]))
 
-    def take(rows: Tensor) -> Views:
+    def take(rows: Tensor) -> Batch:
         images = numbers[rows]
         present = images >= 0
-        return Views(inputs(images[present]), present)
+        return Batch(inputs(images[present]), present)
 
     return take
 
@@ -168,39 +172,4 @@ def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:
 def with_columns(inputs: Batches, columns: Tensor, device: torch.device) -> Batches:
     """The same batches with the covariates of their rows, (num_rows, num_columns)."""
     table = columns.to(device)
-
-    def take(rows: Tensor) -> WithColumns:
-        images = inputs(rows)
-        assert not isinstance(images, WithColumns)
-        return WithColumns(images, table[rows.to(device)])
-
-    return take
-
-
-def map_images(batch: Batch, compute: Inputs) -> Batch:
-    """The same batch with what is computed of its images."""
-    if isinstance(batch, WithColumns):
-        images = map_images(batch.images, compute)
-        assert not isinstance(images, WithColumns)
-        return batch._replace(images=images)
-    if isinstance(batch, Views):
-        return batch._replace(images=compute(batch.images))
-    return compute(batch)
-
-
-def side_by_side(features: Batch) -> Tensor:
-    """Features (batch, views * width): the views in their order, zeros for a missing one.
-
-    Covariates stand behind them.
-    """
-    if isinstance(features, WithColumns):
-        return torch.cat([side_by_side(features.images), features.columns], dim=1)
-    if not isinstance(features, Views):
-        return features
-    images, present = features
-    if images.shape[0] == present.numel():  # in model.onnx, something stands for a missing view
-        there = present.flatten()[:, None].to(images.device)
-        return images.where(there, 0).view(present.shape[0], -1)
-    table = images.new_zeros(present.numel(), images.shape[1])
-    places = present.flatten().nonzero()[:, 0].to(images.device)
-    return table.index_copy(0, places, images).view(len(present), -1)
+    return lambda rows: inputs(rows)._replace(columns=table[rows.to(device)])

@@ -2,7 +2,7 @@
 
 import io
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,25 +10,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from trainable.errors import InputError, UnreadableImageError
 from trainable.images.dicom import TOO_LARGE, is_dicom, read_dicom
-from trainable.images.intensity import (
-    Limits,
-    common_limits,
-    is_whole,
-    to_bytes,
-    to_grey,
-    value_range,
-)
+from trainable.images.intensity import common_limits, is_whole, to_bytes, to_grey, value_range
+from trainable.images.preprocessing import Limits, Resize
 
 DECODE_RULE = (
     "luminance, exif-transposed, stretched to a square, bilinear with antialiasing, deep values by "
     "the limits of the cohort, v3"
 )
 """Part of the key of every stored array: change it whenever a pixel could change."""
-
-Resize = Literal["stretch", "pad", "crop"]
-"""How an image becomes a square: stretched; with black at its short sides; its central square.
-
-Only stretching changes shapes, such as the ratio of heart to chest. Only cropping loses pixels."""
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".j2k"}

@@ -1,24 +1,18 @@
 """What is black and what is white: one rule for all deep images of a cohort."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainable.errors import UnreadableImageError
+from trainable.images.preprocessing import Limits
 
 DETECTOR_BITS = (8, 10, 12, 14, 16)
 """Bits per pixel of detectors, which images of 16 bits are stored from."""
 
 _HOT_SHARE = 0.005
 _MARKER_SHARE = 0.05
-
-
-class Limits(NamedTuple):
-    """The values that are shown black and white, of images of more than 8 bits per pixel."""
-
-    black: float
-    white: float
 
 
 def value_range(values: NDArray[Any]) -> tuple[float, float]:

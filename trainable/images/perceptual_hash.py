@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.files import digest
-from trainable.images.decoding import Resize
-from trainable.images.intensity import Limits
 from trainable.images.pixels import load_pixels
+from trainable.images.preprocessing import Limits, Square
 from trainable.store.arrays import ArrayStore
 
 _EDGE = 16
@@ -59,7 +58,7 @@ def load_perceptual_hashes(
 def perceptual_hashes_of_files(
     paths: Sequence[str],
     hashes: Sequence[str],
-    pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]],
+    pixels: Mapping[Square, NDArray[np.uint8]],
     store: ArrayStore,
     limits: Limits | None,
 ) -> NDArray[np.uint8]:
@@ -68,7 +67,7 @@ def perceptual_hashes_of_files(
     Args:
         paths: Image files.
         hashes: SHA-256 of each file.
-        pixels: What the files are decoded to already, by size and way of resizing.
+        pixels: What the files are decoded to already, by their square.
         store: Store that keeps the arrays between runs.
         limits: Black and white of deep images.
 
@@ -77,8 +76,9 @@ def perceptual_hashes_of_files(
     """
     sizes = [size for size, resize in pixels if resize == "stretch"]
     if sizes:
-        return load_perceptual_hashes(pixels[max(sizes), "stretch"], hashes, store)
-    return load_perceptual_hashes(load_pixels(paths, hashes, _HASHED, store, limits), hashes, store)
+        return load_perceptual_hashes(pixels[Square(max(sizes))], hashes, store)
+    small = load_pixels(paths, hashes, Square(_HASHED), store, limits)
+    return load_perceptual_hashes(small, hashes, store)
 
 
 def find_alike(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:

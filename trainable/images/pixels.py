@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,14 +12,9 @@ from numpy.typing import NDArray
 
 from trainable.errors import Checks, UnreadableImageError, unreadable_images
 from trainable.files import digest
-from trainable.images.decoding import (
-    DECODE_RULE,
-    Resize,
-    Survey,
-    decode,
-    survey,
-)
-from trainable.images.intensity import Limits, common_limits
+from trainable.images.decoding import DECODE_RULE, Survey, decode, survey
+from trainable.images.intensity import common_limits
+from trainable.images.preprocessing import Limits, PixelStatistics, Square
 from trainable.store.arrays import ArrayStore
 
 _SMALL = 32  # pixels a side, where pixels are not used
@@ -29,26 +23,9 @@ _Use = Callable[[int, bytes], object]
 """Uses the number of a file and its bytes."""
 
 
-@dataclass(frozen=True)
-class PixelStatistics:
-    """What is known of all pixels of a cohort, and holds for new images too.
-
-    Attributes:
-        mean: Mean of all grey values, as a fraction of white (0 to 1).
-        std: Standard deviation of all grey values, as a fraction of white.
-        limits: Values of black and white of images with more than 8 bits per pixel; None if the
-            cohort has none of these.
-    """
-
-    mean: float
-    std: float
-    limits: Limits | None = None
-
-
-def pixels_key(
-    hashes: Sequence[str], size: int, limits: Limits | None = None, resize: Resize = "stretch"
-) -> str:
+def pixels_key(hashes: Sequence[str], square: Square, limits: Limits | None = None) -> str:
     """Name of the array: the content of the images in order, the size, and how they are decoded."""
+    size, resize = square
     rule = [DECODE_RULE, f"pillow {PIL.__version__}", str(size)]
     if limits is not None:
         rule.append(f"black {limits.black!r} white {limits.white!r}")
@@ -102,20 +79,18 @@ def cohort_limits(surveys: NDArray[np.float64]) -> Limits | None:
 def load_pixels(
     paths: Sequence[str],
     hashes: Sequence[str],
-    size: int,
+    square: Square,
     store: ArrayStore,
     limits: Limits | None = None,
-    resize: Resize = "stretch",
 ) -> NDArray[np.uint8]:
     """Decode all images, or find them decoded.
 
     Args:
         paths: Image files.
         hashes: SHA-256 of each file, which the array is named by.
-        size: Edge of the square in pixels.
+        square: What each image becomes.
         store: Store that keeps the array between runs.
         limits: Black and white of deep images, a property of the cohort.
-        resize: How each image becomes a square.
 
     Returns:
         Read-only array of shape (num_images, size, size), grey, 0 to 255, in the order of `paths`.
@@ -123,6 +98,7 @@ def load_pixels(
     Raises:
         InputError: Naming every file that cannot be read.
     """
+    size, resize = square
 
     def compute(rows: slice) -> NDArray[np.uint8]:
         pixels = np.empty((rows.stop - rows.start, size, size), np.uint8)
@@ -134,14 +110,14 @@ def load_pixels(
             _refuse(paths, lambda _, data: decode(data, size, limits, resize), store, key)
         return pixels
 
-    key, shape = pixels_key(hashes, size, limits, resize), (len(paths), size, size)
+    key, shape = pixels_key(hashes, square, limits), (len(paths), size, size)
     return store.get_or_compute(key, shape, np.uint8, compute)
 
 
 def pixel_statistics(
     images: Iterable[NDArray[np.uint8]], limits: Limits | None = None
 ) -> PixelStatistics:
-    """Mean and standard deviation over all images of a cohort, exact, from their histogram."""
+    """Mean and deviation over all images of a cohort, exact, from their histogram."""
     counts = sum(np.bincount(image.ravel(), minlength=256) for image in images)
     levels = np.arange(256) / 255.0
     mean = float(np.average(levels, weights=counts))

@@ -18,7 +18,7 @@ from torch.nn import functional
 from trainable.backbones.layout import STATISTICS, TensorLayout
 from trainable.config import TrialConfig
 from trainable.device import autocast
-from trainable.images.batches import Images, Views, WithColumns, by_examination, side_by_side
+from trainable.images.batches import Batch, Images, by_examination
 from trainable.model.network import Network
 
 
@@ -27,7 +27,7 @@ def has_heat_map(config: TrialConfig) -> bool:
     return STATISTICS[config.pool] != {"class"} and not config.covariates
 
 
-def heat_maps(network: Network, images: Tensor | Views) -> Tensor:
+def heat_maps(network: Network, exams: Batch) -> Tensor:
     """What each place gives to the log-odds of the positive class.
 
     The mean over the places of an image, summed over the views of an examination, is its log-odds.
@@ -35,7 +35,7 @@ def heat_maps(network: Network, images: Tensor | Views) -> Tensor:
 
     Args:
         network: In evaluation mode, of a configuration that `has_heat_map`.
-        images: Normalized images (num_images, channels, size, size), on the network's device.
+        exams: Normalized images (num_images, channels, size, size), on the network's device.
 
     Returns:
         float32 (num_images, edge, edge), as fine as the activations at the cut; the finest of them
@@ -44,20 +44,21 @@ def heat_maps(network: Network, images: Tensor | Views) -> Tensor:
     # slow to import: it draws too
     from captum.attr import LayerGradientXActivation
 
-    if not isinstance(images, Views):
-        images = Views(images, torch.ones(len(images), 1, dtype=torch.bool))
-    maps = tuple(one.requires_grad_() for one in _at_the_cut(network, images.images))
-    above = _AboveTheCut(network, len(maps), images.present)
+    present = exams.present
+    if present is None:
+        present = torch.ones(len(exams.images), 1, dtype=torch.bool)
+    maps = tuple(one.requires_grad_() for one in _at_the_cut(network, exams.images))
+    above = _AboveTheCut(network, len(maps), present)
     products = LayerGradientXActivation(above, list(above.cuts)).attribute(maps)
     with torch.no_grad():
         log_odds = above(*maps)
         grids = [_grid(one, network.pool.layout) for one in products]
         edge = max(grid.shape[1] for grid in grids)
         found = sum((_grown(grid, edge) for grid in grids), torch.zeros(()))
-        exams = images.present.nonzero()[:, 0].to(found.device)
-        given = torch.zeros_like(log_odds).index_add(0, exams, found.mean(dim=(1, 2)))
-        spread = (log_odds - given) / exams.bincount(minlength=len(given))
-        summed: Tensor = found + spread[exams, None, None]
+        owners = present.nonzero()[:, 0].to(found.device)
+        given = torch.zeros_like(log_odds).index_add(0, owners, found.mean(dim=(1, 2)))
+        spread = (log_odds - given) / owners.bincount(minlength=len(given))
+        summed: Tensor = found + spread[owners, None, None]
     return summed
 
 
@@ -81,12 +82,10 @@ def heat_maps_of(
     Returns:
         (num_images, edge, edge), in the order of the images.
     """
-    own = config.backbone.network.own
-    take = by_examination(images.normalized(config.normalization, device, own), exam_images)
+    take = by_examination(images.as_seen_by(config.preprocessing, device), exam_images)
     found: dict[int, NDArray[np.float32]] = {}
     for networks, rows in jobs:
         batch, seen = take(rows), exam_images[rows]
-        assert not isinstance(batch, WithColumns)
         maps = torch.stack([heat_maps(network, batch) for network in networks]).mean(dim=0)
         found |= dict(zip(seen[seen >= 0].tolist(), maps.cpu().numpy(), strict=True))
     return np.stack([found[image] for image in range(len(found))])
@@ -103,7 +102,7 @@ class _AboveTheCut(nn.Module):
 
     def forward(self, *maps: Tensor) -> Tensor:
         pooled = [self.network.pool(cut(one)) for cut, one in zip(self.cuts, maps, strict=True)]
-        features = side_by_side(Views(torch.cat(pooled, dim=1), self.present))
+        features = Batch(torch.cat(pooled, dim=1), self.present).side_by_side()
         logits: Tensor = self.network.head(features)
         return logits[:, 1] - logits[:, 0]
 

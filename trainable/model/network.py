@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainable.backbones.layout import MAPS, STATISTICS, Pool, TensorLayout
 from trainable.device import autocast
-from trainable.images.batches import Batch, Batches, map_images, side_by_side
+from trainable.images.batches import Batch, Batches
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.model.light_augmentation import LightAugmentation
 
@@ -146,10 +146,10 @@ class Network(nn.Module):
     def pooled(self, inputs: Batch) -> Tensor:
         """Inputs of the head, from the output of `prefix`."""
         if self.augment:
-            inputs = map_images(inputs, self.augment)
+            inputs = inputs.of_images(self.augment)
         if len(self.trained):
-            inputs = map_images(inputs, self._pooled_maps)
-        return side_by_side(inputs)
+            inputs = inputs.of_images(self._pooled_maps)
+        return inputs.side_by_side()
 
     def _pooled_maps(self, inputs: Tensor) -> Tensor:
         with autocast(inputs.device):
@@ -172,8 +172,8 @@ class Network(nn.Module):
         return self.suffix(inputs(rows))
 
     def forward(self, images: Batch) -> Tensor:
-        """Logits (batch, 2) of normalized images (..., channels, size, size)."""
-        return self.suffix(map_images(images, self.prefix))
+        """Logits (batch, 2) of examinations, whose images are (..., channels, size, size)."""
+        return self.suffix(images.of_images(self.prefix))
 
 
 def _exact(maps: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation, Metric, Thresholds, evaluate, f1_at, metrics_at
 from trainable.evaluation.scoring import Scoring
 from trainable.files import as_typed, write_text
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import PixelStatistics
 from trainable.run.places import read_scores, winner_file
 
 FORMAT: Literal[5] = 5

@@ -15,7 +15,7 @@ from trainable.features.body import Body
 from trainable.features.tables import Source, frozen_inputs
 from trainable.images.augmentation import with_augmented
 from trainable.images.batches import Batches, by_examination, load_images
-from trainable.images.pixels import PixelStatistics
+from trainable.images.preprocessing import PixelStatistics
 from trainable.store.arrays import ArrayStore
 
 
@@ -101,10 +101,10 @@ def assemble(
             f"(got {config.views})"
         )
     rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
-    size, resize = config.square
-    images = load_images(data.paths, data.hashes, size, data.statistics, store, resize)
+    square = config.preprocessing.square
+    images = load_images(data.paths, data.hashes, square, data.statistics, store)
     images = with_augmented(
-        images, data.hashes, rows.positives, config.positive_copies, store, resize
+        images, data.hashes, rows.positives, config.positive_copies, store, square.resize
     )
     body = Body(images, config, weights, device)
     of_images, source = frozen_inputs(body, store)

@@ -59,11 +59,11 @@ def explain_left_out(
     numbers = data.exam_images[list(exams)]
     exam_images = numbers.copy()
     exam_images[numbers >= 0] = np.arange((numbers >= 0).sum())
-    size, resize = config.square
+    square = config.preprocessing.square
     paths, hashes = (
         [each[one] for one in numbers[numbers >= 0]] for each in (data.paths, data.hashes)
     )
-    images = load_images(paths, hashes, size, data.statistics, store, resize)
+    images = load_images(paths, hashes, square, data.statistics, store)
     fitted = _fit_folds(assemble(config, data, weights, store, device), folds, seed, exams)
     return LeftOut(images, exam_images, heat_maps_of(config, images, exam_images, device, fitted))
 

@@ -21,8 +21,8 @@ from trainable.disk import DiskError
 from trainable.errors import BrokenWorkerError, MachineError
 from trainable.features.tables import FEATURES
 from trainable.files import digest
-from trainable.images.decoding import Resize
 from trainable.images.pixels import load_pixels, pixels_key
+from trainable.images.preprocessing import Square
 from trainable.store.array_file import Array
 from trainable.store.arrays import ArrayStore
 from trainable.store.parts import Compute
@@ -35,17 +35,17 @@ class Shipment:
     """Data that the nodes of a cluster lack, in Ray's object store; each node fetches it once.
 
     Attributes:
-        pixels: Pixels of the cohort, uint8 (num_images, size, size), by `TrialConfig.square`.
+        pixels: Pixels of the cohort, uint8 (num_images, size, size), by their square.
         weights: Bytes of the state dict of each encoder.
         tables: the actor that knows the tables of features that some node has.
     """
 
-    pixels: Mapping[tuple[int, Resize], "ObjectRef[NDArray[np.uint8]]"]
+    pixels: Mapping[Square, "ObjectRef[NDArray[np.uint8]]"]
     weights: Mapping[Encoder, "ObjectRef[bytes]"]
     tables: Any
 
 
-def ship(task: Task, pixels: Mapping[tuple[int, Resize], NDArray[np.uint8]]) -> Shipment:
+def ship(task: Task, pixels: Mapping[Square, NDArray[np.uint8]]) -> Shipment:
     """Put images and weights where every node can fetch them, now or after it joins."""
     files = task.weights.files
     weights = {encoder: ray.put(path.read_bytes()) for encoder, path in files.items()}
@@ -113,9 +113,9 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterSt
     Returns:
         The task, its weights where this node has them.
     """
-    size, resize = config.square
-    key = pixels_key(task.data.hashes, size, task.data.statistics.limits, resize)
-    store.shipped[key] = shipment.pixels[config.square]
+    square = config.preprocessing.square
+    key = pixels_key(task.data.hashes, square, task.data.statistics.limits)
+    store.shipped[key] = shipment.pixels[square]
     encoder, weights = config.backbone, task.weights
     if encoder not in shipment.weights:
         return task
@@ -192,9 +192,9 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
         task = unpack(shipment, task, config, store)
     records: Iterator[FoldRecord]
     if num_gpus > 1 and config.unfreeze:
-        data, (size, resize) = task.data, config.square
+        data, square = task.data, config.preprocessing.square
         # the ranks know no Ray to fetch them with
-        load_pixels(data.paths, data.hashes, size, store, data.statistics.limits, resize)
+        load_pixels(data.paths, data.hashes, square, store, data.statistics.limits)
         records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
     else:  # of several GPUs, a frozen body's features need one
         records = cross_validate(config, task, device, store)
