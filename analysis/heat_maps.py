@@ -11,7 +11,7 @@ from trainable.disk import writing
 from trainable.errors import Checks
 from trainable.files import replacing
 from trainable.heads.find import find_head
-from trainable.images.batches import load_images
+from trainable.images.loading import load_images
 from trainable.model.heat_map import has_heat_map, heat_maps_of
 from trainable.reading.image_files import stem
 from trainable.report.heat_map_picture import draw_all

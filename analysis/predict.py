@@ -12,7 +12,8 @@ from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from trainable.device import default_num_gpus, pick_device, place
 from trainable.features.body import cpu_batch
-from trainable.images.batches import Batch, by_examination, load_images
+from trainable.images.batches import Batch, by_examination
+from trainable.images.loading import load_images
 from trainable.images.preprocessing import Preprocessing
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore

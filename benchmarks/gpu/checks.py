@@ -23,7 +23,8 @@ from trainable.config import TrialConfig
 from trainable.device import autocast, pick_device, precision
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.batches import Batch, Images, Inputs, load_images
+from trainable.images.batches import Batch, Inputs
+from trainable.images.loading import Images, load_images
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit

@@ -27,7 +27,7 @@ from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
 from trainable.features.body import Body
-from trainable.images.batches import load_images
+from trainable.images.loading import load_images
 from trainable.images.preprocessing import PixelStatistics, Square
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore

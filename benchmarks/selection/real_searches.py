@@ -26,7 +26,8 @@ from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.batches import Batch, Batches, Images
+from trainable.images.batches import Batch, Batches
+from trainable.images.loading import Images
 from trainable.images.preprocessing import PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import predict_logits

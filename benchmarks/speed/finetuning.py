@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
-from trainable.images.batches import Batch, Batches, Images, load_images
+from trainable.images.batches import Batch, Batches
+from trainable.images.loading import Images, load_images
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit, predict_logits

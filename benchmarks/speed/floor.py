@@ -25,7 +25,7 @@ from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
 from trainable.features.body import Body
-from trainable.images.batches import Images
+from trainable.images.loading import Images
 from trainable.images.preprocessing import PixelStatistics
 
 _BATCHES = 4, 32

@@ -10,7 +10,7 @@ from trainable.errors import InputError
 from trainable.features.body import Body
 from trainable.features.passes import FrozenPass
 from trainable.features.tables import features_key
-from trainable.images.batches import load_images
+from trainable.images.loading import load_images
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import Task

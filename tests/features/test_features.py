@@ -31,7 +31,8 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.folding import folded
 from trainable.features.tables import activations_key, features_key, frozen_inputs
-from trainable.images.batches import Batch, Images, table_rows
+from trainable.images.batches import Batch
+from trainable.images.loading import Images, table_rows
 from trainable.images.preprocessing import NORMALIZATIONS, NormalizationName, PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit

@@ -13,7 +13,7 @@ from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import find_weights
 from trainable.features.body import Body
 from trainable.features.tables import FEATURE_RULE, activations_key, features_key
-from trainable.images.batches import Images
+from trainable.images.loading import Images
 from trainable.images.preprocessing import NormalizationName
 
 RULE = "normalized, frozen stages in evaluation mode, norms folded, maxima then means, v3"

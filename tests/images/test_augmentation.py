@@ -13,7 +13,7 @@ from trainable.cohort.splits import Fold, trial_rows
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented
-from trainable.images.batches import Images, joined_rows
+from trainable.images.loading import Images, joined_rows
 from trainable.store.arrays import ArrayStore
 from trainable.trial.fresh_network import new_network
 

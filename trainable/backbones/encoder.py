@@ -4,15 +4,24 @@
 `resnet50@imagenet` and `resnet50@none` start from their own, so one search can compare several.
 """
 
+import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.recipes import RECIPES, find_recipe
-from trainable.backbones.start import CHEXNET, LOCAL, SavedByTimm, Start, read_start, short_start
+from trainable.backbones.recipes import RECIPES
+from trainable.backbones.start import (
+    CHEXNET,
+    LOCAL,
+    TIMM,
+    SavedByTimm,
+    Start,
+    read_start,
+    short_start,
+)
 from trainable.backbones.table import BACKBONES
-from trainable.backbones.timm_networks import TIMM, find_timm, timm_names
+from trainable.backbones.timm_networks import cut_timm, find_timm, timm_names
 from trainable.errors import did_you_mean
 from trainable.images.preprocessing import IMAGENET_SCALE, NormalizationName, Preprocessing, Square
 
@@ -108,7 +117,7 @@ def find_backbone(name: str) -> Backbone:
     if name in BACKBONES:
         return BACKBONES[name]
     if name in RECIPES:
-        return find_recipe(name)
+        return _published(name)
     if name.startswith(TIMM):
         found = find_timm(name)
         if found:
@@ -116,6 +125,22 @@ def find_backbone(name: str) -> Backbone:
     if name == CHEXNET:
         raise ValueError("chexnet is a file of weights: give it as chexnet@FILE")
     raise ValueError(f"unknown backbone {name!r}; {did_you_mean(name, _all_names())}")
+
+
+@functools.cache
+def _published(name: str) -> Backbone:
+    found = RECIPES[name]
+    is_of_timm = found.network.startswith(TIMM)
+    base = cut_timm(found.network, **found.settings) if is_of_timm else BACKBONES[found.network]
+    return replace(
+        base,
+        name=name,
+        model=found.network,
+        own=found.own,
+        size=found.size,
+        licence=found.licence,
+        recipe=found.recipe,
+    )
 
 
 def _all_names() -> Iterator[str]:

@@ -4,18 +4,16 @@ Each recipe is one explicit map from the names in the published file to those of
 for that file alone: names that it does not know stay as they are, and the file is then refused.
 """
 
-import functools
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainable.backbones.backbone import Backbone, Recipe
-from trainable.backbones.table import BACKBONES
-from trainable.backbones.timm_networks import TIMM, cut_timm
+from trainable.backbones.backbone import Recipe
+from trainable.backbones.start import TIMM
 from trainable.errors import listing
 from trainable.images.preprocessing import Scale
 
@@ -24,10 +22,12 @@ _XRV = "xrv/"
 _XRV_SCALE = Scale((0.5,), (1 / 2048,))
 """Black becomes -1024 and white 1024, as torchxrayvision's networks take them in."""
 _XRV_LICENCE = "apache-2.0; the data sets have terms of their own"
-_XRV_DENSENETS = ("all", "nih", "pc", "chex", "rsna", "mimic_nb", "mimic_ch")
+_XRV_DENSENETS = tuple(
+    f"{_XRV}densenet121-res224-{data}"
+    for data in ("all", "nih", "pc", "chex", "rsna", "mimic_nb", "mimic_ch")
+)
 _XRV_RESNET = f"{_XRV}resnet50-res512-all"
 
-_RAD_DINO = "rad-dino"
 _RAD_DINO_SCALE = Scale((0.5307,) * 3, (0.2583,) * 3)
 _RAD_DINO_NAMES = {
     "embeddings.cls_token": "cls_token",
@@ -51,41 +51,32 @@ _RAD_DINO_IN_LAYER = {
 # before and since version 5 of transformers, whose files have kept the first names
 _RAD_DINO_PART = re.compile(r"attention\.(?:attention\.)?([qkv])(?:uery|ey|alue|_proj)\.(.+)")
 
-_EVA_X = "eva-x-small"
 _EVA_X_SCALE = Scale((0.49185243,) * 3, (0.28509309,) * 3)
 _EVA_X_NETWORK: Mapping[str, Any] = {"patch_size": 16, "ref_feat_shape": (14, 14)}
 _EVA_X_OF_PRETRAINING = ("mask_token", "lm_head.", "norm.")
 """What the authors' own code leaves out too: their networks have no norm after the last block."""
 _EVA_X_IN_BLOCK = {"mlp.w12.": "mlp.fc1.", "mlp.w3.": "mlp.fc2."}
 
-RECIPES = (
-    *(f"{_XRV}densenet121-res224-{one}" for one in _XRV_DENSENETS),
-    *(_XRV_RESNET, _RAD_DINO, _EVA_X),
-)
-"""Names of the encoders."""
 
+@dataclass(frozen=True)
+class PublishedEncoder:
+    """An encoder whose file is published, and the network that it is.
 
-@functools.cache
-def find_recipe(name: str) -> Backbone:
-    """The network of a published encoder, with the map for its file.
-
-    Raises:
-        ValueError: If it is a network of timm, which is not installed.
+    Attributes:
+        network: Name of the network.
+        own: How the images were normalized that the weights were learned from.
+        size: Edge of these images in pixels.
+        licence: Licence of the weights.
+        recipe: How the file is read.
+        settings: What timm builds the network with, beside what it builds it with anyway.
     """
-    if name == _RAD_DINO:
-        return _rad_dino()
-    if name == _EVA_X:
-        return _eva_x()
-    network = "resnet50" if name == _XRV_RESNET else "densenet121"
-    return replace(
-        BACKBONES[network],
-        name=name,
-        model=network,
-        own=_XRV_SCALE,
-        size=512 if name == _XRV_RESNET else 224,
-        licence=_XRV_LICENCE,
-        recipe=Recipe(f"state dict of torchxrayvision's {name.removeprefix(_XRV)}", _of_xrv),
-    )
+
+    network: str
+    own: Scale
+    size: int
+    licence: str
+    recipe: Recipe
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _of_xrv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -95,17 +86,6 @@ def _of_xrv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, value in state.items()
         if name != "op_threshs"  # thresholds of its findings, some NaN
     }
-
-
-def _rad_dino() -> Backbone:
-    return replace(
-        cut_timm(f"{TIMM}vit_base_patch14_dinov2"),
-        name=_RAD_DINO,
-        own=_RAD_DINO_SCALE,
-        size=518,
-        licence="mit since 2025, before that Microsoft's research licence",
-        recipe=Recipe("model.safetensors of RAD-DINO, in the layout of Hugging Face", of_rad_dino),
-    )
 
 
 def of_rad_dino(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -135,17 +115,6 @@ def of_rad_dino(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def _eva_x() -> Backbone:
-    return replace(
-        cut_timm(f"{TIMM}eva02_small_patch14_224", **_EVA_X_NETWORK),
-        name=_EVA_X,
-        own=_EVA_X_SCALE,
-        size=224,
-        licence="mit",
-        recipe=Recipe("eva_x_small_patch16_merged520k_mim.pt of EVA-X", of_eva_x),
-    )
-
-
 def of_eva_x(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """EVA-X's names become timm's; the places of tokens are computed and not learned."""
     return {
@@ -161,3 +130,30 @@ def _replaced(name: str, names: Mapping[str, str]) -> str:
         if old in name:
             return name.replace(old, new, 1)
     return name
+
+
+def _xrv(name: str) -> PublishedEncoder:
+    file = f"state dict of torchxrayvision's {name.removeprefix(_XRV)}"
+    network, size = ("resnet50", 512) if name == _XRV_RESNET else ("densenet121", 224)
+    return PublishedEncoder(network, _XRV_SCALE, size, _XRV_LICENCE, Recipe(file, _of_xrv))
+
+
+RECIPES: Mapping[str, PublishedEncoder] = {
+    **{name: _xrv(name) for name in (*_XRV_DENSENETS, _XRV_RESNET)},
+    "rad-dino": PublishedEncoder(
+        f"{TIMM}vit_base_patch14_dinov2",
+        _RAD_DINO_SCALE,
+        518,
+        "mit since 2025, before that Microsoft's research licence",
+        Recipe("model.safetensors of RAD-DINO, in the layout of Hugging Face", of_rad_dino),
+    ),
+    "eva-x-small": PublishedEncoder(
+        f"{TIMM}eva02_small_patch14_224",
+        _EVA_X_SCALE,
+        224,
+        "mit",
+        Recipe("eva_x_small_patch16_merged520k_mim.pt of EVA-X", of_eva_x),
+        _EVA_X_NETWORK,
+    ),
+}
+"""The encoders, by their names."""

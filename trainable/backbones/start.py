@@ -5,6 +5,8 @@ from pathlib import Path
 
 CHEXNET = "chexnet"
 """Name of the published checkpoint, before a colon or an `@` and its file."""
+TIMM = "timm/"
+"""Start of the names of timm's networks."""
 LOCAL = "local-dir:"
 """In a name of timm's, start of the name of a folder that holds a network with its weights."""
 

@@ -14,12 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from trainable.backbones.backbone import Backbone
-from trainable.backbones.start import LOCAL
+from trainable.backbones.start import LOCAL, TIMM
 from trainable.backbones.timm_stages import OF_STEM, STEM, stages_of
 from trainable.images.preprocessing import Scale
-
-TIMM = "timm/"
-"""Start of the names of timm's networks."""
 
 
 @dataclass(frozen=True)

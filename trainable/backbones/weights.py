@@ -16,6 +16,7 @@ from trainable.backbones.encoder import CHEXNET_NETWORK, Encoder
 from trainable.backbones.load_body import load_body
 from trainable.backbones.start import (
     LOCAL,
+    TIMM,
     CheXNet,
     Files,
     Published,
@@ -26,7 +27,7 @@ from trainable.backbones.start import (
 )
 from trainable.backbones.state_files import SUFFIXES
 from trainable.backbones.table import BACKBONES
-from trainable.backbones.timm_networks import TIMM, TimmBackbone
+from trainable.backbones.timm_networks import TimmBackbone
 from trainable.errors import Checks, InputError, listing
 from trainable.files import hash_file
 

@@ -12,7 +12,8 @@ from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
 from trainable.features.folding import folded
-from trainable.images.batches import Images, Inputs
+from trainable.images.batches import Inputs
+from trainable.images.loading import Images
 from trainable.model.network import ConcatPool, pool_each, split_body
 
 _CPU_PIXELS = 4 * 224**2

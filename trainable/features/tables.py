@@ -22,7 +22,8 @@ from torch import Tensor
 from trainable.device import precision
 from trainable.features.body import Body
 from trainable.files import digest
-from trainable.images.batches import Images, Inputs, joined_rows
+from trainable.images.batches import Inputs
+from trainable.images.loading import Images, joined_rows
 from trainable.store.array_file import Array
 from trainable.store.arrays import ArrayStore
 from trainable.store.parts import Compute

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.files import digest
-from trainable.images.batches import Images
+from trainable.images.loading import Images
 from trainable.images.pixels import pixels_key
 from trainable.images.preprocessing import Resize, Square
 from trainable.store.arrays import ArrayStore

@@ -1,20 +1,12 @@
-"""Rows of stored tables on a device: pixels that are normalized there, or features."""
+"""Batches as a network takes them in, and how the images of examinations become batches."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-from trainable.device import room_on
-from trainable.images.pixels import load_pixels, pixels_key
-from trainable.images.preprocessing import PixelStatistics, Preprocessing, Square
-from trainable.store.arrays import ArrayStore
-from trainable.store.lazy import AnyArray, LazyArray
 
 Inputs = Callable[[Tensor], Tensor]
 """Maps numbers of images, int64 (batch,), to what a network or its trained part takes in.
@@ -63,91 +55,6 @@ class Batch(NamedTuple):
 
 Batches = Callable[[Tensor], Batch]
 """Maps rows of a trial, int64 (batch,) on the CPU, to what a network or its part takes in."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """Decoded images with what normalizing them takes.
-
-    Attributes:
-        pixels: uint8 of shape (num_images, size, size).
-        statistics: Pixel statistics of the labelled cohort, also where `pixels` are other images.
-        key: names the content, order, size and decoding of `pixels`.
-        augmented: tables of augmented views, whose rows are numbered on after those of `pixels`.
-    """
-
-    pixels: AnyArray
-    statistics: PixelStatistics
-    key: str
-    augmented: tuple["Images", ...] = ()
-
-    @property
-    def tables(self) -> tuple["Images", ...]:
-        """All tables, in the order of their rows."""
-        return self, *self.augmented
-
-    def as_seen_by(self, preprocessing: Preprocessing, device: torch.device) -> Inputs:
-        """Images (batch, channels, size, size) on `device`, normalized there, channels last."""
-        pixels = joined_rows([table.pixels for table in self.tables], device)
-
-        def take(rows: Tensor) -> Tensor:
-            images = preprocessing.normalize(pixels(rows), self.statistics)
-            return images.contiguous(memory_format=torch.channels_last)
-
-        return take
-
-
-def load_images(
-    paths: Sequence[str],
-    hashes: Sequence[str],
-    square: Square,
-    statistics: PixelStatistics,
-    store: ArrayStore,
-) -> Images:
-    """Decode image files, or find them decoded, as `load_pixels` does."""
-    limits, shape = statistics.limits, (len(paths), square.size, square.size)
-    pixels = LazyArray(shape, np.uint8, lambda: load_pixels(paths, hashes, square, store, limits))
-    return Images(pixels, statistics, pixels_key(hashes, square, limits))
-
-
-def table_rows(table: AnyArray, device: torch.device) -> Inputs:
-    """Rows of a table: from a GPU's own memory if there is room for them, else from the table.
-
-    Args:
-        table: any array, such as one mapped from a file; it is never written to.
-        device: Device to copy the rows to.
-    """
-    on_gpu = device.type == "cuda"
-    if on_gpu and table.nbytes <= room_on(device):
-        resident = torch.from_numpy(np.array(table)).to(device)
-        return lambda rows: resident[rows.to(device)]
-
-    def take(rows: Tensor) -> Tensor:
-        # the index makes a copy, which PyTorch may have
-        taken = torch.from_numpy(table[rows.numpy()])
-        # from pinned memory a GPU copies them while it computes
-        return taken.pin_memory().to(device, non_blocking=True) if on_gpu else taken
-
-    return take
-
-
-def joined_rows(tables: Sequence[AnyArray], device: torch.device) -> Inputs:
-    """Rows of several tables as if they were one; only the rows that are asked for are copied."""
-    takes = [table_rows(table, device) for table in tables]
-    if len(takes) == 1:
-        return takes[0]
-    ends = torch.tensor([*accumulate(len(table) for table in tables)])
-
-    def take(rows: Tensor) -> Tensor:
-        which = torch.bucketize(rows, ends, right=True)
-        parts = [
-            one(rows[which == number] - (ends[number] - len(table)))
-            for number, (one, table) in enumerate(zip(takes, tables, strict=True))
-        ]
-        # the parts come one after the other; back to the order that was asked for
-        return torch.cat(parts)[which.argsort(stable=True).argsort().to(device)]
-
-    return take
 
 
 def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:

@@ -18,7 +18,8 @@ from torch.nn import functional
 from trainable.backbones.layout import STATISTICS, TensorLayout
 from trainable.config import TrialConfig
 from trainable.device import autocast
-from trainable.images.batches import Batch, Images, by_examination
+from trainable.images.batches import Batch, by_examination
+from trainable.images.loading import Images
 from trainable.model.network import Network
 
 

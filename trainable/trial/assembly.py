@@ -14,7 +14,8 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.tables import Source, frozen_inputs
 from trainable.images.augmentation import with_augmented
-from trainable.images.batches import Batches, by_examination, load_images
+from trainable.images.batches import Batches, by_examination
+from trainable.images.loading import load_images
 from trainable.images.preprocessing import PixelStatistics
 from trainable.store.arrays import ArrayStore
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.images.batches import Images, load_images
+from trainable.images.loading import Images, load_images
 from trainable.model.heat_map import heat_maps_of
 from trainable.model.network import Network
 from trainable.store.arrays import ArrayStore
