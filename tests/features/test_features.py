@@ -1,6 +1,5 @@
 """What is computed once and kept: the same numbers, and never those of something else."""
 
-import copy
 import dataclasses
 import functools
 from pathlib import Path
@@ -50,11 +49,11 @@ def fitted(name: str) -> Weights:
 
 
 def prepared_model(model: nn.Module) -> Weights:
-    """Weights that are those of this network."""
+    """Weights that are those of this network, which nobody may change: all bodies share it."""
 
     class Prepared(Weights):
         def build(self, encoder: Encoder, cut: str | None = None) -> nn.Module:
-            return copy.deepcopy(model)
+            return model
 
     return Prepared(
         Random(), RANDOM.encoders, fingerprints=dict.fromkeys(RANDOM.encoders, "prepared")

@@ -43,10 +43,11 @@ AGES = [str(age) for age in range(90)]
 
 def test_an_image_that_knows_more_adds_and_one_that_knows_nothing_does_not() -> None:
     known = cohort(age=AGES, sex=SEX)
-    assert section(known, GOOD).paragraphs[0].startswith("The image adds to the columns")
+    adding = section(known, GOOD)
+    assert adding.paragraphs[0].startswith("The image adds to the columns")
     noise = RNG.random(90).astype(np.float32)
     assert section(known, noise).paragraphs[0].startswith("It is not shown that the image adds")
-    aucs = section(known, GOOD).tables[0].frame.set_index("score of")["AUC"]
+    aucs = adding.tables[0].frame.set_index("score of")["AUC"]
     alone = estimate(Scored(LABELS[:, None], np.arange(90), GOOD[:, None]), {"image": auc})
     assert aucs["image"] == alone["image"].value
     assert list(aucs.index) == [
