@@ -1,12 +1,11 @@
 """cxr-compare on the assignment's own tables, and on rows that do differ."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.commands import call_command
 from scipy import stats
 
 from analysis.counts import describe, read_counts
@@ -106,12 +105,7 @@ def test_a_table_that_cannot_be_is_refused(tmp_path: Path, text: str, message: s
 
 
 def test_the_command_prints_the_table_or_what_is_wrong(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "analysis.compare"]
-    file = write(tmp_path, CUTS)
-    done = subprocess.run([*command, file], capture_output=True, text=True, check=True)
+    done = call_command("analysis.compare", write(tmp_path, CUTS))
     assert done.stdout.count("95 % CI") == 5
-    wrong = subprocess.run(
-        [*command, tmp_path / "no.csv"], capture_output=True, text=True, check=False
-    )
-    assert wrong.returncode == 2
+    wrong = call_command("analysis.compare", tmp_path / "no.csv", code=2)
     assert "not found" in wrong.stderr
