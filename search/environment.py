@@ -13,7 +13,7 @@ ENVIRONMENT = {
     # `Capacity` says how many trials wait for a place, and a failed one reports no metric
     "TUNE_MAX_PENDING_TRIALS_PG": "100000",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    # `Ending` ends a search at a stop signal
+    # `SearchStopper` ends a search at a stop signal
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # paths stay what they were on the command line
     "RAY_CHDIR_TO_TRIAL_DIR": "0",

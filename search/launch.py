@@ -1,30 +1,25 @@
 """One search from command line to winner: check everything, run the trials, say what was found."""
 
-import itertools
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from search.demo import demo
 from search.options.options import DEMO, SearchOptions
-from search.options.types import duration_text
 from search.plan.begin import begin
 from search.plan.begin import resume as resume_run
 from search.plan.plan import SearchPlan
-from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
-from search.terminal.display import SearchDisplay, best_table, encoder_table
-from search.terminal.experiments import describe_experiments
+from search.terminal.conclusion import describe_end, say_winner
+from search.terminal.display import SearchDisplay
 from search.terminal.outcome import (
-    describe_failures,
     describe_next,
     describe_test,
-    describe_winner,
     mostly_failed,
     summarize,
 )
 from search.terminal.output import Line, Voice
 from search.terminal.plan_lines import plan_lines
-from search.tune.ending import Ended
 from search.tune.loggers import check_tools
 from search.tune.tuner import run_trials
 from search.winner.winner import choose_winner, evaluate_on_test
@@ -61,69 +56,38 @@ def launch(
             else:
                 run, plan = resume_run(asked, out, resume, wait_for_cluster)
                 check_tools(plan.options.tools)
-        for line in (*plan_lines(plan), f"run folder: {run.path}"):
-            voice.say(line)
-        try:
-            with writing(run.path, "--out"):
-                why_ended = run_trials(plan, run, SearchDisplay(run, plan, voice))
-                is_sound = _conclude(run, plan, why_ended, voice)
-        except DiskError as error:
-            command = f"cxr-search --resume {as_typed(run.path)}"
-            raise DiskError(f"{error}. Then go on with: {command}") from error
+        for text in (*plan_lines(plan), f"run folder: {run.path}"):
+            voice.say(text)
+        with _writing(run):
+            why_ended = run_trials(plan, run, SearchDisplay(run, plan, voice))
+            winner = choose_winner(run, plan)
+            for line in describe_end(run, plan, why_ended):
+                voice.announce(*line)
+            if winner is None:
+                voice.announce("no trial completed, so there is no winner")
+            else:
+                save_winner(winner, run.path)
+                say_winner(run, plan, winner, voice)
+                for line in _describe_rest(run, plan, winner):
+                    voice.say(*line)
+    trials = run.log.table()
+    is_sound = winner is not None and not mostly_failed(trials)
     status = int(not is_sound or why_ended in ("error", "machine"))
     if stop_signals.received:
         status = stop_signals.status
-    voice.conclude(summarize(run.path, run.log.table(), why_ended, status))
+    voice.conclude(summarize(run.path, trials, why_ended, status))
     return status
 
 
-def _describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[Line]:
-    """What did not complete, and how to go on, a line each."""
-    ended = run.log.num_ended()
-    yield from map(Line, describe_failures(run.log.table(), run.log.errors))
-    lost = run.log.errors / "mlflow.txt"
-    if lost.exists():
-        yield Line(f"MLflow no longer took what it was sent, and lacks some trials; see {lost}")
-    if ended < plan.num_trials:
-        why = {
-            "interrupt": stop_signals.name,
-            "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
-            "all": "errors of the machine",
-            "machine": "errors of the machine",
-            "error": f"an error (see {run.log.errors}/search.txt)",
-        }[why_ended]
-        yield Line(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
-        yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
-
-
-def _conclude(run: RunFolder, plan: SearchPlan, why_ended: Ended, voice: Voice) -> bool:
-    """Choose the winner and report it; whether there is one, and most trials worked."""
-    winner = choose_winner(run, plan)
-    trials = run.log.table()
-    for line in _describe_end(run, plan, why_ended):
-        voice.announce(*line)
-    if winner is None:
-        voice.announce("no trial completed, so there is no winner")
-        return False
-    save_winner(winner, run.path)
-    voice.say()
-    rows = plan.space.experiments.rows
-    if rows:
-        for text in describe_experiments(run, plan):
-            voice.say(text)
-    else:
-        voice.show(best_table(trials))
-        encoders = SearchResult(run, plan.options, plan.cohort, winner, trials).encoders
-        if len(encoders) > 1:
-            voice.say()
-            voice.say("best trial of each encoder (tied: with the best); costs of all its trials:")
-            voice.show(encoder_table(encoders))
-    voice.say()
-    first, *others = describe_winner(winner, trials, is_sampled=not rows)
-    voice.announce(*first)
-    for line in itertools.chain(others, _describe_rest(run, plan, winner)):
-        voice.say(*line)
-    return not mostly_failed(trials)
+@contextlib.contextmanager
+def _writing(run: RunFolder) -> Iterator[None]:
+    """Refuse a disk that takes no more in a sentence that says how to go on."""
+    try:
+        with writing(run.path, "--out"):
+            yield
+    except DiskError as error:
+        command = f"cxr-search --resume {as_typed(run.path)}"
+        raise DiskError(f"{error}. Then go on with: {command}") from error
 
 
 def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:

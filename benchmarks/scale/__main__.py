@@ -30,8 +30,7 @@ from benchmarks.scale.many_nodes import (
     new_run,
     trials_on_nodes,
 )
-from search.tune.storage import open_storage
-from search.tune.study import STUDY_NAME, StudySearch
+from search.tune.study import STUDY_NAME, StudySearch, open_storage
 from trainable.store.arrays import ArrayStore
 
 

@@ -10,8 +10,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from search.options.options import SearchOptions
-from search.run.fold_log import FoldLog
-from search.run.trial_log import TrialLog
+from search.run.trial_log import FoldLog, TrialLog
 from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort

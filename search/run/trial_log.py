@@ -1,4 +1,4 @@
-"""The log of trials: how each trial ended, one row per number of a trial."""
+"""The logs of trials: how each one ended, and what it had scored after some of its folds."""
 
 import csv
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from trainable.config import TrialConfig
 from trainable.disk import writing
 from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
-from trainable.files import replacing, write_text
+from trainable.files import drop_partial_line, replacing, write_text
 from trainable.run.places import read_scores, scores_file, trial_name
 
 TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
@@ -32,6 +32,10 @@ COLUMNS = (
     *("source", "num_forwarded", "seconds", "ended", "error"),
 )
 """Columns of `trials.csv`, one row per trial, in the order in which the trials ended."""
+
+
+FOLD_COLUMNS = ("number", "fold", "objective")
+"""Columns of `folds.csv`, one row per report before the last one of a trial."""
 
 
 class TrialLog:
@@ -168,6 +172,33 @@ class TrialLog:
         cells = [str(cell).replace("\r", "").replace("\n", " | ") for cell in row]
         with self.csv.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(cells)
+
+
+class FoldLog:
+    """The only reader and writer of `folds.csv`: one row per report before the last one."""
+
+    def __init__(self, run: Path) -> None:
+        """Name the file in the folder `run`; the first row makes it."""
+        self.csv = run / "folds.csv"
+
+    def add(self, number: int, fold: int, objective: float) -> None:
+        """Keep the objective of a trial over its folds so far."""
+        with writing(self.csv.parent, "--out"):
+            is_new = not self.csv.exists()
+            with self.csv.open("a", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                if is_new:
+                    writer.writerow(FOLD_COLUMNS)
+                writer.writerow([number, fold, objective])
+
+    def rows(self) -> list[tuple[int, int, float]]:
+        """Number, fold and objective of each report, in their order."""
+        if not self.csv.exists():
+            return []
+        drop_partial_line(self.csv)
+        table = pd.read_csv(self.csv, names=FOLD_COLUMNS, skiprows=1)
+        numbers, folds, objectives = (table[name].tolist() for name in FOLD_COLUMNS)
+        return list(zip(numbers, folds, objectives, strict=True))
 
 
 def complete_best_first(trials: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
-from search.tune.recorder import why_lost
+from search.tune.losses import why_lost
 
 
 class View(Protocol):

@@ -6,14 +6,16 @@ from typing import Any, cast
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from search.run.run_folder import RunFolder
 from search.space.protocol import SearchSpace
-from search.tune.storage import open_storage
-from search.tune.upstream_internals import queued_parameters, trial_under_way
+from search.tune.upstream_internals import journal_lock, queued_parameters, trial_under_way
 from trainable.config import TrialConfig
+from trainable.files import drop_partial_line
 
 STUDY_NAME = "cxr"
 METRIC = "objective"
@@ -24,6 +26,20 @@ ATTRIBUTES = {
 """Metrics that the study keeps beside the objective, and what they are called there."""
 _REPEATS = "repeats"
 """Attribute of a trial that runs the parameters of another one again: the number of that one."""
+
+
+def open_storage(run: RunFolder) -> JournalStorage:
+    """Optuna's storage: a log, since SQLite reads all running trials anew for each number."""
+    return JournalStorage(JournalFileBackend(str(run.study_log)))
+
+
+def repair_log(run: RunFolder) -> None:
+    """Remove the half line and the lock that a killed process left.
+
+    The run folder must be locked (`RunFolder.open`), so that no other process writes the log.
+    """
+    drop_partial_line(run.study_log)
+    journal_lock(run.study_log).unlink(missing_ok=True)
 
 
 def open_study(

@@ -11,14 +11,13 @@ from search.run.run_folder import RunFolder
 from search.run.trial_log import ENDED
 from search.space.protocol import SearchSpace
 from search.tune.capacity import Capacity, Resources, resources_per_trial
-from search.tune.early_stopping import FoldStopping
-from search.tune.ending import Ended, Ending
 from search.tune.loggers import loggers
 from search.tune.progress import Progress, View
-from search.tune.recorder import Recorder
-from search.tune.storage import repair_log
-from search.tune.study import StudySearch, open_study, reconcile
-from search.tune.watch import Watch
+from search.tune.report_timeout import ReportTimeout
+from search.tune.scheduler import FoldASHA
+from search.tune.search_stopper import Ended, SearchStopper
+from search.tune.study import StudySearch, open_study, reconcile, repair_log
+from search.tune.trial_logger import TrialLogger
 from trainable.commands.stop import stop_signals
 from trainable.run.places import trial_name
 from trainable.trial.ray_worker import Shipment, run_trial, ship
@@ -106,11 +105,10 @@ def run_session(
     capacity = Capacity(resources, plan.options.advanced.max_concurrent)
     space = plan.space_here(has_gpu=resources.gpus > 0)
     search = StudySearch(space, run, plan.task.seed, capacity)
-    stopper, timeout = Ending(num_folds, ends_at), Watch(plan.options.run.trial_timeout)
-    scheduler = (
-        FoldStopping(num_folds, earlier_reports(run, num_folds)) if space.stops_early else None
-    )
-    logger = Recorder(run, num_folds, plan.task.data.labels.shape[1], stopper, timeout)
+    stopper = SearchStopper(num_folds, ends_at)
+    timeout = ReportTimeout(plan.options.run.trial_timeout)
+    scheduler = FoldASHA(num_folds, earlier_reports(run, num_folds)) if space.stops_early else None
+    logger = TrialLogger(run, num_folds, plan.task.data.labels.shape[1], stopper, timeout)
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, task=plan.task, shipment=shipment),
         {"cpu": resources.cpus, "gpu": resources.gpus},

@@ -22,7 +22,7 @@ from sklearn.metrics import f1_score
 from search.demo.phantoms import write_demo
 from search.run.run_folder import RunFolder
 from search.tune.reaper import writing_to
-from search.tune.storage import open_storage
+from search.tune.study import open_storage
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -11,12 +11,12 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from search.space.files import Layer, make_space
-from search.tune.early_stopping import FoldStopping
-from search.tune.ending import Ending
-from search.tune.recorder import Recorder
+from search.tune.report_timeout import ReportTimeout
+from search.tune.scheduler import FoldASHA
+from search.tune.search_stopper import SearchStopper
 from search.tune.study import StudySearch, open_study, reconcile
+from search.tune.trial_logger import TrialLogger
 from search.tune.tuner import earlier_reports
-from search.tune.watch import Watch
 
 SPACE = make_space(
     Layer(
@@ -35,15 +35,15 @@ class Race:
     def __init__(self, folder: Path, num_folds: int = 5) -> None:
         self.run = begun_run(folder / "run")
         self.search = StudySearch(SPACE, self.run, seed=0, capacity=lambda: 9)
-        self.ending = Ending(num_folds, None)
-        self.recorder = Recorder(self.run, num_folds, 1, self.ending, Watch(None))
+        self.ending = SearchStopper(num_folds, None)
+        self.recorder = TrialLogger(self.run, num_folds, 1, self.ending, ReportTimeout(None))
         self.num_folds = num_folds
         self.resume()
         self.trials: dict[str, Trial] = {}
 
     def resume(self) -> None:
         """Begin a session, with what the run folder knows of earlier ones."""
-        self.scheduler = FoldStopping(self.num_folds, earlier_reports(self.run, self.num_folds))
+        self.scheduler = FoldASHA(self.num_folds, earlier_reports(self.run, self.num_folds))
 
     def report(self, name: str, fold: int, objective: float) -> str:
         if name not in self.trials:

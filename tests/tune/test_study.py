@@ -14,8 +14,7 @@ from optuna.trial import TrialState
 from search.plan.space import best_configurations
 from search.run.run_folder import RunFolder
 from search.space.files import Layer, make_space
-from search.tune.storage import open_storage, repair_log
-from search.tune.study import StudySearch, open_study, reconcile
+from search.tune.study import StudySearch, open_storage, open_study, reconcile, repair_log
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError

@@ -1,11 +1,11 @@
-"""Which trial starts next, and which is stopped for being behind after some of its folds."""
+"""Ray Tune's schedulers: which trial starts next, and which stops for being behind."""
 
 from collections.abc import Iterable
 from typing import cast
 
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from search.tune.study import METRIC
 
@@ -13,7 +13,21 @@ _GRACE_FOLDS = 2
 _REDUCTION = 2
 
 
-class FoldStopping(ASHAScheduler):
+class LatestFirst(FIFOScheduler):
+    """Starts the trial that was suggested last, and stops none."""
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """The trial that was suggested last: a worker that has become free goes on with it.
+
+        Ray's own choice is the one that has waited longest. It would leave the worker that is being
+        started for it, which Ray then ends: a node that joins late would run nothing as long as
+        trials take less time than the start of a worker.
+        """
+        waiting = [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]
+        return max(waiting, key=lambda trial: trial.config["number"], default=None)
+
+
+class FoldASHA(LatestFirst, ASHAScheduler):
     """Asynchronous successive halving (Li 2020) over folds: at 2, 4 and 8 the lower half stops.
 
     Trials are compared by the objective over their out-of-fold scores of the same folds, never by
@@ -47,13 +61,3 @@ class FoldStopping(ASHAScheduler):
                 self.on_trial_result(nobody, known[number], report)
             else:
                 self.on_trial_complete(nobody, known[number], report)
-
-    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
-        """The trial that was suggested last: a worker that has become free goes on with it.
-
-        Ray's own choice is the one that has waited longest. It would leave the worker that is being
-        started for it, which Ray then ends: a node that joins late would run nothing as long as
-        trials take less time than the start of a worker.
-        """
-        waiting = [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]
-        return max(waiting, key=lambda trial: trial.config["number"], default=None)

@@ -1,8 +1,5 @@
 """The one callback that writes how each trial ended to the log of trials."""
 
-import os
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +8,12 @@ from ray.tune.experiment import Trial
 
 from search.run.run_folder import RunFolder
 from search.run.trial_log import TrialState
-from search.tune.ending import Ending
-from search.tune.oom_kills import describe_kills
-from search.tune.watch import Watch
+from search.tune.losses import account_of, why_lost
+from search.tune.report_timeout import ReportTimeout
+from search.tune.search_stopper import SearchStopper
 
 
-class Recorder(tune.Callback):
+class TrialLogger(tune.Callback):
     """Writes the state of each trial at its last report.
 
     Ray gives a report to the scheduler first, and marks the report as done where the scheduler
@@ -24,14 +21,19 @@ class Recorder(tune.Callback):
     """
 
     def __init__(
-        self, run: RunFolder, num_folds: int, num_findings: int, ending: Ending, watch: Watch
+        self,
+        run: RunFolder,
+        num_folds: int,
+        num_findings: int,
+        stopper: SearchStopper,
+        timeout: ReportTimeout,
     ) -> None:
         self._log = run.log
         self._folds = run.folds
         self._num_folds = num_folds
         self._num_findings = num_findings
-        self._ending = ending
-        self._watch = watch
+        self._stopper = stopper
+        self._timeout = timeout
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -54,7 +56,7 @@ class Recorder(tune.Callback):
             why = f"after {result['fold']} of {self._num_folds} folds, behind the others"
             self._add(number, "stopped", config, result, why)
         if "objective" in result and result["fold"] < self._num_folds:
-            with self._ending.on_full_disk():
+            with self._stopper.on_full_disk():
                 self._folds.add(number, result["fold"], result["objective"])
 
     def on_trial_error(
@@ -66,32 +68,15 @@ class Recorder(tune.Callback):
         has no state: `reconcile` queues it again.
         """
         number, config = trial.config["number"], trial.config["trial"]
-        silent = self._watch.why_ended(trial)
+        silent = self._timeout.why_ended(trial)
         if silent is not None:
             self._add(number, "failed", config, {}, silent)
         elif trial.num_failures > trial.max_failures:
             text = f"lost its worker {trial.num_failures} times; the last time {why_lost(trial)}"
-            self._add(number, "lost", config, {}, text, account=_account(trial))
+            self._add(number, "lost", config, {}, text, account=account_of(trial))
 
     def _add(self, number: int, state: TrialState, *how: Any, **more: Any) -> None:
         """Keep how a trial ended; if the disk refuses, end all trials."""
-        with self._ending.on_full_disk():
+        with self._stopper.on_full_disk():
             self._log.add(number, state, *how, **more)
-        self._ending.note(state)
-
-
-def why_lost(trial: Trial) -> str:
-    """Why and where a trial lost its worker, in a few words of Ray's long account."""
-    account = _account(trial).rpartition("Failure # ")[2]
-    broken = re.search(r"^.*BrokenWorkerError: (.*)$", account, re.MULTILINE)
-    if broken:
-        return f"its worker could not go on: {broken[1]}"
-    why = re.search(r"because (its (?:worker process|node) has died)", account)
-    where = re.search(r"\bip(?:v4)?: ?([\d.]+)", account)
-    on = f" on {where[1]}" if where else ""
-    return f"{why[1] if why else 'it cannot be reached'}{on}{describe_kills()}"
-
-
-def _account(trial: Trial) -> str:
-    """All that Ray says of each loss."""
-    return Path(trial.error_file or os.devnull).read_text()
+        self._stopper.note(state)

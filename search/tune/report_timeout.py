@@ -16,7 +16,7 @@ _TIMES = 10
 _FIRST = timedelta(hours=6)
 
 
-class Watch(tune.Callback):
+class ReportTimeout(tune.Callback):
     """Kills the worker of a trial that has been silent for too long.
 
     The limit is ten times the longest silence before a report so far, but at least 30 minutes, and

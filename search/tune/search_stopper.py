@@ -19,7 +19,7 @@ Ended = Literal["all", "budget", "interrupt", "machine", "error"]
 came, the machine failed a few in a row, or what runs them has failed."""
 
 
-class Ending(Stopper):
+class SearchStopper(Stopper):
     """Ends a trial at its last report, and all trials when the time is over or at a stop signal.
 
     Ray would else wait until the worker returns, and run the trial again if the worker dies first.
