@@ -16,6 +16,7 @@ from search.options.options import PresetName, SearchOptions
 from search.space.experiments import Experiments
 from search.space.presets import preset_grid, with_defaults
 from search.terminal.plan_lines import changed_lines
+from trainable.backbones.encoder import Encoder
 from trainable.errors import InputError
 
 PRESETS: tuple[PresetName, ...] = get_args(PresetName)
@@ -31,7 +32,8 @@ def by_name(found: Experiments, title: str) -> dict[str, int]:
 
 
 def every(found: Experiments, setting: str) -> set[object]:
-    return {row.config.model_dump()[setting] for row in found.rows}
+    found_values = (getattr(row.config, setting) for row in found.rows)
+    return {str(one) if isinstance(one, Encoder) else one for one in found_values}
 
 
 def test_every_preset_of_the_command_has_a_file_and_no_file_is_left_over() -> None:
