@@ -57,4 +57,4 @@ def test_a_number_must_be_one_and_an_unknown_category_is_told(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"column age must hold numbers.*\(got old\)"):
         found(tmp_path, "image,age,sex\na.png,old,M\nb.png,70,M\n")
     [note] = found(tmp_path, "image,age,sex\na.png,70,X\nb.png,unknown,m\n").notes
-    assert note.startswith("the search saw no sex X")
+    assert note.startswith("sex has values that the training lacks (X)")

@@ -82,7 +82,7 @@ def test_names_that_are_no_further_column_are_refused_together(csv: Path) -> Non
     source = DataOptions(data=csv, covariates="sexx,label,image")
     found = " ".join(problems_of(source))
     assert "'sexx' is not; did you mean 'Sex'" in found
-    assert "'label' is read as another" in found
+    assert "'label' is already in use" in found
     folders = csv.parent / "folders"
     for name in ("no", "yes"):
         (folders / name).mkdir(parents=True)

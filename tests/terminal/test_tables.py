@@ -47,7 +47,7 @@ def test_the_documents_cuts_print_their_counts_and_no_signal() -> None:
     results = dict(enumerate(result(*row) for row in counts))
     lines = list(experiment_lines(listed([1e-3, 1e-3, 1e-3]), results))
     assert lines[0] == "e"
-    assert lines[1].split() == ["TP", "FN", "FP", "TN", "F1", "95", "%", "interval"]
+    assert lines[1].split() == ["TP", "FN", "FP", "TN", "F1", "95", "%", "CI"]
     assert lines[2].split()[:7] == ["row", "0", "12", "18", "47", "201", "0.270"]
     assert "row 0; row 1; row 2: the same network" in lines
     assert "by F1, no two of the 3 rows differ by more than chance" in lines

@@ -117,7 +117,7 @@ def load_pixels(
 def pixel_statistics(
     images: Iterable[NDArray[np.uint8]], limits: Limits | None = None
 ) -> PixelStatistics:
-    """Mean and deviation over all images of a cohort, exact, from their histogram."""
+    """Mean and standard deviation over all images of a cohort, exact, from their histogram."""
     counts = sum(np.bincount(image.ravel(), minlength=256) for image in images)
     levels = np.arange(256) / 255.0
     mean = float(np.average(levels, weights=counts))
