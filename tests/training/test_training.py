@@ -63,7 +63,7 @@ def test_the_loss_falls_and_the_scores_come_right_on_a_separable_problem() -> No
     assert records[-1].valid_loss < 0.3
     assert [record.valid_loss for record in records[:-1]] == [None] * 19
     assert not any(len(record.scores) for record in records[:-1])
-    assert list(records[-1].scores >= 0.5) == [False, True] * 4
+    assert list(records[-1].scores[:, 0] >= 0.5) == [False, True] * 4
 
 
 def test_scores_are_the_probabilities_of_the_positive_class() -> None:
@@ -73,9 +73,9 @@ def test_scores_are_the_probabilities_of_the_positive_class() -> None:
         logits = network.eval().head(features[24:])
     scores = records[-1].scores
     assert scores.dtype == np.float32
-    assert scores.shape == (8,)
+    assert scores.shape == (8, 1)
     assert ((scores >= 0) & (scores <= 1)).all()
-    np.testing.assert_allclose(scores, torch.sigmoid(logits[:, 1] - logits[:, 0]), rtol=1e-5)
+    np.testing.assert_allclose(scores[:, 0], torch.sigmoid(logits[:, 1] - logits[:, 0]), rtol=1e-5)
     loss = functional.cross_entropy(logits, labels[24:]).item()
     assert records[-1].valid_loss == pytest.approx(loss)
 
@@ -94,7 +94,7 @@ def test_one_seed_repeats_to_the_bit_and_another_does_not() -> None:
 def test_without_validation_images_there_are_no_scores_and_no_loss() -> None:
     _, records = train(tiny_config(), num_valid=0)
     assert (records[-1].valid_loss, records[-1].valid_accuracy) == (None, None)
-    assert records[-1].scores.shape == (0,)
+    assert records[-1].scores.shape == (0, 1)
 
 
 def test_the_training_loss_is_the_mean_over_images_of_a_smaller_last_batch_too() -> None:
@@ -162,7 +162,7 @@ def test_accuracies_are_the_shares_called_right_at_one_half(epochs: int) -> None
 
     rows = np.arange(24)
     *_, last = fit(network, FoldData(inputs, labels, rows[:17], rows[17:]), config, 0)
-    assert last.valid_accuracy == (np.round(last.scores) == labels[17:].numpy()).mean()
+    assert last.valid_accuracy == (np.round(last.scores[:, 0]) == labels[17:].numpy()).mean()
     # weights that do not move call the batches of the last epoch, of 8 and 9 rows, the same again
     network.train()
     right = [(network.head(features[r]).argmax(1) == labels[r]).sum().item() for r in seen[-3:-1]]
