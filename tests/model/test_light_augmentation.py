@@ -63,7 +63,7 @@ def test_a_trial_trains_on_augmented_images_and_scores_the_images_themselves() -
         )
         weights.append(trained.trained[0].state_dict()["conv1.weight"])
         with torch.inference_mode():
-            scores = trained.eval()(IMAGES).softmax(dim=1)[:, 1:]
+            scores = trained.eval()(Batch(IMAGES)).softmax(dim=1)[:, 1:]
         np.testing.assert_allclose(last.scores, scores, rtol=1e-5)
     assert not torch.equal(*weights)
 
