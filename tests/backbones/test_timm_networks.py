@@ -92,7 +92,7 @@ def test_features_and_activations_are_those_of_the_whole_network(tmp_path: Path,
     for cut, unfreeze in ((FUSED, 0), (cuts[0], 0), (cuts[1], 0), (cuts[1], 1)):
         settings = {"cut": cut, "unfreeze": unfreeze, "normalization": "own", "image_size": SIZE}
         body = Body(table, tiny_config(backbone=name, **settings), RANDOM, CPU)
-        body.__dict__["_model"] = model  # which nobody may change
+        body.__dict__["_model"] = copy.deepcopy(model)
         stored, source = frozen_inputs(body, store)
         assert source == ("activations" if unfreeze else "features")
         network = new_network(body.config, body.frozen, body.trained, 0, CPU).eval()
