@@ -13,6 +13,7 @@ from search.plan.plan import SearchPlan
 from search.plan.space import best_configurations, load_space, load_weights
 from search.space.presets import with_defaults
 from search.space.protocol import SearchSpace
+from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.look_alikes import describe_look_alikes, find_look_alikes
 from trainable.cohort.splits import make_folds
@@ -114,7 +115,7 @@ def complete(
         InputError: Naming every problem found.
     """
     weights = checks.attempt(lambda: load_weights(space, options))
-    scoring, seed = options.scoring, options.advanced.seed
+    scoring = options.scoring
     if scoring.prefer_simple and scoring.team not in (None, 1):
         checks.add(f"--prefer-simple chooses one trial: drop it, or drop --team {scoring.team}")
     if cohort is not None:
@@ -132,19 +133,7 @@ def complete(
     assert decoded is not None
 
     space = space.with_views(cohort.grouping.views)
-    sharpest = decoded.pixels[max(decoded.pixels)]
-    shown = (sharpest[row] for row in np.flatnonzero(cohort.manifest["split"] != "test"))
-    task = Task(
-        data=TrainingData.of(cohort, pixel_statistics(shown, decoded.limits)),
-        folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
-        weights=weights,
-        cache=_cache(options),
-        cache_bytes=options.advanced.cache_bytes,
-        scoring=Scoring(
-            ThresholdPolicy.parse(scoring.threshold), scoring.f1_average, scoring.objective
-        ),
-        seed=seed,
-    )
+    task = _task(options, cohort, decoded, weights)
     # with a GPU, more stages are trained
     largest = space.restricted_to(weights.names, has_gpu=True)
     plan = SearchPlan(
@@ -162,3 +151,22 @@ def complete(
     )
     require_few_passes(plan.num_passes, options, largest)
     return plan
+
+
+def _task(options: SearchOptions, cohort: Cohort, decoded: Decoded, weights: Weights) -> Task:
+    """What all trials of a search share."""
+    scoring, seed = options.scoring, options.advanced.seed
+    # test rows must not move the mean and standard deviation that the networks see
+    sharpest = decoded.pixels[max(decoded.pixels)]
+    shown = (sharpest[row] for row in np.flatnonzero(cohort.manifest["split"] != "test"))
+    return Task(
+        data=TrainingData.of(cohort, pixel_statistics(shown, decoded.limits)),
+        folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
+        weights=weights,
+        cache=_cache(options),
+        cache_bytes=options.advanced.cache_bytes,
+        scoring=Scoring(
+            ThresholdPolicy.parse(scoring.threshold), scoring.f1_average, scoring.objective
+        ),
+        seed=seed,
+    )

@@ -115,14 +115,7 @@ def run_session(
     )
     tuner = tune.Tuner(
         trainable,
-        tune_config=tune.TuneConfig(
-            num_samples=plan.num_trials - run.log.num_ended(),
-            search_alg=search,
-            scheduler=scheduler,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial_name(trial.config["number"]),
-            trial_name_creator=lambda trial: trial_name(trial.config["number"]),
-        ),
+        tune_config=_tune_config(plan.num_trials - run.log.num_ended(), search, scheduler),
         run_config=tune.RunConfig(
             name="tensorboard",
             storage_path=str(run.path),
@@ -141,6 +134,20 @@ def run_session(
     if stopper.error is not None:
         raise stopper.error
     return stopper.why
+
+
+def _tune_config(
+    num_trials: int, search: StudySearch, scheduler: FoldASHA | None
+) -> tune.TuneConfig:
+    """How Tune takes and names the missing trials."""
+    return tune.TuneConfig(
+        num_samples=num_trials,
+        search_alg=search,
+        scheduler=scheduler,
+        reuse_actors=True,
+        trial_dirname_creator=lambda trial: trial_name(trial.config["number"]),
+        trial_name_creator=lambda trial: trial_name(trial.config["number"]),
+    )
 
 
 def earlier_reports(run: RunFolder, num_folds: int) -> list[tuple[int, int, float]]:
