@@ -196,7 +196,7 @@ def _predicted(part: Resplit, setup: Setup, method: str, run: Path, cpu: float) 
     winner = json.loads((run / "winner.json").read_text())
     scores = pd.read_csv(out.with_name(f"{method}_scores.csv"))["score"].to_numpy()
     reported = winner["corrected"]["f1"]
-    return _row(part, method, scores, threshold=winner["threshold"], reported=reported, cpu=cpu)
+    return _row(part, method, scores, threshold=winner["thresholds"][0], reported=reported, cpu=cpu)
 
 
 def _command(module: str, *arguments: object) -> float:

@@ -192,7 +192,7 @@ def test_predictions_follow_the_template_and_keep_the_model(home: Path, finished
     assert list(predictions.columns) == ["image", "died"]
     assert predictions["image"].tolist() == template["image"].tolist()
     scores = pd.read_csv(home / "106_scores.csv")
-    threshold = json.loads((finished / "winner.json").read_text())["threshold"]
+    [threshold] = json.loads((finished / "winner.json").read_text())["thresholds"]
     assert ((scores["score"] >= threshold - 1e-7) == (predictions["died"] == 1)).all()
     assert "AUC" in first.stdout
     second = call_command("analysis", finished, *options, *labels, "--out", home / "107.csv")

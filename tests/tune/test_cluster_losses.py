@@ -36,7 +36,7 @@ ONE_CPU = Resources(cpus=1, gpus=0)
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Cluster]:
+def nodes(no_ray: None) -> Iterator[Cluster]:
     """A head that runs no trials, joined as a search joins a cluster; tests add the workers."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     with cluster(nodes.address) as wait:
