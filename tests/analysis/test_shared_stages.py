@@ -24,6 +24,7 @@ from trainable.backbones.encoder import Encoder
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.features.body import Body
+from trainable.images.batches import Batch
 from trainable.trial.fresh_network import build_network
 
 
@@ -54,7 +55,7 @@ def test_sharing_changes_no_score(backbone: str) -> None:
     batches = [noise(2, 64), noise(3, 64)]
 
     def scores() -> list[Tensor]:
-        return [one.networks[0](images) for images in batches for one in models]
+        return [one.networks[0](Batch(images)) for images in batches for one in models]
 
     before = scores()
     share_stages(models)
@@ -82,7 +83,7 @@ def test_a_shared_stage_is_run_once_per_batch() -> None:
     num_run = counted(models)
     for images in (noise(2, 64), noise(2, 64)):
         for model in models:
-            model.networks[0](images)
+            model.networks[0](Batch(images))
     assert num_run() == 2 * len(models[1].networks[0].frozen)
 
 

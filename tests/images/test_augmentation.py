@@ -110,7 +110,7 @@ def test_rows_of_several_tables_come_in_the_order_that_is_asked_for() -> None:
 def test_only_views_of_what_a_fold_trains_on_are_trained_on(positive_copies: int) -> None:
     rng = np.random.default_rng(positive_copies)
     for _ in range(50):
-        labels = rng.integers(0, 2, 30)
+        labels = rng.integers(0, 2, (30, 1))
         part = rng.integers(0, 3, 30)
         rows = trial_rows(np.arange(30)[:, None], labels, positive_copies)
         assert len(rows.labels) == 30 + (positive_copies - 1) * labels.sum()
@@ -122,5 +122,5 @@ def test_only_views_of_what_a_fold_trains_on_are_trained_on(positive_copies: int
             assert np.array_equal(whole.valid, fold.valid)
             origins, counts = np.unique(rows.origins[whole.train], return_counts=True)
             assert np.array_equal(origins, fold.train)
-            assert np.array_equal(counts, np.where(labels[origins] == 1, positive_copies, 1))
+            assert np.array_equal(counts, np.where(labels[origins, 0] == 1, positive_copies, 1))
             assert len(set(whole.train.tolist())) == len(whole.train)

@@ -55,8 +55,8 @@ def test_the_map_of_a_logistic_head_is_its_weights_over_the_activations() -> Non
 
 def test_above_a_pool_of_averages_it_is_grad_cam_with_both_signs() -> None:
     network = network_of(head="fastai", pool="average", unfreeze=1)
-    cam = LayerGradCam(network, network.trained).attribute(IMAGES, target=1)
-    cam -= LayerGradCam(network, network.trained).attribute(IMAGES, target=0)
+    grad_cam = LayerGradCam(lambda images: network(Batch(images)), network.trained)
+    cam = grad_cam.attribute(IMAGES, target=1) - grad_cam.attribute(IMAGES, target=0)
     ours = heat_maps(network, EXAMS)
     places = ours[0].numel()
     centred = ours - ours.mean(dim=(1, 2), keepdim=True)
