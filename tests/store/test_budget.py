@@ -171,7 +171,7 @@ def test_processes_that_use_and_remove_the_same_tables_do_not_harm_each_other(
 ) -> None:
     program = f"""
 import warnings
-from store.test_room import use_and_remove
+from store.test_budget import use_and_remove
 warnings.simplefilter("error")
 use_and_remove({str(tmp_path)!r})
 """

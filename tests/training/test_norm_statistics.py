@@ -26,7 +26,7 @@ def norms(module: nn.Module) -> list[Any]:
     return [one for one in module.modules() if isinstance(one, _BatchNorm)]
 
 
-def seen_by(network: nn.Module, inputs: Tensor, norm: nn.Module) -> Tensor:
+def seen_by(network: nn.Module, inputs: Tensor | Batch, norm: nn.Module) -> Tensor:
     """What a norm takes in while the network is run in evaluation mode."""
     seen: list[Tensor] = []
     hook = norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -74,7 +74,7 @@ def test_trained_stages_take_the_statistics_of_images_frozen_ones_keep_theirs(
     assert same_state(network.frozen, frozen)
     assert not any(module.training for module in network.modules())
     for norm in norms(nn.ModuleList([network.trained, network.head])):
-        seen = seen_by(network, images, norm).transpose(0, 1).flatten(1)
+        seen = seen_by(network, Batch(images), norm).transpose(0, 1).flatten(1)
         torch.testing.assert_close(norm.running_mean, seen.mean(dim=1), rtol=0.01, atol=0.01)
         torch.testing.assert_close(norm.running_var, seen.var(dim=1), rtol=0.01, atol=0.01)
         assert norm.momentum == 0.1
@@ -87,6 +87,6 @@ def test_small_batches_average_to_the_statistics_of_the_images() -> None:
     images = noise(64, 32) / 5 + 1
     set_exact_statistics(network, lambda r: Batch(images[r]), list(torch.randperm(64).split(8)))
     first = norms(network.trained)[0]
-    seen = seen_by(network, images, first).transpose(0, 1).flatten(1)
+    seen = seen_by(network, Batch(images), first).transpose(0, 1).flatten(1)
     torch.testing.assert_close(first.running_mean, seen.mean(dim=1), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(first.running_var, seen.var(dim=1), rtol=0.01, atol=1e-4)
