@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from search.space.fastai_cuts import fastai_cut
 from trainable.backbones.encoder import find_backbone
+from trainable.images.batches import Batch
 from trainable.model.network import Network, count_parameters
 from trainable.trial.fresh_network import build_network
 
@@ -62,7 +63,7 @@ def test_the_same_images_give_the_same_output(
     images = noise(3, 64, seed=2)
     with torch.inference_mode():
         expected = theirs.eval()(images)
-        found = ours.eval()(images)
+        found = ours.eval()(Batch(images))
     assert expected.shape == (3, 2)
     assert (expected[0] - expected[1]).abs().max() > 0.01, "nothing to compare"
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
