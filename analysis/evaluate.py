@@ -155,7 +155,8 @@ def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) 
     who = f"the {scored.num_patients} patients"
     yield f"with 95 % confidence intervals (CI) from a bootstrap of {who}:"
     yield from (
-        f"  {name}{':' * name[-1].isdigit()} {estimate}" for name, estimate in estimates.items()
+        f"  {name}{':' * name.split()[-1][0].isdigit()} {estimate}"
+        for name, estimate in estimates.items()
     )
     yield from (f"  {note}" for note in notes_on(estimates.values()))
     [labels], [scores] = scored.labels.T, scored.scores.T
