@@ -12,7 +12,7 @@ from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
-from trainable.defaults import CACHE, CACHE_BYTES, NUM_SEEDS
+from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
 
@@ -55,13 +55,14 @@ class Team:
         return predictions_and_scores(new, scores, self.winner, self.classes)[1]
 
 
-def load_model(folder: Path | str, *, seeds: int = NUM_SEEDS, cache: Path | str = CACHE) -> Team:
+def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | str = CACHE) -> Team:
     """Read the team of a run folder, or of a folder of `cxr-export`.
 
     Args:
         folder: The folder. The team of a run is trained now, if `cxr-predict` or `cxr-export` has
             not done so.
-        seeds: Number of networks per member; an exported team has its own.
+        seeds: Number of networks per member, if not as many as the search averaged over; an
+            exported team has its own.
         cache: Folder of decoded images.
 
     Raises:

@@ -33,8 +33,8 @@ def _model(
         )
 
     def report(number: int, record: EpochRecord) -> None:
-        total = find_head(member.config.head).num_networks(retraining.num_seeds)
-        which = "fitted" if total < retraining.num_seeds else f"seed {number} of {total}"
+        kind = "seed" if find_head(member.config.head).is_seeded else "fit"
+        which = f"{kind} {number} of {len(retraining.folds(member))}"
         console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
 
     model = retraining.model(member, report)

@@ -7,7 +7,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize, Field
 
 from trainable.commands.sizes import Size
-from trainable.defaults import CACHE, CACHE_BYTES, COMMON, NUM_SEEDS
+from trainable.defaults import CACHE, CACHE_BYTES, COMMON
 
 MODEL, IMAGES, OUTPUT = (
     Group(title, sort_key=place) for place, title in enumerate(("Model", "Images", "Output"))
@@ -22,8 +22,8 @@ class ModelOptions(BaseModel, frozen=True):
 
     labelled_images: Annotated[Path | None, Parameter(group=MODEL, metavar="FOLDER")] = None
     """Folder of the search's labelled images, if they have moved; found by their content."""
-    seeds: Annotated[int, COMMON, Parameter(group=MODEL)] = Field(NUM_SEEDS, ge=1)
-    """Times that each trial is retrained; the scores are averaged."""
+    seeds: Annotated[int | None, COMMON, Parameter(group=MODEL)] = Field(None, ge=1)
+    """Fits per trial, whose scores are averaged; as many as the search averaged if not given."""
     cache: Annotated[Path, Parameter(group=MODEL, metavar="FOLDER")] = CACHE
     """Folder of decoded images and features, shared with all searches."""
     cache_bytes: Annotated[Size, Parameter(group=MODEL)] = Field(ByteSize(CACHE_BYTES), ge=0)

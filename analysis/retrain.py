@@ -12,7 +12,7 @@ from filelock import FileLock
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.splits import Fold, seen_rows
+from trainable.cohort.splits import Fold, make_folds, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import default_num_gpus, pick_device
 from trainable.files import digest, remove_partial
@@ -21,7 +21,7 @@ from trainable.run.places import model_folder
 from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import TrainingData, assemble
-from trainable.trial.final import Report, fit_final
+from trainable.trial.final import Report, final_folds, fit_final
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,33 @@ class Retraining:
         run: Run folder, which keeps the models.
         winner: The winner of the run.
         cohort: The labelled images of the run.
-        num_seeds: Number of networks per member.
+        num_seeds: Number of networks per member; None for as many as its scores were averaged over.
         store: Store of pixels, features and activations.
     """
 
     run: Path
     winner: Winner
     cohort: Cohort
-    num_seeds: int
+    num_seeds: int | None
     store: ArrayStore
+
+    @property
+    def num_fits(self) -> int:
+        """Networks per member, if a seed makes a difference."""
+        return self.num_seeds or self.winner.repeats
+
+    def folds(self, member: Member) -> tuple[Fold, ...]:
+        """What each network of a member is trained on; nothing is held out."""
+        everything = Fold(seen_rows(self.cohort), np.empty(0, np.int64))
+        return final_folds(member.config, everything, lambda: self._scored_folds, self.num_fits)
 
     def folder(self, member: Member) -> Path:
         """Folder of the member's model; its name says all that the model depends on."""
         depends_on = {
             "config": member.config.model_dump(mode="json"),
             "num_steps": member.num_steps,
-            "num_seeds": self.num_seeds,
+            "num_fits": self.num_fits,
+            "folds": (self.winner.folds, self.winner.repeats, self.winner.seed),
             "cohort": self.cohort.digest,
             "weights": self.winner.weights.fingerprints[str(member.config.backbone)],
             "statistics": dataclasses.astuple(self.winner.statistics),
@@ -76,8 +87,7 @@ class Retraining:
     def _train(self, member: Member, report: Report) -> FinalModel:
         device = pick_device(default_num_gpus())
         parts = assemble(member.config, self._data, self._weights, self.store, device)
-        everything = Fold(seen_rows(self.cohort), np.empty(0, np.int64))  # nothing is held out
-        fit = fit_final(parts, member.num_steps, everything, self.num_seeds, report)
+        fit = fit_final(parts, member.num_steps, self.folds(member), report)
         return FinalModel(
             member.config,
             fit.networks,
@@ -86,6 +96,11 @@ class Retraining:
             self.cohort.classes,
             self.cohort.digest,
         )
+
+    @cached_property
+    def _scored_folds(self) -> tuple[Fold, ...]:
+        winner = self.winner
+        return make_folds(self.cohort, winner.folds, winner.seed, winner.repeats)
 
     @cached_property
     def _data(self) -> TrainingData:

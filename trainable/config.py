@@ -143,6 +143,14 @@ class TrialConfig(BaseModel):
         """What is done to an image before the network sees it."""
         return self.backbone.preprocessing(Square(self.image_size, self.resize), self.normalization)
 
+    @property
+    def odds_factor(self) -> float:
+        """How many times too high training makes the odds that an image is positive.
+
+        Each positive image counts that often: by its weight in the loss, and by its copies.
+        """
+        return self.positive_weight * self.positive_copies
+
     @model_validator(mode="after")
     def _fits_its_backbone(self) -> "TrialConfig":
         backbone = self.backbone.network

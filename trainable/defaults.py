@@ -8,8 +8,5 @@ CACHE = Path("~/.cache/cxr")
 CACHE_BYTES = 8 * 2**30
 """Bytes that stored activations may take together."""
 
-NUM_SEEDS = 3
-"""How many networks a final model has."""
-
 COMMON = "common"
 """Among the annotations of an option: the first help screen shows it."""

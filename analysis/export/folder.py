@@ -147,7 +147,8 @@ def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
         winner = read_winner(folder)
     except InputError as error:
         raise InputError(
-            f"winner.json in {folder} is missing or damaged: export the team again"
+            f"winner.json in {folder} is missing, damaged, or of another version of cxr: export "
+            "the team again"
         ) from error
     models = [
         load_model(_model_folder(folder, member.trial), "export the team again")

@@ -20,7 +20,6 @@ from search.space.protocol import SearchSpace
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.defaults import NUM_SEEDS
 from trainable.evaluation.metrics import f1_of_counts, weighted_counts
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
@@ -33,7 +32,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.loop import predict_logits
 from trainable.trial.assembly import assemble
 from trainable.trial.cross_validation import cross_validate
-from trainable.trial.final import fit_final
+from trainable.trial.final import final_folds, fit_final
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1")
 NUM_TRIALS = 12
@@ -146,7 +145,9 @@ def _final_scores(
     data = dataclasses.replace(task.data, statistics=_STATISTICS)
     parts = assemble(config, data, task.weights, store, _CPU)
     everything = Fold(np.arange(len(data.labels)), np.empty(0, np.int64))
-    model = fit_final(parts, steps, everything, NUM_SEEDS, lambda *_: None)
+    repeats = prepared.options.scoring.repeats
+    folds = final_folds(config, everything, lambda: task.folds, repeats)
+    model = fit_final(parts, steps, folds, lambda *_: None)
     new_inputs = _features(_new_images(store), config, task.weights, store)
     new = np.arange(NUM_NEW_IMAGES)
     scores = []

@@ -132,7 +132,7 @@ def _start(winner: Winner) -> str:
     starts = dict.fromkeys(config.backbone.start or of_search for config in configs)
     named = ("random weights" if one == Random() else short_start(one) for one in starts)
     text = f"Bodies start from {', '.join(named)}."
-    depend = {find_head(config.head).num_networks(2) > 1 for config in configs}
+    depend = {find_head(config.head).is_seeded for config in configs}
     if True in depend:
         text += f" Heads that are networks are random (seed {winner.seed})."
     if False in depend:

@@ -18,7 +18,7 @@ from trainable.disk import writing
 from trainable.errors import InputError, explain
 from trainable.files import drop_partial_line, remove_partial, write_text
 
-FORMAT = 5
+FORMAT = 6
 """Version of `settings.json`. Folders of another version cannot be resumed."""
 
 

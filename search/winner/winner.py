@@ -17,7 +17,6 @@ from trainable.backbones.weights import Weights
 from trainable.cohort.scored import Scored, team_scores
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.config import TrialConfig
-from trainable.defaults import NUM_SEEDS
 from trainable.device import default_num_gpus, pick_device
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import all_positive_f1, evaluate
@@ -33,7 +32,7 @@ from trainable.run.winner import (
 )
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import assemble
-from trainable.trial.final import fit_final
+from trainable.trial.final import final_folds, fit_final
 from trainable.trial.fresh_network import build_network
 
 _OPERATING_POINT = 0.9
@@ -86,6 +85,8 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         weights=_used_weights(task.weights, configs, found),
         statistics=task.data.statistics,
         seed=task.seed,
+        folds=1 if plan.cohort.is_split else options.folds,
+        repeats=1 if plan.cohort.is_split else options.repeats,
         versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
     )
 
@@ -127,19 +128,19 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
         Metrics with intervals by patient.
     """
     cohort, task = plan.cohort, plan.task
-    fold = Fold(seen_rows(cohort), rows_of(cohort, "test"))
+    everything = Fold(seen_rows(cohort), rows_of(cohort, "test"))
     store = ArrayStore(task.cache.expanduser(), task.cache_bytes)
     device = pick_device(default_num_gpus())
     by_member = []
     for member in winner.members:
         parts = assemble(member.config, task.data, task.weights, store, device)
-        fit = fit_final(parts, member.num_steps, fold, NUM_SEEDS, lambda *_: None)
-        by_member.append(fit.scores)
+        folds = final_folds(member.config, everything, lambda: task.folds, winner.repeats)
+        by_member.append(fit_final(parts, member.num_steps, folds, lambda *_: None).scores)
     scores = team_scores(np.stack(by_member))
-    scored = Scored(cohort.labels[fold.valid], cohort.patients[fold.valid], scores)
+    scored = Scored(cohort.labels[everything.valid], cohort.patients[everything.valid], scores)
     return TestResult(
         num_exams=len(scored),
         num_positive=int(scored.labels.any(axis=1).sum()),
-        num_trained=len(fold.train),
+        num_trained=len(everything.train),
         estimates=estimate(scored, winner.metrics(_OPERATING_POINT)),
     )

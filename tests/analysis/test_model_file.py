@@ -17,6 +17,7 @@ from trainable.trial.fresh_network import build_network
     [
         {"head_layers": ()},
         {"cut": "classifier", "head_layers": (6, 4), "seed": 3},
+        {"head": "logistic", "positive_weight": 3.5, "positive_copies": 2},
         {"cut": "classifier", "unfreeze": 1, "optimizer": "sgd", "schedule": "step"},
         {
             "backbone": "densenet121",

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from fixtures.networks import random_pixels, tiny_config
 from fixtures.winners import make_winner
 from PIL import Image
@@ -14,6 +15,7 @@ from analysis.launch import only_writer
 from analysis.retrain import Retraining
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import LabelRule
+from trainable.config import HeadName
 from trainable.errors import InputError
 from trainable.images.pixels import pixels_key
 from trainable.reading.image_files import hash_files
@@ -42,7 +44,7 @@ def num_trained(retraining: Retraining) -> int:
     """How many networks have to be trained for the best member's model."""
     numbers: list[int] = []
     model = retraining.model(retraining.winner.best, lambda number, _: numbers.append(number))
-    assert len(model.networks) == retraining.num_seeds
+    assert len(model.networks) == retraining.num_fits
     return len(numbers)
 
 
@@ -56,6 +58,25 @@ def test_with_another_number_of_seeds_the_model_is_trained_beside_the_first(
     assert num_trained(retraining) == 1
     assert num_trained(replace(retraining, num_seeds=2)) == 2
     assert [num_trained(retraining), num_trained(replace(retraining, num_seeds=2))] == [0, 0]
+
+
+@pytest.mark.parametrize("head", ["fastai", "plain", "logistic"])
+def test_a_trial_is_fitted_as_often_as_its_scores_were_averaged(
+    retraining: Retraining, head: HeadName
+) -> None:
+    winner = make_winner(tiny_config(head=head), folds=3, repeats=3)
+    as_judged = replace(retraining, winner=winner, num_seeds=None)
+    networks = as_judged.model(winner.best, lambda *_: None).networks
+    assert len(networks) == 3
+    weights = [next(network.head.parameters()) for network in networks]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[1], weights[2])
+    # without a seed, fits differ by the fold that they leave out, and none by more
+    rows = [set(fold.train.tolist()) for fold in as_judged.folds(winner.best)]
+    assert [len(of_fit) for of_fit in rows] == [8 if head == "logistic" else 12] * 3
+    assert len(set.union(*rows)) == 12
+    once = replace(as_judged, winner=make_winner(tiny_config(head=head), folds=1, repeats=1))
+    assert [len(fold.train) for fold in once.folds(once.winner.best)] == [12]
 
 
 def test_whatever_a_model_depends_on_is_in_its_folder(retraining: Retraining) -> None:

@@ -152,22 +152,38 @@ def test_the_head_of_a_configuration(settings: dict[str, Any], parameters: int) 
     assert count_parameters(fresh_head(TrialConfig(**settings))).total == parameters
 
 
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_divides_the_odds_by_what_positives_weigh_but_not_in_training(
+    name: HeadName,
+) -> None:
+    heads = []
+    for settings in ({}, {"positive_weight": 1.5, "positive_copies": 4}):
+        torch.manual_seed(0)
+        config = tiny_config(head=name, pool="both", **settings)
+        heads.append(fresh_head(config).requires_grad_(False))
+    features = torch.randn(5, 1024)
+    plain, weighted = (head.eval()(features).softmax(dim=1)[:, 1] for head in heads)
+    odds, expected = weighted / (1 - weighted), plain / (1 - plain) / 6
+    torch.testing.assert_close(odds, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(*(head.train()(features) for head in heads))
+
+
 def test_every_head_of_a_configuration_has_its_object() -> None:
     assert set(HEADS) == set(get_args(HeadName))
 
 
 @pytest.mark.parametrize(
-    ("name", "described", "num_networks", "is_exact"),
+    ("name", "described", "is_seeded", "is_exact"),
     [
-        ("fastai", "lr 1.0e-03", 5, False),
-        ("plain", "lr 1.0e-03", 5, False),
-        ("logistic", "logistic C 1.0e+00", 1, True),
+        ("fastai", "lr 1.0e-03", True, False),
+        ("plain", "lr 1.0e-03", True, False),
+        ("logistic", "logistic C 1.0e+00", False, True),
     ],
 )
 def test_what_a_head_says_of_itself(
-    name: HeadName, described: str, num_networks: int, is_exact: bool
+    name: HeadName, described: str, is_seeded: bool, is_exact: bool
 ) -> None:
     head = find_head(name)
     assert head.describe(TrialConfig(head=name)) == described
-    assert head.num_networks(5) == num_networks
+    assert head.is_seeded == is_seeded
     assert head.is_exact == is_exact

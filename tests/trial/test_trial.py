@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +75,30 @@ def test_a_score_is_the_mean_over_the_repeats_so_far(bright_task: Task) -> None:
         np.testing.assert_allclose(record.scores[:, 0], expected, rtol=1e-6)
     # the second model of a fold is another draw
     assert not np.array_equal(records[0].last_epoch.scores, records[4].last_epoch.scores)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"head": "logistic", "C": 1e-5},
+        {"head": "plain", "head_layers": (), "learning_rate": 1e-3},
+        {"head": "fastai", "head_layers": (), "learning_rate": 1e-3},
+        {"head": "fastai", "head_layers": (), "learning_rate": 1e-3, "unfreeze": 1},
+    ],
+)
+def test_the_mean_score_is_the_share_of_positives_whatever_they_weigh(
+    noise_task: Task, settings: dict[str, Any]
+) -> None:
+    rows = np.arange(NUM_IMAGES)
+    task = dataclasses.replace(noise_task, folds=(Fold(rows, rows),))
+    means = [
+        run(
+            task, tiny_config(epochs=60, positive_weight=weight, positive_copies=copies, **settings)
+        )[-1].scores.mean()
+        for weight, copies in ((1, 1), (9, 1), (3, 3))
+    ]
+    # without the correction, some 0.9
+    assert means == pytest.approx([0.5] * 3, abs=0.15)
 
 
 @pytest.mark.parametrize("average", F1_AVERAGES)

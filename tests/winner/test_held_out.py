@@ -18,7 +18,6 @@ from search.plan.planner import plan_search
 from search.winner.winner import evaluate_on_test
 from trainable.cohort.scored import Scored
 from trainable.cohort.splits import rows_of
-from trainable.defaults import NUM_SEEDS
 from trainable.evaluation.intervals import estimate
 from trainable.store.arrays import ArrayStore
 
@@ -36,7 +35,7 @@ def plan_of(folder: Path, shares: tuple[int, ...]) -> SearchPlan:
 def test_the_test_rows_are_scored_by_the_model_that_predicts(tmp_path: Path, unfreeze: int) -> None:
     plan = plan_of(tmp_path, (60, 20, 20))
     config = tiny_config(unfreeze=unfreeze, positive_copies=2, epochs=5)
-    winner = make_winner(config, num_steps=40, statistics=plan.task.data.statistics)
+    winner = make_winner(config, num_steps=40, statistics=plan.task.data.statistics, repeats=2)
     result = evaluate_on_test(plan, winner)
     test = rows_of(plan.cohort, "test")
     assert (result.num_exams, result.num_trained) == (
@@ -45,10 +44,10 @@ def test_the_test_rows_are_scored_by_the_model_that_predicts(tmp_path: Path, unf
     )
 
     store = ArrayStore(tmp_path / "another-cache")
-    retraining = Retraining(tmp_path, winner, plan.cohort, NUM_SEEDS, store)
+    retraining = Retraining(tmp_path, winner, plan.cohort, None, store)
     num_steps: list[int] = []
     model = retraining.model(winner.best, lambda _, record: num_steps.append(record.num_steps))
-    assert len(num_steps) == NUM_SEEDS
+    assert len(num_steps) == 2
     assert num_steps[0] == pytest.approx(40, rel=0.2)
     images = tmp_path / "images"
     images.mkdir()

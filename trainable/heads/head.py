@@ -17,10 +17,12 @@ class Head(ABC):
         title: What a paper calls it.
         is_exact: Whether the log-odds are a sum over the places of an image, and not only nearly so
             around the image.
+        is_seeded: Whether another seed gives another network.
     """
 
     title: ClassVar[str]
     is_exact: ClassVar[bool] = False
+    is_seeded: ClassVar[bool] = True
 
     @abstractmethod
     def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
@@ -43,10 +45,6 @@ class Head(ABC):
         """
         *_, last = fit(network, data, config, seed)
         return last
-
-    def num_networks(self, num_seeds: int) -> int:
-        """Networks of a final model: one for each seed that makes a difference."""
-        return num_seeds
 
     def describe(self, config: TrialConfig) -> str:
         """The setting that matters most, in a few characters."""

@@ -19,7 +19,7 @@ from torch import nn
 from trainable.config import TrialConfig
 from trainable.heads.head import Head
 from trainable.model.network import Network
-from trainable.training.loop import DivergedError, EpochRecord, FoldData, judge
+from trainable.training.loop import DivergedError, EpochRecord, FoldData, Judged, judge
 
 _MOST_ITERATIONS = 5000
 _TOLERANCE = 1e-6  # at scikit-learn's own 1e-4, scores are still off by 0.01
@@ -39,6 +39,7 @@ class LogisticHead(Head):
 
     title = "logistic regression"
     is_exact = True
+    is_seeded = False
 
     def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
         """The linear layer."""
@@ -54,11 +55,14 @@ class LogisticHead(Head):
             DivergedError: If the features are not finite, or the solver does not converge.
         """
         start = time.perf_counter()
-        *before, linear = network.head
+        layers = list(network.head)
+        place = next(n for n, layer in enumerate(layers) if isinstance(layer, nn.Linear))
+        linear = layers[place]
         assert isinstance(linear, nn.Linear)
         with torch.inference_mode():
             pooled = network.pooled(data.inputs(torch.from_numpy(data.train)))
-            features = nn.Sequential(*before)(pooled).double().cpu().numpy()
+            seen = nn.Sequential(*layers[:place])(pooled)
+            features = seen.double().cpu().numpy()
         if not np.isfinite(features).all():
             raise DivergedError("the features of the body are not finite; use other weights")
         mean, deviation = features.mean(axis=0), features.std(axis=0)
@@ -73,7 +77,8 @@ class LogisticHead(Head):
             linear.bias.zero_()
             linear.weight[1] = torch.from_numpy(weights)
             linear.bias[1] = bias - mean @ weights
-        train = judge(network, data, data.train, config.batch_size, config.positive_weight)
+        with torch.inference_mode():
+            train = Judged.by(linear(seen), data.targets(data.train), config.positive_weight)
         valid = judge(network, data, data.valid, config.batch_size)
         assert train.loss is not None
         assert train.accuracy is not None
@@ -87,10 +92,6 @@ class LogisticHead(Head):
             scores=valid.scores,
             seconds=time.perf_counter() - start,
         )
-
-    def num_networks(self, num_seeds: int) -> int:
-        """One, since all seeds would give the same."""
-        return 1
 
     def describe(self, config: TrialConfig) -> str:
         """The inverse strength of the penalty."""

@@ -1,6 +1,7 @@
 """One network: a body cut from a backbone, partly frozen, and a head above it."""
 
 import itertools
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -80,6 +81,30 @@ class KeptStatistics(nn.Module):
     def extra_repr(self) -> str:
         """Name of what is kept."""
         return self.pool
+
+
+class TrueOdds(nn.Module):
+    """Takes from the log-odds what the weights and copies of positive images have added to them.
+
+    A network that is trained on positives that each count k times gives k times the odds (Elkan
+    2001, "The foundations of cost-sensitive learning", theorem 2). Without them, scores of trials
+    of any weight are on one scale. It is the last layer of a head, and does nothing in training.
+    """
+
+    def __init__(self, factor: float) -> None:
+        """Divide odds by `factor`, more than 0."""
+        super().__init__()
+        self.added: Tensor
+        self.factor = factor
+        self.register_buffer("added", torch.tensor([0.0, math.log(factor)]), persistent=False)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Correct logits (batch, 2), unless in training."""
+        return logits if self.training else logits - self.added
+
+    def extra_repr(self) -> str:
+        """What odds are divided by."""
+        return f"{self.factor:g}"
 
 
 class Network(nn.Module):

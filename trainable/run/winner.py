@@ -18,7 +18,7 @@ from trainable.files import as_typed, write_text
 from trainable.images.preprocessing import PixelStatistics
 from trainable.run.places import read_scores, winner_file
 
-FORMAT: Literal[5] = 5
+FORMAT: Literal[6] = 6
 """Version of `winner.json`; raise it whenever an older file would be misread."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -127,10 +127,12 @@ class Winner(_Record):
         weights: Weights that the bodies start from.
         statistics: Mean and standard deviation of the labelled images' pixels.
         seed: Seed of the search.
+        folds: Folds of each repeat; 1 for a single split.
+        repeats: Fits whose mean score an examination was judged by; a final model has as many.
         versions: Versions of the libraries that a score depends on.
     """
 
-    format: Literal[5]
+    format: Literal[6]
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
     thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
     scoring: Scoring
@@ -144,6 +146,8 @@ class Winner(_Record):
     weights: UsedWeights
     statistics: PixelStatistics
     seed: int
+    folds: Annotated[int, Field(ge=1)]
+    repeats: Annotated[int, Field(ge=1)]
     versions: dict[str, str]
 
     @property

@@ -181,14 +181,23 @@ class Judged:
         """Probability of the positive class, (num_rows, 1): heads learn one finding."""
         return self.logits.softmax(dim=1)[:, 1:].cpu().numpy()
 
+    @classmethod
+    def by(cls, logits: Tensor, targets: Tensor, positive_weight: float = 1.0) -> "Judged":
+        """Compare logits with the labels.
 
-def judge(
-    network: Network,
-    data: FoldData,
-    rows: NDArray[np.int64],
-    batch_size: int,
-    positive_weight: float = 1.0,
-) -> Judged:
+        Args:
+            logits: (num_rows, 2).
+            targets: (num_rows,), 1 positive, 0 negative.
+            positive_weight: Weight of a positive row in the loss; a negative one weighs 1.
+        """
+        if not len(logits):
+            return cls(logits, None, None)
+        weights = torch.tensor([1.0, positive_weight], device=logits.device)
+        loss = functional.cross_entropy(logits, targets, weights).item()
+        return cls(logits, loss, _num_right(logits, targets).item() / len(logits))
+
+
+def judge(network: Network, data: FoldData, rows: NDArray[np.int64], batch_size: int) -> Judged:
     """Score rows, and compare the scores with the labels.
 
     Args:
@@ -196,16 +205,9 @@ def judge(
         data: Labelled rows.
         rows: Those of the rows to score; may be none.
         batch_size: Rows that are scored at once.
-        positive_weight: Weight of a positive row in the loss; a negative one weighs 1.
     """
-    device = data.labels.device
-    logits = predict_logits(network, data.inputs, rows, batch_size, device)
-    targets, weights = data.targets(rows), torch.tensor([1.0, positive_weight], device=device)
-    return Judged(
-        logits,
-        functional.cross_entropy(logits, targets, weights).item() if len(rows) else None,
-        _num_right(logits, targets).item() / len(rows) if len(rows) else None,
-    )
+    logits = predict_logits(network, data.inputs, rows, batch_size, data.labels.device)
+    return Judged.by(logits, data.targets(rows))
 
 
 @torch.inference_mode()

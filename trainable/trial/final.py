@@ -1,7 +1,11 @@
-"""The final model: a chosen configuration, trained again with several seeds."""
+"""The final model: a chosen configuration, fitted again, as often as its scores were averaged over.
+
+A mean over several fits is nearer to the middle than one fit, and a fit to fewer rows is steeper or
+flatter. So a threshold fits no other number of fits than the one that it was chosen on.
+"""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +28,7 @@ Report = Callable[[int, EpochRecord], None]
 
 @dataclass(frozen=True)
 class FinalFit:
-    """Networks of one configuration that differ by their seed alone.
+    """Networks of one configuration that differ by their seed, or by the rows that they leave out.
 
     Attributes:
         networks: In evaluation mode; all share one frozen part.
@@ -49,23 +53,42 @@ def for_as_many_steps(config: TrialConfig, num_steps: int, num_rows: int) -> Tri
     return config.model_copy(update={"epochs": epochs, "step_epochs": step_epochs})
 
 
-def fit_final(
-    parts: Assembly, num_steps: int, fold: Fold, num_seeds: int, report: Report
-) -> FinalFit:
-    """Train with each seed for as many gradient steps as the scored models took.
+def final_folds(
+    config: TrialConfig, everything: Fold, scored: Callable[[], Sequence[Fold]], num_fits: int
+) -> tuple[Fold, ...]:
+    """What each network of a final model is trained on, and what it is to score.
+
+    Networks whose seed makes a difference learn from everything. Of a head without a seed, each
+    fit leaves out what a scored fit left out: no patient is left out of all of them.
+
+    Args:
+        config: Configuration of the networks.
+        everything: All examinations to train on, and those to score, which may be none.
+        scored: Gives the folds that the trial was scored on, one for a single split; to draw them
+            takes time.
+        num_fits: Number of networks; of a head without a seed, at most one per fold.
+    """
+    if find_head(config.head).is_seeded:
+        return (everything,) * num_fits
+    if num_fits == 1 or len(folds := scored()) == 1:
+        return (everything,)
+    return tuple(Fold(fold.train, everything.valid) for fold in folds[:num_fits])
+
+
+def fit_final(parts: Assembly, num_steps: int, folds: Sequence[Fold], report: Report) -> FinalFit:
+    """Train a network on each fold for as many gradient steps as the scored models took.
 
     Args:
         parts: The configuration and what it is trained on.
         num_steps: Gradient steps that each scored model of the trial took.
-        fold: Examinations to train on, and those to score; the latter may be none.
-        num_seeds: Number of networks, if seeds make a difference.
+        folds: Examinations to train on, and those to score, the same for all; see `final_folds`.
         report: Called after each network.
     """
     config = parts.config
-    num_rows = len(parts.rows.fold(fold).train)
-    as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
     networks, scores = [], []
-    for number in range(1, find_head(config.head).num_networks(num_seeds) + 1):
+    for number, fold in enumerate(folds, start=1):
+        num_rows = len(parts.rows.fold(fold).train)
+        as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
         seed = fold_seed(number, _NO_FOLD, config.seed)
         network, record = train_network(as_long, fold, seed, parts.body.frozen)
         report(number, record)

@@ -12,7 +12,7 @@ from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.heads.find import find_head
 from trainable.model.covariate_encoder import ColumnCode
-from trainable.model.network import KeptStatistics, Network, split_body
+from trainable.model.network import KeptStatistics, Network, TrueOdds, split_body
 
 
 def num_image_features(config: TrialConfig) -> int:
@@ -34,7 +34,10 @@ def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
     chosen: list[nn.Module] = []
     if kept != set(layout.statistics):
         chosen = [KeptStatistics(config.pool, widths, config.views, layout, num_columns)]
-    return nn.Sequential(*chosen, *find_head(config.head).build(num_features, config))
+    layers = [*chosen, *find_head(config.head).build(num_features, config)]
+    if config.odds_factor != 1:
+        layers.append(TrueOdds(config.odds_factor))
+    return nn.Sequential(*layers)
 
 
 def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -> Network:
