@@ -1,7 +1,8 @@
 """How pillow resizes an image, as operations on tensors that a graph can hold.
 
-Pillow makes each row and then each column, or the reverse, a weighted mean of those below it, with
-whole-numbered weights (`Resample.c`, BILINEAR). The same sums in double precision are exact.
+Pillow makes each row and then each column, or the reverse, a weighted mean of those below it, of
+bytes with whole-numbered weights (`Resample.c`, BILINEAR). The same sums in double precision are
+exact.
 """
 
 from typing import NamedTuple
@@ -46,7 +47,7 @@ class PillowSquare(nn.Module):
 
         Args:
             grey: float32, 0 black to 255 white. An image of whole numbers is taken for bytes, whose
-                sums pillow rounds in between.
+                sums pillow rounds in between; it keeps those of others in single precision.
 
         Returns:
             uint8 of shape (batch, size, size).
@@ -54,14 +55,15 @@ class PillowSquare(nn.Module):
         rows, columns = _places(grey.shape[1]), _places(grey.shape[2])
         height, width = rows[-1] + 1, columns[-1] + 1
         vertical, horizontal = self._axis(height, width), self._axis(width, height)
-        down = self._weights(rows, vertical)
-        across = self._weights(columns, horizontal).T
         values = grey.double()
-        is_bytes = (values == values.floor()).flatten(1).all(dim=1)[:, None, None]
+        is_byte = (values == values.floor()) & (values >= 0) & (values <= 255)
+        is_bytes = is_byte.flatten(1).all(dim=1)[:, None, None]
+        down = self._weights(rows, vertical, is_bytes)
+        across = self._weights(columns, horizontal, is_bytes).mT
 
-        def rounded(sums: Tensor) -> Tensor:
-            means = sums / 2**_BITS
-            return torch.where(is_bytes, (means + 0.5).floor().clamp(0, 255), means)
+        def rounded(means: Tensor) -> Tensor:
+            as_bytes = (means + 0.5).floor().clamp(0, 255)
+            return torch.where(is_bytes, as_bytes, means.float().double())
 
         shrunk = height - vertical.inner
         is_tall = (shrunk > 0) & (shrunk > _TALL * (width - horizontal.inner))
@@ -83,8 +85,8 @@ class PillowSquare(nn.Module):
             return _Axis((length - edge) / 2, edge, nothing, size)
         return _Axis(nothing, length, nothing, size)
 
-    def _weights(self, places: Tensor, axis: _Axis) -> Tensor:
-        """Weights (size, length) of the places of one side for those of the square."""
+    def _weights(self, places: Tensor, axis: _Axis, is_bytes: Tensor) -> Tensor:
+        """Weights (batch, size, length) of the places of one side for those of the square."""
         scale = axis.edge / axis.inner
         own = _places(self.size) - axis.start
         centres = axis.first + (own + 0.5) * scale
@@ -92,8 +94,8 @@ class PillowSquare(nn.Module):
         triangle = (1 - away.abs()).clamp(min=0)
         shares = triangle / triangle.sum(dim=1, keepdim=True).clamp(min=torch.finfo().tiny)
         is_inside = (own >= 0) & (own < axis.inner)
-        weights: Tensor = (shares * 2**_BITS + 0.5).floor() * is_inside[:, None]
-        return weights
+        of_bytes = (shares * 2**_BITS + 0.5).floor() / 2**_BITS
+        return torch.where(is_bytes, of_bytes, shares) * is_inside[:, None]
 
 
 def _places(length: int) -> Tensor:

@@ -31,13 +31,26 @@ def test_grey_bytes_become_the_same_square(size: int, resize: Resize) -> None:
         assert np.array_equal(square(grey)[0].numpy(), decode(data, size, None, resize)), shape
 
 
-def test_deep_values_become_the_same_square_but_for_rounding() -> None:
-    values = np.random.default_rng(0).integers(0, 4096, (90, 70)).astype(np.uint16)
-    limits = Limits(100.0, 3500.0)
-    grey = grey_values(png(values), 48, limits)
-    assert grey.min() < 0
-    assert grey.max() > 255
-    found = PillowSquare(48, "stretch")(torch.from_numpy(grey)[None])[0].numpy()
-    apart = np.abs(found.astype(int) - decode(png(values), 48, limits))
-    assert apart.max() <= 1
-    assert (apart > 0).mean() < 0.05
+DEEP = [Limits(0.0, white) for white in (255.0, 1023.0, 4095.0, 16383.0, 65535.0)]
+
+
+@pytest.mark.parametrize("resize", get_args(Resize))
+@pytest.mark.parametrize("limits", [*DEEP, Limits(100.0, 3500.0)])
+def test_deep_values_become_the_same_square(limits: Limits, resize: Resize) -> None:
+    """Also where the limits leave whole grey levels (0 to 255), or cut off both ends."""
+    square, rng = PillowSquare(48, resize), np.random.default_rng(0)
+    for shape in SHAPES:
+        values = rng.integers(0, min(4096, limits.white + 1), shape).astype(np.uint16)
+        grey = grey_values(png(values), 48, limits)
+        assert grey.min() >= 0
+        assert grey.max() <= 255
+        found = square(torch.from_numpy(grey.copy())[None])[0].numpy()
+        assert np.array_equal(found, decode(png(values), 48, limits, resize)), shape
+
+
+def test_images_of_bytes_and_of_fractions_share_a_batch() -> None:
+    rng, square = np.random.default_rng(0), PillowSquare(48, "stretch")
+    whole = rng.integers(0, 256, (60, 90)).astype(np.float32)
+    mixed = torch.from_numpy(np.stack([whole, whole / 2]))
+    alone = [square(one[None])[0] for one in mixed]
+    assert torch.equal(square(mixed), torch.stack(alone))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from trainable.errors import UnreadableImageError
 from trainable.images.decoding import decode, survey
+from trainable.images.preprocessing import Limits
 
 SIZE = 40
 Grey = NDArray[np.uint8]
@@ -78,6 +79,50 @@ def test_deep_grey_equals_its_8_bit_image(xray: Grey, white: int, file_format: s
 def test_big_endian_deep_grey_equals_its_8_bit_image(xray: Grey) -> None:
     deep = Image.frombytes("I;16B", xray.shape[::-1], (xray.astype(">u2") * 257).tobytes())
     assert largest_difference(decode_image(deep, "TIFF"), resized(xray)) <= 1
+
+
+def jpeg2000(values: NDArray[np.uint16], bits: int, *, as_file: bool) -> bytes:
+    from openjpeg.utils import encode_array
+
+    return bytes(encode_array(values, bits_stored=bits, codec_format=1 if as_file else 0))
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_deep_jpeg2000_equals_its_png(
+    xray: Grey, bits: int, orientation: int, as_file: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow shifts its values up to 16 bits: beside PNG of 12 bits they are 16 times too bright."""
+    pytest.importorskip("openjpeg")
+    # a JPEG 2000 file holds no EXIF that our encoder writes; a turned image forgets its format
+    monkeypatch.setattr(Image.Exif, "get", lambda *_: orientation)
+    values = (xray * ((2**bits - 1) / 255)).astype(np.uint16)
+    data, png = jpeg2000(values, bits, as_file=as_file), encode(Image.fromarray(values))
+    assert survey(data) == survey(png)
+    for limits in (None, Limits(0, 4095)):
+        np.testing.assert_array_equal(decode(data, SIZE, limits), decode(png, SIZE, limits))
+
+
+def test_jpeg2000_of_8_bits_is_read_as_before_and_deep_colour_is_refused(xray: Grey) -> None:
+    pytest.importorskip("openjpeg")
+    np.testing.assert_array_equal(
+        decode(encode(Image.fromarray(xray), "JPEG2000"), SIZE), resized(xray)
+    )
+    grey = xray.astype(np.uint16)
+    for values, bits in ((np.stack([grey * 16] * 3, axis=2), 12), (grey * 2, 9)):
+        with pytest.raises(UnreadableImageError, match=rf"{bits} bits .* save it in grey"):
+            decode(jpeg2000(values, bits, as_file=True), SIZE)
+
+
+def test_a_hot_pixel_does_not_spread(xray: Grey) -> None:
+    deep = np.minimum(xray, 100).astype(np.uint16) * 16
+    hot = deep.copy()
+    hot[50, 50], deep[50, 50] = 65535, 4095
+    limits = Limits(0, 4095)
+    np.testing.assert_array_equal(
+        *(decode(encode(Image.fromarray(one)), SIZE, limits) for one in (hot, deep))
+    )
 
 
 def test_colour_is_reduced_to_luminance(colours: Image.Image) -> None:

@@ -11,11 +11,12 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from trainable.errors import InputError, UnreadableImageError
 from trainable.images.dicom import TOO_LARGE, is_dicom, read_dicom
 from trainable.images.intensity import common_limits, is_whole, to_bytes, to_grey, value_range
+from trainable.images.jpeg2000 import depth_of
 from trainable.images.preprocessing import Limits, Resize
 
 DECODE_RULE = (
     "luminance, exif-transposed, stretched to a square, bilinear with antialiasing, deep values by "
-    "the limits of the cohort, v3"
+    "the limits of the cohort before they are resized, v4"
 )
 """Part of the key of every stored array: change it whenever a pixel could change."""
 
@@ -27,6 +28,7 @@ SUFFIXES = frozenset(
 _CUT = re.compile("truncated|unexpected end|end of file", re.IGNORECASE)
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _SEVERAL_IN_ONE = "MPO"  # a photograph with previews of itself; the first is the picture
+_JPEG2000 = "JPEG2000"
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -74,10 +76,10 @@ def survey(data: bytes) -> Survey:
             return _deep_survey(picture.values)
         with Image.open(io.BytesIO(data)) as image:
             _require_one_page(image)
-            _require_few_bits(image)
+            _require_few_bits(image, data)
             if image.mode not in _DEEP_MODES:
                 return Survey(*image.size)
-            return _deep_survey(np.asarray(image))
+            return _deep_survey(_deep_values(image, image.format, data))
     except Exception as error:  # a foreign file can make a decoder raise anything
         raise UnreadableImageError(_reason(error, data)) from error
 
@@ -109,7 +111,8 @@ def decode(
         UnreadableImageError: If the file is no image, is truncated, or has several pages.
     """
     try:
-        return _square(_picture(data, size, limits), size, resize)
+        resized = _resized(_picture(data, size, limits), size, resize)
+        return _padded(to_bytes(np.asarray(resized)), size)
     except Exception as error:  # a foreign file can make a decoder raise anything
         raise UnreadableImageError(_reason(error, data)) from error
 
@@ -123,45 +126,35 @@ def grey_values(data: bytes, size: int, limits: Limits | None = None) -> NDArray
         limits: Black and white of deep values; None to take them from the image itself.
 
     Returns:
-        Array of shape (height, width), 0 black to 255 white. Deep values may lie outside.
+        Array of shape (height, width), 0 black to 255 white.
 
     Raises:
         UnreadableImageError: As `decode` does.
     """
     try:
-        picture = _picture(data, size, limits)
-        values = np.asarray(picture.image, np.float32)
-        if picture.limits is None:
-            return values
-        return to_grey(values, picture.limits, is_inverted=picture.is_inverted)
+        return np.asarray(_picture(data, size, limits), np.float32)
     except Exception as error:  # a foreign file can make a decoder raise anything
         raise UnreadableImageError(_reason(error, data)) from error
 
 
-class _Picture(NamedTuple):
-    """An image before it is resized; where `limits` are None, its values are grey bytes."""
-
-    image: Image.Image
-    limits: Limits | None = None
-    is_inverted: bool = False
-
-
-def _picture(data: bytes, size: int, limits: Limits | None) -> _Picture:
+def _picture(data: bytes, size: int, limits: Limits | None) -> Image.Image:
+    """The image before it is resized: grey bytes, or fractions of grey levels."""
     if is_dicom(data):
         dicom = read_dicom(data)
         own = Limits(*dicom.limits) if dicom.limits else limits
         return _deep_picture(dicom.values, own, is_inverted=dicom.is_inverted)
     with Image.open(io.BytesIO(data)) as image:
         _require_one_page(image)
-        _require_few_bits(image)
+        _require_few_bits(image, data)
         # JPEG can be decoded at a fraction of its size; twice the target keeps the
         # last, antialiased step to us. It does nothing to other formats.
         image.draft("L", (2 * size, 2 * size))
         upright = _turned(image)
         if image.mode in _DEEP_MODES:
             inverted = _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
-            return _deep_picture(np.asarray(upright), limits, is_inverted=inverted)
-        return _Picture(_to_grey(upright))
+            values = _deep_values(upright, image.format, data)
+            return _deep_picture(values, limits, is_inverted=inverted)
+        return _to_grey(upright)
 
 
 def _reason(error: Exception, data: bytes) -> str:
@@ -188,12 +181,28 @@ def _require_one_page(image: Image.Image) -> None:
         )
 
 
-def _require_few_bits(image: Image.Image) -> None:
+def _require_few_bits(image: Image.Image, data: bytes) -> None:
     """Refuse what Pillow would cut to its upper 8 bits: dark, where a detector has 12 of 16."""
-    if image.mode not in _DEEP_MODES and ";16" in str(getattr(image, "tile", "")):
+    if image.mode in _DEEP_MODES:
+        return
+    if ";16" in str(getattr(image, "tile", "")):
         raise UnreadableImageError(
             "the file has 16 bits per pixel and several channels; save it in grey (one channel)"
         )
+    depth = depth_of(data) if image.format == _JPEG2000 else None
+    if depth and depth.bits > 8:
+        raise UnreadableImageError(
+            f"the JPEG 2000 file has {depth.bits} bits in {depth.components} channel(s), of which "
+            "8 would be read; save it in grey as PNG"
+        )
+
+
+def _deep_values(image: Image.Image, file_format: str | None, data: bytes) -> NDArray[Any]:
+    """Values of more than 8 bits as the detector gave them, whatever the format of the file."""
+    values = np.asarray(image)
+    if file_format != _JPEG2000:
+        return values
+    return values >> (16 - min(16, depth_of(data).bits))  # pillow shifts them up to 16 bits
 
 
 def _tag(image: Image.Image, number: int) -> Any:
@@ -208,21 +217,14 @@ def _turned(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _deep_picture(values: NDArray[Any], limits: Limits | None, *, is_inverted: bool) -> _Picture:
+def _deep_picture(
+    values: NDArray[Any], limits: Limits | None, *, is_inverted: bool
+) -> Image.Image:
     if limits is None:
         limits = common_limits(np.array([value_range(values)]), whole=is_whole(values))
-    is_small = np.issubdtype(values.dtype, np.unsignedinteger) and values.itemsize <= 2
-    plane = Image.fromarray(values.astype(np.uint16 if is_small else np.float32, copy=False))
-    return _Picture(plane, limits, is_inverted)
-
-
-def _square(picture: _Picture, size: int, resize: Resize) -> NDArray[np.uint8]:
-    resized = np.asarray(_resized(picture.image, size, resize))
-    if picture.limits is not None:
-        # scaled once it is small: the large array is never copied into wider numbers
-        values = resized.astype(np.float32)
-        resized = to_bytes(to_grey(values, picture.limits, is_inverted=picture.is_inverted))
-    return _padded(resized, size)
+    grey = to_grey(values.astype(np.float32), limits, is_inverted=is_inverted)
+    # whole grey levels are those of an image of 8 bits, and are resized as it is
+    return Image.fromarray(grey.astype(np.uint8) if is_whole(grey) else grey)
 
 
 def _resized(image: Image.Image, size: int, resize: Resize) -> Image.Image:

@@ -38,7 +38,7 @@ def value_range(values: NDArray[Any]) -> tuple[float, float]:
 
 def is_whole(values: NDArray[Any]) -> bool:
     """Whether the pixels are whole numbers, by their type or their values."""
-    return bool(np.issubdtype(values.dtype, np.integer)) or bool((values % 1 == 0).all())
+    return bool(np.issubdtype(values.dtype, np.integer)) or bool((values == np.rint(values)).all())
 
 
 def _detector_white(values: NDArray[np.uint16]) -> int:
@@ -75,12 +75,17 @@ def common_limits(ranges: NDArray[np.float64], *, whole: bool) -> Limits:
 def to_grey(
     values: NDArray[np.float32], limits: Limits, *, is_inverted: bool
 ) -> NDArray[np.float32]:
-    """Grey values of deep values, 0 black to 255 white; some may lie outside."""
+    """Grey values of deep values, 0 black to 255 white.
+
+    What lies outside the limits is black or white before an image is resized, so that a hot pixel
+    does not spread.
+    """
     black, white = limits
     grey = (values - np.float32(black)) * np.float32(255.0 / (white - black))
+    np.clip(grey, 0, 255, out=grey)
     return 255 - grey if is_inverted else grey
 
 
-def to_bytes(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
+def to_bytes(grey: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey values as bytes; what lies outside is black or white."""
     return np.asarray(np.clip(grey, 0, 255).round(), np.uint8)
