@@ -19,9 +19,18 @@ from trainable.store.arrays import ArrayStore
 
 
 class Decoded(NamedTuple):
-    """All images by their square, values of black and white, perceptual hashes, and odd images."""
+    """All images as a search needs them.
+
+    Attributes:
+        pixels: uint8 (num_images, size, size), by their square.
+        surveys: (num_images, number of fields), the fields of `Survey`.
+        limits: Black and white of deep images.
+        perceptual_hashes: (num_images, 32).
+        odd_images: Notes on images that stand out, a sentence each.
+    """
 
     pixels: Mapping[Square, NDArray[np.uint8]]
+    surveys: NDArray[np.float64]
     limits: Limits | None
     perceptual_hashes: NDArray[np.uint8]
     odd_images: tuple[str, ...]
@@ -37,9 +46,10 @@ def decode(cohort: Cohort, squares: Sequence[Square], store: ArrayStore) -> Deco
     surveys = load_surveys(paths, hashes, store)
     limits = cohort_limits(surveys)
     pixels = {square: load_pixels(paths, hashes, square, store, limits) for square in squares}
-    odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, pixels[max(pixels)])
+    names, sharpest = tuple(cohort.manifest["image"]), pixels[max(pixels)]
+    odd = describe_outliers(names, surveys, sharpest, limits)
     alike = perceptual_hashes_of_files(paths, hashes, pixels, store, limits)
-    return Decoded(pixels, limits, alike, tuple(odd))
+    return Decoded(pixels, surveys, limits, alike, tuple(odd))
 
 
 def arrange(cohort: Cohort, decoded: Decoded | None, options: SearchOptions) -> Cohort:

@@ -20,6 +20,7 @@ from trainable.cohort.splits import make_folds
 from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
+from trainable.evaluation.sources import describe_sources
 from trainable.images.pixels import pixel_statistics
 from trainable.images.preprocessing import Square
 from trainable.reading.moved_images import require_unchanged
@@ -146,6 +147,9 @@ def complete(
         odd_images=(
             *decoded.odd_images,
             *describe_look_alikes(cohort, find_look_alikes(cohort)),
+            *describe_sources(
+                decoded.surveys[cohort.exam_images.max(axis=1)], task.data.labels, task.folds
+            ),
         ),
         passes=missing_passes(largest, task),
     )

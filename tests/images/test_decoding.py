@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.errors import UnreadableImageError
-from trainable.images.decoding import decode, survey
+from trainable.images.decoding import decode
 from trainable.images.preprocessing import Limits
+from trainable.images.survey import survey
 
 SIZE = 40
 Grey = NDArray[np.uint8]
@@ -93,13 +94,13 @@ def jpeg2000(values: NDArray[np.uint16], bits: int, *, as_file: bool) -> bytes:
 def test_deep_jpeg2000_equals_its_png(
     xray: Grey, bits: int, orientation: int, as_file: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pillow shifts its values up to 16 bits: beside PNG of 12 bits they are 16 times too bright."""
+    """Pillow shifts its values up to 16 bits: those of 12 bits would be 16 times too bright."""
     pytest.importorskip("openjpeg")
     # a JPEG 2000 file holds no EXIF that our encoder writes; a turned image forgets its format
     monkeypatch.setattr(Image.Exif, "get", lambda *_: orientation)
     values = (xray * ((2**bits - 1) / 255)).astype(np.uint16)
     data, png = jpeg2000(values, bits, as_file=as_file), encode(Image.fromarray(values))
-    assert survey(data) == survey(png)
+    assert survey(data)._replace(kind=0) == survey(png)
     for limits in (None, Limits(0, 4095)):
         np.testing.assert_array_equal(decode(data, SIZE, limits), decode(png, SIZE, limits))
 

@@ -17,14 +17,15 @@ from pydicom.uid import (
 )
 
 from trainable.errors import UnreadableImageError
-from trainable.images.decoding import decode, survey
+from trainable.images.decoding import decode
 from trainable.images.dicom import is_dicom
 from trainable.images.preprocessing import Limits
+from trainable.images.survey import survey
 
 
 def test_twelve_bits_are_shown_by_the_limits_of_the_cohort(tmp_path: Path) -> None:
     data = written(dataset())
-    assert survey(data)[2:] == (1, 1, 0, 4095)
+    assert survey(data)[2:6] == (1, 1, 0, 4095)
     found = decode(data, SIZE, Limits(0, 4095))
     assert (found[0, 0], found[-1, -1]) == (0, 255)
     plain = tmp_path / "IM0001"  # known by its preamble, not by an ending
@@ -124,9 +125,32 @@ def test_several_frames_and_files_without_a_picture_are_refused() -> None:
     frames = dataset(np.stack([RAMP, RAMP]), NumberOfFrames=2)
     with pytest.raises(UnreadableImageError, match="2 frames"):
         decode(written(frames), SIZE)
+    for header in ({}, {"NumberOfFrames": 1}):
+        for read in (survey, lambda data: decode(data, SIZE)):
+            with pytest.raises(UnreadableImageError, match="2 frames"):
+                read(written(dataset(np.stack([RAMP, RAMP]), **header)))
+    colours = colour_dataset(np.stack([np.stack([BYTES] * 3, axis=-1)] * 2), "RGB")
+    colours.Rows, colours.Columns = SIZE, SIZE
+    with pytest.raises(UnreadableImageError, match="2 frames"):
+        survey(written(colours))
     empty = dataset()
     del empty.PixelData
     with pytest.raises(UnreadableImageError, match="no picture"):
         survey(written(empty))
     with pytest.raises(UnreadableImageError, match="DICOM"):
         decode(written(dataset())[:300], SIZE)
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PresentationIntentType": "FOR PROCESSING"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
+        {"PresentationIntentType": "FOR PROCESSING", "WindowCenter": 2048, "WindowWidth": 4096},
+    ],
+)
+def test_a_picture_for_processing_is_known_and_so_is_its_machine(elements: dict[str, Any]) -> None:
+    raw, plain = survey(written(dataset(**elements))), survey(written(dataset()))
+    assert (raw.is_raw, plain.is_raw) == (1, 0)
+    one, other = (survey(written(dataset(Manufacturer=name))).maker for name in ("A", "B"))
+    assert len({one, other, plain.maker, 0}) == 3

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.errors import InputError, UnreadableImageError
-from trainable.images.decoding import decode, survey
+from trainable.images.decoding import decode
 from trainable.images.intensity import common_limits, value_range
 from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_key
 from trainable.images.preprocessing import Limits, Square
+from trainable.images.survey import survey
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
@@ -65,7 +66,7 @@ def test_fractions_and_other_numbers_are_shown_by_the_range_of_the_cohort(tmp_pa
     pixels, limits = read(saved(tmp_path, list(fractions), ".tiff"), tmp_path)
     assert limits == Limits(0, 1)
     assert pixels.max(axis=(1, 2)).tolist() == pytest.approx([255, 127], abs=2)
-    assert common_limits(np.array([[-3.0, 5.0], [-1.0, 9.0]]), whole=False) == Limits(-3, 9)
+    assert common_limits(np.array([[-3.0, 5.0], [-1.0, 9.0]]), np.zeros(2, bool)) == Limits(-3, 9)
 
 
 def test_white_is_zero_is_inverted_at_every_depth() -> None:

@@ -61,15 +61,23 @@ def suspicious_columns(
     covariates: pd.DataFrame, labels: NDArray[np.int64], folds: Sequence[Fold]
 ) -> Iterator[str]:
     """A sentence on each column that alone predicts the label suspiciously well."""
+    for name, best in telling_columns(covariates, labels, folds):
+        yield (
+            f"{name} alone has an AUC of {best:.2f}, without any image. A network may learn "
+            f"{name} in place of the disease: the report shows the image within its values"
+        )
+
+
+def telling_columns(
+    covariates: pd.DataFrame, labels: NDArray[np.int64], folds: Sequence[Fold]
+) -> Iterator[tuple[str, float]]:
+    """Each column that alone has an AUC of `SUSPICIOUS_AUC` or more, with its AUC."""
     for name in covariates:
         scores = covariate_scores(covariates[[name]], labels, folds)
         rows = is_scored(scores)
         best = float(auc(Weighted.once(labels[rows], scores[rows])).max())
         if best >= SUSPICIOUS_AUC:
-            yield (
-                f"{name} alone has an AUC of {best:.2f}, without any image. A network may learn "
-                f"{name} in place of the disease: the report shows the image within its values"
-            )
+            yield str(name), best
 
 
 def _model(covariates: pd.DataFrame) -> Pipeline:

@@ -1,17 +1,15 @@
 """One image file to one square of grey bytes: the only place that decodes."""
 
 import io
-import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
-from trainable.errors import InputError, UnreadableImageError
-from trainable.images.dicom import TOO_LARGE, is_dicom, read_dicom
+from trainable.images.dicom import is_dicom, read_dicom
 from trainable.images.intensity import common_limits, is_whole, to_bytes, to_grey, value_range
-from trainable.images.jpeg2000 import depth_of
+from trainable.images.opening import deep_values, is_deep, readable, require_supported
 from trainable.images.preprocessing import Limits, Resize
 
 DECODE_RULE = (
@@ -25,10 +23,6 @@ SUFFIXES = frozenset(
 )
 """File endings (lower case) that count as images when a folder is listed, beside DICOM's."""
 
-_CUT = re.compile("truncated|unexpected end|end of file", re.IGNORECASE)
-_DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-_SEVERAL_IN_ONE = "MPO"  # a photograph with previews of itself; the first is the picture
-_JPEG2000 = "JPEG2000"
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,54 +33,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class Survey(NamedTuple):
-    """What is known of an image before its pixels are used.
-
-    Attributes:
-        width: In pixels, as stored.
-        height: In pixels, as stored.
-        is_deep: 1 if its values need the limits of the cohort, else 0.
-        is_whole: 1 if the values are whole numbers, else 0.
-        low: Of the range of deep values.
-        high: Of the range of deep values.
-    """
-
-    width: float
-    height: float
-    is_deep: float = 0
-    is_whole: float = 1
-    low: float = 0
-    high: float = 255
-
-
-def survey(data: bytes) -> Survey:
-    """Look at one image file; only images with deep values are decoded.
-
-    Raises:
-        UnreadableImageError: If the file is no image.
-    """
-    try:
-        if is_dicom(data):
-            picture = read_dicom(data)
-            height, width = picture.values.shape
-            if picture.limits is not None:
-                return Survey(width, height)
-            return _deep_survey(picture.values)
-        with Image.open(io.BytesIO(data)) as image:
-            _require_one_page(image)
-            _require_few_bits(image, data)
-            if image.mode not in _DEEP_MODES:
-                return Survey(*image.size)
-            return _deep_survey(_deep_values(image, image.format, data))
-    except Exception as error:  # a foreign file can make a decoder raise anything
-        raise UnreadableImageError(_reason(error, data)) from error
-
-
-def _deep_survey(values: NDArray[Any]) -> Survey:
-    height, width = values.shape
-    return Survey(width, height, 1, is_whole(values), *value_range(values))
 
 
 def decode(
@@ -110,11 +56,9 @@ def decode(
     Raises:
         UnreadableImageError: If the file is no image, is truncated, or has several pages.
     """
-    try:
+    with readable(data):
         resized = _resized(_picture(data, size, limits), size, resize)
         return _padded(to_bytes(np.asarray(resized)), size)
-    except Exception as error:  # a foreign file can make a decoder raise anything
-        raise UnreadableImageError(_reason(error, data)) from error
 
 
 def grey_values(data: bytes, size: int, limits: Limits | None = None) -> NDArray[np.float32]:
@@ -131,10 +75,8 @@ def grey_values(data: bytes, size: int, limits: Limits | None = None) -> NDArray
     Raises:
         UnreadableImageError: As `decode` does.
     """
-    try:
+    with readable(data):
         return np.asarray(_picture(data, size, limits), np.float32)
-    except Exception as error:  # a foreign file can make a decoder raise anything
-        raise UnreadableImageError(_reason(error, data)) from error
 
 
 def _picture(data: bytes, size: int, limits: Limits | None) -> Image.Image:
@@ -144,65 +86,16 @@ def _picture(data: bytes, size: int, limits: Limits | None) -> Image.Image:
         own = Limits(*dicom.limits) if dicom.limits else limits
         return _deep_picture(dicom.values, own, is_inverted=dicom.is_inverted)
     with Image.open(io.BytesIO(data)) as image:
-        _require_one_page(image)
-        _require_few_bits(image, data)
+        require_supported(image, data)
         # JPEG can be decoded at a fraction of its size; twice the target keeps the
         # last, antialiased step to us. It does nothing to other formats.
         image.draft("L", (2 * size, 2 * size))
         upright = _turned(image)
-        if image.mode in _DEEP_MODES:
+        if is_deep(image):
             inverted = _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
-            values = _deep_values(upright, image.format, data)
+            values = deep_values(upright, image.format, data)
             return _deep_picture(values, limits, is_inverted=inverted)
         return _to_grey(upright)
-
-
-def _reason(error: Exception, data: bytes) -> str:
-    """Why a file cannot be read, for people."""
-    if not data:
-        return "the file is empty"
-    if isinstance(error, UnreadableImageError | InputError):
-        return str(error)
-    if isinstance(error, UnidentifiedImageError):
-        return "no image, or of a kind that is not read"
-    if isinstance(error, Image.DecompressionBombError):
-        return TOO_LARGE
-    if isinstance(error, MemoryError):
-        return "the image needs more memory than there is"
-    text = re.sub(r"\s+", " ", str(error)).strip(" .") or type(error).__name__
-    return "the file ends too early" if _CUT.search(text) else f"the file is damaged: {text}"
-
-
-def _require_one_page(image: Image.Image) -> None:
-    pages = getattr(image, "n_frames", 1)
-    if pages > 1 and image.format != _SEVERAL_IN_ONE:
-        raise UnreadableImageError(
-            f"the file has {pages} pages; save the one to use as a file of its own"
-        )
-
-
-def _require_few_bits(image: Image.Image, data: bytes) -> None:
-    """Refuse what Pillow would cut to its upper 8 bits: dark, where a detector has 12 of 16."""
-    if image.mode in _DEEP_MODES:
-        return
-    if ";16" in str(getattr(image, "tile", "")):
-        raise UnreadableImageError(
-            "the file has 16 bits per pixel and several channels; save it in grey (one channel)"
-        )
-    depth = depth_of(data) if image.format == _JPEG2000 else None
-    if depth and depth.bits > 8:
-        raise UnreadableImageError(
-            f"the JPEG 2000 file has {depth.bits} bits in {depth.components} channel(s), of which "
-            "8 would be read; save it in grey as PNG"
-        )
-
-
-def _deep_values(image: Image.Image, file_format: str | None, data: bytes) -> NDArray[Any]:
-    """Values of more than 8 bits as the detector gave them, whatever the format of the file."""
-    values = np.asarray(image)
-    if file_format != _JPEG2000:
-        return values
-    return values >> (16 - min(16, depth_of(data).bits))  # pillow shifts them up to 16 bits
 
 
 def _tag(image: Image.Image, number: int) -> Any:
@@ -217,11 +110,9 @@ def _turned(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _deep_picture(
-    values: NDArray[Any], limits: Limits | None, *, is_inverted: bool
-) -> Image.Image:
+def _deep_picture(values: NDArray[Any], limits: Limits | None, *, is_inverted: bool) -> Image.Image:
     if limits is None:
-        limits = common_limits(np.array([value_range(values)]), whole=is_whole(values))
+        limits = common_limits(np.array([value_range(values)]), np.array([is_whole(values)]))
     grey = to_grey(values.astype(np.float32), limits, is_inverted=is_inverted)
     # whole grey levels are those of an image of 8 bits, and are resized as it is
     return Image.fromarray(grey.astype(np.uint8) if is_whole(grey) else grey)

@@ -19,6 +19,10 @@ TOO_LARGE = f"the image has more than {_MOST_PIXELS // 10**6} million pixels; sa
 """Why a file is refused whose head asks for so much memory; pillow has the same limit."""
 
 _MAGIC, _PREAMBLE = b"DICM", 128
+_RAW_CLASSES = frozenset(
+    f"1.2.840.10008.5.1.4.1.1.1.{kind}.1"  # digital X-ray, mammography and teeth, for processing
+    for kind in (1, 2, 3)
+)
 
 
 def is_dicom(file: Path | bytes) -> bool:
@@ -36,11 +40,17 @@ class DicomPicture(NamedTuple):
         values: (height, width), after rescaling and window.
         limits: The values of black and white, where a window, a lookup table or 8 bits give them.
         is_inverted: Whether low values are bright (MONOCHROME1).
+        channels: Of the stored pixels, before colour became grey.
+        maker: Maker and model of the machine; "" where the file has none.
+        is_raw: Whether the picture is for processing by the machine, and not for viewing.
     """
 
     values: NDArray[np.float32]
     limits: tuple[float, float] | None
-    is_inverted: bool
+    is_inverted: bool = False
+    channels: int = 1
+    maker: str = ""
+    is_raw: bool = False
 
 
 def _pydicom() -> Any:
@@ -96,20 +106,21 @@ def read_dicom(data: bytes) -> DicomPicture:
         _drop_empty(dataset)
         if "PixelData" not in dataset:
             raise UnreadableImageError("the DICOM file has no picture")
-        frames = int(dataset.get("NumberOfFrames") or 1)
-        if frames > 1:
-            raise UnreadableImageError(
-                f"the DICOM file has {frames} frames; save the one to use as a file of its own"
-            )
+        _require_one_frame(int(dataset.get("NumberOfFrames") or 1))
         if int(dataset.Rows) * int(dataset.Columns) > _MOST_PIXELS:
             raise UnreadableImageError(TOO_LARGE)
         pixels: NDArray[Any] = dataset.pixel_array  # colour comes as RGB, whatever it is stored as
+        channels = int(dataset.SamplesPerPixel)
+        if pixels.ndim > (2 if channels == 1 else 3):
+            _require_one_frame(len(pixels))  # they are counted by the bytes, whatever the file says
+        maker, is_raw = _maker(dataset), _is_raw(dataset)
         colour, bits = dataset.PhotometricInterpretation, int(dataset.BitsStored)
         if colour == "PALETTE COLOR":
             pixels = apply_color_lut(pixels, dataset)
             bits = int(dataset.RedPaletteColorLookupTableDescriptor[2])
         if pixels.ndim == 3:
-            return DicomPicture(_luminance(pixels, bits), (0.0, 255.0), False)
+            grey = _luminance(pixels, bits)
+            return DicomPicture(grey, (0.0, 255.0), False, channels, maker, is_raw)
         if not colour.startswith("MONOCHROME"):
             raise UnreadableImageError(f"a DICOM picture of {colour} is not read; save it as PNG")
         if int(dataset.HighBit) + 1 != bits:
@@ -119,11 +130,29 @@ def read_dicom(data: bytes) -> DicomPicture:
             )
         values = np.asarray(apply_modality_lut(pixels, dataset))
         shown = np.asarray(apply_voi_lut(values, dataset), np.float32)
-        return DicomPicture(shown, _limits(dataset), colour == "MONOCHROME1")
+        is_inverted = colour == "MONOCHROME1"
+        return DicomPicture(shown, _limits(dataset), is_inverted, channels, maker, is_raw)
     except UnreadableImageError:
         raise
     except Exception as error:  # a foreign file can make the reader raise anything
         raise ValueError(f"DICOM: {str(error).strip() or type(error).__name__}") from error
+
+
+def _require_one_frame(frames: int) -> None:
+    if frames > 1:
+        raise UnreadableImageError(
+            f"the DICOM file has {frames} frames; save the one to use as a file of its own"
+        )
+
+
+def _maker(dataset: Any) -> str:
+    names = (dataset.get(keyword) for keyword in ("Manufacturer", "ManufacturerModelName"))
+    return " ".join(str(name).strip() for name in names if name)
+
+
+def _is_raw(dataset: Any) -> bool:
+    intent = str(dataset.get("PresentationIntentType") or "").strip().upper()
+    return intent == "FOR PROCESSING" or str(dataset.get("SOPClassUID")) in _RAW_CLASSES
 
 
 def _drop_empty(dataset: Any) -> None:

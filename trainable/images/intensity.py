@@ -11,6 +11,7 @@ from trainable.images.preprocessing import Limits
 DETECTOR_BITS = (8, 10, 12, 14, 16)
 """Bits per pixel of detectors, which images of 16 bits are stored from."""
 
+_FEWEST, _IMAGES_PER_ODD_ONE = 8, 100
 _HOT_SHARE = 0.005
 _MARKER_SHARE = 0.05
 
@@ -52,24 +53,40 @@ def _detector_white(values: NDArray[np.uint16]) -> int:
     return int(2 ** DETECTOR_BITS[-1] - 1)
 
 
-def common_limits(ranges: NDArray[np.float64], *, whole: bool) -> Limits:
+def common_limits(ranges: NDArray[np.float64], whole: NDArray[np.bool_]) -> Limits:
     """Black and white of a cohort, from the ranges of its images.
+
+    They are those of nearly all images: 1 % of the images, and at least one of 8 or more, may have
+    other values, and are cut off where they would double the range of all others.
 
     Args:
         ranges: (num_images, 2), low and high, at least one image.
-        whole: Whether all values are whole numbers.
+        whole: (num_images,), whether all values of an image are whole numbers.
 
     Returns:
         For whole numbers from 0 on the largest detector; for fractions 0 to 1 where all fit into
         that, else 0 to 255, else the range of the cohort.
     """
-    low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
-    if whole and low >= 0:
-        return Limits(0.0, high)
+    spare = max(1, len(ranges) // _IMAGES_PER_ODD_ONE) if len(ranges) >= _FEWEST else 0
+    of_detector = whole & (ranges[:, 0] >= 0)
+    if (~of_detector).sum() <= spare:
+        return Limits(0.0, _ends(ranges[of_detector], spare)[1])
+    low, high = _ends(ranges, spare)
     for white in (1.0, 255.0):
         if low >= 0 and 0.1 * white < high <= white:
             return Limits(0.0, white)
     return Limits(low, high if high > low else low + 1)
+
+
+def _ends(ranges: NDArray[np.float64], spare: int) -> tuple[float, float]:
+    """The lowest and highest end, without those of `spare` images if they double the range."""
+    lows, highs = np.sort(ranges, axis=0).T
+    most = highs[-1] - lows[0]
+    if spare < len(ranges):
+        low, high = lows[spare], highs[-1 - spare]
+        if 0 < 2 * (high - low) <= most:
+            return float(low), float(high)
+    return float(lows[0]), float(highs[-1])
 
 
 def to_grey(

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.errors import listing
-from trainable.images.decoding import Survey
+from trainable.images.preprocessing import Limits
+from trainable.images.survey import by_field
 
 _GRID = 16
 _FEWEST = 8
@@ -15,17 +16,22 @@ _FAR = 60
 _ROBUST = 6
 _INVERTED, _ALIKE = -0.4, 0.3
 _LONG = 2.0
+_MANY_TIMES = 4
 
 
 def describe_outliers(
-    images: Sequence[str], surveys: NDArray[np.float64], pixels: NDArray[np.uint8]
+    images: Sequence[str],
+    surveys: NDArray[np.float64],
+    pixels: NDArray[np.uint8],
+    limits: Limits | None = None,
 ) -> Iterator[str]:
     """A sentence for each way in which images stand out, with their names.
 
     Args:
         images: Name of each image.
-        surveys: (num_images, 6), the fields of `Survey` for each image.
+        surveys: (num_images, number of fields), the fields of `Survey` for each image.
         pixels: uint8 (num_images, size, size).
+        limits: Black and white of deep images.
     """
     names = np.asarray(images, object)
     size = pixels.shape[1]
@@ -33,7 +39,8 @@ def describe_outliers(
     small = pixels[:, ::step, ::step]
     low, middle, high = np.percentile(small.reshape(len(small), -1), [2, 50, 98], axis=1)
     flat = high - low <= _NEARLY_ONE_GREY
-    width, height = (surveys[:, Survey._fields.index(name)] for name in ("width", "height"))
+    seen = by_field(surveys)
+    width, height = seen["width"], seen["height"]
     long = np.maximum(width, height) >= _LONG * np.minimum(width, height)
     tiny = np.minimum(width, height) < size / 2
     dark, bright = _far(middle, flat)
@@ -47,6 +54,40 @@ def describe_outliers(
     ):
         if rows.any():
             yield f"images that {what} ({int(rows.sum())}): {listing(names[rows])}"
+    raw = seen["is_raw"] == 1
+    if raw.any() and not raw.all():
+        yield (
+            f"raw pictures of the detector (DICOM FOR PROCESSING) lie among those for viewing "
+            f"({int(raw.sum())}): {listing(names[raw])}. They often show an exposure a second "
+            "time, inverted and darker: leave them out"
+        )
+    if limits is not None:
+        yield from _describe_limits(names, surveys, limits)
+
+
+def _describe_limits(
+    names: NDArray[np.object_], surveys: NDArray[np.float64], limits: Limits
+) -> Iterator[str]:
+    """What the common black and white does to images that have other values than most."""
+    seen = by_field(surveys)
+    deep, low, high = seen["is_deep"] == 1, seen["low"], seen["high"]
+    cut = deep & ((high > limits.white) | (low < limits.black))
+    if cut.any():
+        yield (
+            f"images whose values are beyond the black and white of the rest ({limits.black:g} and "
+            f"{limits.white:g}) are cut off there ({int(cut.sum())}): {listing(names[cut])}. Save "
+            "them with the bits of the rest, or leave them out"
+        )
+    usual = float(np.median((high - low)[deep])) if deep.any() else 0.0
+    span = limits.white - limits.black
+    if 0 < usual * _MANY_TIMES <= span:
+        wide = deep & ((high - low) * _MANY_TIMES > span)
+        yield (
+            f"white is {limits.white:g} in every image of more than 8 bits, and {span / usual:.0f} "
+            f"times the range of the median image, so most are dark. Images with the larger values "
+            f"({int(wide.sum())}): {listing(names[wide])}. Save all with the bits of one detector, "
+            "or leave these out"
+        )
 
 
 def _far(

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from trainable.errors import Checks, UnreadableImageError, unreadable_images
 from trainable.files import digest
-from trainable.images.decoding import DECODE_RULE, Survey, decode, survey
+from trainable.images.decoding import DECODE_RULE, decode
 from trainable.images.intensity import common_limits
 from trainable.images.preprocessing import Limits, PixelStatistics, Square
+from trainable.images.survey import SURVEY_RULE, Survey, by_field, survey
 from trainable.store.arrays import ArrayStore
 
 _SMALL = 32  # pixels a side, where pixels are not used
@@ -45,7 +46,7 @@ def load_surveys(
         store: Store that keeps the array between runs.
 
     Returns:
-        Read-only array of shape (num_images, 6), the fields of `Survey` for each image.
+        Read-only array of shape (num_images, number of fields), the fields of `Survey`.
 
     Raises:
         InputError: Naming every file that is no image.
@@ -62,18 +63,19 @@ def load_surveys(
             _refuse(paths, lambda _, data: survey(data), store, key)
         return surveys
 
-    key = f"survey-{digest(chr(10).join([DECODE_RULE, *hashes]))}"
+    key = f"survey-{digest(chr(10).join([SURVEY_RULE, *hashes]))}"
     return store.get_or_compute(key, (len(paths), fields), np.float64, compute)
 
 
 def cohort_limits(surveys: NDArray[np.float64]) -> Limits | None:
-    """Black and white of a cohort's deep images, from `load_surveys`; None if it has none."""
-    columns = {name: surveys[:, place] for place, name in enumerate(Survey._fields)}
-    deep = columns["is_deep"] == 1
-    if not deep.any():
+    """Black and white of a cohort's deep images, from `load_surveys`; None if it has none.
+
+    Test images of a split count too: their labels play no part, and no few of them can move it.
+    """
+    seen = by_field(surveys[surveys[:, Survey._fields.index("is_deep")] == 1])
+    if not len(seen["low"]):
         return None
-    ranges = np.stack([columns["low"][deep], columns["high"][deep]], axis=1)
-    return common_limits(ranges, whole=bool(columns["is_whole"][deep].all()))
+    return common_limits(np.stack([seen["low"], seen["high"]], axis=1), seen["is_whole"] == 1)
 
 
 def load_pixels(
