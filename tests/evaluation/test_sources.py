@@ -20,13 +20,12 @@ SIZES = RNG.integers(900, 1100, (NUM, 2))
 
 def surveys(**of_positives: float) -> NDArray[np.float64]:
     """Images of all sizes; those of positives have further values."""
-    return np.array(
-        [
-            Survey(*size, kind=KINDS.index("PNG"))._replace(**of_positives if label else {})
-            for size, label in zip(SIZES.tolist(), LABELS[:, 0], strict=True)
-        ],
-        float,
-    )
+    png = KINDS.index("PNG")
+    rows = [
+        Survey(width, height, kind=png)._replace(**of_positives if label else {})
+        for (width, height), label in zip(SIZES.tolist(), LABELS[:, 0], strict=True)
+    ]
+    return np.array(rows, np.float64)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_deep_values_become_the_same_square(limits: Limits, resize: Resize) -> N
     """Also where the limits leave whole grey levels (0 to 255), or cut off both ends."""
     square, rng = PillowSquare(48, resize), np.random.default_rng(0)
     for shape in SHAPES:
-        values = rng.integers(0, min(4096, limits.white + 1), shape).astype(np.uint16)
+        values = rng.integers(0, int(min(4096, limits.white + 1)), shape).astype(np.uint16)
         grey = grey_values(png(values), 48, limits)
         assert grey.min() >= 0
         assert grey.max() <= 255

@@ -120,10 +120,10 @@ def test_a_hot_pixel_does_not_spread(xray: Grey) -> None:
     deep = np.minimum(xray, 100).astype(np.uint16) * 16
     hot = deep.copy()
     hot[50, 50], deep[50, 50] = 65535, 4095
-    limits = Limits(0, 4095)
-    np.testing.assert_array_equal(
-        *(decode(encode(Image.fromarray(one)), SIZE, limits) for one in (hot, deep))
+    found, wanted = (
+        decode(encode(Image.fromarray(one)), SIZE, Limits(0, 4095)) for one in (hot, deep)
     )
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_colour_is_reduced_to_luminance(colours: Image.Image) -> None:
