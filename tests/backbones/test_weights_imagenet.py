@@ -94,7 +94,8 @@ def test_a_download_is_kept_and_used(publish: Publish, checkpoints: Path) -> Non
     built = weights.build(Encoder("squeezenet1_0")).state_dict()
     assert all(torch.equal(built[key], state[key]) for key in state if "classifier" not in key)
     assert weights.names == ("squeezenet1_0",)
-    assert weights.fingerprints == {Encoder("squeezenet1_0"): published.as_uri()}
+    content = (checkpoints / published.name).read_bytes()
+    assert weights.fingerprints == {Encoder("squeezenet1_0"): hashlib.sha256(content).hexdigest()}
 
 
 def test_the_densenet_file_of_torchvision_with_its_old_names_is_used(publish: Publish) -> None:
@@ -132,15 +133,34 @@ def test_a_download_with_the_wrong_hash_is_refused_and_not_kept(
     assert list(checkpoints.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", None], ids=["empty", "garbage", "truncated"])
-def test_a_damaged_earlier_download_is_refused_with_its_folder(
-    publish: Publish, checkpoints: Path, content: bytes | None
+def test_files_on_the_disk_without_their_published_content_are_all_refused(
+    publish: Publish, checkpoints: Path
 ) -> None:
-    published = publish("squeezenet1_0", state_of("squeezenet1_0"))
+    """Damaged, of other weights, or of a Python object, which is not unpickled to find out."""
     checkpoints.mkdir(parents=True)
-    whole = published.read_bytes()
-    (checkpoints / published.name).write_bytes(whole[:-1000] if content is None else content)
-    assert f"downloaded to {checkpoints} and read from there" in refusal("squeezenet1_0")
+    names = ["squeezenet1_0", "squeezenet1_1", "resnet18"]
+    for name in names:
+        published = publish(name, {"name": torch.tensor([ord(letter) for letter in name])})
+        published.rename(checkpoints / published.name)
+    damaged, other, foreign = (next(checkpoints.glob(f"{name}-*")) for name in names)
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    torch.save(state_of("squeezenet1_1"), other)
+    torch.save(Unpickled(), foreign)
+    with pytest.raises(InputError) as refused:
+        find_weights("imagenet", names)
+    assert len(refused.value.problems) == 3
+    assert f"{other} is damaged, or has other weights under this name" in str(refused.value)
+    assert "give it as squeezenet1_1@FILE" in str(refused.value)
+
+
+class Unpickled:
+    """A Python object in a file; reading it says so."""
+
+    def __setstate__(self, state: object) -> None:
+        raise AssertionError("code of the file was run")
+
+    def __getstate__(self) -> object:
+        return {"weights": 1}
 
 
 def test_one_backbone_without_weights_is_enough_to_refuse(publish: Publish) -> None:

@@ -1,6 +1,5 @@
 """Where a backbone's weights come from: torchvision, files of state dicts, or a random start."""
 
-import pickle
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +33,8 @@ from trainable.files import hash_file
 _RANDOM_SEED = 20201
 _TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 _TORCHVISION_WEIGHTS = "IMAGENET1K_V1"
+# the first digits of the SHA-256 of the content, as PyTorch names its files
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
 _ALL = tuple(map(Encoder, BACKBONES))
 
 
@@ -198,23 +199,46 @@ def _find_hub(encoders: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
 
 
 def _find_torchvision(encoders: Sequence[Encoder]) -> Weights:
-    folder = Path(torch.hub.get_dir(), "checkpoints")
-    fingerprints = {encoder: torchvision_weights(encoder.name).url for encoder in encoders}
-    for encoder in encoders:
-        name = encoder.name
-        try:
-            # downloads it into the folder if it is not there
-            torchvision_weights(name).get_state_dict(progress=False, check_hash=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(
-                f"--weights imagenet needs torchvision's weights of {name}, which could not be "
-                f"downloaded to {folder} and read from there ({error}). Three ways on: connect "
-                f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
-                "give --weights FOLDER; or start from random weights with --weights none, "
-                "which learns far less"
-            ) from error
-    files = {encoder: folder / Path(url).name for encoder, url in fingerprints.items()}
+    checks = Checks()
+    found = [checks.attempt(partial(_download_torchvision, encoder.name)) for encoder in encoders]
+    checks.raise_if_any()
+    files = dict(zip(encoders, (path for path in found if path), strict=True))
+    fingerprints = {encoder: hash_file(path) for encoder, path in files.items()}
+    for encoder, path in files.items():
+        published = _HASH_IN_NAME.search(path.name)
+        if published and not fingerprints[encoder].startswith(published[1]):
+            checks.add(
+                f"a file of torchvision's weights must have the content that its name stands for; "
+                f"{path} is damaged, or has other weights under this name: delete it to download "
+                f"it anew, or give it as {encoder.name}@FILE under a name of its own"
+            )
+    checks.raise_if_any()
     return Weights(Published(), tuple(encoders), files, fingerprints)
+
+
+def _download_torchvision(name: str) -> Path:
+    """The file of torchvision's weights, downloaded if PyTorch's folder of downloads lacks it.
+
+    Raises:
+        InputError: If it is not there, and cannot be downloaded.
+    """
+    url = torchvision_weights(name).url
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
+    published = _HASH_IN_NAME.search(path.name)
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            hashed = published and published[1]
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=hashed, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"--weights imagenet needs torchvision's weights of {name}, which could not be "
+            f"downloaded to {path.parent} ({error}). Three ways on: connect "
+            f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
+            "give --weights FOLDER; or start from random weights with --weights none, "
+            "which learns far less"
+        ) from error
+    return path
 
 
 def torchvision_weights(name: str) -> Any:
