@@ -3,12 +3,16 @@
 import contextlib
 import ctypes
 import sys
+import traceback
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
+
+from trainable.disk import DiskError
+from trainable.errors import MachineError
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -117,3 +121,18 @@ def is_broken(error: BaseException) -> bool:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the machine had no memory for this process; PyTorch has no type for it on a CPU."""
     return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+
+
+def machine_failure(error: Exception) -> str | None:
+    """What failed of the machine, in a sentence; None for an error of the trial's own."""
+    if isinstance(error, DiskError | MachineError):
+        return str(error)
+    if is_out_of_memory(error):
+        advice = "run fewer trials at a time with --max-concurrent"
+        return f"there was not enough memory ({in_a_line(error)}); {advice}"
+    return in_a_line(error) if is_broken(error) else None
+
+
+def in_a_line(error: Exception) -> str:
+    """Type and first line of an error; those of CUDA go on with general advice."""
+    return "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]

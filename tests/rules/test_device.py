@@ -1,11 +1,12 @@
-"""A trial computes in as many threads as it was given CPUs."""
+"""Threads of a trial as it was given CPUs; and what an error says of the machine."""
 
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from trainable.device import use_threads
+from trainable.device import machine_failure, use_threads
+from trainable.disk import DiskError
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -17,3 +18,22 @@ def test_every_library_takes_the_threads_that_it_is_told(count: int) -> None:
         assert torch.get_num_threads() == count
         assert {library["num_threads"] for library in threadpool_info()} == {count}
     torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DiskError("the disk is full"), "the disk is full"),
+        (MemoryError("no room"), "there was not enough memory (MemoryError: no room)"),
+        (
+            torch.AcceleratorError("CUDA error: lost\nadvice"),
+            "torch.AcceleratorError: CUDA error: lost",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory"), None),
+        (ValueError("a MemoryError in the text"), None),
+    ],
+)
+def test_a_failure_of_the_machine_is_known_by_its_type(error: Exception, said: str | None) -> None:
+    found = machine_failure(error)
+    assert (found or "").startswith(said or "")
+    assert (found is None) == (said is None)

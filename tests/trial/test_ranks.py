@@ -1,9 +1,12 @@
 """A trial on several devices of a node: two processes on this machine's CPU, joined by gloo."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from fixtures.tasks import write_task
 from torch import distributed
 
 from trainable.backbones.encoder import Encoder, find_backbone
+from trainable.cohort.splits import Fold
 from trainable.images.batches import Batch
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, FoldData, fit
@@ -53,7 +57,7 @@ def test_a_rank_that_is_killed_fails_the_trial_and_takes_the_others_along(task: 
     next(trial)
     ranks = multiprocessing.active_children()
     os.kill(ranks[-1].pid or 0, signal.SIGKILL)
-    with pytest.raises(LostRankError, match=r"process \d of 2 .*: .* SIGKILL$"):
+    with pytest.raises(LostRankError, match=r"process \d of 2 .*: it was ended by SIGKILL$"):
         list(trial)
     assert not any(rank.is_alive() for rank in ranks)
 
@@ -62,6 +66,48 @@ def test_the_error_of_a_rank_is_said(task: Task) -> None:
     config = SQUEEZENET.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(RankError, match=r": .*DivergedError: .* a smaller one is needed$"):
         list(cross_validate_on_ranks(2, "cpu", config, task, ArrayStore(task.cache)))
+
+
+CUDA_LINES = "CUDA error: an illegal memory access was encountered\nSearch for it in the manual."
+
+
+class FailingFolds(tuple[Fold, ...]):
+    """Folds whose first rank fails with an error that a GPU or a machine gives."""
+
+    def __new__(cls, error: Exception) -> Self:
+        folds = super().__new__(cls)
+        folds.error = error
+        return folds
+
+    error: Exception
+
+    def __reduce__(self) -> tuple[type["FailingFolds"], tuple[Exception]]:
+        return FailingFolds, (self.error,)
+
+    def __iter__(self) -> Iterator[Fold]:
+        if distributed.get_rank() == 0:
+            raise self.error
+        distributed.barrier()  # the others wait for it, and fail in their turn
+        raise AssertionError("the first rank does not come")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB."), RankError),
+        (torch.AcceleratorError(CUDA_LINES), LostRankError),
+    ],
+)
+def test_an_error_of_a_rank_is_classed_as_on_one_device(
+    task: Task, error: Exception, kind: type[RankError]
+) -> None:
+    failing = dataclasses.replace(task, folds=FailingFolds(error))
+    with pytest.raises(RankError) as failed:
+        list(cross_validate_on_ranks(2, "cpu", SQUEEZENET, failing, ArrayStore(task.cache)))
+    assert type(failed.value) is kind
+    assert str(failed.value).startswith("process 1 of 2 of this trial failed")
+    assert str(error).partition("\n")[0] in str(failed.value)
+    assert "manual" not in str(failed.value)
 
 
 def fitted(backbone: str, cut: str, *, split: bool) -> tuple[list[EpochRecord], torch.Tensor]:

@@ -16,9 +16,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainable.backbones.encoder import Encoder
 from trainable.config import TrialConfig
-from trainable.device import is_broken, is_out_of_memory, pick_device, return_memory, use_threads
-from trainable.disk import DiskError
-from trainable.errors import BrokenWorkerError, MachineError
+from trainable.device import (
+    in_a_line,
+    is_broken,
+    machine_failure,
+    pick_device,
+    return_memory,
+    use_threads,
+)
+from trainable.errors import BrokenWorkerError
 from trainable.features.tables import FEATURES
 from trainable.files import digest
 from trainable.images.pixels import load_pixels, pixels_key
@@ -157,23 +163,17 @@ def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> 
     except Exception as error:
         if is_broken(error):
             # Ray ends a worker that raises, and runs the trial in another one
-            raise BrokenWorkerError(_in_a_line(error)) from error
+            raise BrokenWorkerError(in_a_line(error)) from error
         last = {**_describe(error), "traceback": traceback.format_exc()}
     tune.report(last)
 
 
 def _describe(error: Exception) -> dict[str, str]:
     """The report of an error of the machine, or of the trial's own."""
-    if isinstance(error, DiskError | MachineError):
-        return {"lost": str(error)}
-    if is_out_of_memory(error):
-        advice = "run fewer trials at a time with --max-concurrent"
-        return {"lost": f"there was not enough memory ({_in_a_line(error)}); {advice}"}
+    lost = machine_failure(error)
+    if lost is not None:
+        return {"lost": lost}
     return {"error": "".join(traceback.format_exception_only(error)).strip()}
-
-
-def _in_a_line(error: Exception) -> str:
-    return "".join(traceback.format_exception_only(error)).strip().partition("\n")[0]
 
 
 def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> dict[str, Any]:
