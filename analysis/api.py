@@ -13,6 +13,7 @@ from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.defaults import CACHE, CACHE_BYTES
+from trainable.files import private_files
 from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
 
@@ -39,6 +40,7 @@ class Team:
         [threshold] = self.winner.thresholds
         return threshold
 
+    @private_files()
     def predict(self, images: Path | str) -> pd.DataFrame:
         """Score the images of a folder, or those that a table lists.
 
@@ -55,6 +57,7 @@ class Team:
         return predictions_and_scores(new, scores, self.winner, self.classes)[1]
 
 
+@private_files()
 def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | str = CACHE) -> Team:
     """Read the team of a run folder, or of a folder of `cxr-export`.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import shlex
 import shutil
 import tempfile
@@ -9,6 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _DIGITS = 24
+
+
+@contextlib.contextmanager
+def private_files() -> Iterator[None]:
+    """New files and folders of this process, and of those that it starts, are its user's alone.
+
+    What is written here tells of patients: their images, ids, ages and scores.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from trainable.trial.ray_worker import Shipment, run_trial, ship
 
 # how often a trial may lose its worker or node before it is held to be the cause
 _MAX_LOSSES = 3
+# the curves of each trial, in a folder of its own
+_EVENTS = "tensorboard"
 
 
 def run_trials(plan: SearchPlan, run: RunFolder, view: View) -> Ended:
@@ -117,7 +119,7 @@ def run_session(
         trainable,
         tune_config=_tune_config(plan.num_trials - run.log.num_ended(), search, scheduler),
         run_config=tune.RunConfig(
-            name="tensorboard",
+            name=_EVENTS,
             storage_path=str(run.path),
             verbose=0,
             stop=stopper,
@@ -131,9 +133,17 @@ def run_session(
         if stopper.error is None:
             run.log.keep_account("search", traceback.format_exc())
             stopper.why = "interrupt" if stop_signals.received else "error"
+    _remove_state(run)
     if stopper.error is not None:
         raise stopper.error
     return stopper.why
+
+
+def _remove_state(run: RunFolder) -> None:
+    """Remove Tune's own state, which holds pickles; a resume reads our files alone."""
+    for path in (run.path / _EVENTS).glob("*"):
+        if path.is_file():
+            path.unlink()
 
 
 def _tune_config(

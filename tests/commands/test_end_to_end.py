@@ -86,6 +86,15 @@ def test_a_search_leaves_a_whole_run_folder(finished: Path) -> None:
     assert list(finished.glob("tensorboard/trial_00000/events.out.tfevents*"))
 
 
+def test_what_tells_of_patients_is_this_users_alone_and_holds_no_pickle(
+    home: Path, finished: Path
+) -> None:
+    written = [finished, *finished.rglob("*"), home / "cache", *(home / "cache").rglob("*")]
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+    assert list(finished.rglob("*.pkl")) == []
+    assert all(path.is_dir() for path in (finished / "tensorboard").iterdir())
+
+
 def test_other_tools_see_the_metrics_of_each_trial(home: Path, finished: Path) -> None:
     trials = pd.read_csv(finished / "trials.csv").set_index("number")
     with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as database:

@@ -29,6 +29,7 @@ from trainable.commands.stop import stop_signals
 from trainable.defaults import COMMON
 from trainable.disk import DiskError
 from trainable.errors import InputError, explain, flag, listing
+from trainable.files import private_files
 
 _ALL = "--help-all"
 _REFUSED = 2
@@ -142,7 +143,7 @@ def run(app: Command, arguments: Sequence[str] | None = None) -> NoReturn:
     failed (a full disk, a closed pipe); 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    with sentences():
+    with sentences(), private_files():
         stop_signals.raise_interrupts()
         _require_home()
         if _ALL in given:

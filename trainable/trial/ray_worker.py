@@ -26,7 +26,7 @@ from trainable.device import (
 )
 from trainable.errors import BrokenWorkerError
 from trainable.features.tables import FEATURES
-from trainable.files import digest
+from trainable.files import digest, private_files
 from trainable.images.pixels import load_pixels, pixels_key
 from trainable.images.preprocessing import Square
 from trainable.store.array_file import Array
@@ -146,6 +146,7 @@ def node_store(cache: Path, budget: int, tables: Any) -> ArrayStore:
     return ArrayStore(folder, budget) if tables is None else ClusterStore(folder, budget, tables)
 
 
+@private_files()  # on a node whose Ray we did not start, too
 def run_trial(config: dict[str, Any], task: Task, shipment: Shipment | None) -> None:
     """Cross-validate one configuration on the resources that Ray allocated.
 
