@@ -21,6 +21,11 @@ from trainable.reading.listing import Wanted
 from trainable.reading.tables import read_table
 from trainable.run.winner import Winner
 
+_UNKNOWN_TRAINING = (
+    "this exported team does not know its training images, so none is looked for among these; "
+    "export it with --keep-identifiers to find them"
+)
+
 
 @dataclass(frozen=True)
 class TrueLabels:
@@ -97,7 +102,10 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
         np.asarray(numbers, dtype=np.int64)[known],
         known,
         names,
-        tuple(f"{remark}, as in the search" for remark in rule.remarks(judged)),
+        (
+            *(f"{remark}, as in the search" for remark in rule.remarks(judged)),
+            *([_UNKNOWN_TRAINING] if cohort.manifest.empty else []),
+        ),
     )
 
 

@@ -151,6 +151,10 @@ class TrialConfig(BaseModel):
         """
         return self.positive_weight * self.positive_copies
 
+    def without_folders(self) -> "TrialConfig":
+        """The same settings without the folders above a file of weights."""
+        return self.model_copy(update={"backbone": self.backbone.without_folders()})
+
     @model_validator(mode="after")
     def _fits_its_backbone(self) -> "TrialConfig":
         backbone = self.backbone.network

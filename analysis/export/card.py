@@ -30,14 +30,14 @@ _DIGITS = 12  # of a fingerprint
 _OF_DICOM = ("pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle")
 
 
-def requirements(winner: Winner, cohort: Cohort, *, has_graph: bool) -> str:
+def requirements(winner: Winner, cohort: Cohort, export: Export) -> str:
     """A line for each package that predicting needs, in the version that is installed here."""
     packages = [*_NEEDED]
     if any(isinstance(member.config.backbone.network, TimmBackbone) for member in winner.members):
         packages.append("timm")
     if any(Path(path).suffix.lower() in DICOM_SUFFIXES for path in cohort.manifest["path"]):
         packages += _OF_DICOM
-    if has_graph:
+    if export.graph:
         packages.append("onnxruntime")
     # a local version, as in 2.11.0+cpu, is in no registry
     return "".join(f"{name}=={version(name).partition('+')[0]}\n" for name in packages)
@@ -56,6 +56,7 @@ def write_card(
         keep_trailing_newline=True,
     )
     trained_on = cohort.exams[cohort.exams["split"] != "test"]
+    images = cohort.manifest[cohort.manifest["split"] != "test"]
     text = environment.get_template("card.md").render(
         title=f"Predictions from chest X-rays: {_positives(cohort)}",
         folder=folder.name,
@@ -66,7 +67,7 @@ def write_card(
         unit=cohort.grouping.unit,
         negative=cohort.classes[0],
         positive=_positives(cohort),
-        num_images=len(export.trained_on),
+        num_images=len(images),
         num_patients=trained_on["patient"].nunique(),
         num_exams=len(trained_on),
         num_positive=int(trained_on["label"].sum()),

@@ -93,7 +93,8 @@ class Export(_Record):
         grouping: Grouping of images into examinations.
         found_by: Columns of the user's tables by what they hold.
         preprocessing: What is done to images for each member.
-        trained_on: SHA-256 of each image file that the models were trained on.
+        trained_on: SHA-256 of each image file that the models were trained on; none if not asked
+            for, since who has a file could see whether its patient was in the training.
         graph: The check of `model.onnx`; None without one.
         versions: Versions of the libraries that a score depends on.
     """

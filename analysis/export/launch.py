@@ -1,6 +1,7 @@
 """One export from command line to folder: check, retrain if needed, write, compare the graph."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 from collections.abc import Sequence
@@ -54,7 +55,7 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
             retraining = Retraining(run, winner, cohort, options.seeds, store)
             models = team_models(retraining, console, [])
             with writing(out.parent, "--out"), replacing(out) as partial, stop_signals.released():
-                _write(partial, winner, cohort, models, console, has_graph=not options.without_onnx)
+                _write(partial, winner.without_folders(), cohort, models, options, console)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"Stopped by {stop_signals.name}. {out} was not written."
@@ -92,19 +93,25 @@ def _write(
     winner: Winner,
     cohort: Cohort,
     models: Sequence[FinalModel],
+    options: ExportOptions,
     console: Console,
-    *,
-    has_graph: bool,
 ) -> None:
     folder.mkdir()
+    models = [
+        dataclasses.replace(model, config=member.config)
+        for model, member in zip(models, winner.members, strict=True)
+    ]
     for network in (network for model in models for network in model.networks):
         place(network, torch.device("cpu")).eval()
     trained_on = cohort.manifest[cohort.manifest["split"] != "test"]
+    found_by = dict(cohort.found_by)
+    if not options.keep_identifiers:
+        trained_on, _ = trained_on[:0], found_by.pop("patient_pattern", None)
     export = Export(
         classes=cohort.classes,
         label_rule=cohort.label_rule,
         grouping=cohort.grouping,
-        found_by=dict(cohort.found_by),
+        found_by=found_by,
         preprocessing=tuple(
             PreprocessingRecord.of(member.trial, member.config, winner.statistics)
             for member in winner.members
@@ -114,12 +121,12 @@ def _write(
         versions=winner.versions,
     )
     write_models(folder, winner, models)  # before equal stages are made one
-    if has_graph:
+    if not options.without_onnx:
         share_stages(models)
         check = _write_graph(folder / GRAPH, winner, cohort, models, console)
         export = export.model_copy(update={"graph": check})
     write_about(folder, export)
-    (folder / REQUIREMENTS).write_text(requirements(winner, cohort, has_graph=has_graph))
+    (folder / REQUIREMENTS).write_text(requirements(winner, cohort, export))
     write_card(folder, export, winner, cohort, models)
 
 

@@ -15,3 +15,5 @@ class ExportOptions(ModelOptions, frozen=True):
     """Folder to make; it holds the models, what they need, a model card and model.onnx."""
     without_onnx: Annotated[bool, Parameter(group=OUTPUT)] = False
     """Leave out model.onnx, which needs the packages of the extra export."""
+    keep_identifiers: Annotated[bool, Parameter(group=OUTPUT)] = False
+    """Keep hashes of the training images and --patient-pattern, to check new labelled images."""

@@ -1,5 +1,6 @@
 """An exported team predicts what its run predicts, without the run and all that a search needs."""
 
+import dataclasses
 import io
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from fixtures.commands import ROOT, environment
-from fixtures.networks import tiny_config
+from fixtures.networks import random_model, tiny_config
 from fixtures.small_runs import predicted, write_new_images, write_run
 from PIL import Image
 from rich.console import Console
@@ -25,7 +26,9 @@ from analysis.export.options import ExportOptions
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
+from trainable.files import hash_file
 from trainable.model.covariate_encoder import NO_COLUMNS
+from trainable.run.winner import UsedWeights, read_winner, save_winner
 
 ABSENT = ("ray", "optuna", "sqlalchemy", "yaml")
 CONFIGS = (
@@ -40,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     write_run(home / "run", CONFIGS)
     write_new_images(home / "new")
-    options = ExportOptions(out=home / "team", seeds=2, cache=home / "cache")
+    options = ExportOptions(out=home / "team", seeds=2, cache=home / "cache", keep_identifiers=True)
     launch(home / "run", options, Console(file=io.StringIO()))
     pd.Series(predicted(home / "run", home, "of_run", seeds=2)).to_csv(home / "expected.csv")
     return home
@@ -99,6 +102,38 @@ def test_the_card_says_what_is_in_the_folder_and_who_was_seen(home: Path) -> Non
     packages = (home / "team" / "requirements.txt").read_text()
     assert "torch==" in packages
     assert "ray" not in packages
+
+
+def test_an_export_names_no_folder_no_patient_and_no_file_unless_it_is_asked_to(
+    tmp_path: Path,
+) -> None:
+    torch.save(random_model("squeezenet1_0").state_dict(), tmp_path / "mine.pth")
+    run, file = tmp_path / "run", f"squeezenet1_0@{tmp_path / 'mine.pth'}"
+    write_run(run, [tiny_config(cut="features", head="logistic", backbone=file)])
+    marks = {file: hash_file(tmp_path / "mine.pth")}
+    weights = UsedWeights(kind="none", fingerprints=marks)
+    save_winner(read_winner(run).model_copy(update={"weights": weights}), run)
+    cohort = Cohort.load(run)
+    asked = {**cohort.found_by, "patient_pattern": r"id(\d+)"}
+    dataclasses.replace(cohort, found_by=asked).save(run)
+    hashes = set(cohort.manifest["sha256"])
+
+    def texts(name: str, **given: bool) -> str:
+        asked = {"out": tmp_path / name, "cache": tmp_path / "cache", "without_onnx": True}
+        launch(run, ExportOptions(**asked, **given), Console(file=io.StringIO()))
+        files = [path for path in (tmp_path / name).rglob("*") if path.suffix in (".json", ".md")]
+        return "".join(path.read_text() for path in files)
+
+    said = texts("plain")
+    assert "squeezenet1_0@/mine.pth" in said
+    assert str(tmp_path) not in said
+    assert r"id(\\d+)" not in said
+    assert not any(one in said for one in hashes)
+    kept = texts("kept", keep_identifiers=True)
+    assert r"id(\\d+)" in kept
+    assert all(one in kept for one in hashes)
+    write_new_images(tmp_path / "new")
+    assert predicted(tmp_path / "plain", tmp_path, "a") == predicted(run, tmp_path, "b")
 
 
 def test_an_exported_team_is_not_judged_on_what_it_was_trained_on(home: Path) -> None:

@@ -19,6 +19,7 @@ from trainable.backbones.start import (
     Start,
     read_start,
     short_start,
+    without_folders,
 )
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import cut_timm, find_timm, timm_names
@@ -97,6 +98,10 @@ class Encoder:
         if self.start is None or isinstance(self.start, SavedByTimm):
             return self.short_name
         return f"{self.name}@{short_start(self.start)}"
+
+    def without_folders(self) -> "Encoder":
+        """The same encoder without the folders above a file of weights."""
+        return self if self.start is None else replace(self, start=without_folders(self.start))
 
     @property
     def file_name(self) -> str:

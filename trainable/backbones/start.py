@@ -92,5 +92,19 @@ def short_start(start: Start) -> str:
     return Path(str(start)).name
 
 
+def without_folders(start: Start) -> Start:
+    """The same weights without the folders above their file, which tell of a machine.
+
+    >>> str(without_folders(read_start("/home/me/weights/resnet50.pth")))
+    '/resnet50.pth'
+    """
+    match start:
+        case Files(path):
+            return Files(Path("/", path.name))
+        case CheXNet(file):
+            return CheXNet(Path("/", file.name))
+    return start
+
+
 def _absolute(path: str) -> Path:
     return Path(path).expanduser().resolve()

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from trainable.backbones.encoder import Encoder
+from trainable.backbones.start import read_start, without_folders
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.scored import Scored, team_scores
 from trainable.config import TrialConfig
@@ -108,6 +110,15 @@ class UsedWeights(_Record):
     fingerprints: dict[str, str]
     licences: dict[str, str] = {}
 
+    def without_folders(self) -> "UsedWeights":
+        """The same weights without the folders that they lay in."""
+        fingerprints, licences = (
+            {str(Encoder.read(name).without_folders()): text for name, text in facts.items()}
+            for facts in (self.fingerprints, self.licences)
+        )
+        kind = str(without_folders(read_start(self.kind)))
+        return UsedWeights(kind=kind, fingerprints=fingerprints, licences=licences)
+
 
 class Winner(_Record):
     """The choice of a search, with everything that its retraining and evaluation need.
@@ -164,6 +175,18 @@ class Winner(_Record):
     def needs_table(self) -> bool:
         """Whether new images must be listed in a table: with their views, or covariates."""
         return self.sees_columns or self.best.config.views > 1
+
+    def without_folders(self) -> "Winner":
+        """The same winner without the folders of weights, which tell of a machine."""
+        members, tied = (
+            tuple(
+                one.model_copy(update={"config": one.config.without_folders()})
+                for one in candidates
+            )
+            for candidates in (self.members, self.tied)
+        )
+        weights = self.weights.without_folders()
+        return self.model_copy(update={"members": members, "tied": tied, "weights": weights})
 
     def evaluate(self, scored: Scored) -> tuple[Evaluation, ...]:
         """Metrics of each finding at its threshold."""
