@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -22,6 +23,10 @@ class SharedStage(nn.Module):
         self.stage = stage
         # in a list of its own, since a module that is exported must not be assigned tensors
         self._last: list[Tensor] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the last batch, which no other process needs."""
+        return {**self.__dict__, "_last": []}
 
     def forward(self, maps: Tensor) -> Tensor:
         """Run the stage, unless its last input was this very tensor."""

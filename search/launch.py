@@ -41,8 +41,8 @@ def launch(
 
     Returns:
         Exit status: 0 with a winner; 1 if no trial completed, most trials failed, or an error of
-        Ray or of the machine ended the search; 130 after Ctrl-C, 143 after SIGTERM, 129 after
-        SIGHUP.
+        Ray or of the machine ended the search; 128 and the number of a stop signal after one, as
+        130 after Ctrl-C.
 
     Raises:
         InputError: Before anything is trained, naming every problem found.

@@ -44,7 +44,7 @@ _SEARCH = (
     *("--image-size", "32", "--epochs", "1", "--folds", "3", "--repeats", "1"),
     *("--trials", str(_TRIALS), "--time-budget", "none"),
 )
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGKILL")
 _PROCESSES = ("ray::", "raylet", "gcs_server")
 _DISK_KB = (80, 400)
 _END = "resumed and predicted"

@@ -84,7 +84,7 @@ def _start(folder: Path, settings: dict[str, Any]) -> None:
     """Start Ray on this machine, with its files in `folder` and these settings of its own."""
     # Ray's processes inherit this: a signal to all of the group, or of the machine's job, leaves
     # them alone, so that the search can end in order
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1})
     try:
         for attempt in range(_STARTS):
             try:

@@ -50,7 +50,7 @@ def _is_written(file: Path, folder: Path) -> bool:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     search = os.getppid()
     sys.stdin.buffer.read()

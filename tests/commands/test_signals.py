@@ -21,7 +21,7 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 
 @pytest.mark.parametrize("module", ["search", "analysis"])
 @pytest.mark.parametrize(
-    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGUSR1, "SIGUSR1")]
 )
 def test_a_signal_during_the_first_imports_is_a_sentence(
     module: str, number: signal.Signals, name: str

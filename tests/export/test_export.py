@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import pickle
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from fixtures.small_runs import predicted, write_new_images, write_run
 from PIL import Image
 from rich.console import Console
 
+from analysis.api import load_model
 from analysis.export import graph
 from analysis.export.folder import read_export
 from analysis.export.graph_check import TOLERANCE, largest_difference
@@ -143,6 +145,15 @@ def test_an_exported_team_is_not_judged_on_what_it_was_trained_on(home: Path) ->
     pd.DataFrame({"image": names, "died": ["alive", "dead"] * 6}).to_csv(labels, index=False)
     with pytest.raises(InputError, match="images that the model was trained on"):
         predicted(home / "team", home, "no", images=seen, labels=labels)
+
+
+def test_a_loaded_team_goes_to_another_process(home: Path) -> None:
+    team = load_model(home / "team", cache=home / "cache")
+    size = len(pickle.dumps(team))
+    found = team.predict(home / "new")
+    copy = pickle.loads(pickle.dumps(team))
+    pd.testing.assert_frame_equal(copy.predict(home / "new"), found)
+    assert len(pickle.dumps(team)) < size + 1000, "no batch goes along"
 
 
 def test_options_of_the_training_need_the_run(home: Path) -> None:

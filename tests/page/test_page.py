@@ -13,6 +13,7 @@ from search.options.options import SearchOptions
 from trainable.cohort.scored import Scored
 from trainable.commands.cli import new_app
 from trainable.evaluation.metrics import evaluate
+from trainable.report.figures import as_svg, new_figure
 from trainable.report.page import Figure, Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
 
@@ -42,6 +43,23 @@ def test_words_of_a_user_are_text_and_never_part_of_the_page(tmp_path: Path) -> 
         assert tag not in page
     assert "a &amp; b" in page
     assert ">0.500<" in page
+
+
+def test_without_scripts_the_page_has_the_matrix_of_the_winner(tmp_path: Path) -> None:
+    slider = Slider.of(SCORED, 0.41)
+    write_page(tmp_path / "page.html", "a", [Section("Scores", slider=slider)])
+    page = (tmp_path / "page.html").read_text()
+    [found] = evaluate(SCORED.labels, SCORED.scores, np.array([0.41], np.float32), "binary")
+    for name in ("tp", "fn", "fp", "tn"):
+        assert f'id="{name}">{found[name]}</td>' in page
+    assert "0.410</output>" in page
+    assert "default-src 'none'" in page, "nothing can be asked from another host"
+
+
+def test_a_name_with_two_dollars_is_no_formula() -> None:
+    figure, axes = new_figure("$cost$", "")
+    axes.barh(["us$a$_{"], [1])
+    assert "us$a$_{" in as_svg(figure, "Names")
 
 
 def test_figures_have_no_colour_of_text_of_their_own_and_a_name_for_the_blind() -> None:

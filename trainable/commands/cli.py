@@ -140,7 +140,8 @@ def run(app: Command, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command with `arguments` (those of the process if None), and exit.
 
     Exit status: what the command returns, 0 for None; 2 if the input was refused; 1 if the machine
-    failed (a full disk, a closed pipe); 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    failed (a full disk, a closed pipe); 128 and the number of a stop signal
+    after one, as 130 after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
     with sentences(), private_files():

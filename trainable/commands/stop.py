@@ -1,4 +1,6 @@
-"""Stop signals: Ctrl-C, SIGTERM and SIGHUP end a command in order, at whatever moment they come.
+"""Stop signals end a command in order, at whatever moment they come.
+
+They are Ctrl-C, SIGTERM, SIGHUP, and SIGUSR1, which Slurm and submitit send before a time limit.
 
 Imports nothing that is slow, so that a command can listen before all the rest is imported.
 """
@@ -12,7 +14,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _RENEW = signal.SIGUSR2
 _ONE_STOP_SECONDS = 1.0
 """Signals of one keypress may come twice, as `uv run` passes on what a terminal sends to all."""
@@ -40,7 +42,7 @@ class StopSignals:
 
     @property
     def status(self) -> int:
-        """Exit status after the first signal, as shells have it: 130, 143 or 129."""
+        """Exit status after the first signal, as shells have it: 130, 143, 129 or 138."""
         return 128 + (self.received or signal.SIGINT)
 
     def listen(self) -> None:

@@ -75,7 +75,12 @@ def as_svg(figure: Figure, title: str) -> str:
     text = io.StringIO()
     # text stays text: it can be read aloud, searched and copied; the salt makes names repeatable
     with matplotlib.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": title,
+            "font.family": "sans-serif",
+            "text.parse_math": False,
+        }
     ):
         figure.savefig(
             text,
@@ -103,3 +108,4 @@ def _take_page_colours(figure: Figure) -> None:
     for text in figure.findobj(Text):
         if isinstance(text, Text):
             text.set_color(INK)
+            text.set_parse_math(False)  # a name with two $ is no formula

@@ -61,6 +61,12 @@ class Slider:
     num_negative: int
     start: int
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The confusion matrix at the winner's threshold, for readers without scripts."""
+        tp, fp = self.true[self.start], self.false[self.start]
+        return {"tp": tp, "fn": self.num_positive - tp, "fp": fp, "tn": self.num_negative - fp}
+
     @classmethod
     def of(cls, scored: Scored, threshold: float) -> "Slider":
         """Count at the winner's threshold and at up to 400 others, spread over the scores.

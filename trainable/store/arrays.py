@@ -48,6 +48,10 @@ class ArrayStore:
         self._files: set[str] = set()
         self._checked: set[tuple[int, int, int]] = set()
 
+    def __reduce__(self) -> tuple[type["ArrayStore"], tuple[Path, int]]:
+        """Another process opens the same folder anew; what is open here stays here."""
+        return type(self), (self.folder, self.budget)
+
     def path(self, key: str) -> Path:
         """Where the array of this name is, or would be.
 
