@@ -1,16 +1,36 @@
-"""`cxr-predict`, from its first moment: a signal while the rest is imported is answered too."""
+"""The commands of this folder; `python -m analysis` is `cxr-predict`."""
 
-from trainable.commands.stop import stop_signals
+from typing import TYPE_CHECKING
+
+from trainable.commands.start import entry
+
+if TYPE_CHECKING:
+    from trainable.commands.cli import Command
 
 
-def main() -> None:
-    """Run the command."""
-    stop_signals.listen()
+@entry
+def predict() -> "Command":
+    """`cxr-predict`."""
     from analysis.command import app
-    from trainable.commands.cli import run
 
-    run(app)
+    return app
+
+
+@entry
+def export() -> "Command":
+    """`cxr-export`."""
+    from analysis.export.command import app
+
+    return app
+
+
+@entry
+def compare() -> "Command":
+    """`cxr-compare`."""
+    from analysis.compare import app
+
+    return app
 
 
 if __name__ == "__main__":
-    main()
+    predict()

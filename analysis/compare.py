@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trainable.commands.cli import new_app, run
+from trainable.commands.cli import new_app
 
 app = new_app("cxr-compare")
 
@@ -22,12 +22,3 @@ def compare(file: Annotated[Path, Parameter(metavar="FILE")], /) -> None:
 
     for line in describe(read_counts(file)):
         print(line)
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,16 +1,28 @@
-"""`cxr-search`, from its first moment: a signal while the rest is imported is answered too."""
+"""The commands of this folder; `python -m search` is `cxr-search`."""
 
-from trainable.commands.stop import stop_signals
+from typing import TYPE_CHECKING
+
+from trainable.commands.start import entry
+
+if TYPE_CHECKING:
+    from trainable.commands.cli import Command
 
 
-def main() -> None:
-    """Run the command."""
-    stop_signals.listen()
+@entry
+def search() -> "Command":
+    """`cxr-search`."""
     from search.command import app
-    from trainable.commands.cli import run
 
-    run(app)
+    return app
+
+
+@entry
+def report() -> "Command":
+    """`cxr-report`."""
+    from search.page.command import app
+
+    return app
 
 
 if __name__ == "__main__":
-    main()
+    search()

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from search.options.types import HeatMaps
-from trainable.commands.cli import new_app, run
+from trainable.commands.cli import new_app
 
 app = new_app("cxr-report")
 console = Console(highlight=False, soft_wrap=True)
@@ -40,12 +40,3 @@ def report(
         console.print(
             f"note: it shows X-rays of patients ({patients}); leave them out with --heat-maps no"
         )
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

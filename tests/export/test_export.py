@@ -69,8 +69,8 @@ class Absent(importlib.abc.MetaPathFinder):
             raise ImportError(name + " is not installed")
 sys.meta_path.insert(0, Absent())
 sys.argv = ["cxr-predict", "moved", "--images", "new", "--cache", "cache"]
-from analysis.__main__ import main
-main()
+from analysis.__main__ import predict
+predict()
 """
     done = subprocess.run(
         [sys.executable, "-c", program],

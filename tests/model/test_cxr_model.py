@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "trainable.commands.model", *arguments],
+        [sys.executable, "-c", "from trainable.commands.start import model; model()", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

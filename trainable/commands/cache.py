@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import BaseModel, ByteSize, Field
 
-from trainable.commands.cli import new_app, run
+from trainable.commands.cli import new_app
 from trainable.commands.sizes import Size
 from trainable.defaults import CACHE
 from trainable.errors import InputError
@@ -60,12 +60,3 @@ def cache(
     damaged = list(verify(room)) if action == "verify" else []
     print("\n".join([*damaged, *describe(room)]))
     return _DAMAGED if damaged else 0
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trainable.commands.cli import new_app, run
+from trainable.commands.cli import new_app
 from trainable.errors import InputError
 
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 2048
@@ -65,12 +65,3 @@ def show(
     print(f"trainable         {count.trainable:>12,}")
     print(f"frozen            {count.frozen:>12,}")
     print(f"\n{model_tables.describe_wants(backbone)}")
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from trainable.commands.cli import new_app, run
+from trainable.commands.cli import new_app
 from trainable.defaults import COMMON
 from trainable.errors import InputError
 from trainable.reading.options import NO_COVARIATES, DataOptions, ImageOptions
@@ -69,12 +69,3 @@ def _percentages(text: str | None) -> tuple[int, ...]:
             "--shares must be two or three percentages that add up to 100, such as 80,20 "
             f"(got {text})"
         ) from error
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()
