@@ -18,8 +18,8 @@ from analysis.options import PredictOptions
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import perceptual_hashes_of
 from trainable.cohort.words import same_value
-from trainable.disk import try_to_write
 from trainable.errors import Checks, InputError, flag, listing
+from trainable.files import try_to_write
 from trainable.images.perceptual_hash import find_alike, perceptual_hashes_of_files
 from trainable.images.pixels import load_pixels
 from trainable.reading.moved_images import find_images

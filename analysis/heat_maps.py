@@ -7,16 +7,15 @@ import torch
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
-from trainable.disk import writing
 from trainable.errors import Checks
-from trainable.files import replacing
-from trainable.heads.find import find_head
+from trainable.files import replacing, writing
 from trainable.images.loading import load_images
 from trainable.model.heat_map import has_heat_map, heat_maps_of
 from trainable.reading.image_files import stem
 from trainable.report.heat_map_picture import draw_all
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
+from trainable.training.heads import HEADS
 
 OPTION = "--heat-maps"
 _BATCH = 16
@@ -70,7 +69,7 @@ def write_heat_maps(
         for picture, name in zip(pictures, _file_names(new), strict=True):
             picture.save(partial / name)
     negative, positive = model.classes
-    exact = ", exact" if find_head(config.head).is_exact else ""
+    exact = ", exact" if HEADS[config.head].is_exact else ""
     return (
         f"trial {member.trial} alone, {config.backbone.short} to {config.cut}"
         f"{exact}; orange speaks for {positive!r}, blue for {negative!r}"

@@ -19,10 +19,9 @@ from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.commands.stop import stop_signals
-from trainable.disk import writing
 from trainable.errors import InputError, listing
 from trainable.evaluation.intervals import estimate
-from trainable.files import replacing
+from trainable.files import replacing, writing
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 

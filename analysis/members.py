@@ -7,8 +7,8 @@ from rich.console import Console
 from analysis.model_file import FinalModel
 from analysis.retrain import Retraining
 from trainable.cohort.splits import rows_of, seen_rows
-from trainable.heads.find import find_head
 from trainable.run.winner import Member
+from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord
 
 
@@ -33,7 +33,7 @@ def _model(
         )
 
     def report(number: int, record: EpochRecord) -> None:
-        kind = "seed" if find_head(member.config.head).is_seeded else "fit"
+        kind = "seed" if HEADS[member.config.head].is_seeded else "fit"
         which = f"{kind} {number} of {len(retraining.folds(member))}"
         console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
 

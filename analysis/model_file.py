@@ -12,14 +12,13 @@ from torch import Tensor
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import seen_rows
 from trainable.config import TrialConfig
-from trainable.disk import writing
 from trainable.errors import InputError
-from trainable.files import replacing
+from trainable.files import replacing, writing
 from trainable.images.preprocessing import PixelStatistics
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.model.network import Network
 from trainable.run.winner import Winner
-from trainable.trial.fresh_network import build_network
+from trainable.trial.assembly import build_network
 
 TENSORS = "model.safetensors"
 ABOUT = "model.json"

@@ -63,3 +63,14 @@ class PredictOptions(ModelOptions, frozen=True):
         """All files that are written."""
         pages = (self.report_out,) if self.labels else ()
         return (self.out, self.scores_out, *pages)
+
+
+class ExportOptions(ModelOptions, frozen=True):
+    """Where to write a team, and how its models are found or made."""
+
+    out: Annotated[Path, Parameter(group=OUTPUT, metavar="FOLDER")]
+    """Folder to make; it holds the models, what they need, a model card and model.onnx."""
+    without_onnx: Annotated[bool, Parameter(group=OUTPUT)] = False
+    """Leave out model.onnx, which needs the packages of the extra export."""
+    keep_identifiers: Annotated[bool, Parameter(group=OUTPUT)] = False
+    """Keep hashes of the training images and --patient-pattern, to check new labelled images."""

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from analysis.model_file import FinalModel
-from trainable.features.folding import folded
+from trainable.features.body import folded
 from trainable.model.network import Network
 
 

@@ -17,8 +17,7 @@ from typing import IO, Any
 
 from pydantic import ValidationError
 
-from search.options.command_line import command_line
-from search.options.options import SearchOptions
+from search.options.options import SearchOptions, command_line
 from search.results.search_result import SearchResult
 from trainable.errors import InputError, did_you_mean, explain
 

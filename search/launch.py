@@ -6,27 +6,31 @@ from pathlib import Path
 
 from search.demo import demo
 from search.options.options import DEMO, SearchOptions
+from search.options.types import duration_text
 from search.plan.begin import begin
 from search.plan.begin import resume as resume_run
 from search.plan.plan import SearchPlan
+from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
-from search.terminal.conclusion import describe_end, say_winner
-from search.terminal.display import SearchDisplay
+from search.terminal.display import SearchDisplay, best_table, encoder_table
+from search.terminal.experiments import describe_experiments
 from search.terminal.outcome import (
+    describe_failures,
     describe_next,
     describe_test,
+    describe_winner,
     mostly_failed,
     summarize,
 )
 from search.terminal.output import Line, Voice
 from search.terminal.plan_lines import plan_lines
 from search.tune.loggers import check_tools
+from search.tune.search_stopper import Ended
 from search.tune.tuner import run_trials
 from search.winner.winner import choose_winner, evaluate_on_test
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
-from trainable.disk import DiskError, writing
-from trainable.files import as_typed
+from trainable.files import DiskError, as_typed, writing
 from trainable.run.winner import Winner, save_winner
 
 
@@ -113,3 +117,43 @@ def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line
         return
     save_winner(winner.model_copy(update={"test": result}), run.path)
     yield from describe_test(result)
+
+
+def describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[Line]:
+    """What did not complete, and how to go on, a line each."""
+    ended = run.log.num_ended()
+    yield from map(Line, describe_failures(run.log.table(), run.log.errors))
+    lost = run.log.errors / "mlflow.txt"
+    if lost.exists():
+        yield Line(f"MLflow no longer took what it was sent, and lacks some trials; see {lost}")
+    if ended < plan.num_trials:
+        why = {
+            "interrupt": stop_signals.name,
+            "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
+            "all": "errors of the machine",
+            "machine": "errors of the machine",
+            "error": f"an error (see {run.log.errors}/search.txt)",
+        }[why_ended]
+        yield Line(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
+        yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
+
+
+def say_winner(run: RunFolder, plan: SearchPlan, winner: Winner, voice: Voice) -> None:
+    """Show the best trials, or the tables of experiments, and what the winner is."""
+    trials, rows = run.log.table(), plan.space.experiments.rows
+    voice.say()
+    if rows:
+        for text in describe_experiments(run, plan):
+            voice.say(text)
+    else:
+        voice.show(best_table(trials))
+        encoders = SearchResult(run, plan.options, plan.cohort, winner, trials).encoders
+        if len(encoders) > 1:
+            voice.say()
+            voice.say("best trial of each encoder (tied: with the best); costs of all its trials:")
+            voice.show(encoder_table(encoders))
+    voice.say()
+    first, *others = describe_winner(winner, trials, is_sampled=not rows)
+    voice.announce(*first)
+    for line in others:
+        voice.say(*line)

@@ -11,8 +11,8 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from trainable.disk import DiskError
 from trainable.errors import MachineError
+from trainable.files import DiskError
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -6,8 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from analysis.export.options import ExportOptions
-from analysis.options import MODEL
+from analysis.options import MODEL, ExportOptions
 from trainable.commands.cli import new_app
 
 app = new_app("cxr-export")

@@ -22,17 +22,16 @@ from analysis.export.folder import (
 )
 from analysis.export.graph import require_libraries, write_graph
 from analysis.export.graph_check import TOLERANCE, largest_difference
-from analysis.export.options import ExportOptions
 from analysis.members import team_models
 from analysis.model_file import FinalModel, seen_columns
+from analysis.options import ExportOptions
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.commands.stop import stop_signals
 from trainable.device import place
-from trainable.disk import try_to_write, writing
 from trainable.errors import Checks, InputError
-from trainable.files import as_typed, replacing
+from trainable.files import as_typed, replacing, try_to_write, writing
 from trainable.reading.moved_images import find_images, require_unchanged
 from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore

@@ -28,9 +28,8 @@ from trainable.images.loading import Images, load_images
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
-from trainable.trial.assembly import TrainingData, assemble
+from trainable.trial.assembly import TrainingData, assemble, new_network
 from trainable.trial.cross_validation import train_network
-from trainable.trial.fresh_network import new_network
 
 CPU = torch.device("cpu")
 _FEATURE_ERROR = {torch.float32: 1e-3, torch.bfloat16: 0.05}

@@ -30,8 +30,8 @@ from search.tune.cluster import cluster
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.images.preprocessing import NormalizationName
+from trainable.trial.assembly import build_network, fresh_head
 from trainable.trial.cross_validation import Task
-from trainable.trial.fresh_network import build_network, fresh_head
 
 _PROCESSES = 2
 _LEARNING_RATES = 1e-4, 1e-1

@@ -23,9 +23,9 @@ from torchvision.transforms import v2
 from search.tune.cluster import cluster
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch
-from trainable.training.optimizer import build_optimizer
+from trainable.training.steps import build_optimizer
+from trainable.trial.assembly import build_network
 from trainable.trial.cross_validation import Task
-from trainable.trial.fresh_network import build_network
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from search.options.types import (
     Threshold,
     TrialTimeout,
     UnfreezeWords,
+    duration_text,
 )
 from trainable.commands.sizes import Size
 from trainable.defaults import CACHE, CACHE_BYTES, COMMON
+from trainable.errors import flag
 from trainable.evaluation.scoring import F1Average, Objective
 from trainable.reading.options import DataOptions
 
@@ -214,3 +216,22 @@ RESUMABLE = frozenset(
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""
+
+
+def command_line(options: SearchOptions) -> list[str]:
+    """The words of a command that asks for the same search; what has its default is left out."""
+    words, unchanged = ["cxr-search"], SearchOptions()
+    for name, value in options.given.items():
+        if value == unchanged.value(name):
+            continue
+        if value is True:
+            words.append(flag(name))
+        else:
+            words += [flag(name), _text(value)]
+    return words
+
+
+def _text(value: object) -> str:
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -14,21 +14,20 @@ import torch
 from numpy.typing import NDArray
 
 from search.options.types import HeatMaps
-from search.plan.passes import is_stored
 from search.results.search_result import SearchResult
 from trainable.backbones.weights import Weights
 from trainable.device import default_num_gpus, pick_device
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
 from trainable.files import as_typed
-from trainable.heads.find import find_head
 from trainable.model.heat_map import has_heat_map
 from trainable.reading.moved_images import find_images, require_unchanged
 from trainable.report.heat_map_picture import as_svg, draw_all, stacked
 from trainable.report.page import Figure, Section
 from trainable.run.winner import Member
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import TrainingData
+from trainable.training.heads import HEADS
+from trainable.trial.assembly import TrainingData, is_stored
 from trainable.trial.left_out import explain_left_out
 
 TITLE = "What it looks at"
@@ -76,7 +75,7 @@ def explanation(result: SearchResult, section: Section) -> str:
         return ""
     how = (
         "the log-odds of its logistic head, place by place"
-        if find_head(member.config.head).is_exact
+        if HEADS[member.config.head].is_exact
         else "Grad-CAM with both signs (the gradient of the log-odds times the activations, captum)"
     )
     return (
@@ -146,7 +145,7 @@ def _sentences(result: SearchResult, member: Member) -> Iterator[str]:
     summed = ", summed over the views," if config.views > 1 else ""
     yield (
         f"The map is exact: the mean over all places{summed} is the log-odds of its model's score."
-        if find_head(config.head).is_exact
+        if HEADS[config.head].is_exact
         else "The map is the slope of the log-odds of its model's score times the activations, "
         "which holds near this X-ray alone (Grad-CAM, with both signs)."
     )

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from search.options.command_line import command_line
+from search.options.options import command_line
 from search.options.types import HeatMaps
-from search.page.checklist_facts import checklist_facts
-from search.page.checklists import checklist_markdown
+from search.page.checklists import checklist_facts, checklist_markdown
 from search.page.heat_maps import explanation, heat_map_section
 from search.page.study_figures import study_figures
 from search.results.search_result import SearchResult, by_body

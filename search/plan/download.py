@@ -12,9 +12,8 @@ from typing import Any
 
 import fsspec
 
-from trainable.disk import DiskError
 from trainable.errors import Checks, InputError
-from trainable.files import digest
+from trainable.files import DiskError, digest
 from trainable.images.decoding import SUFFIXES
 from trainable.reading.options import DataOptions
 from trainable.store.downloads import keep_download

@@ -2,27 +2,41 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
-from search.plan.cohort import Decoded, arrange, decode
-from search.plan.passes import missing_passes, require_few_passes
 from search.plan.plan import SearchPlan
-from search.plan.space import best_configurations, load_space, load_weights
+from search.plan.space import (
+    best_configurations,
+    load_space,
+    load_weights,
+    missing_passes,
+    require_few_passes,
+)
 from search.space.presets import with_defaults
 from search.space.protocol import SearchSpace
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort, check_cohort
-from trainable.cohort.look_alikes import describe_look_alikes, find_look_alikes
-from trainable.cohort.splits import make_folds
+from trainable.cohort.look_alikes import (
+    describe_look_alikes,
+    find_look_alikes,
+    keep_together,
+    with_perceptual_hashes,
+)
+from trainable.cohort.splits import make_folds, split_by_shares
 from trainable.config import TrialConfig
-from trainable.errors import Checks, InputError
+from trainable.errors import Checks, InputError, flag
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.evaluation.sources import describe_sources
-from trainable.images.pixels import pixel_statistics
-from trainable.images.preprocessing import Square
+from trainable.images.outliers import describe_outliers
+from trainable.images.perceptual_hash import perceptual_hashes_of_files
+from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixel_statistics
+from trainable.images.preprocessing import Limits, Square
 from trainable.reading.moved_images import require_unchanged
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
@@ -31,6 +45,73 @@ from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import Task
 
 _NUM_TRIALS = 50
+
+
+class Decoded(NamedTuple):
+    """All images as a search needs them.
+
+    Attributes:
+        pixels: uint8 (num_images, size, size), by their square.
+        surveys: (num_images, number of fields), the fields of `Survey`.
+        limits: Black and white of deep images.
+        perceptual_hashes: (num_images, 32).
+        odd_images: Notes on images that stand out, a sentence each.
+    """
+
+    pixels: Mapping[Square, NDArray[np.uint8]]
+    surveys: NDArray[np.float64]
+    limits: Limits | None
+    perceptual_hashes: NDArray[np.uint8]
+    odd_images: tuple[str, ...]
+
+
+def decode(cohort: Cohort, squares: Sequence[Square], store: ArrayStore) -> Decoded:
+    """Decode the images of a cohort, once for all trials, and look at them.
+
+    Raises:
+        InputError: Naming every image that cannot be read.
+    """
+    paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
+    surveys = load_surveys(paths, hashes, store)
+    limits = cohort_limits(surveys)
+    pixels = {square: load_pixels(paths, hashes, square, store, limits) for square in squares}
+    names, sharpest = tuple(cohort.manifest["image"]), pixels[max(pixels)]
+    odd = describe_outliers(names, surveys, sharpest, limits)
+    alike = perceptual_hashes_of_files(paths, hashes, pixels, store, limits)
+    return Decoded(pixels, surveys, limits, alike, tuple(odd))
+
+
+def arrange(cohort: Cohort, decoded: Decoded | None, options: SearchOptions) -> Cohort:
+    """A new cohort as the search has it: with hashes, images kept together, and split, as asked.
+
+    Raises:
+        InputError: As `_split` does.
+    """
+    if decoded is not None:
+        cohort = with_perceptual_hashes(cohort, decoded.perceptual_hashes)
+        if options.advanced.group_duplicates:
+            cohort = keep_together(cohort, find_look_alikes(cohort))
+    return _split(cohort, options)
+
+
+def _split(cohort: Cohort, options: SearchOptions) -> Cohort:
+    """The images, split into shares if that was asked for.
+
+    Raises:
+        InputError: If shares cannot be had beside the other options, or of so few patients.
+    """
+    shares = options.scoring.shares
+    if shares is None:
+        return cohort
+    given = options.given
+    folds = [f"{flag(name)} {given[name]}" for name in ("folds", "repeats") if name in given]
+    if folds:
+        raise InputError(
+            f"--shares is one split without folds: drop it, or drop {' and '.join(folds)}"
+        )
+    if cohort.is_split:
+        raise InputError("--shares splits the images anew: add --split merge, or drop --shares")
+    return split_by_shares(cohort, shares, options.advanced.seed)
 
 
 def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> SearchPlan:

@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from search.options.options import SearchOptions
 from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first, config_of
@@ -15,6 +17,10 @@ from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError
+from trainable.features.passes import FrozenPass
+from trainable.store.arrays import ArrayStore
+from trainable.trial.assembly import is_stored
+from trainable.trial.cross_validation import Task
 
 _NUM_WARM_STARTS = 10
 
@@ -100,3 +106,30 @@ def best_configurations(folder: Path, cohort: Cohort) -> tuple[TrialConfig, ...]
             f"--warm-start must be a search with a complete trial; {run.path} has none"
         )
     return tuple(config_of(row) for row in complete.head(_NUM_WARM_STARTS).to_dict("records"))
+
+
+def missing_passes(space: SearchSpace, task: Task) -> frozenset[FrozenPass]:
+    """The passes that a restricted space can need, without those whose features are stored."""
+    store = ArrayStore(task.cache.expanduser(), task.cache_bytes)
+    data, weights, device = task.data, task.weights, torch.device("cpu")
+    return frozenset(
+        one for one in space.passes if not is_stored(one, data, weights, store, device)
+    )
+
+
+def require_few_passes(num_passes: int, options: SearchOptions, space: SearchSpace) -> None:
+    """Refuse a space that can need more passes than the user allows.
+
+    Raises:
+        InputError: Naming what makes the space large.
+    """
+    most = options.run.max_passes
+    if most is None or num_passes <= most:
+        return
+    sizes, names = set(space.values("image_size")), set(space.values("normalization"))
+    raise InputError(
+        f"the space must need at most {most} passes of all images through frozen networks, as "
+        f"--max-passes says (got {num_passes}); list fewer --backbones "
+        f"({len(set(space.values('backbone')))} now), --normalizations ({len(names)}) or image "
+        f"sizes ({len(sizes)}), or run fewer --trials"
+    )

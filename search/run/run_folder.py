@@ -14,9 +14,8 @@ from search.run.trial_log import FoldLog, TrialLog
 from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort
-from trainable.disk import writing
 from trainable.errors import InputError, explain
-from trainable.files import drop_partial_line, remove_partial, write_text
+from trainable.files import drop_partial_line, remove_partial, write_text, writing
 
 FORMAT = 6
 """Version of `settings.json`. Folders of another version cannot be resumed."""

@@ -11,13 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainable.config import TrialConfig
-from trainable.disk import writing
 from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
-from trainable.files import drop_partial_line, replacing, write_text
+from trainable.files import drop_partial_line, replacing, write_text, writing
 from trainable.run.places import read_scores, scores_file, trial_name
 
 TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
+
+METRIC = "objective"
+"""Column that trials are compared by."""
+
 ENDED: tuple[TrialState, ...] = ("complete", "stopped", "failed")
 """States that count towards the number of trials asked for.
 
@@ -25,7 +28,7 @@ Trials that were interrupted, or lost to the machine, run again under a new numb
 """
 
 COLUMNS = (
-    *("number", "state", "objective", *Evaluation.__annotations__),
+    *("number", "state", METRIC, *Evaluation.__annotations__),
     *TrialConfig.model_fields,
     *("weights", "fold", "num_steps"),
     *("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
@@ -34,7 +37,7 @@ COLUMNS = (
 """Columns of `trials.csv`, one row per trial, in the order in which the trials ended."""
 
 
-FOLD_COLUMNS = ("number", "fold", "objective")
+FOLD_COLUMNS = ("number", "fold", METRIC)
 """Columns of `folds.csv`, one row per report before the last one of a trial."""
 
 

@@ -24,8 +24,8 @@ from trainable.backbones.encoder import Encoder
 from trainable.config import TrialConfig
 from trainable.evaluation.intervals import Estimate, estimate
 from trainable.evaluation.metrics import f1_at
-from trainable.heads.find import find_head
 from trainable.run.places import trial_name
+from trainable.training.heads import HEADS
 
 _ROWS = 5
 _REFRESH_SECONDS = 0.5
@@ -166,7 +166,7 @@ class BestSoFar:
 def describe(row: Any) -> str:
     """One configuration in a few words."""
     trained = "frozen" if not row.unfreeze else f"{row.unfreeze:.0f} trained"
-    learner = find_head(row.head).describe(row)
+    learner = HEADS[row.head].describe(row)
     columns = ", with columns" if row.covariates else ""
     encoder = Encoder.read(row.backbone).short
     return f"{encoder} to {row.cut}, {trained}, normalize {row.normalization}, {learner}{columns}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search.tune import reaper
 from search.tune.upstream_internals import on_loopback
-from trainable.disk import DiskError, try_to_write
+from trainable.files import DiskError, try_to_write
 
 _ROOM_BYTES = 20 * 2**20
 """Room for Ray's logs, about; without it Ray does not start, and says little."""

@@ -7,7 +7,7 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
-from search.tune.study import METRIC
+from search.run.trial_log import METRIC
 
 _GRACE_FOLDS = 2
 _REDUCTION = 2

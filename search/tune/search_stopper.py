@@ -10,7 +10,7 @@ from ray.tune.stopper import Stopper
 
 from search.run.trial_log import TrialState
 from trainable.commands.stop import stop_signals
-from trainable.disk import DiskError
+from trainable.files import DiskError
 
 _MOST_LOST = 3
 

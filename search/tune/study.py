@@ -12,13 +12,13 @@ from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from search.run.run_folder import RunFolder
+from search.run.trial_log import METRIC
 from search.space.protocol import SearchSpace
 from search.tune.upstream_internals import journal_lock, queued_parameters, trial_under_way
 from trainable.config import TrialConfig
 from trainable.files import drop_partial_line
 
 STUDY_NAME = "cxr"
-METRIC = "objective"
 ATTRIBUTES = {
     **{"f1": "F1", "auc": "AUC", "average_precision": "average precision"},
     **{count: count.upper() for count in ("tp", "fn", "fp", "tn")},

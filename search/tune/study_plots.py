@@ -11,7 +11,8 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from search.run.run_folder import RunFolder
-from search.tune.study import METRIC, load_study
+from search.run.trial_log import METRIC
+from search.tune.study import load_study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes  # slow to import

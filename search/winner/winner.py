@@ -31,9 +31,8 @@ from trainable.run.winner import (
     Winner,
 )
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import assemble
+from trainable.trial.assembly import assemble, build_network
 from trainable.trial.final import final_folds, fit_final
-from trainable.trial.fresh_network import build_network
 
 _OPERATING_POINT = 0.9
 """Specificity at which the sensitivity on test rows is reported, and the other way round."""

@@ -32,9 +32,7 @@ def options() -> set[str]:
     """Options of all commands, by their help, and of the benchmarks."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     texts = [file.read_text() for file in (ROOT / "benchmarks").rglob("*.py")]
-    for module, _, function in (script.partition(":") for script in scripts.values()):
-        assert function == "main"
-        texts.append(call_command(module, "--help-all", columns=200).stdout)
+    texts += [call_command(one, "--help-all", columns=200).stdout for one in scripts.values()]
     return set(re.findall(r"--[a-z][a-z-]+", "\n".join(texts)))
 
 

@@ -24,7 +24,7 @@ from analysis.export import graph
 from analysis.export.folder import read_export
 from analysis.export.graph_check import TOLERANCE, largest_difference
 from analysis.export.launch import launch
-from analysis.export.options import ExportOptions
+from analysis.options import ExportOptions
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from analysis.export.graph_check import TOLERANCE
 from analysis.export.launch import launch
-from analysis.export.options import ExportOptions
+from analysis.options import ExportOptions
 from trainable.errors import InputError
 
 CONFIGS = (

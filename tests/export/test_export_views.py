@@ -14,7 +14,7 @@ from rich.console import Console
 
 from analysis.export.graph_check import TOLERANCE
 from analysis.export.launch import launch
-from analysis.export.options import ExportOptions
+from analysis.options import ExportOptions
 from trainable.cohort.exams import Grouping
 
 CONFIGS = (

@@ -27,15 +27,14 @@ from trainable.backbones.start import Random
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
-from trainable.features.body import Body
-from trainable.features.folding import folded
+from trainable.features.body import Body, folded
 from trainable.features.tables import activations_key, features_key, frozen_inputs
 from trainable.images.batches import Batch
 from trainable.images.loading import Images, table_rows
 from trainable.images.preprocessing import NORMALIZATIONS, NormalizationName, PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
-from trainable.trial.fresh_network import new_network
+from trainable.trial.assembly import new_network
 
 ROWS = torch.tensor([3, 0, 3, 1])
 FEW_CUTS = [pair for pair in ALL_CUTS if pair[0] in ("squeezenet1_1", "resnet18")]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainable.backbones.encoder import find_backbone
 from trainable.backbones.table import BACKBONES
 from trainable.device import place
-from trainable.features.folding import folded
+from trainable.features.body import folded
 
 KEEP_NORMS = {"densenet121": 62}
 """Norms before a convolution, and the last: their factors cannot enter the convolution."""

@@ -12,7 +12,7 @@ from search.space.fastai_cuts import fastai_cut
 from trainable.backbones.encoder import find_backbone
 from trainable.images.batches import Batch
 from trainable.model.network import Network, count_parameters
-from trainable.trial.fresh_network import build_network
+from trainable.trial.assembly import build_network
 
 pytestmark = [
     pytest.mark.fastai,

@@ -6,10 +6,9 @@ from fixtures.networks import CPU, RANDOM, noise, tiny_config
 
 from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.images.batches import Batch
-from trainable.model.light_augmentation import LightAugmentation
-from trainable.model.network import Network
+from trainable.model.network import LightAugmentation, Network
 from trainable.training.loop import FoldData, fit
-from trainable.trial.fresh_network import new_network
+from trainable.trial.assembly import new_network
 
 IMAGES = noise(6, 32)
 

@@ -15,8 +15,8 @@ from trainable.commands.model_tables import layer_table
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, Network, count_parameters, split_body
-from trainable.training.optimizer import build_optimizer
-from trainable.trial.fresh_network import build_network
+from trainable.training.steps import build_optimizer
+from trainable.trial.assembly import build_network
 
 Built = tuple[Backbone, nn.Module]
 

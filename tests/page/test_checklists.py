@@ -11,7 +11,7 @@ from fixtures.winners import OUT_OF_FOLD, make_winner
 
 from search.options.options import SearchOptions
 from search.page import checklists
-from search.page.checklist_facts import checklist_facts
+from search.page.checklists import checklist_facts
 from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
 from trainable.cohort.cohort import Cohort

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from cyclopts import Parameter
 
-from search.options.command_line import command_line
-from search.options.options import SearchOptions
+from search.options.options import SearchOptions, command_line
 from trainable.cohort.scored import Scored
 from trainable.commands.cli import new_app
 from trainable.evaluation.metrics import evaluate

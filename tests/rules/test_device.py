@@ -6,7 +6,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from trainable.device import machine_failure, use_threads
-from trainable.disk import DiskError
+from trainable.files import DiskError
 
 
 @pytest.mark.parametrize("count", [1, 2])

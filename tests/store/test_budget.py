@@ -14,7 +14,7 @@ from fixtures.commands import environment
 from fixtures.disks import needs_mounts, on_small_disk
 from numpy.typing import NDArray
 
-from trainable.disk import DiskError
+from trainable.files import DiskError
 from trainable.store.arrays import ArrayStore
 from trainable.store.budget import Room
 from trainable.store.downloads import keep_download
@@ -203,7 +203,7 @@ def test_a_disk_that_refuses_is_one_sentence_and_never_a_bus_error(
 import sys
 from pathlib import Path
 import numpy as np
-from trainable.disk import DiskError
+from trainable.files import DiskError
 from trainable.store.arrays import ArrayStore
 table = np.ones((1000, 1024), np.float32)
 store = ArrayStore(Path("cache"))

@@ -9,11 +9,11 @@ from fixtures.networks import head_only, snapshot, tiny_config
 from torch import Tensor, nn
 
 from trainable.config import TrialConfig
-from trainable.heads.find import find_head
 from trainable.images.batches import Batch
 from trainable.model.network import Network
+from trainable.training.heads import HEADS
 from trainable.training.loop import FoldData, fit
-from trainable.training.optimizer import build_optimizer, build_schedule
+from trainable.training.steps import build_optimizer, build_schedule
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 
@@ -77,7 +77,7 @@ def test_decay_is_on_matrices_and_filters_alone_and_frozen_weights_are_left_out(
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)),
         nn.Sequential(nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5), nn.GroupNorm(1, 5)),
     ]
-    network = Network(stages[:1], stages[1:], find_head("fastai").build(10, tiny_config()))
+    network = Network(stages[:1], stages[1:], HEADS["fastai"].build(10, tiny_config()))
     config = TrialConfig(optimizer=name, learning_rate=0.1, weight_decay=0.02)
     groups = build_optimizer(network, config).param_groups
     decayed = [p for group in groups if group["weight_decay"] == 0.02 for p in group["params"]]

@@ -21,8 +21,8 @@ from trainable.images.batches import Batch
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, FoldData, fit
 from trainable.training.split_network import split_over_ranks
+from trainable.trial.assembly import new_network
 from trainable.trial.cross_validation import Task, cross_validate
-from trainable.trial.fresh_network import new_network
 from trainable.trial.ranks import LostRankError, RankError, cross_validate_on_ranks
 
 # no number of images below is a multiple of two; a batch has no positive one, one or more

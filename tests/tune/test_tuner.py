@@ -21,8 +21,8 @@ from search.run.run_folder import RunFolder
 from search.tune.capacity import resources_per_trial
 from search.tune.tuner import run_session
 from trainable.backbones.start import Files
-from trainable.disk import DiskError
 from trainable.errors import InputError
+from trainable.files import DiskError
 from trainable.trial import ray_worker
 
 pytestmark = pytest.mark.timeout(240)

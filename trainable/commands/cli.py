@@ -27,9 +27,8 @@ from rich.text import Text
 
 from trainable.commands.stop import stop_signals
 from trainable.defaults import COMMON
-from trainable.disk import DiskError
 from trainable.errors import InputError, explain, flag, listing
-from trainable.files import private_files
+from trainable.files import DiskError, private_files
 
 _ALL = "--help-all"
 _REFUSED = 2

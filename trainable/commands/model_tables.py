@@ -18,7 +18,7 @@ from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, Network, count_parameters
-from trainable.trial.fresh_network import build_network
+from trainable.trial.assembly import build_network
 
 
 def chosen_network(

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ByteSize, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from trainable.disk import size_text
+from trainable.files import size_text
 
 _LEAST = 10**6
 """Bytes that a number without a unit may mean; in a smaller one it was forgotten: `8` for `8GB`."""

@@ -10,9 +10,8 @@ import pandas as pd
 
 from trainable.cohort.cohort import Cohort, check_cohort
 from trainable.cohort.splits import split_by_shares
-from trainable.disk import writing
 from trainable.errors import Checks, InputError, listing
-from trainable.files import replacing
+from trainable.files import replacing, writing
 from trainable.reading.image_files import hash_files, list_images
 
 MANIFEST = "manifest.csv"

@@ -5,16 +5,34 @@ from collections.abc import Callable
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.fx.experimental.optimization import fuse
 
 from trainable.backbones.backbone import Backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import autocast, place
-from trainable.features.folding import folded
 from trainable.images.batches import Inputs
 from trainable.images.loading import Images
 from trainable.model.network import ConcatPool, pool_each, split_body
+
+
+def folded(stage: nn.Module) -> nn.Module:
+    """A copy of a stage in evaluation mode that computes the same with fewer passes over the maps.
+
+    In evaluation mode a batch norm is one factor and one addend for each channel, so they can go
+    into the weights of the convolution. The numbers differ by float32 rounding alone.
+
+    A stage without batch norm is returned as it is, and so is one whose path depends on what it
+    is given, as that of some networks of timm does.
+    """
+    if not any(type(module) is nn.BatchNorm2d for module in stage.modules()):
+        return stage
+    try:
+        return fuse(stage)
+    except fx.proxy.TraceError:
+        return stage
+
 
 _CPU_PIXELS = 4 * 224**2
 _GPU_BATCH = 128

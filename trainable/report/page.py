@@ -13,8 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from trainable.cohort.scored import Scored
-from trainable.disk import writing
-from trainable.files import write_text
+from trainable.files import write_text, writing
 
 _MOST_STEPS = 400
 

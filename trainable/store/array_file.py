@@ -14,7 +14,7 @@ from numpy.lib.format import (
 )
 from numpy.typing import NDArray
 
-from trainable.disk import reserve, write_at
+from trainable.files import reserve, write_at
 
 FOOTER_SIZE = 8
 _FOOTER_MAGIC = b"CXR1"

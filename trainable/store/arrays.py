@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from trainable.defaults import CACHE_BYTES
-from trainable.disk import writing
 from trainable.errors import listing
-from trainable.files import replacing
+from trainable.files import replacing, writing
 from trainable.store.array_file import Array, ArrayFile, is_whole
 from trainable.store.budget import KINDS, OPTION, PARTS, Room
 from trainable.store.locks import hold, is_at, lock

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from trainable.disk import writing
+from trainable.files import writing
 from trainable.store.locks import lock
 
 KINDS = ("survey", "looks", "pixels", "features", "activations", "weights")

@@ -4,8 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from trainable.disk import writing
-from trainable.files import replacing
+from trainable.files import replacing, writing
 from trainable.store.budget import DOWNLOADS, MAKING, OPTION, Room, download_lock
 from trainable.store.locks import hold, lock
 

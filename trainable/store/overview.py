@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from trainable.disk import size_text
-from trainable.files import as_typed
+from trainable.files import as_typed, size_text
 from trainable.store.array_file import is_whole
 from trainable.store.budget import DOWNLOADS, KINDS, UNFINISHED, Entry, Room
 from trainable.store.locks import is_at, lock

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainable.disk import writing
-from trainable.files import replacing
+from trainable.files import replacing, writing
 from trainable.store.array_file import Array, ArrayFile, file_bytes
 from trainable.store.budget import DATA, OPTION, PARTS, Room
 from trainable.store.locks import is_at, lock

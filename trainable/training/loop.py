@@ -16,8 +16,7 @@ from trainable.config import TrialConfig
 from trainable.images.batches import Batches
 from trainable.model.network import Network
 from trainable.training.norm_statistics import set_exact_statistics
-from trainable.training.optimizer import build_optimizer, build_schedule
-from trainable.training.steps import epoch_batches, num_steps
+from trainable.training.steps import build_optimizer, build_schedule, epoch_batches, num_steps
 
 
 class DivergedError(RuntimeError):

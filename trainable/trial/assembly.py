@@ -1,23 +1,33 @@
-"""One training run put together: labelled images become what a network's trained part takes in."""
+"""One training run put together: what the trained part of a network takes in, and the network."""
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from trainable.backbones.backbone import FUSED
+from trainable.backbones.layout import STATISTICS
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import TrialRows, trial_rows
 from trainable.config import TrialConfig
+from trainable.device import place
 from trainable.features.body import Body
-from trainable.features.tables import Source, frozen_inputs
+from trainable.features.passes import FrozenPass
+from trainable.features.tables import Source, features_key, frozen_inputs
 from trainable.images.augmentation import with_augmented
 from trainable.images.batches import Batches, by_examination
 from trainable.images.loading import load_images
 from trainable.images.preprocessing import PixelStatistics
+from trainable.model.covariate_encoder import ColumnCode
+from trainable.model.network import KeptStatistics, Network, TrueOdds, split_body
 from trainable.store.arrays import ArrayStore
+from trainable.training.heads import HEADS
 
 
 @dataclass(frozen=True)
@@ -118,3 +128,102 @@ def assemble(
         source=source,
         body=body,
     )
+
+
+def is_stored(
+    one: FrozenPass, data: TrainingData, weights: Weights, store: ArrayStore, device: torch.device
+) -> bool:
+    """Whether the pooled features of a pass are stored; activations count as not stored.
+
+    Args:
+        one: The pass.
+        data: Its images.
+        weights: Weights of its encoder.
+        store: Store of the features.
+        device: Device that computes them.
+    """
+    if not one.pooled:  # what names them takes the whole network to find out
+        return False
+    square = one.preprocessing.square
+    config = TrialConfig(
+        backbone=one.encoder, cut=one.until, normalization=one.preprocessing.normalization,
+        image_size=square.size, resize=square.resize,
+    )  # fmt: skip
+    images = load_images(data.paths, data.hashes, square, data.statistics, store)
+    body = Body(images, config, weights, device)
+    # who uses a table checks it; to read all of them whole would delay the first trial
+    return store.path(features_key(body, images)).exists()
+
+
+def num_image_features(config: TrialConfig) -> int:
+    """Number of the features that a head sees of the images of an examination."""
+    widths = config.backbone.network.widths(config.cut)
+    return sum(widths) * config.views * len(STATISTICS[config.pool])
+
+
+def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
+    """The head of a configuration, newly initialised.
+
+    Args:
+        config: The configuration.
+        num_columns: Numbers of covariates behind the features.
+    """
+    backbone = config.backbone.network
+    widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
+    num_features = num_image_features(config) + num_columns
+    chosen: list[nn.Module] = []
+    if kept != set(layout.statistics):
+        chosen = [KeptStatistics(config.pool, widths, config.views, layout, num_columns)]
+    layers = [*chosen, *HEADS[config.head].build(num_features, config)]
+    if config.odds_factor != 1:
+        layers.append(TrueOdds(config.odds_factor))
+    return nn.Sequential(*layers)
+
+
+def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -> Network:
+    """Cut `model` and put a fresh head on it, as a configuration says.
+
+    Args:
+        model: The whole network of the config's backbone, with its weights; its parameters are
+            taken, not copied.
+        config: backbone, cut, trained stages and head.
+        num_columns: Numbers of covariates that the head sees.
+    """
+    head = fresh_head(config, num_columns)
+    backbone = config.backbone.network
+    body = split_body(backbone.body(model, config.cut), config.unfreeze)
+    return Network(*body, head, layout=backbone.layout, fused=config.cut == FUSED)
+
+
+def new_network(
+    config: TrialConfig,
+    frozen: Sequence[nn.Module],
+    trained: Sequence[nn.Module],
+    seed: int,
+    device: torch.device,
+    code: ColumnCode | None = None,
+) -> Network:
+    """A network with a fresh head, ready to train; the same seed gives the same head.
+
+    Args:
+        config: Configuration of the trial.
+        frozen: Stages that the network takes as they are; none for a network that starts from what
+            they computed (`suffix`).
+        trained: Stages that the network takes a copy of.
+        seed: Seed of the head.
+        device: Device of the network.
+        code: What turns covariates into numbers for the head.
+    """
+    torch.manual_seed(seed)
+    head = fresh_head(config, code.width if code else 0)
+    trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
+    network = Network(
+        frozen,
+        trained,
+        head,
+        layout=config.backbone.network.layout,
+        fused=config.cut == FUSED,
+        augmented=config.augment != "none",
+    )
+    network.column_code = code
+    return place(network, device)

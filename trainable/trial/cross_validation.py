@@ -17,15 +17,20 @@ from trainable.evaluation.metrics import Evaluation
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
 from trainable.features.tables import Source
-from trainable.heads.find import find_head
 from trainable.images.batches import with_columns
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.model.network import Network
 from trainable.store.arrays import ArrayStore
+from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord, FoldData
 from trainable.training.split_network import split_over_ranks
-from trainable.trial.assembly import Assembly, TrainingData, assemble
-from trainable.trial.fresh_network import new_network, num_image_features
+from trainable.trial.assembly import (
+    Assembly,
+    TrainingData,
+    assemble,
+    new_network,
+    num_image_features,
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def train_network(
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)
     data = FoldData(inputs, parts.labels, rows.train, rows.valid)
-    return network, find_head(config.head).fit(network, data, config, seed)
+    return network, HEADS[config.head].fit(network, data, config, seed)
 
 
 def fold_seed(seed: int, fold: int, draw: int = 0) -> int:

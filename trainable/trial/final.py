@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.heads.find import find_head
 from trainable.model.network import Network
+from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord
 from trainable.training.steps import epochs_for
 from trainable.trial.assembly import Assembly
@@ -68,7 +68,7 @@ def final_folds(
             takes time.
         num_fits: Number of networks; of a head without a seed, at most one per fold.
     """
-    if find_head(config.head).is_seeded:
+    if HEADS[config.head].is_seeded:
         return (everything,) * num_fits
     if num_fits == 1 or len(folds := scored()) == 1:
         return (everything,)

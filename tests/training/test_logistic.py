@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from trainable.config import TrialConfig
-from trainable.heads.logistic import LogisticHead
 from trainable.images.batches import Batch
 from trainable.model.network import Network
+from trainable.training.heads import LogisticHead
 from trainable.training.loop import DivergedError, EpochRecord, FoldData
 
 NUM_ROWS, NUM_TRAIN = 90, 60

@@ -1,12 +1,11 @@
-"""The logistic head: a penalized regression on the features of a frozen body, fitted exactly.
+"""The kinds of heads: how each is built, fitted and described."""
 
-Its problem is convex, so there is one solution, whatever the seed. With a few hundred images
-it predicts as well as a network, or better, and fits in a fraction of a second.
-"""
-
+import itertools
 import time
 import warnings
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,10 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from trainable.config import TrialConfig
-from trainable.heads.head import Head
+from trainable.config import HeadName, TrialConfig
 from trainable.model.network import Network
-from trainable.training.loop import DivergedError, EpochRecord, FoldData, Judged, judge
+from trainable.training.loop import DivergedError, EpochRecord, FoldData, Judged, fit, judge
 
 _MOST_ITERATIONS = 5000
 _TOLERANCE = 1e-6  # at scikit-learn's own 1e-4, scores are still off by 0.01
@@ -28,6 +26,84 @@ _ROUNDING = 1e-5
 _RIDGE = 1e-11
 """Added to the mean product of a row with itself: rows that depend on each other, as copies of an
 image do, are then no exception. It moves a score by less than the solver's tolerance."""
+
+
+class Head(ABC):
+    """A kind of head; as it stands here, one that gradient steps train.
+
+    Attributes:
+        title: What a paper calls it.
+        is_exact: Whether the log-odds are a sum over the places of an image, and not only nearly so
+            around the image.
+        is_seeded: Whether another seed gives another network.
+    """
+
+    title: ClassVar[str]
+    is_exact: ClassVar[bool] = False
+    is_seeded: ClassVar[bool] = True
+
+    @abstractmethod
+    def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
+        """The layers between the pooled features and the two logits, newly initialised."""
+
+    def fit(self, network: Network, data: FoldData, config: TrialConfig, seed: int) -> EpochRecord:
+        """Fit the head, and train the stages of the body that are not frozen.
+
+        Args:
+            network: On its device; changed in place.
+            data: Rows to train on, and those to score.
+            config: Configuration of the trial.
+            seed: Seed of the order of the images and of dropout.
+
+        Returns:
+            The record of the last epoch.
+
+        Raises:
+            DivergedError: If the loss or the scores are no numbers.
+        """
+        *_, last = fit(network, data, config, seed)
+        return last
+
+    def describe(self, config: TrialConfig) -> str:
+        """The setting that matters most, in a few characters."""
+        return f"lr {config.learning_rate:.1e}"
+
+
+class FastaiHead(Head):
+    """The head that fastai's `create_head(lin_ftrs=config.head_layers)` builds.
+
+    Matrices start as fastai's do; the biases of batch norms at 0, where fastai has 1e-3.
+    """
+
+    title = "small network with batch norm and dropout"
+
+    def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
+        """The dropout of the configuration is before the last layer; half of it before others."""
+        widths = [num_features, *config.head_layers, 2]
+        linears = [nn.Linear(ins, outs, bias=False) for ins, outs in itertools.pairwise(widths)]
+        for linear in linears:
+            nn.init.kaiming_normal_(linear.weight)
+        modules: list[nn.Module] = []
+        for linear in linears[:-1]:
+            norm = nn.BatchNorm1d(linear.in_features)
+            modules += [norm, nn.Dropout(config.dropout / 2), linear, nn.ReLU(inplace=True)]
+        norm = nn.BatchNorm1d(linears[-1].in_features)
+        return nn.Sequential(*modules, norm, nn.Dropout(config.dropout), linears[-1])
+
+
+class PlainHead(Head):
+    """Without hidden layers and dropout, the layer that replaces torchvision's classifier."""
+
+    title = "small network with dropout"
+
+    def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
+        """The dropout of the configuration is before the last layer."""
+        widths = [num_features, *config.head_layers, 2]
+        *hidden, last = (nn.Linear(ins, outs) for ins, outs in itertools.pairwise(widths))
+        modules: list[nn.Module] = []
+        for linear in hidden:
+            modules += [linear, nn.ReLU(inplace=True)]
+        return nn.Sequential(*modules, nn.Dropout(config.dropout), last)
 
 
 class LogisticHead(Head):
@@ -130,3 +206,11 @@ def _solve(
     if seen is not features:
         found = features.T @ solve_triangular(seen, found, trans="T", lower=True)
     return found, float(model.intercept_[0]), int(model.n_iter_[0])
+
+
+HEADS: Mapping[HeadName, Head] = {
+    "fastai": FastaiHead(),
+    "plain": PlainHead(),
+    "logistic": LogisticHead(),
+}
+"""The kinds of heads by their names."""

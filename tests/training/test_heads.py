@@ -10,16 +10,14 @@ from torch import Tensor, nn
 from trainable.backbones.encoder import find_backbone
 from trainable.backbones.layout import Pool
 from trainable.config import HeadName, TrialConfig
-from trainable.heads.fastai import FastaiHead
-from trainable.heads.find import HEADS, find_head
-from trainable.heads.plain import PlainHead
 from trainable.images.batches import Batch
 from trainable.model.network import (
     ConcatPool,
     KeptStatistics,
     count_parameters,
 )
-from trainable.trial.fresh_network import build_network, fresh_head
+from trainable.training.heads import HEADS, FastaiHead, PlainHead
+from trainable.trial.assembly import build_network, fresh_head
 
 
 def kinds(head: nn.Sequential) -> list[str]:
@@ -183,7 +181,7 @@ def test_every_head_of_a_configuration_has_its_object() -> None:
 def test_what_a_head_says_of_itself(
     name: HeadName, described: str, is_seeded: bool, is_exact: bool
 ) -> None:
-    head = find_head(name)
+    head = HEADS[name]
     assert head.describe(TrialConfig(head=name)) == described
     assert head.is_seeded == is_seeded
     assert head.is_exact == is_exact
