@@ -50,6 +50,25 @@ def test_what_excel_adds_is_left_out(tmp_path: Path, written: str) -> None:
     assert cells(path) == ROWS
 
 
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
+def test_line_breaks_and_other_marks_in_a_report_do_not_hide_the_separator(
+    tmp_path: Path, separator: str
+) -> None:
+    report = '"Two views.\nNo effusion.\nHeart, lungs; bones | normal."'
+    rows = [["file", "report", "died"], ["a.png", report, "0"], ["b.png", report, "1"]]
+    (tmp_path / "t.csv").write_text("\r\n".join(map(separator.join, rows)), newline="")
+    found = cells(tmp_path / "t.csv")
+    assert [(row[0], row[2]) for row in found] == [("file", "died"), ("a.png", "0"), ("b.png", "1")]
+    assert found[1][1] == report.strip('"')
+
+
+def test_commas_in_the_header_and_in_free_text_are_no_separators(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "file;report, dated, signed;died\na;one, two, three, four;0\nb;one, two, three;1\n"
+    )
+    assert cells(tmp_path / "t.csv")[1] == ["a", "one, two, three, four", "0"]
+
+
 def test_compressed_tables(tmp_path: Path) -> None:
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text(",").encode()))
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:

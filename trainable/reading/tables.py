@@ -25,7 +25,7 @@ _COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
 )
 # a thousand times more than a table of names and labels has; a damaged file can ask for any memory
 _MOST_MIB, _MOST_ROWS = 256, 1_500_000
-_HEAD = 1_000_000  # characters that the separator is looked for in
+_HEAD, _FEW = 1_000_000, 5  # characters and records that the separator is looked for in
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)?")
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 # no text holds these; tab, line feed, form feed and carriage return are text
@@ -103,10 +103,10 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
     text = text.removeprefix("\ufeff")
     told = re.match(r"sep=(.)\r?\n", text)  # Excel's own way to name the separator
     text = text[told.end() :] if told else text
+    csv.field_size_limit(len(text) + 1)  # a report may be long
     separator = told[1] if told else _separator(text)
     if separator != ",":
         notes.append(f"values are separated by {_SEPARATORS.get(separator, repr(separator))}")
-    csv.field_size_limit(len(text) + 1)  # a report may be long
     lines = csv.reader((line[0] for line in _LINE.finditer(text)), delimiter=separator, strict=True)
     try:
         cells = [[cell.strip() for cell in row] for row in itertools.islice(lines, _MOST_ROWS + 1)]
@@ -156,10 +156,20 @@ def _text(data: bytes, encoding: str) -> str:
 
 
 def _separator(text: str) -> str:
-    """The separator that the first lines have most of, each of them; a comma if none does."""
-    head = [line for line in text[:_HEAD].splitlines() if line.strip()][:5]
-    lines = [re.sub(r'"[^"]*"', "", line) for line in head]
-    return max(_SEPARATORS, key=lambda mark: min((line.count(mark) for line in lines), default=0))
+    """The separator that fits the first records best; a comma if none fits."""
+    head = text[:_HEAD]
+    return max(_SEPARATORS, key=lambda mark: _fit(head, mark))
+
+
+def _fit(head: str, mark: str) -> tuple[bool, int]:
+    """Whether a separator cuts the first records into several cells, equally many; and how many.
+
+    A record is more than a line where a report in quotation marks has line breaks.
+    """
+    lines = csv.reader((line[0] for line in _LINE.finditer(head)), delimiter=mark)
+    records = (row for row in lines if any(map(str.strip, row)))
+    widths = [len(row) for row in itertools.islice(records, _FEW)] or [1]
+    return max(widths) == min(widths) > 1, min(widths)
 
 
 def _read_excel(data: bytes) -> tuple[list[list[str]], list[str]]:
