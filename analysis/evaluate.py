@@ -67,7 +67,7 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     if not csv.is_file():
         raise InputError(f"--labels must be a table; not found: {csv}")
     raw, _ = read_table(csv, "--labels")
-    name_column = _name_column(raw, wanted, checks)
+    name_column = _name_column(raw, new, wanted, checks)
     label_column = wanted.column("label", raw, checks) or ""
     patient_column = wanted.column("patient", raw, checks)
     asked = cohort.found_by.get("label", "label")
@@ -133,10 +133,10 @@ def _check_labels(
         )
 
 
-def _name_column(raw: pd.DataFrame, wanted: Wanted, checks: Checks) -> str:
+def _name_column(raw: pd.DataFrame, new: NewImages, wanted: Wanted, checks: Checks) -> str:
     """The column of images, or of examinations of several views."""
     if wanted.grouping.views == 1:
-        return wanted.column("image", raw, checks) or ""
+        return wanted.image_column(raw, new.are_named_in, checks) or ""
     return same_grouping(replace(wanted.grouping, view_column=None), raw, checks).exam_column or ""
 
 

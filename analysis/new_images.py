@@ -17,7 +17,8 @@ from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.reading.exams import places_of
 from trainable.reading.image_files import hash_files
 from trainable.reading.listing import Wanted, known_patients, read_listing
-from trainable.reading.names import ImageNames, locate
+from trainable.reading.names import ImageNames
+from trainable.reading.places import locate
 from trainable.reading.tables import read_table
 
 
@@ -59,6 +60,10 @@ class NewImages:
         known = (one for one in self.patients if (one != "").all())
         return next(known, self.table[self.name_column])
 
+    def are_named_in(self, names: pd.Series) -> bool:
+        """Whether any of the names in a column of another table is that of one of these images."""
+        return bool((self.rows_named(names, Checks()) >= 0).any())
+
     def rows_named(self, names: pd.Series, checks: Checks) -> pd.Series:
         """Which rows to write are named so in another table; -1 for names of none of them.
 
@@ -96,14 +101,14 @@ def find_new_images(
     checks = Checks()
     grouping, unit = cohort.grouping, cohort.grouping.column
     wanted = Wanted(grouping, cohort.found_by, columns.names)
-    listed, folders = read_listing(images, wanted, checks)
+    listed, places = read_listing(images, wanted, checks)
     table, name_column, prediction_column = _rows_to_write(listed, template, wanted, checks)
     asked = table[name_column]
     # the images of each row, and their files: a template may ask for some of those listed
     names, exam_images = asked, np.arange(len(asked))[:, None]
     if grouping.views > 1:
         names, exam_images = _images_of(asked, listed, grouping, checks)
-    paths = tuple(locate(names, folders, checks))
+    paths = tuple(locate(names, places, checks))
     if checks.problems:
         check_readable([path for path in paths if path], checks)
     checks.raise_if_any()
@@ -111,7 +116,7 @@ def find_new_images(
     firsts = exam_images.max(axis=1)
     patients = known_patients(
         [str(names.iloc[first]) for first in firsts], [paths[first] for first in firsts],
-        folders, wanted, checks,
+        places.folders, wanted, checks,
     )  # fmt: skip
     once = listed.drop_duplicates(unit)
     if column := wanted.column("patient", table, checks):

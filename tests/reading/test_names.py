@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from trainable.errors import Checks
-from trainable.reading import names
-from trainable.reading.names import locate
+from trainable.reading import places
+from trainable.reading.places import Places, locate
 
 WriteImages = Callable[[Path, Iterable[str]], None]
 FILES = [
@@ -25,7 +25,7 @@ FILES = [
 
 def found(folder: Path, *wanted: str) -> list[str]:
     checks = Checks()
-    paths = locate(wanted, [folder], checks)
+    paths = locate(wanted, Places([folder]), checks)
     checks.raise_if_any()
     return [Path(path).relative_to(folder).as_posix() for path in paths]
 
@@ -45,6 +45,10 @@ def found(folder: Path, *wanted: str) -> list[str]:
         ("große aufnahme.png", FILES[4]),
         ("1.2.840.113", FILES[5]),
         ("two/same.jpg", FILES[7]),
+        ("gs://bucket/images_001/images/00000001_000.png", FILES[0]),
+        ("s3://bucket/a/patient1/study1/view1.png", FILES[2]),
+        ("https://example.org/files/gro%C3%9Fe%20Aufnahme.PNG?raw=1", FILES[4]),
+        ("file:///data/images/1.2.840.113.jpeg", FILES[5]),
     ],
 )
 def test_a_name_fits_its_file(
@@ -67,7 +71,7 @@ def test_an_absolute_path_need_not_be_in_the_folder(
     write_images(tmp_path, ["here/a.png", "there/b.png"])
     checks = Checks()
     wanted = str(tmp_path / "there" / "b.png")
-    assert locate([wanted], [tmp_path / "here"], checks) == [wanted]
+    assert locate([wanted], Places([tmp_path / "here"]), checks) == [wanted]
     assert not checks.problems
 
 
@@ -76,9 +80,9 @@ def test_where_all_names_are_whole_paths_no_folder_is_listed(
 ) -> None:
     write_images(tmp_path, ["here/a.png", "there/b.png"])
     listed: list[Path] = []
-    monkeypatch.setattr(names, "list_folder", lambda folder: listed.append(folder))
+    monkeypatch.setattr(places, "list_folder", lambda folder: listed.append(folder))
     wanted = [str(tmp_path / "here" / "a.png"), str(tmp_path / "there" / "b.png")]
-    assert locate(wanted, [tmp_path], Checks()) == wanted
+    assert locate(wanted, Places([tmp_path]), Checks()) == wanted
     assert not listed
 
 
@@ -87,7 +91,7 @@ def test_a_folder_that_is_not_there_is_a_problem_even_of_whole_paths(
 ) -> None:
     write_images(tmp_path, ["a.png"])
     checks = Checks()
-    locate([str(tmp_path / "a.png")], [tmp_path / "nowhere"], checks)
+    locate([str(tmp_path / "a.png")], Places([tmp_path / "nowhere"]), checks)
     assert "nowhere; check --images" in checks.problems[0]
 
 
@@ -97,7 +101,7 @@ def test_a_name_that_fits_several_files_is_refused_with_their_names(
 ) -> None:
     write_images(tmp_path, FILES)
     checks = Checks()
-    locate([name], [tmp_path], checks)
+    locate([name], Places([tmp_path]), checks)
     (problem,) = checks.problems
     assert f"{name} (" in problem
     assert ("patient1" in problem) == ("view1" in name)
@@ -106,17 +110,33 @@ def test_a_name_that_fits_several_files_is_refused_with_their_names(
 def test_a_file_of_another_kind_is_not_said_to_be_missing(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"x")
     checks = Checks()
-    locate(["a.nii.gz", "b.png"], [tmp_path], checks)
+    locate(["a.nii.gz", "b.png"], Places([tmp_path]), checks)
     kind, absent = checks.problems
     assert "1 are there, but of another kind: a.nii.gz" in kind
     assert "1 of 2 are not found" in absent
     assert "a.nii.gz" not in absent
 
 
+def test_each_absent_name_is_named_once(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, ["a.png"])
+    checks = Checks()
+    locate(["PA view", "PA view", "a.png", "b.png"], Places([tmp_path]), checks)
+    assert ": PA view, b.png." in checks.problems[0]
+    assert "3 of 4" in checks.problems[0]
+
+
+def test_the_address_of_a_file_on_this_machine_is_that_file(tmp_path: Path) -> None:
+    file = tmp_path / "an image.png"
+    file.touch()
+    address = file.as_uri()
+    assert "%20" in address
+    assert locate([address], Places([tmp_path]), Checks()) == [str(file)]
+
+
 def test_another_folder_is_no_match(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path, ["test/a.png"])
     checks = Checks()
-    locate(["train/a.png"], [tmp_path], checks)
+    locate(["train/a.png"], Places([tmp_path]), checks)
     assert "not found" in checks.problems[0]
 
 
@@ -126,7 +146,7 @@ def test_zeros_that_a_spreadsheet_has_dropped_are_named(
 ) -> None:
     write_images(tmp_path, ["0007.png", "x8.png"])
     checks = Checks()
-    locate([name, "8"], [tmp_path], checks)
+    locate([name, "8"], Places([tmp_path]), checks)
     (problem,) = checks.problems
     assert "2 of 2 are not found" in problem
     assert "0007.png is there: a spreadsheet drops the zeros" in problem

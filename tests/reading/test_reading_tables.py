@@ -108,6 +108,26 @@ def test_both_columns_that_cannot_be_found_are_named(csv: Path) -> None:
     assert "foo, bar" in label
 
 
+def test_a_column_that_names_no_file_is_not_one_of_images(csv: Path) -> None:
+    csv.write_text("image,filename,died\nChest PA,a.png,0\nChest PA,b.png,1\nChest AP,c.png,1\n")
+    cohort = read_cohort(DataOptions(data=csv))
+    assert labels_of(cohort) == {"a.png": 0, "b.png": 1, "c.png": 1}
+    assert any("'image' names no image that is there; 'filename' does" in n for n in cohort.notes)
+
+
+def test_images_are_found_in_a_column_of_any_name(csv: Path) -> None:
+    csv.write_text("Aufnahme,died,n\na.png,0,1\nb.png,1,1\nc.png,1,2\n")
+    cohort = read_cohort(DataOptions(data=csv))
+    assert labels_of(cohort) == {"a.png": 0, "b.png": 1, "c.png": 1}
+    assert "image in 'Aufnahme'" in cohort.notes[0]
+
+
+def test_where_no_column_names_a_file_the_refusal_says_how_to_name_it(csv: Path) -> None:
+    csv.write_text("image,died\nChest PA,0\nChest PA,1\n")
+    (problem,) = problems_of(DataOptions(data=csv))
+    assert ": Chest PA. Name their folder with --images, or their column with --image-" in problem
+
+
 @pytest.mark.parametrize("folder", ["", "train", "images", "train/deep/er"])
 def test_images_are_found_beside_the_csv(
     tmp_path: Path, write_images: WriteImages, folder: str

@@ -1,6 +1,7 @@
 """Which column of a user's table holds what."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -37,12 +38,20 @@ def may_hold(kind: Kind, table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table.columns if plain_name(name) in COLUMN_NAMES[kind]]
 
 
-def _usual(kind: Kind, table: pd.DataFrame, before: str | None = None) -> list[str]:
-    """The columns that have the first of the usual names that is there."""
-    names = [*([] if before is None else [plain_name(before)]), *COLUMN_NAMES[kind]]
+def _all_usual(kind: Kind, table: pd.DataFrame, before: str | None = None) -> list[list[str]]:
+    """The columns with usual names, by preference; those whose names are nearly the same together.
+
+    That of the search comes first.
+    """
+    names = dict.fromkeys([*([] if before is None else [plain_name(before)]), *COLUMN_NAMES[kind]])
     plain = [(plain_name(column), str(column)) for column in table.columns]
     found = ([column for one, column in plain if one == name] for name in names)
-    return next(filter(None, found), [])
+    return [*filter(None, found)]
+
+
+def _usual(kind: Kind, table: pd.DataFrame, before: str | None = None) -> list[str]:
+    """The columns that have the first of the usual names that is there."""
+    return next(iter(_all_usual(kind, table, before)), [])
 
 
 def usual_column(kind: Kind, table: pd.DataFrame) -> str | None:
@@ -98,3 +107,45 @@ def find_column(
             advice = "the first row must hold the names of the columns"
         checks.add(f"no column of {kind}s found among {listing(table.columns)}; {advice}")
     return None
+
+
+def find_image_column(
+    table: pd.DataFrame,
+    asked: str | None,
+    hold_any: Callable[[pd.Series], bool],
+    checks: Checks,
+    *,
+    before: str | None = None,
+    has_option: bool = True,
+) -> str | None:
+    """The column of images, by its name and its content; None (and a problem noted) if unclear.
+
+    Of the columns with a usual name the first that names an image is taken: a column called image
+    may hold a description. Where none does, a column of any name that does.
+
+    Args:
+        table: The table.
+        asked: As the user named the column; found if None.
+        hold_any: Whether a column names any image.
+        checks: Given what cannot be found, and a note on a column that is passed over.
+        before: The column of the search, which is tried first.
+        has_option: Whether the command has an option to name the column.
+    """
+    usual = _all_usual("image", table, before)
+    flat = [column for alike in usual for column in alike]
+    found: list[str] = []
+    if asked is None:
+        found = next(filter(None, ([c for c in one if hold_any(table[c])] for one in usual)), [])
+        if not found:
+            others = [str(column) for column in table.columns if str(column) not in flat]
+            found = [c for c in others if _may_name(table[c]) and hold_any(table[c])]
+    if len(found) != 1:
+        return find_column("image", table, asked, checks, before=before, has_option=has_option)
+    if flat[:1] not in ([], found):
+        checks.note(f"the column {flat[0]!r} names no image that is there; {found[0]!r} does")
+    return found[0]
+
+
+def _may_name(values: pd.Series) -> bool:
+    """Whether there are so many values that they may be names: 0 and 1 may be files by chance."""
+    return values.nunique() > max(2, len(values) / 4)

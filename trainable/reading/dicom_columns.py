@@ -9,7 +9,7 @@ import pandas as pd
 from trainable.errors import Checks, InputError, are_not, did_you_mean, listing
 from trainable.images.decoding import SUFFIXES
 from trainable.images.dicom import is_dicom, known_keywords, read_element
-from trainable.reading.names import match
+from trainable.reading.places import Places
 
 PREFIX = "dicom:"
 """Before a keyword of DICOM, where the name of a column is asked for."""
@@ -39,7 +39,7 @@ def with_dicom_columns(
     raw: pd.DataFrame,
     image_column: str | None,
     wanted: Iterable[str | None],
-    folders: Sequence[Path],
+    places: Places,
     checks: Checks,
 ) -> pd.DataFrame:
     """The table, with a column for each of `wanted` that stands for an element of DICOM files.
@@ -51,14 +51,14 @@ def with_dicom_columns(
         raw: The table.
         image_column: Its column of images; None if there is none.
         wanted: Names of columns, of any kind.
-        folders: Where the images may be.
+        places: Where the images may be.
         checks: Given unknown keywords, and files that are not DICOM or cannot be read.
     """
     columns = [name for name in wanted if name and is_dicom_column(name) and name not in raw]
     if not columns or image_column is None:
         return raw
     images = raw[image_column]
-    matched = match(list(images), folders)
+    matched = places.match(list(images))
     paths = matched.paths if matched else [""] * len(images)
     others = [
         image for image, path in zip(images, paths, strict=True) if path and not _is_dicom(path)

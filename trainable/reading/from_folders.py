@@ -13,6 +13,7 @@ from trainable.reading.from_table import LabelledImages
 from trainable.reading.image_files import READ, list_folder, list_images
 from trainable.reading.names import ImageNames
 from trainable.reading.options import DataOptions
+from trainable.reading.places import Places
 from trainable.reading.tables import read_table
 
 _SIDES = {
@@ -91,7 +92,7 @@ def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> N
 
 
 def _add_dicom_patients(table: pd.DataFrame, folder: Path, column: str, checks: Checks) -> None:
-    read = with_dicom_columns(table[["path"]], "path", [column], [folder], checks)
+    read = with_dicom_columns(table[["path"]], "path", [column], Places([folder]), checks)
     table["patient"] = read[column]
     without = table.loc[table["patient"] == "", "image"]
     if len(without):

@@ -9,15 +9,15 @@ from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping
 from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.words import UNKNOWN_WORDS, same_value
 from trainable.errors import Checks, listing
-from trainable.reading.columns import find_column, may_hold, plain_name
+from trainable.reading.columns import find_column, find_image_column, may_hold, plain_name
 from trainable.reading.covariates import asked_covariates, find_covariates
 from trainable.reading.data_sets import KnownDataSet, find_data_set, with_images
 from trainable.reading.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.reading.exams import find_grouping
 from trainable.reading.labels import read_labels
 from trainable.reading.listing import folders_beside, listed_rows
-from trainable.reading.names import locate
 from trainable.reading.options import DataOptions
+from trainable.reading.places import NAME_FOLDER, Places, locate
 from trainable.reading.tables import read_table
 
 
@@ -47,13 +47,12 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     data_set = find_data_set(raw)
     if data_set is not None:
         raw = _rows_of(with_images(raw, data_set, file), data_set, checks)
-    columns = _find_columns(raw, source, data_set, checks)
-    folders = folders_beside(file)
-    if source.images:
-        folders = [source.images.expanduser().resolve()]
+    asked = [source.images.expanduser().resolve()] if source.images else folders_beside(file)
+    places = Places(asked, f"{NAME_FOLDER}, or their column with --image-column")
+    columns = _find_columns(raw, source, data_set, places, checks)
     further = asked_covariates(source.covariates)
     wanted = (source.patient_column, source.exam_column, source.view_column, *further)
-    raw = with_dicom_columns(raw, columns.get("image"), wanted, folders, checks)
+    raw = with_dicom_columns(raw, columns.get("image"), wanted, places, checks)
     grouping = ONE_IMAGE_EACH
     if source.views > 1:
         grouping = find_grouping(raw, source.views, source.exam_column, source.view_column, checks)
@@ -75,7 +74,7 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     _check_filled(table, kept.index, checks)
     if data_set is not None and data_set.several_rows:
         table = _one_row_each(table, checks)
-    table["path"] = locate(table["image"], folders, checks)
+    table["path"] = locate(table["image"], places, checks)
     kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     checks.notes.insert(0, f"columns: {read}; {labels.note if labels else ''}")
@@ -121,7 +120,11 @@ def _check_filled(table: pd.DataFrame, numbers: pd.Index, checks: Checks) -> Non
 
 
 def _find_columns(
-    raw: pd.DataFrame, source: DataOptions, data_set: KnownDataSet | None, checks: Checks
+    raw: pd.DataFrame,
+    source: DataOptions,
+    data_set: KnownDataSet | None,
+    places: Places,
+    checks: Checks,
 ) -> dict[str, str]:
     """The columns of images, labels and patients: as asked, as the data set says, by their name."""
     asked = {
@@ -133,13 +136,13 @@ def _find_columns(
     found = {}
     for kind, name in asked.items():
         usual = getattr(data_set, kind, None) if data_set else None
+        wanted = name or plain.get(usual or "")
         if kind == "patient" and is_dicom_column(name):
             column = name
+        elif kind == "image":
+            column = find_image_column(raw, wanted, places.hold_any, checks)
         else:
-            column = find_column(
-                kind,  # type: ignore[arg-type]
-                raw, name or plain.get(usual or ""), checks,
-            )  # fmt: skip
+            column = find_column(kind, raw, wanted, checks)  # type: ignore[arg-type]
         if column is not None:
             found[kind] = column
     return found

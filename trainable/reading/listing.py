@@ -1,7 +1,7 @@
 """Images as a folder or a table lists them: for a search, and for new images after it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -10,11 +10,12 @@ import pandas as pd
 
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping
 from trainable.errors import Checks, InputError, listing
-from trainable.reading.columns import Kind, find_column
+from trainable.reading.columns import Kind, find_column, find_image_column
 from trainable.reading.covariates import as_manifest
 from trainable.reading.dicom_columns import patients_in, with_dicom_columns
 from trainable.reading.exams import read_exams, same_grouping
 from trainable.reading.image_files import list_folder
+from trainable.reading.places import Places
 from trainable.reading.tables import read_table
 
 
@@ -24,11 +25,11 @@ class Listing(NamedTuple):
     Attributes:
         rows: One row per image, all text: `image`, where they are known `patient`, `exam` and
             `view`, and the covariates under their names in a manifest.
-        folders: Where the images may be.
+        places: Where the images may be.
     """
 
     rows: pd.DataFrame
-    folders: list[Path]
+    places: Places
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,19 @@ class Wanted:
         before = self.found_by.get(kind)
         return find_column(kind, table, None, checks, before=before, has_option=False)
 
+    def image_column(
+        self, table: pd.DataFrame, hold_any: Callable[[pd.Series], bool], checks: Checks
+    ) -> str | None:
+        """The column of images that no option names: that of the search first.
+
+        Args:
+            table: The table.
+            hold_any: Whether a column names any image.
+            checks: Given what cannot be found.
+        """
+        before = self.found_by.get("image")
+        return find_image_column(table, None, hold_any, checks, before=before, has_option=False)
+
     def without_covariates(self, found: str) -> str:
         """The sentence that refuses images without the covariates."""
         return (
@@ -65,15 +79,15 @@ def read_listing(source: Path, wanted: Wanted, checks: Checks) -> Listing:
         InputError: If there are no images, or something that is wanted is not there.
     """
     if source.is_dir():
-        return Listing(_list_folder(source, wanted, checks), [source])
+        return Listing(_list_folder(source, wanted, checks), Places([source]))
     if not source.exists():
         raise InputError(f"--images must be a folder or a table; not found: {source}")
     raw, _ = read_table(source, "--images")
-    columns = {"image": wanted.column("image", raw, checks)}
-    folders = folders_beside(source)
+    places = Places(folders_beside(source), f"Put them into a folder beside {source.name}")
+    columns = {"image": wanted.image_column(raw, places.hold_any, checks)}
     grouping, covariates = wanted.grouping, list(wanted.covariates)
     asked = (grouping.exam_column, grouping.view_column, *covariates)
-    raw = with_dicom_columns(raw, columns["image"], asked, folders, checks)
+    raw = with_dicom_columns(raw, columns["image"], asked, places, checks)
     grouping = same_grouping(grouping, raw, checks)
     checks.raise_if_any()
     columns["patient"] = wanted.column("patient", raw, checks)
@@ -83,7 +97,7 @@ def read_listing(source: Path, wanted: Wanted, checks: Checks) -> Listing:
         checks.raise_if_any()
     rows = listed_rows(raw, columns, grouping, covariates, checks)
     checks.raise_if_any()
-    return Listing(rows, folders)
+    return Listing(rows, places)
 
 
 def listed_rows(

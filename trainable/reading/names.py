@@ -5,12 +5,12 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from urllib.parse import unquote
 
-from trainable.errors import Checks, listing
-from trainable.reading.image_files import READ, FolderListing, list_folder, stem
+from trainable.reading.image_files import stem
 
-_ABSOLUTE = re.compile(r"^(?:/|~|[A-Za-z]:[\\/]|\\\\)")
+_ABSOLUTE = re.compile(r"^(?:/|~|[A-Za-z]:[\\/]|\\\\|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
+_ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+)://([^?#]*)", re.IGNORECASE)
 
 
 def _plain(text: str) -> str:
@@ -37,7 +37,8 @@ class ImageNames:
     A name is a path in the folder, or the end of a path: folders before it may be left out. The
     ending of the file may be left out too, the letters may be of another case, and accents may be
     written in either way of Unicode. `/`, `\` and a leading `./` are all the same. Of an absolute
-    path of another machine, the end must be the path of a file in the folder.
+    path of another machine, and of an address (`s3://`, `https://`), the end must be the path of a
+    file in the folder.
     """
 
     def __init__(self, root: Path, files: Iterable[tuple[str, str]]) -> None:
@@ -60,12 +61,18 @@ class ImageNames:
 
     def find(self, name: str) -> list[str]:
         """What the name stands for: nothing, one thing, or several that it cannot tell apart."""
+        found = self._find(name)
+        address = _ADDRESS.match(name.strip())
+        # an address may write a blank as %20, and end in ?a=question
+        return found if found or not address else self._find(unquote(address[0]))
+
+    def _find(self, name: str) -> list[str]:
         text = name.strip().replace("\\", "/")
         *folders, last = [part for part in text.split("/") if part not in ("", ".", "..")] or [""]
         exact = self._exact.get("/".join([*folders, last]))
         if exact is not None:
             return [exact]
-        if path := _file_named_in_full(name):
+        if path := file_named_in_full(name):
             return [path]
         loosest, (_, of_last) = self._ends[-1], _RULES[-1]
         if of_last(last) not in loosest:  # nor by a stricter rule
@@ -87,116 +94,13 @@ class ImageNames:
         return []
 
 
-def _file_named_in_full(name: str) -> str:
+def file_named_in_full(name: str) -> str:
     """The path of the file that an absolute path names on this machine; "" if it names none."""
-    path = Path(name.strip().replace("\\", "/"))
-    return str(path) if _ABSOLUTE.match(name.strip()) and path.is_file() else ""
+    text = name.strip().replace("\\", "/")
+    if (address := _ADDRESS.match(text)) and address[1].lower() == "file":
+        text = unquote(address[2])
+    return str(Path(text)) if _ABSOLUTE.match(text) and Path(text).is_file() else ""
 
 
 def _ends_with(whole: Sequence[str], end: Sequence[str]) -> bool:
     return len(end) <= len(whole) and list(whole[len(whole) - len(end) :]) == list(end)
-
-
-def names_in(folder: Path, files: FolderListing) -> ImageNames:
-    """The images of a folder, by their names in it."""
-    return ImageNames(
-        folder, ((path.relative_to(folder).as_posix(), str(path)) for path in files.images)
-    )
-
-
-class Matched(NamedTuple):
-    """The files that names fit.
-
-    Attributes:
-        folder: The folder that fits best.
-        files: The files in it.
-        found: For each name its files: none, one, or several that it cannot tell apart.
-    """
-
-    folder: Path
-    files: FolderListing
-    found: list[list[str]]
-
-    @property
-    def paths(self) -> list[str]:
-        """The file of each name; "" for those that fit none, or several."""
-        return [paths[0] if len(paths) == 1 else "" for paths in self.found]
-
-
-def match(names: Sequence[str], folders: Sequence[Path]) -> Matched | None:
-    """The files of names, all in one of `folders` or below; None if no folder is there."""
-    there = [folder for folder in folders if folder.is_dir()]
-    in_full = [_file_named_in_full(name) for name in names]
-    if there and all(in_full):
-        # no folder is listed: the one beside the table may be a whole disk
-        return Matched(there[0], FolderListing([], [], []), [[path] for path in in_full])
-    best: tuple[int, Matched] | None = None
-    for folder in there:
-        listed = list_folder(folder)
-        matcher = names_in(folder, listed)
-        found = [matcher.find(name) for name in names]
-        unclear = sum(len(paths) != 1 for paths in found)
-        if best is None or unclear < best[0]:
-            best = unclear, Matched(folder, listed, found)
-        if not unclear:
-            break
-    return best and best[1]
-
-
-def locate(names: Iterable[str], folders: Sequence[Path], checks: Checks) -> list[str]:
-    """Paths of the named images, all in one of `folders` or below; "" for those not found.
-
-    Names that fit no file, or several, or a file of a kind that is not read, are each one problem.
-    """
-    wanted = list(names)
-    matched = match(wanted, folders)
-    if matched is None:
-        checks.add(f"the folder of the images is not found: {listing(folders)}; check --images")
-        return [""] * len(wanted)
-    folder, listed = matched.folder, matched.files
-    checks.note(*listed.notes(folder))
-    pairs = list(zip(wanted, matched.found, strict=True))
-    _add_unclear(pairs, folder, checks)
-    missing = [name for name, paths in pairs if not paths]
-    if missing:
-        others = ImageNames(
-            folder, ((p.relative_to(folder).as_posix(), str(p)) for p in listed.others)
-        )
-        there = [name for name in missing if others.find(name)]
-        if there:
-            checks.add(
-                f"an image must be of a kind that is read ({READ}); {len(there)} are there, but of "
-                f"another kind: {listing(there)}. Convert them, for example to PNG"
-            )
-        absent = [name for name in missing if name not in set(there)]
-        if absent:
-            checks.add(
-                f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found "
-                f"in {listing(folders)}: {listing(absent)}. {_advice(absent, listed.images)}"
-            )
-    return matched.paths
-
-
-def _advice(absent: Sequence[str], images: Sequence[Path]) -> str:
-    """What to do about names of no file: a spreadsheet drops the zeros before a number."""
-    without = {path.stem.lstrip("0"): path.name for path in images if path.stem.isdigit()}
-    example = next((name for name in absent if Path(name).stem in without), None)
-    if example is None:
-        return "Name their folder with --images"
-    return (
-        f"{without[Path(example).stem]} is there: a spreadsheet drops the zeros before a number, "
-        "so format the column as text and write them again"
-    )
-
-
-def _add_unclear(pairs: Sequence[tuple[str, list[str]]], folder: Path, checks: Checks) -> None:
-    several = [
-        f"{name} ({listing([Path(path).relative_to(folder).as_posix() for path in paths], 3)})"
-        for name, paths in pairs
-        if len(paths) > 1
-    ]
-    if several:
-        checks.add(
-            f"a name must fit one file; these fit several: {listing(several)}. Write the name "
-            "with its folder and ending, or remove the other file"
-        )
