@@ -1,5 +1,6 @@
 """Every option of `cxr-search`, in the groups of its help screen; each value is checked."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -218,8 +219,15 @@ RESUMABLE = frozenset(
 """Options that may change when a search is resumed: none of them changes what a trial scores."""
 
 
-def command_line(options: SearchOptions) -> list[str]:
-    """The words of a command that asks for the same search; what has its default is left out."""
+# of an absolute path, also behind the name of a network
+_FOLDERS = re.compile(r"(?<![a-z])/(?:[^,/]*/)*")
+
+
+def command_line(options: SearchOptions, *, with_folders: bool = True) -> list[str]:
+    """The words of a command that asks for the same search; what has its default is left out.
+
+    Without folders, files are named without those above them.
+    """
     words, unchanged = ["cxr-search"], SearchOptions()
     for name, value in options.given.items():
         if value == unchanged.value(name):
@@ -227,7 +235,9 @@ def command_line(options: SearchOptions) -> list[str]:
         if value is True:
             words.append(flag(name))
         else:
-            words += [flag(name), _text(value)]
+            is_short = isinstance(value, Path) and not with_folders
+            text = _text(value.name if is_short else value)
+            words += [flag(name), text if with_folders else _FOLDERS.sub("", text)]
     return words
 
 

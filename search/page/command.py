@@ -21,6 +21,7 @@ def report(
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     heat_maps: HeatMaps = "auto",
     labelled_images: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
+    for_sharing: bool = False,
 ) -> None:
     """Write what a search found as a self-contained HTML report.
 
@@ -30,13 +31,12 @@ def report(
         heat_maps: Add heat maps of a few X-rays; auto: only if that takes seconds.
         labelled_images: Folder of the search's labelled images, for the heat maps, if they have
             moved.
+        for_sharing: Leave out X-rays, names of images, and names of folders.
     """
     # SciPy and matplotlib take seconds to import: not before the command line is known to be right
     from search.page.page import write_report
 
-    page, patients = write_report(run, out, heat_maps, labelled_images)
+    page, private = write_report(run, out, heat_maps, labelled_images, for_sharing=for_sharing)
     console.print(f"report: {page}")
-    if patients:
-        console.print(
-            f"note: it shows X-rays of patients ({patients}); leave them out with --heat-maps no"
-        )
+    if private:
+        console.print(f"note: it shows {private}; leave them out with --for-sharing")

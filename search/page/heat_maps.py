@@ -48,7 +48,7 @@ def heat_map_section(
         InputError: If they are asked for, and the images or the weights are not as in the search.
     """
     if asked == "no":
-        return Section(TITLE, ["Left out, as --heat-maps no asks."])
+        return Section(TITLE, ["Left out, as was asked."])
     member = _shown_member(result)
     if member is None:
         return Section(

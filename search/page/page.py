@@ -15,6 +15,7 @@ from search.page.study_figures import study_figures
 from search.results.search_result import SearchResult, by_body
 from search.terminal.outcome import winner_sentences
 from trainable.backbones.encoder import Encoder
+from trainable.errors import InputError
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
 from trainable.report.covariates import covariates_section
@@ -29,10 +30,10 @@ _DEMO = (
 
 
 class WrittenPage(NamedTuple):
-    """Where the page is, and how many images or examinations of patients it shows, in words."""
+    """Where the page is, and what it shows that is not for everybody, in words."""
 
     path: Path
-    patients: str
+    private: str
 
 
 def write_report(
@@ -40,6 +41,8 @@ def write_report(
     out: Path | None = None,
     heat_maps: HeatMaps = "auto",
     labelled_images: Path | None = None,
+    *,
+    for_sharing: bool = False,
 ) -> WrittenPage:
     """Write `report.html` of a run.
 
@@ -48,6 +51,7 @@ def write_report(
         out: File to write, if not `report.html` in the run folder.
         heat_maps: Whether to show what the model looks at.
         labelled_images: Folder of the labelled images, if they have moved.
+        for_sharing: Leave out X-rays, names of images, and names of folders.
 
     Raises:
         InputError: If the folder is no run of this version, or has no winner yet; or if heat maps
@@ -55,14 +59,20 @@ def write_report(
     """
     result = SearchResult.read(path)
     page = out or result.run / PAGE
-    seen = heat_map_section(result, heat_maps, labelled_images)
-    write_page(page, f"Search {result.run.name}", list(_sections(result, seen)))
+    if for_sharing and heat_maps not in ("auto", "no"):
+        raise InputError(f"--for-sharing leaves out X-rays: drop it, or --heat-maps {heat_maps}")
+    seen = heat_map_section(result, "no" if for_sharing else heat_maps, labelled_images)
+    shown = result.for_sharing() if for_sharing else result
+    command = command_line(result.options, with_folders=not for_sharing)
+    write_page(page, f"Search {result.run.name}", list(_sections(shown, seen, shlex.join(command))))
+    if for_sharing or result.is_demo:
+        return WrittenPage(page, "")
     count, unit = len(seen.figures), result.cohort.grouping.unit
-    is_shown = count and not result.is_demo
-    return WrittenPage(page, f"{count} {unit}{'s' if count > 1 else ''}" if is_shown else "")
+    xrays = f"X-rays of patients ({count} {unit}{'s' if count > 1 else ''})" if count else ""
+    return WrittenPage(page, ", ".join(filter(None, (xrays, "names of images and of folders"))))
 
 
-def _sections(result: SearchResult, seen: Section) -> Iterator[Section]:
+def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Section]:
     is_sampled = result.options.space.preset is None
     facts = winner_sentences(result.winner, result.trials, is_sampled=is_sampled)
     sentences = [f"{_capital(fact)}." for fact in facts]
@@ -93,7 +103,7 @@ def _sections(result: SearchResult, seen: Section) -> Iterator[Section]:
         "To repeat this search",
         ["One trial at a time (--max-concurrent 1) gives the same search again."],
         tables=[_environment(result)],
-        listing=shlex.join(command_line(result.options)),
+        listing=command,
     )
     yield Section(
         "For the paper",

@@ -1,7 +1,7 @@
 """What a search found, read again: its winner, its scores, and the best trial of each encoder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,17 @@ class SearchResult:
     def scored(self) -> Scored:
         """These examinations, with the scores of the winner."""
         return self.cohort.scored(self.out_of_fold)
+
+    def for_sharing(self) -> "SearchResult":
+        """The same result without names of images, of folders, and of what errors say of them."""
+        count = len(self.cohort.notes)
+        left_out = (f"{count} remarks on the data are left out of this page",) if count else ()
+        return replace(
+            self,
+            cohort=replace(self.cohort, notes=left_out),
+            winner=self.winner.without_folders(),
+            trials=self.trials.assign(error=""),
+        )
 
     @property
     def is_demo(self) -> bool:

@@ -170,6 +170,21 @@ def test_the_report_shows_heat_maps_unless_they_are_left_out(finished: Path) -> 
     assert "data:image/jpeg" not in (finished / "report.html").read_text()
 
 
+def test_a_page_for_sharing_has_no_xray_and_no_folder(home: Path, finished: Path) -> None:
+    call_command("search.page.command", finished, "--heat-maps", "no")
+    assert str(home) in (finished / "report.html").read_text()
+    done = call_command("search.page.command", finished, "--for-sharing")
+    page = (finished / "report.html").read_text()
+    assert done.stdout == f"report: {finished / 'report.html'}\n"
+    assert "data:image/jpeg" not in page
+    assert str(home) not in page
+    assert "cxr-search --data train.csv" in page
+    refused = call_command(
+        "search.page.command", finished, "--for-sharing", "--heat-maps", "yes", code=2
+    )
+    assert "--for-sharing leaves out X-rays" in refused.stderr
+
+
 @pytest.mark.usefixtures("ray_of_tests")
 def test_a_resumed_search_keeps_what_its_scores_depend_on(finished: Path) -> None:
     done = call_command("search", "--resume", finished, "--seed", 5, "--folds", 4, code=2)
@@ -330,7 +345,8 @@ def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) 
     done = call_command("search.page.command", finished)
     assert done.stdout.splitlines() == [
         f"report: {finished / 'report.html'}",
-        "note: it shows X-rays of patients (5 images); leave them out with --heat-maps no",
+        "note: it shows X-rays of patients (5 images), names of images and of folders; leave them "
+        "out with --for-sharing",
     ]
     assert not done.stderr
     page = (finished / "report.html").read_text()

@@ -59,7 +59,7 @@ def test_it_is_left_out_where_that_is_asked_and_where_it_would_take_long(
     result: SearchResult,
 ) -> None:
     none = heat_map_section(result, asked="no")
-    assert none.paragraphs == ["Left out, as --heat-maps no asks."]
+    assert none.paragraphs == ["Left out, as was asked."]
     assert explanation(result, none) == ""
     [why] = heat_map_section(result, asked="auto").paragraphs
     assert why.startswith("Not shown, since the features of trial 3 are no longer stored")
