@@ -7,6 +7,7 @@ a search stay out of the notebook, and what one can do the other can.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 
 from search.options.options import SearchOptions, command_line
 from search.results.search_result import SearchResult
-from trainable.errors import InputError, did_you_mean, explain
+from trainable.errors import InputError, did_you_mean, explain, flag
 
 _REFUSED = 2
 
@@ -34,19 +35,21 @@ def read_run(run: Path | str) -> SearchResult:
 
 
 def run_search(
-    data: Path | str,
+    data: Path | str | None = None,
     *,
     out: Path | str | None = None,
+    resume: Path | str | None = None,
     progress: bool = True,
     **options: Any,
 ) -> SearchResult:
-    """Run a search, and read its result.
+    """Run a search, or continue one, and read its result.
 
     To interrupt it ends it with the winner so far.
 
     Args:
-        data: A table, a folder with a folder per class, or `demo`.
+        data: A table, a folder with a folder per class, or `demo`; None to continue a search.
         out: Run folder to make; runs/NAME, after the data, if None.
+        resume: Run folder of a search to continue; `trials` may be larger.
         progress: Whether to print what is known of the data, and one line of progress.
         options: Options of `cxr-search` by their names, such as `trials=20` or
             `backbones=("resnet18",)`.
@@ -55,9 +58,11 @@ def run_search(
         InputError: Naming every option or input that is refused.
         RuntimeError: If the search ended without a winner, with what it printed last.
     """
-    words = command_line(_checked({"data": data, **options}))[1:]
-    if out is not None:
-        words += ["--out", str(out)]
+    given = {**options, **({} if data is None else {"data": data})}
+    words = command_line(_checked(given))[1:]
+    for name, folder in (("out", out), ("resume", resume)):
+        if folder is not None:
+            words += [flag(name), str(folder)]
     command = [sys.executable, "-m", "search", *words, "--events"]
     # a kernel makes programs believe that its output is a terminal (FORCE_COLOR)
     plain = {**os.environ, "TTY_COMPATIBLE": "0"}
@@ -75,7 +80,8 @@ def run_search(
         errors = complaints.read().strip()
     by_name = {event["event"]: event for event in events}
     if process.returncode == _REFUSED:
-        raise InputError(*by_name.get("refused", {"problems": [errors]})["problems"])
+        problems = by_name.get("refused", {"problems": [errors]})["problems"]
+        raise InputError(*map(_in_python, problems))
     if "end" not in by_name:
         said = [event["text"] for event in events if event["event"] == "line"]
         raise RuntimeError(errors or "\n".join(said[-5:]) or "the search ended at once")
@@ -83,6 +89,16 @@ def run_search(
     if end["winner"] is None:
         raise RuntimeError(f"no trial completed; look into {end['run']}/errors")
     return read_run(end["run"])
+
+
+def _in_python(advice: str) -> str:
+    """The same advice with the names of arguments in place of those of options.
+
+    >>> _in_python("name another folder with --out, or raise --max-passes; see --no-such")
+    'name another folder with out, or raise max_passes; see --no-such'
+    """
+    known = {flag(name): name for name in (*SearchOptions.names(), "out", "resume")}
+    return re.sub(r"--[a-z][a-z-]+", lambda found: known.get(found[0], found[0]), advice)
 
 
 def _checked(options: dict[str, Any]) -> SearchOptions:

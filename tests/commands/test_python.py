@@ -50,6 +50,17 @@ def test_what_the_search_refuses_comes_problem_by_problem(tmp_path: Path) -> Non
     assert not any("problems to fix" in problem for problem in problems)
 
 
+def test_a_refusal_speaks_of_arguments_and_not_of_options(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "file").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "settings.json").touch()
+    with pytest.raises(InputError, match="out must be a new folder; .* go on with it by resume, or"):
+        run_search("demo", out=tmp_path / "run", progress=False)
+    with pytest.raises(InputError, match="not the folder of a search .*old"):
+        run_search(resume=tmp_path / "old", progress=False)
+
+
 def test_the_names_that_python_users_import_are_these() -> None:
     assert search.__all__ == ["SearchResult", "read_run", "run_search"]
     assert analysis.__all__ == ["Team", "load_model"]
