@@ -15,7 +15,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, make_folds, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import default_num_gpus, pick_device
-from trainable.files import digest, remove_partial
+from trainable.files import digest, remove_partial, writing
 from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
 from trainable.run.winner import Member, Winner
@@ -77,8 +77,10 @@ class Retraining:
             return load_model(folder)
         with stop_signals.released():
             model = self._train(member, report)
-        folder.parent.mkdir(exist_ok=True)
-        with FileLock(folder.parent / ".lock"):
+        with writing(self.run, "RUN, a copy of this one"):
+            folder.parent.mkdir(exist_ok=True)
+            lock = FileLock(folder.parent / ".lock").acquire()
+        with lock:
             remove_partial(folder.parent)
             if not folder.exists():  # else another process has finished the same model first
                 save_model(model, folder)

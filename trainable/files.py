@@ -23,6 +23,7 @@ _REFUSALS = {
     errno.EPERM: "{folder} cannot be written: permission is denied",
     errno.EIO: "the disk of {folder} has failed",
     errno.ESTALE: "the network disk of {folder} has gone",
+    errno.ENOLCK: "the disk of {folder} has no file locks, which keep processes apart",
     errno.ENOTDIR: "{folder} cannot be a folder: a file is in its path",
     errno.EEXIST: "{folder} cannot be a folder: a file is in its path",
     errno.ENAMETOOLONG: "the path {folder} is too long",

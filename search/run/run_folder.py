@@ -114,7 +114,8 @@ class RunFolder:
                 cxr wrote it.
         """
         self._require_settings()
-        self._acquire()
+        with writing(self.path, "--resume, a copy of this one"):
+            self._acquire()
         options = self.read_options()
         drop_partial_line(self.log.csv)
         for folder in (self.path, *self.log.folders):

@@ -7,7 +7,7 @@ from typing import Any, cast
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
@@ -29,8 +29,12 @@ _REPEATS = "repeats"
 
 
 def open_storage(run: RunFolder) -> JournalStorage:
-    """Optuna's storage: a log, since SQLite reads all running trials anew for each number."""
-    return JournalStorage(JournalFileBackend(str(run.study_log)))
+    """Optuna's storage: a log, since SQLite reads all running trials anew for each number.
+
+    Its lock is a new file. The default is a symbolic link, which some network disks do not have.
+    """
+    log = str(run.study_log)
+    return JournalStorage(JournalFileBackend(log, lock_obj=JournalFileOpenLock(log)))
 
 
 def repair_log(run: RunFolder) -> None:

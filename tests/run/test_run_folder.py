@@ -1,5 +1,8 @@
 """The run folder loses nothing and admits one search at a time."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +19,8 @@ from search.run.trial_log import COLUMNS
 from search.space.files import make_space
 from trainable.config import TrialConfig
 from trainable.errors import InputError
+from trainable.files import DiskError
+from trainable.store.arrays import ArrayStore
 
 
 @pytest.fixture
@@ -122,6 +127,22 @@ RunFolder(Path({str(run.path)!r})).open()
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert "another search is running" in other.stderr
+
+
+def test_a_disk_without_locks_is_named_with_the_option_that_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(DiskError, match=f"{tmp_path}/run has no file locks.* with --out"):
+        RunFolder(tmp_path / "run").claim()
+    with pytest.raises(DiskError, match=f"{tmp_path}/cache has no file locks.* with --cache"):
+        ArrayStore(tmp_path / "cache").get_or_compute("pixels-a", (1,), np.uint8, lambda _: LABEL)
+
+
+LABEL = np.zeros(1, np.uint8)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """After any interruption, study and ledger agree, and no trial is lost or counted twice."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -146,10 +148,22 @@ def test_a_study_cut_off_by_a_kill_goes_on(run: RunFolder) -> None:
     ask(open_study(run, SPACE))
     with run.study_log.open("a") as log:
         log.write('{"op_code":4,"wor')
-    run.study_log.with_suffix(".log.lock").symlink_to(run.study_log)
+    run.study_log.with_suffix(".log.lock").touch()
     repair_log(run)
     ask(open_study(run, SPACE))
     assert len(open_study(run, SPACE).trials) == 2
+
+
+def test_a_study_needs_no_links(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a disk without them answers (SMB, exFAT)."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "symlink", refused)
+    monkeypatch.setattr(os, "link", refused)
+    ask(open_study(run, SPACE))
+    assert len(open_study(run, SPACE).trials) == 1
 
 
 @pytest.fixture

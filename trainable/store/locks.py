@@ -33,9 +33,11 @@ def lock(
             return None
         try:
             fcntl.flock(file, mode | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
+        except OSError as error:
             file.close()
-            return None
+            if isinstance(error, BlockingIOError):
+                return None
+            raise
         if is_at(file, path):
             return file
         file.close()  # it was removed while we waited
