@@ -1,10 +1,12 @@
 """Score images from Python or a notebook: `from analysis import load_model`."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.check import look_at_new
 from analysis.export.folder import is_export, read_export
 from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import find_new_images
@@ -48,11 +50,16 @@ class Team:
             A row per image: `image` (or `exam`), `score` (0 to 1) and `prediction`, one of
             `classes`.
 
+        Warns:
+            UserWarning: Of images that are unlike those of the training.
+
         Raises:
             InputError: Naming every image that is missing or cannot be read.
         """
         columns = seen_columns(self.winner, self._cohort, self.models)
         new = find_new_images(Path(images).expanduser(), None, self._cohort, columns)
+        for note in look_at_new(new, self.winner, self._store).unlike:
+            warnings.warn(note, stacklevel=2)
         scores = score(self.models, new, self._store)
         return predictions_and_scores(new, scores, self.winner, self.classes)[1]
 

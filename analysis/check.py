@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,10 @@ from trainable.cohort.look_alikes import perceptual_hashes_of
 from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, flag, listing
 from trainable.files import try_to_write
+from trainable.images.outliers import describe_unlike
 from trainable.images.perceptual_hash import find_alike, perceptual_hashes_of_files
-from trainable.images.pixels import load_pixels
+from trainable.images.pixels import load_pixels, load_surveys
+from trainable.images.usual_look import look_at
 from trainable.reading.moved_images import find_images
 from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
@@ -42,6 +45,7 @@ class Checked:
         new: Images to predict.
         truth: True labels, where they were given.
         shared: What the new images share with the training, a phrase each.
+        unlike: How the new images are unlike those of the training, a sentence each.
     """
 
     run: Path
@@ -51,6 +55,7 @@ class Checked:
     new: NewImages
     truth: TrueLabels | None
     shared: tuple[str, ...]
+    unlike: tuple[str, ...]
 
 
 def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
@@ -86,17 +91,18 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         try_to_write(maps.parent, HEAT_MAPS, room_for(winner, len(new.paths)))
     if not models:
         try_to_write(run, "RUN, a copy of this one")
-    hashes = checks.attempt(lambda: _decode(new, winner, store))
+    seen = checks.attempt(lambda: look_at_new(new, winner, store))
     truth, labels = None, options.labels
     if labels is not None:
         truth = checks.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
     shared: list[str] = []
-    if hashes is not None:
-        shared = leakage(new, hashes, truth.names if truth else None, cohort)
+    if seen is not None:
+        shared = leakage(new, seen.perceptual_hashes, truth.names if truth else None, cohort)
     if labels is not None:
         checks.add(*(f"--labels must leave out {one}" for one in shared))
     checks.raise_if_any()
-    return Checked(run, winner, cohort, models, new, truth, tuple(shared))
+    assert seen is not None
+    return Checked(run, winner, cohort, models, new, truth, tuple(shared), seen.unlike)
 
 
 def _check_outputs(options: PredictOptions, checks: Checks) -> None:
@@ -127,14 +133,33 @@ def _read_team(run: Path, options: PredictOptions) -> tuple[Winner, Cohort, list
     return read_export(run)
 
 
-def _decode(new: NewImages, winner: Winner, store: ArrayStore) -> NDArray[np.uint8]:
-    """Decode the new images as all members need them; their perceptual hashes."""
-    limits = winner.statistics.limits
+class SeenImages(NamedTuple):
+    """What the new images look like.
+
+    Attributes:
+        perceptual_hashes: (num_images, 32).
+        unlike: How they are unlike those of the training, a sentence each.
+    """
+
+    perceptual_hashes: NDArray[np.uint8]
+    unlike: tuple[str, ...]
+
+
+def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages:
+    """Decode the new images as all members need them, and look at them.
+
+    Raises:
+        InputError: Naming every image that cannot be read.
+    """
+    training = winner.statistics
+    surveys = load_surveys(new.paths, new.hashes, store)
     pixels = {
-        square: load_pixels(new.paths, new.hashes, square, store, limits)
+        square: load_pixels(new.paths, new.hashes, square, store, training.limits)
         for square in {member.config.preprocessing.square for member in winner.members}
     }
-    return perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, limits)
+    unlike = describe_unlike(new.images, surveys, look_at(pixels[max(pixels)]), training)
+    hashes = perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, training.limits)
+    return SeenImages(hashes, tuple(unlike))
 
 
 def leakage(

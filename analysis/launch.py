@@ -83,7 +83,7 @@ def _predict(
     models = checked.models or team_models(retraining, console, written)
     share_stages(models)
     console.print(describe_cost(models))
-    for note in new.notes:
+    for note in (*new.notes, *checked.unlike):
         console.print(f"note: {note}", markup=False)
     for shared in checked.shared:
         console.print(f"note: the new images include {shared}", markup=False)

@@ -48,6 +48,7 @@ def write_evaluation(
                 f"{int(scored.labels.sum())} positive.",
                 f"The search expected an F1 of {winner.corrected.f1:.3f} on new patients "
                 f"({low:.3f} to {high:.3f}); here it is {estimates['F1']}.",
+                *(f"Note: {note}." for note in checked.unlike),
             ],
             tables=[Table(table, "Each metric with its 95 % CI by patient.")],
         ),

@@ -1,6 +1,5 @@
 """Retrain the members of a winner on every labelled image except test images."""
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,6 +53,7 @@ class Retraining:
 
     def folder(self, member: Member) -> Path:
         """Folder of the member's model; its name says all that the model depends on."""
+        statistics = self.winner.statistics
         depends_on = {
             "config": member.config.model_dump(mode="json"),
             "num_steps": member.num_steps,
@@ -61,7 +61,7 @@ class Retraining:
             "folds": (self.winner.folds, self.winner.repeats, self.winner.seed),
             "cohort": self.cohort.digest,
             "weights": self.winner.weights.fingerprints[str(member.config.backbone)],
-            "statistics": dataclasses.astuple(self.winner.statistics),
+            "statistics": (statistics.mean, statistics.std, statistics.limits),
         }
         content = digest(json.dumps(depends_on, sort_keys=True))
         return model_folder(self.run, member.trial, content)

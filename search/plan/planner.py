@@ -37,6 +37,7 @@ from trainable.images.outliers import describe_outliers
 from trainable.images.perceptual_hash import perceptual_hashes_of_files
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixel_statistics
 from trainable.images.preprocessing import Limits, Square
+from trainable.images.usual_look import Looks, UsualLook, look_at
 from trainable.reading.moved_images import require_unchanged
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
@@ -54,6 +55,7 @@ class Decoded(NamedTuple):
         pixels: uint8 (num_images, size, size), by their square.
         surveys: (num_images, number of fields), the fields of `Survey`.
         limits: Black and white of deep images.
+        looks: What the images look like.
         perceptual_hashes: (num_images, 32).
         odd_images: Notes on images that stand out, a sentence each.
     """
@@ -61,6 +63,7 @@ class Decoded(NamedTuple):
     pixels: Mapping[Square, NDArray[np.uint8]]
     surveys: NDArray[np.float64]
     limits: Limits | None
+    looks: Looks
     perceptual_hashes: NDArray[np.uint8]
     odd_images: tuple[str, ...]
 
@@ -75,10 +78,10 @@ def decode(cohort: Cohort, squares: Sequence[Square], store: ArrayStore) -> Deco
     surveys = load_surveys(paths, hashes, store)
     limits = cohort_limits(surveys)
     pixels = {square: load_pixels(paths, hashes, square, store, limits) for square in squares}
-    names, sharpest = tuple(cohort.manifest["image"]), pixels[max(pixels)]
-    odd = describe_outliers(names, surveys, sharpest, limits)
+    looks = look_at(pixels[max(pixels)])
+    odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, looks, limits)
     alike = perceptual_hashes_of_files(paths, hashes, pixels, store, limits)
-    return Decoded(pixels, surveys, limits, alike, tuple(odd))
+    return Decoded(pixels, surveys, limits, looks, alike, tuple(odd))
 
 
 def arrange(cohort: Cohort, decoded: Decoded | None, options: SearchOptions) -> Cohort:
@@ -242,10 +245,13 @@ def _task(options: SearchOptions, cohort: Cohort, decoded: Decoded, weights: Wei
     """What all trials of a search share."""
     scoring, seed = options.scoring, options.advanced.seed
     # test rows must not move the mean and standard deviation that the networks see
+    rows = np.flatnonzero(cohort.manifest["split"] != "test")
     sharpest = decoded.pixels[max(decoded.pixels)]
-    shown = (sharpest[row] for row in np.flatnonzero(cohort.manifest["split"] != "test"))
+    statistics = pixel_statistics(
+        (sharpest[row] for row in rows), decoded.limits, UsualLook.of(decoded.looks.of(rows))
+    )
     return Task(
-        data=TrainingData.of(cohort, pixel_statistics(shown, decoded.limits)),
+        data=TrainingData.of(cohort, statistics),
         folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),
         weights=weights,
         cache=_cache(options),

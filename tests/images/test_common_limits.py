@@ -12,6 +12,7 @@ from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import cohort_limits
 from trainable.images.preprocessing import Limits
 from trainable.images.survey import Survey, survey
+from trainable.images.usual_look import look_at
 
 SIZE = 32
 Values = NDArray[np.generic]
@@ -43,7 +44,7 @@ def shown(images: list[Values]) -> tuple[Limits | None, NDArray[np.uint8], list[
     limits = cohort_limits(surveys)
     pixels = np.stack([decode(data, SIZE, limits) for data in files])
     names = [f"{number}.png" for number in range(len(files))]
-    return limits, pixels, list(describe_outliers(names, surveys, pixels, limits))
+    return limits, pixels, list(describe_outliers(names, surveys, look_at(pixels), limits))
 
 
 @pytest.mark.parametrize("count", [7, 99])
@@ -94,8 +95,8 @@ def test_raw_pictures_among_those_for_viewing_are_named() -> None:
     pixels = np.tile(np.arange(SIZE, dtype=np.uint8) * 8, (12, SIZE, 1))
     names = [f"{number}.dcm" for number in range(12)]
     surveys[[3, 5], Survey._fields.index("is_raw")] = 1
-    (told,) = describe_outliers(names, surveys, pixels)
+    (told,) = describe_outliers(names, surveys, look_at(pixels))
     assert "FOR PROCESSING" in told
     assert "(2): 3.dcm, 5.dcm" in told
     surveys[:, Survey._fields.index("is_raw")] = 1
-    assert not list(describe_outliers(names, surveys, pixels))
+    assert not list(describe_outliers(names, surveys, look_at(pixels)))

@@ -16,6 +16,7 @@ from trainable.images.outliers import describe_outliers
 from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_key
 from trainable.images.preprocessing import Limits, Square
 from trainable.images.survey import survey
+from trainable.images.usual_look import look_at
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
@@ -118,10 +119,10 @@ def test_images_that_stand_out_are_named(tmp_path: Path) -> None:
     store, hashes = ArrayStore(tmp_path / "cache"), hash_files(paths)
     surveys = load_surveys(paths, hashes, store)
     pixels = load_pixels(paths, hashes, Square(SIZE), store)
-    notes = list(describe_outliers([Path(path).name for path in paths], surveys, pixels))
+    notes = list(describe_outliers([Path(path).name for path in paths], surveys, look_at(pixels)))
     by_kind = {note.partition(": ")[0]: note.partition(": ")[2] for note in notes}
     assert by_kind["images that are (nearly) of one grey (2)"] == "12.png, 15.png"
     assert by_kind["images that look inverted, or upside down, against the rest (1)"] == "13.png"
     assert by_kind["images that are far darker than the rest (1)"] == "14.png"
     assert any("times as long as wide" in note and "15.png" in note for note in notes)
-    assert not list(describe_outliers(paths[:12], surveys[:12], pixels[:12]))
+    assert not list(describe_outliers(paths[:12], surveys[:12], look_at(pixels[:12])))

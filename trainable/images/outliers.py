@@ -1,4 +1,4 @@
-"""Images that stand out in a cohort: worth a look before anything is trained on them."""
+"""Images that stand out: worth a look before anything is trained on them, or predicted of them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,67 +6,100 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.errors import listing
-from trainable.images.preprocessing import Limits
+from trainable.images.preprocessing import Limits, PixelStatistics
 from trainable.images.survey import by_field
+from trainable.images.usual_look import Looks, UsualLook
 
-_GRID = 16
-_FEWEST = 8
-_NEARLY_ONE_GREY = 6
-_FAR = 60
-_ROBUST = 6
-_INVERTED, _ALIKE = -0.4, 0.3
 _LONG = 2.0
 _MANY_TIMES = 4
+
+Names = NDArray[np.object_]
 
 
 def describe_outliers(
     images: Sequence[str],
     surveys: NDArray[np.float64],
-    pixels: NDArray[np.uint8],
+    looks: Looks,
     limits: Limits | None = None,
 ) -> Iterator[str]:
-    """A sentence for each way in which images stand out, with their names.
+    """A sentence for each way in which images of a cohort stand out, with their names.
 
     Args:
         images: Name of each image.
         surveys: (num_images, number of fields), the fields of `Survey` for each image.
-        pixels: uint8 (num_images, size, size).
+        looks: Looks of all images.
         limits: Black and white of deep images.
     """
     names = np.asarray(images, object)
-    size = pixels.shape[1]
-    step = max(1, size // 64)
-    small = pixels[:, ::step, ::step]
-    low, middle, high = np.percentile(small.reshape(len(small), -1), [2, 50, 98], axis=1)
-    flat = high - low <= _NEARLY_ONE_GREY
+    yield from _describe_looks(names, looks, UsualLook.of(looks), "the rest")
+    yield from _describe_files(names, surveys, looks.size)
+    if limits is not None:
+        yield from _describe_limits(names, surveys, limits, "the rest")
+
+
+def describe_unlike(
+    images: Sequence[str],
+    surveys: NDArray[np.float64],
+    looks: Looks,
+    training: PixelStatistics,
+) -> Iterator[str]:
+    """A sentence for each way in which new images are unlike those of the training.
+
+    Args:
+        images: Name of each image.
+        surveys: (num_images, number of fields), the fields of `Survey` for each image.
+        looks: Looks of all images.
+        training: What is known of the training images.
+    """
+    names, rest = np.asarray(images, object), "the training"
+    if training.look is not None:
+        yield from training.look.describe_shift(looks)
+    yield from _describe_looks(names, looks, training.look, rest)
+    yield from _describe_files(names, surveys, looks.size)
+    deep = by_field(surveys)["is_deep"] == 1
+    if training.limits is not None:
+        yield from _describe_limits(names, surveys, training.limits, rest)
+    elif deep.any():
+        yield (
+            f"images of more than 8 bits, which the training lacks ({int(deep.sum())}): "
+            f"{listing(names[deep])}. Each has a black and a white of its own: save them as the "
+            "training images were saved"
+        )
+
+
+def _describe_looks(
+    names: Names, looks: Looks, usual: UsualLook | None, rest: str
+) -> Iterator[str]:
+    yield from _name(names, looks.flat, "are (nearly) of one grey")
+    if usual is not None:
+        yield from _name(names, usual.is_dark(looks), f"are far darker than {rest}")
+        yield from _name(names, usual.is_bright(looks), f"are far brighter than {rest}")
+        inverted = usual.is_inverted(looks)
+        yield from _name(names, inverted, f"look inverted, or upside down, against {rest}")
+
+
+def _describe_files(names: Names, surveys: NDArray[np.float64], size: int) -> Iterator[str]:
     seen = by_field(surveys)
-    width, height = seen["width"], seen["height"]
+    width, height, raw = seen["width"], seen["height"], seen["is_raw"] == 1
     long = np.maximum(width, height) >= _LONG * np.minimum(width, height)
+    yield from _name(names, long, f"are {_LONG:g} times as long as wide, or as wide as long")
     tiny = np.minimum(width, height) < size / 2
-    dark, bright = _far(middle, flat)
-    for rows, what in (
-        (flat, "are (nearly) of one grey"),
-        (dark, "are far darker than the rest"),
-        (bright, "are far brighter than the rest"),
-        (_is_inverted(small, flat), "look inverted, or upside down, against the rest"),
-        (long, f"are {_LONG:g} times as long as wide, or as wide as long"),
-        (tiny, f"are smaller than half of the {size} px that are searched"),
-    ):
-        if rows.any():
-            yield f"images that {what} ({int(rows.sum())}): {listing(names[rows])}"
-    raw = seen["is_raw"] == 1
+    yield from _name(names, tiny, f"are smaller than half of the {size} px that networks see")
     if raw.any() and not raw.all():
         yield (
             f"raw pictures of the detector (DICOM FOR PROCESSING) lie among those for viewing "
             f"({int(raw.sum())}): {listing(names[raw])}. They often show an exposure a second "
             "time, inverted and darker: leave them out"
         )
-    if limits is not None:
-        yield from _describe_limits(names, surveys, limits)
+
+
+def _name(names: Names, rows: NDArray[np.bool_], what: str) -> Iterator[str]:
+    if rows.any():
+        yield f"images that {what} ({int(rows.sum())}): {listing(names[rows])}"
 
 
 def _describe_limits(
-    names: NDArray[np.object_], surveys: NDArray[np.float64], limits: Limits
+    names: Names, surveys: NDArray[np.float64], limits: Limits, rest: str
 ) -> Iterator[str]:
     """What the common black and white does to images that have other values than most."""
     seen = by_field(surveys)
@@ -74,48 +107,17 @@ def _describe_limits(
     cut = deep & ((high > limits.white) | (low < limits.black))
     if cut.any():
         yield (
-            f"images whose values are beyond the black and white of the rest ({limits.black:g} and "
+            f"images whose values are beyond the black and white of {rest} ({limits.black:g} and "
             f"{limits.white:g}) are cut off there ({int(cut.sum())}): {listing(names[cut])}. Save "
-            "them with the bits of the rest, or leave them out"
+            f"them with the bits of {rest}, or leave them out"
         )
     usual = float(np.median((high - low)[deep])) if deep.any() else 0.0
     span = limits.white - limits.black
     if 0 < usual * _MANY_TIMES <= span:
         wide = deep & ((high - low) * _MANY_TIMES > span)
+        larger = f" Images with the larger values ({int(wide.sum())}): {listing(names[wide])}."
         yield (
             f"white is {limits.white:g} in every image of more than 8 bits, and {span / usual:.0f} "
-            f"times the range of the median image, so most are dark. Images with the larger values "
-            f"({int(wide.sum())}): {listing(names[wide])}. Save all with the bits of one detector, "
-            "or leave these out"
+            f"times the range of the median image, so most are dark.{larger if wide.any() else ''} "
+            "Save all with the bits of one detector"
         )
-
-
-def _far(
-    middle: NDArray[np.float64], flat: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Images whose median grey is far below and above that of most."""
-    none = np.zeros(len(middle), bool)
-    if (~flat).sum() < _FEWEST:
-        return none, none
-    usual = np.median(middle[~flat])
-    spread = np.median(np.abs(middle[~flat] - usual))
-    margin = max(_FAR, _ROBUST * spread)
-    return (middle < usual - margin) & ~flat, (middle > usual + margin) & ~flat
-
-
-def _is_inverted(small: NDArray[np.uint8], flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Images that are bright where most are dark: correlated negatively with the usual image."""
-    none = np.zeros(len(small), bool)
-    if (~flat).sum() < _FEWEST:
-        return none
-    step = max(1, small.shape[1] // _GRID)
-    coarse = small[:, ::step, ::step].reshape(len(small), -1).astype(np.float64)
-    usual = np.median(coarse[~flat], axis=0)
-    if usual.std() == 0:
-        return none
-    ranks = coarse - coarse.mean(axis=1, keepdims=True)
-    scale = np.maximum(ranks.std(axis=1) * usual.std() * len(usual), 1e-9)
-    correlation = ranks @ (usual - usual.mean()) / scale
-    if np.median(correlation[~flat]) < _ALIKE:
-        return none  # the images have no common look
-    return np.asarray((correlation < _INVERTED) & ~flat)

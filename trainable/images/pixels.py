@@ -16,6 +16,7 @@ from trainable.images.decoding import DECODE_RULE, decode
 from trainable.images.intensity import common_limits
 from trainable.images.preprocessing import Limits, PixelStatistics, Square
 from trainable.images.survey import SURVEY_RULE, Survey, by_field, survey
+from trainable.images.usual_look import UsualLook
 from trainable.store.arrays import ArrayStore
 
 _SMALL = 32  # pixels a side, where pixels are not used
@@ -117,14 +118,16 @@ def load_pixels(
 
 
 def pixel_statistics(
-    images: Iterable[NDArray[np.uint8]], limits: Limits | None = None
+    images: Iterable[NDArray[np.uint8]],
+    limits: Limits | None = None,
+    look: UsualLook | None = None,
 ) -> PixelStatistics:
-    """Mean and standard deviation over all images of a cohort, exact, from their histogram."""
+    """What is known of all images of a cohort; mean and deviation are exact, from the histogram."""
     counts = sum(np.bincount(image.ravel(), minlength=256) for image in images)
     levels = np.arange(256) / 255.0
     mean = float(np.average(levels, weights=counts))
     variance = float(np.average((levels - mean) ** 2, weights=counts))
-    return PixelStatistics(mean, variance**0.5, limits)
+    return PixelStatistics(mean, variance**0.5, limits, look)
 
 
 def check_readable(paths: Sequence[str], checks: Checks) -> None:

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from trainable.images.usual_look import UsualLook
+
 Resize = Literal["stretch", "pad", "crop"]
 """How an image becomes a square: stretched; with black at its short sides; its central square.
 
@@ -51,11 +53,14 @@ class PixelStatistics:
         std: Standard deviation of all grey values, as a fraction of white.
         limits: Values of black and white of images with more than 8 bits per pixel; None if the
             cohort has none of these.
+        look: What the images usually look like; None where an earlier version did not keep it, or
+            where there are too few images.
     """
 
     mean: float
     std: float
     limits: Limits | None = None
+    look: UsualLook | None = None
 
 
 class Square(NamedTuple):
