@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,7 @@ def test_the_command_and_python_say_what_is_unlike(
         said.getvalue()
     )
     team = load_model(run, cache=tmp_path / "cache")
-    with pytest.warns(UserWarning) as caught:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         team.predict(new)
     assert any("look inverted" in str(warning.message) for warning in caught)
