@@ -48,7 +48,7 @@ def test_no_threshold_has_a_better_f1_than_the_best(seed: int, average: F1Averag
 @pytest.mark.parametrize("average", F1_AVERAGES)
 def test_a_weight_is_a_number_of_copies(policy: str, average: F1Average) -> None:
     labels, scores = few_scores(0)
-    weights = np.random.default_rng(1).integers(1, 4, (5, 40))
+    weights = np.random.default_rng(1).integers(0, 4, (5, 40))
     wanted = ThresholdPolicy.parse(policy)
     given = Weighted(labels[:, None], scores[:, None], weights.astype(np.float32))
     found = choose_thresholds(given, Scoring(wanted, average))
@@ -70,8 +70,10 @@ def test_a_wanted_sensitivity_is_reached_by_the_highest_threshold_that_does(want
         labels, scores, ThresholdPolicy("sensitivity", wanted), "binary"
     )
     assert (scores[labels == 1] >= np.float32(threshold)).mean() >= wanted
-    higher = np.nextafter(np.float32(threshold), np.float32(2))
-    assert (scores[labels == 1] >= higher).mean() < wanted
+    # midway to the next lower score of an image
+    lower, upper = scores[scores < threshold].max(initial=0), scores[scores >= threshold].min()
+    assert (scores[labels == 1] > upper).mean() < wanted
+    assert threshold == pytest.approx((lower + upper) / 2)
 
 
 def test_the_objective_is_the_mean_f1_of_a_third_of_the_candidates() -> None:
@@ -79,12 +81,44 @@ def test_the_objective_is_the_mean_f1_of_a_third_of_the_candidates() -> None:
     labels = np.repeat([1, 0], [40, 160])
     scores = rng.normal(labels, 1).astype(np.float32)
     threshold, objective = choose_threshold(labels, scores, BEST, "binary")
-    candidates = [np.inf, *np.sort(scores[labels == 1])[::-1]]
+    candidates = np.array([np.inf, *np.sort(scores[labels == 1])[::-1]])
     f1 = [sk.f1_score(labels, scores >= at, zero_division=0.0) for at in candidates]
     around = [np.mean(f1[place - 6 : place + 7]) for place in range(6, 35)]
     assert objective == pytest.approx(max(around))
-    assert threshold == candidates[6 + int(np.argmax(around))]
+    found = candidates[6 + int(np.argmax(around))]
+    assert threshold == pytest.approx((found + scores[scores < found].max()) / 2)
     assert objective < max(f1)
+
+
+@pytest.mark.parametrize("policy", ["best", "sensitivity:0.9"])
+@pytest.mark.parametrize("num_positive", [12, 400])
+def test_images_that_were_not_drawn_have_no_part_in_a_threshold(
+    policy: str, num_positive: int
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, 0], [num_positive, 2 * num_positive])[:, None]
+    scores = rng.random((len(labels), 1)).astype(np.float32)
+    scoring = Scoring(ThresholdPolicy.parse(policy))
+    for weights in rng.poisson(1, (20, 1, len(labels))).astype(np.float32):
+        left_out = weights[0] == 0
+        others = scores.copy()
+        others[left_out] = rng.permutation(scores[left_out])
+        one, other = (
+            choose_thresholds(Weighted(labels, each, weights), scoring) for each in (scores, others)
+        )
+        assert (one.thresholds, one.objectives) == (other.thresholds, other.objectives)
+        drawn = scores[~left_out]
+        assert not np.isin(one.thresholds, drawn), "between scores, not at one"
+
+
+def test_a_threshold_is_between_numbers_even_where_float32_has_none_and_at_the_ends() -> None:
+    labels = np.array([[0], [1]])
+    next_to = np.nextafter(np.float32(0.5), np.float32(1))
+    for lower, upper in ((0.5, next_to), (0.5, 0.5), (0.0, 0.0), (1.0, 1.0), (0.0, 1.0)):
+        scores = np.array([[lower], [upper]], np.float32)
+        [[threshold]] = choose_thresholds(Weighted.once(labels, scores), Scoring()).thresholds
+        assert (scores[:, 0] >= threshold).tolist() == [lower == upper, True]
+        assert 0 <= threshold <= 1
 
 
 def test_many_positives_are_tried_at_quantiles_with_little_loss() -> None:

@@ -4,15 +4,24 @@ A score of at least the threshold counts as positive. If trials are compared by 
 is the best one, the objective is the mean of the F1s around that threshold.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.metrics import RANKED, Evaluation, Weighted, evaluate, f1_of_counts
+from trainable.evaluation.metrics import (
+    RANKED,
+    Evaluation,
+    Weighted,
+    evaluate,
+    f1_of_counts,
+    weighted_counts,
+)
 from trainable.evaluation.scoring import Scoring
 
 _MOST_CANDIDATES = 256
+_MOST_CELLS = 2_000_000  # images times weightings at a time, to bound the memory
 _ROUNDING = 1e-6  # 0.98 * 50 is 49, whatever floating point makes of it
 
 
@@ -35,17 +44,17 @@ def choose_thresholds(given: Weighted, scoring: Scoring) -> ThresholdChoice:
     """Choose thresholds once for each weighting of the images, the highest among equals.
 
     Both classes of every finding occur in every weighting. A threshold is chosen by F1, whatever
-    the objective.
+    the objective. Images of weight 0 have no part in it.
 
     At a given number of true positives fewer false positives are never worse, for any of the four
-    averages. So the best threshold is the score of a positive image, or above all scores; beyond
-    256 positive images, 256 quantiles of their scores are tried.
+    averages. So the best threshold is just above the next lower score of a positive image, or above
+    all scores; beyond 256 positive images, 256 quantiles of their scores are tried. It lies midway
+    to the next lower score of any image: new images find it neither too high nor too low.
 
     The single best of them owes its place to a few images. So F1 is first averaged over the third
     of the candidates around each one; in simulated searches that raised the true F1 of what was
     chosen, and brought the apparent one nearer to it (`benchmarks/selection/__main__.py`).
     """
-    # candidates differ from finding to finding, so each finding has its own matrix products
     columns = zip(given.labels.T, given.scores.T, strict=True)
     found = [_of_finding(*column, given.weights, scoring) for column in columns]
     thresholds = np.stack([thresholds for thresholds, _ in found], axis=1)
@@ -64,30 +73,141 @@ def _of_finding(
     """Thresholds and F1s (num_weightings,) of one finding, whose labels are (num_images,)."""
     policy = scoring.threshold
     if policy.kind == "fixed":
-        candidates = np.array([policy.value], np.float32)
-    else:
-        candidates = _candidates(scores[labels == 1], scores.max())
-    positive = labels == 1
-    above = (scores >= candidates[:, None]).astype(np.float32)
-    by_image = weights.T
-    # as matrix products: 10 ms for 1,000 weightings of 1,393 images
-    tp = above[:, positive] @ by_image[positive]
-    predicted = above @ by_image
-    num_positive = by_image[positive].sum(axis=0)
-    fn, fp = num_positive - tp, predicted - tp
+        fixed = np.float32(policy.value)
+        counts = weighted_counts(labels[:, None], (scores >= fixed)[:, None], weights)[..., 0]
+        return np.full(len(weights), fixed), f1_of_counts(counts, scoring.f1_average)
+    ranked = _Ranked.of(labels, scores)
+    num_parts = math.ceil(weights.size / _MOST_CELLS)
+    parts = [
+        _of_part(ranked, some.T, scoring)
+        for some in np.array_split(weights, num_parts)
+        if len(some)
+    ]
+    thresholds, f1s = zip(*parts, strict=True)
+    return np.concatenate(thresholds), np.concatenate(f1s)
+
+
+def _of_part(
+    ranked: "_Ranked", by_image: NDArray[np.float32], scoring: Scoring
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Thresholds and F1s of some weightings (num_images, num_weightings), in the scores' order."""
+    tp, predicted = ranked.counts(by_image)
+    num_positive = tp[-1]
+    places = _levels(tp, min(_MOST_CANDIDATES, ranked.num_positive))
+    # the first candidate calls nothing positive
+    tp, predicted = (_after_nothing(np.take_along_axis(one, places, 0)) for one in (tp, predicted))
+    fp = predicted - tp
     tn = by_image.sum(axis=0) - num_positive - fp
-    f1 = f1_of_counts(np.stack([tp, fn, fp, tn]), scoring.f1_average)
+    f1 = f1_of_counts(np.stack([tp, num_positive - tp, fp, tn]), scoring.f1_average)
+    policy = scoring.threshold
     # candidates fall from the highest: the first that reaches the most is the highest such
     if policy.kind == "sensitivity":
         best = (tp >= policy.value * num_positive * (1 - _ROUNDING)).argmax(axis=0)
     else:
-        num_around = len(candidates) // 6
+        num_around = len(f1) // 6
         # SciPy takes a second to import: `cxr-search --help` does not wait for it
         from scipy.ndimage import uniform_filter1d
 
         f1 = uniform_filter1d(f1, 2 * num_around + 1, axis=0, mode="nearest")
         best = f1.argmax(axis=0)
-    return candidates[best], f1[best, np.arange(len(best))]
+    every = np.arange(len(best))
+    chosen = np.where(best > 0, places[np.maximum(best, 1) - 1, every], -1)
+    return ranked.below(chosen, by_image), f1[best, every]
+
+
+def _after_nothing(counts: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros((1, counts.shape[1]), counts.dtype), counts])
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """The images of one finding, the highest score first.
+
+    Attributes:
+        order: (num_images,), numbers of the images.
+        scores: (num_images,), their scores.
+        steps: (num_steps,), the different scores of positive images.
+        ends: (num_steps,), how many images have at least each.
+        positives: (num_positive,), numbers of the positive images, the highest score first.
+        starts: (num_steps,), the first positive image of each step.
+    """
+
+    order: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    steps: NDArray[np.float32]
+    ends: NDArray[np.int64]
+    positives: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, labels: NDArray[np.int64], scores: NDArray[np.float32]) -> "_Ranked":
+        """Sort images by their scores."""
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        positives = order[labels[order] == 1]
+        starts = np.flatnonzero(np.diff(scores[positives], prepend=np.inf))
+        steps = scores[positives[starts]]
+        ends = np.searchsorted(-ranked, -steps, side="right")
+        return cls(order, ranked, steps, ends, positives, starts)
+
+    @property
+    def num_positive(self) -> int:
+        """Number of positive images."""
+        return len(self.positives)
+
+    def counts(self, by_image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Weight of the positive images, and of all, from each step up: (num_steps, weightings)."""
+        tp = np.add.reduceat(by_image[self.positives], self.starts, axis=0)
+        above = by_image[self.order[: self.ends[-1]]]
+        of_step = np.add.reduceat(above, np.concatenate([[0], self.ends[:-1]]), axis=0)
+        return tp.cumsum(axis=0), of_step.cumsum(axis=0)
+
+    def below(
+        self, places: NDArray[np.int64], by_image: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Thresholds (num_weightings,) midway from a step to the next lower score that counts.
+
+        Args:
+            places: (num_weightings,), steps; -1 for a threshold above all scores.
+            by_image: (num_images, num_weightings), weights; a score of weight 0 does not count.
+        """
+        every = np.arange(len(places))
+        rows = np.where(places < 0, 0, self.ends[places])
+        last = len(self.order) - 1
+        skipped = rows <= last
+        while skipped.any():
+            skipped &= by_image[self.order[np.minimum(rows, last)], every] == 0
+            rows[skipped] += 1
+            skipped &= rows <= last
+        lower = self.scores[np.minimum(rows, last)].astype(np.float64)
+        upper = np.where(places < 0, np.maximum(lower, 1.0), self.steps[places])
+        # no score is lower: midway to 0, the lowest that there can be
+        lower = np.where(rows <= last, lower, upper - np.abs(upper))
+        middle = ((lower + upper) / 2).astype(np.float32)
+        # float32 may have no number between
+        least = np.nextafter(lower.astype(np.float32), np.float32(np.inf))
+        return np.where(rows <= last, np.maximum(middle, least), middle)
+
+
+def _levels(tp: NDArray[np.float32], num_levels: int) -> NDArray[np.int64]:
+    """For each weighting the steps at which equal shares of the positive weight are reached.
+
+    Args:
+        tp: (num_steps, num_weightings), whole numbers, rising.
+        num_levels: How many shares.
+
+    Returns:
+        (num_levels, num_weightings).
+    """
+    num_steps, num_weightings = tp.shape
+    totals = tp[-1].astype(np.int64)
+    # each step as often as it weighs, one weighting after the other
+    each = np.diff(tp, axis=0, prepend=np.float32(0)).T.astype(np.int64).ravel()
+    step = np.repeat(np.tile(np.arange(num_steps), num_weightings), each)
+    level = np.arange(1, num_levels + 1)[:, None]
+    at = -(-level * totals // num_levels) - 1
+    found: NDArray[np.int64] = step[at + np.cumsum(totals) - totals]
+    return found
 
 
 def judge(
@@ -103,13 +223,3 @@ def judge(
     chosen = choose_thresholds(Weighted.once(labels, scores), scoring)
     found = evaluate(labels, scores, chosen.thresholds[0], scoring.f1_average)
     return float(chosen.objectives[0]), found
-
-
-def _candidates(of_positives: NDArray[np.float32], highest: np.float32) -> NDArray[np.float32]:
-    """Thresholds worth trying, from the highest, which calls nothing positive."""
-    values = np.unique(of_positives)
-    if len(values) > _MOST_CANDIDATES:
-        shares = np.linspace(0, 1, _MOST_CANDIDATES)
-        values = np.unique(np.quantile(of_positives, shares, method="inverted_cdf"))
-    nothing = np.nextafter(highest, np.float32(np.inf))
-    return np.concatenate([[nothing], values[::-1]]).astype(np.float32)
