@@ -175,6 +175,15 @@ def test_a_single_trial_at_a_fixed_threshold_has_nothing_to_correct() -> None:
     assert found.optimism == pytest.approx(0, abs=0.01)
 
 
+def test_few_positive_patients_are_as_often_among_those_left_out_as_in_the_cohort() -> None:
+    labels, patients = np.repeat([1, 0], [3, 57]), np.arange(60)
+    # all positives and a tenth of the negatives are called positive: F1 depends on the shares alone
+    scores = np.where(labels == 1, 0.9, np.where(patients % 10 == 0, 0.8, 0.1)).astype(np.float32)
+    scoring = Scoring(ThresholdPolicy.parse("0.5"))
+    found = select(of_trials(scores[None], labels, patients), scoring, TeamRule((1,)))
+    assert found.optimism == pytest.approx(0, abs=0.005)
+
+
 def test_images_of_one_patient_make_the_interval_wider_than_as_many_patients() -> None:
     scores = np.repeat(noisy([1.0])[:, ::2], 2, axis=1)
     labels = np.repeat(LABELS[::2], 2)
