@@ -19,9 +19,10 @@ the one by all, and the corrected F1 a little low: by some 0.01 with 15 to 30 po
 Three things differ from the paper. The counts of all resamples are pooled into one F1, since the
 mean of F1s of few positives each is biased (Forman and Scholz 2010, "Apples-to-apples in
 cross-validation studies"). They are scaled to the share of positives in the cohort: of few positive
-patients, fewer are left out than of many negative ones. The interval is not that of the F1s of the patients left out, who are a
-third and vary too much. It is that of the chosen team's F1 over resamples, moved to the corrected
-F1. There the share of positives varies, as it does among new patients.
+patients, fewer are left out than of many negative ones. The interval is not that of the F1s of the
+patients left out, who are a third and vary too much. It is that of the chosen team's F1 over
+resamples, moved to the corrected F1. There the share of positives varies, as it does among new
+patients.
 """
 
 from collections.abc import Sequence

@@ -181,7 +181,7 @@ def test_few_positive_patients_are_as_often_among_those_left_out_as_in_the_cohor
     scores = np.where(labels == 1, 0.9, np.where(patients % 10 == 0, 0.8, 0.1)).astype(np.float32)
     scoring = Scoring(ThresholdPolicy.parse("0.5"))
     found = select(of_trials(scores[None], labels, patients), scoring, TeamRule((1,)))
-    assert found.optimism == pytest.approx(0, abs=0.005)
+    assert found.optimism == pytest.approx(0, abs=0.015)
 
 
 def test_images_of_one_patient_make_the_interval_wider_than_as_many_patients() -> None:
