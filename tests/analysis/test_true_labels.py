@@ -71,6 +71,27 @@ def test_one_finding_against_the_rest_is_found_among_others_in_a_cell(tmp_path: 
     assert truth.labels[:, 0].tolist() == [1, 0, 0, 1]
 
 
+def test_an_image_may_have_several_rows_of_labels_and_of_its_list(tmp_path: Path) -> None:
+    names = draw(tmp_path / "images", 2)
+    table = write(tmp_path / "t.csv", [*names, names[0]], "Mass Normal Nodule", "finding")
+    cohort = read_cohort(DataOptions(data=table, positive="Mass", negative="rest"))
+    new = draw(tmp_path / "new", 2, first=100)
+    listed = write(tmp_path / "new.csv", [*new, new[1]], "Nodule Nodule Mass", "finding")
+    images = find_new_images(listed, None, cohort)
+    assert images.images == tuple(new)
+    assert read_true_labels(listed, images, cohort).labels[:, 0].tolist() == [0, 1]
+
+
+def test_rows_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    names = draw(tmp_path / "images", 2)
+    cohort = read_cohort(DataOptions(data=write(tmp_path / "t.csv", names, "1 0")))
+    new = draw(tmp_path / "new", 1, first=100)
+    images = find_new_images(tmp_path / "new", None, cohort)
+    labels = write(tmp_path / "l.csv", [*new, *new], "1 0")
+    with pytest.raises(InputError, match=r"must have one label; with two: 100\.png"):
+        read_true_labels(labels, images, cohort)
+
+
 @pytest.mark.parametrize(
     ("new", "options", "message"),
     [

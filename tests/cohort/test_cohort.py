@@ -41,11 +41,11 @@ def test_sound_cohort_breaks_no_rule(make_cohort: MakeCohort, images: dict[str, 
     assert broken_rules(cohort, num_folds=1) == ()
 
 
-def test_image_listed_twice_is_refused(make_cohort: MakeCohort) -> None:
+def test_an_image_whose_rows_differ_is_refused(make_cohort: MakeCohort) -> None:
     cohort = make_cohort([0, 1, 0, 1, 1], paths=[*"abcda"], contents=[*"vwxyv"])
     (problem,) = broken_rules(cohort)
-    assert "listed once" in problem
-    assert problem.endswith("listed again: image4.png. Keep one row")
+    assert "must have one label and one patient; with several: image4.png" in problem
+    assert "--negative rest" in problem
 
 
 def test_same_content_under_two_labels_is_refused(make_cohort: MakeCohort) -> None:
@@ -109,7 +109,7 @@ def test_all_broken_rules_are_named_at_once(make_cohort: MakeCohort) -> None:
         paths=["1", "2", "3", "4", "3"],
     )
     found = broken_rules(cohort)
-    rules = ["listed once", "must have one label", "with both: a", "on both: b", "in valid"]
+    rules = ["rows of an image", "must have one label", "with both: a", "on both: b", "in valid"]
     assert len(found) == len(rules)
     for rule, problem in zip(rules, found, strict=True):
         assert rule in problem

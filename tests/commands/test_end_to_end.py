@@ -326,7 +326,13 @@ def test_bad_input_is_refused_at_once_before_any_training(home: Path) -> None:
     (bad / "table.csv").write_text("\n".join(rows[:3]) + "\n")
     options = ("--weights", "none", "--backbones", "resnet81", "--cache", home / "cache")
     done = call_command("search", "--data", bad / "table.csv", *options, code=2)
-    for problem in ("resnet18", "listed again: a.png", "one label", "a.png (", "5 patients"):
+    for problem in (
+        "resnet18",
+        "several: a.png",
+        "with both: p1",
+        "a.png (",
+        "5 patients",
+    ):
         assert problem in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -146,3 +146,71 @@ def test_a_decimal_comma_is_no_mark_between_findings() -> None:
 def test_a_value_with_marks_in_it_may_be_the_positive_one() -> None:
     values = "Pneumonia/Viral Viral Pneumonia Pneumonia/Viral|Mass"
     assert read(values, positive="Pneumonia/Viral", negative="rest")[0] == [1, 0, 0, 1]
+
+
+def test_one_value_against_all_others_that_are_positive() -> None:
+    values = "Viral Normal Bacterial Normal"
+    assert read(values, negative="Normal", positive="rest")[:2] == (
+        [1, 0, 1, 0],
+        ("Normal", "rest"),
+    )
+    assert (
+        "positive is label = rest (all other labels) (2)"
+        in read(values, negative="normal", positive="rest")[2]
+    )
+    assert "--positive rest needs --negative" in refusal(values, positive="rest")
+    assert "did you mean 'Normal'" in refusal(values, negative="Norml", positive="rest")
+    masks = "407576_2 -1 -1 557374_2"
+    assert read(masks, negative="-1", positive="rest")[0] == [1, 0, 0, 1]
+
+
+def test_a_cell_with_another_finding_is_positive_against_the_rest_and_is_named() -> None:
+    values = "Normal|Mass Normal ['Normal'] Mass;Nodule"
+    labels, _, note = read(values, negative="Normal", positive="rest")
+    assert labels == [1, 0, 0, 1]
+    assert "1 positive ones name Normal beside other findings: Normal|Mass" in note
+
+
+def test_whatever_is_filled_in_may_be_positive() -> None:
+    labels, classes, _ = read("20.0 ? 17.5", positive="rest", missing="negative")
+    assert (labels, classes) == ([1, 0, 1], ("none", "rest"))
+    assert "every image must have a label" in refusal("20.0 ? 17.5", positive="rest")
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (">=10", [0, 1, 1, 0]),
+        (">10", [0, 0, 1, 0]),
+        ("<= 9,5", [1, 0, 0, 1]),
+        ("≥10", [0, 1, 1, 0]),
+    ],
+)
+def test_a_limit_makes_two_classes_of_a_score(limit: str, expected: list[int]) -> None:
+    labels, (negative, positive), _ = read("9.5 10 18,0 0", positive=limit)
+    assert labels == expected
+    assert {negative[0], positive[0]} == {"<", ">"}
+
+
+def test_two_limits_leave_out_what_is_between_them() -> None:
+    labels, classes, note = read("2 7 12 severe", positive=">=10", negative="<5")
+    assert labels == [0, -1, 1, -1]
+    assert classes == ("<5", ">=10")
+    assert "2 of other labels left out: 7, severe" in note
+    assert read("2 7 12 severe", positive=">=10", negative="rest")[0] == [0, 0, 1, 0]
+
+
+def test_limits_that_leave_a_class_empty_or_overlap_are_refused() -> None:
+    assert "some label must be >=20; the labels are from 2 to 12" in refusal(
+        "2 12 7", positive=">=20"
+    )
+    assert "no label in common; in both: 7" in refusal("2 12 7", positive=">=7", negative="<=7")
+
+
+def test_a_limit_is_offered_where_there_are_many_numbers() -> None:
+    assert "by a limit, as in --positive '>=10'" in refusal("0 4 9 18")
+    assert "limit" not in refusal("Viral Bacterial Normal")
+
+
+def test_a_label_that_looks_like_a_limit_is_that_label() -> None:
+    assert read(">=10 <10 >=10", positive=">=10")[:2] == ([1, 0, 1], ("<10", ">=10"))

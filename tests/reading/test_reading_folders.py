@@ -44,6 +44,14 @@ def test_positive_and_negative_folders_can_be_chosen(
     assert cohort.classes[1] in (positive, "1")
 
 
+def test_all_folders_but_one_can_be_positive(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, ["normal/a.png", "viral/b.png", "bacterial/c.png"])
+    cohort = read_cohort(DataOptions(data=tmp_path, positive="rest", negative="normal"))
+    assert labels_of(cohort) == {"normal/a.png": 0, "bacterial/c.png": 1, "viral/b.png": 1}
+    assert cohort.classes == ("normal", "rest")
+    assert "positive is rest (2), negative is normal (1)" in cohort.notes
+
+
 def test_positive_of_two_folders_can_be_chosen(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path, ["output_0/a.png", "output_1/b.png"])
     cohort = read_cohort(DataOptions(data=tmp_path, positive="output_0"))

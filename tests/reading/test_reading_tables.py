@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from fixtures.cohorts import labels_of, patients_of, problems_of
 
+from trainable.cohort.cohort import check_cohort
+from trainable.errors import Checks
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 
@@ -224,3 +226,31 @@ def test_unreadable_images_are_told_beside_missing_ones(csv: Path) -> None:
     missing, unreadable = problems_of(DataOptions(data=csv))
     assert "not found" in missing
     assert "a.png (no image, or of a kind that is not read)" in unreadable
+
+
+LONG = "name,finding\na.png,Effusion\na.png,Mass\nb.png,No Finding\nc.png,Mass\nc.png,Mass\n"
+
+
+def test_against_the_rest_an_image_is_positive_if_one_of_its_rows_is(csv: Path) -> None:
+    csv.write_text(LONG)
+    cohort = read_cohort(DataOptions(data=csv, positive="Mass", negative="rest"))
+    assert labels_of(cohort) == {"a.png": 1, "b.png": 0, "c.png": 1}
+    assert any("5 rows for 3 images, 2 of them positive" in note for note in cohort.notes)
+    cohort = read_cohort(DataOptions(data=csv, positive="rest", negative="No Finding"))
+    assert labels_of(cohort) == {"a.png": 1, "b.png": 0, "c.png": 1}
+
+
+def test_rows_that_agree_are_one_image(csv: Path) -> None:
+    csv.write_text("name,died,age,patient\na.png,0,5,p\na,0,7,p\nb.png,1,6,q\nb.png,1,6,q\n")
+    cohort = read_cohort(DataOptions(data=csv))
+    assert labels_of(cohort) == {"a.png": 0, "b.png": 1}
+    assert any("4 rows for 2 images, each image counts once" in note for note in cohort.notes)
+    assert any("rows of 1 images differ in age; the first" in note for note in cohort.notes)
+
+
+@pytest.mark.parametrize("rows", ["a.png,0,p\na.png,1,p", "a.png,0,p\na.png,0,q"])
+def test_rows_that_contradict_each_other_are_left_to_be_refused(csv: Path, rows: str) -> None:
+    csv.write_text(f"name,died,patient\n{rows}\nb.png,1,r\n")
+    checks = Checks()
+    check_cohort(read_cohort(DataOptions(data=csv)), 1, False, checks)
+    assert "with several: a.png" in checks.problems[0]

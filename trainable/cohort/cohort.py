@@ -182,14 +182,18 @@ def _relative(path: str, folder: Path) -> str:
 def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, checks: Checks) -> None:
     """Add every rule that the cohort breaks to `checks`.
 
-    The rules: both classes present; an image listed once; no file content under two labels or two
-    patients; no patient with both labels (unless `mixed_patients`) nor on both sides of a kept
-    split; at least `num_folds` patients of each class.
+    The rules: both classes present; rows of one image that agree; no file content under two labels
+    or two patients; no patient with both labels (unless `mixed_patients`) nor on both sides of a
+    kept split; at least `num_folds` patients of each class.
     """
     table = cohort.manifest
-    repeated = table.loc[table["path"].duplicated(), "image"]
+    repeated = table.loc[table["path"].duplicated(), "image"].unique()
     if len(repeated):
-        checks.add(f"an image may be listed once; listed again: {listing(repeated)}. Keep one row")
+        checks.add(
+            "the rows of an image must have one label and one patient; with several: "
+            f"{listing(repeated)}. Fix them; against all other labels (--negative rest) one "
+            "positive row is enough"
+        )
     _check_same_content(table, checks)
     by_patient = table.groupby("patient", sort=False)
     labels_of = by_patient["label"].agg(["min", "max"])

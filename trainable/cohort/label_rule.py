@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from trainable.cohort.limit import Limit
 from trainable.cohort.words import UNKNOWN_WORDS, only_say_yes_or_no, same_value, yes_or_no
 
 REST = "rest"
-"""Negative class: all that is not positive."""
+"""Class of all that is not the other class."""
 
 UNCERTAIN = "-1"
 """An uncertain label, as CheXpert writes it."""
@@ -46,16 +47,27 @@ class LabelRule:
     Attributes:
         classes: What the user calls the negative and the positive class. Where the negative one is
             `rest`, all is negative that lacks the positive one among the findings in its cell.
+            Where the positive one is `rest`, all is positive that has another finding in its cell.
         any_yes_or_no: Whether any word for yes or no counts, as in a column of yes, no, 1 and 0;
             the classes are 0 and 1 then.
         missing: Use of rows without a label; None where they are refused.
         uncertain: Use of rows with -1; None where -1 is a value like others.
+        has_limit: Whether a class is a limit, such as `>=10`, and no label as it stands.
+        several_rows: Whether rows of one image may differ, as the table is of a kind that has a
+            row per box or reader.
     """
 
     classes: tuple[str, str]
     any_yes_or_no: bool = False
     missing: Literal["negative", "drop"] | None = None
     uncertain: Literal["positive", "negative", "drop"] | None = None
+    has_limit: bool = False
+    several_rows: bool = False
+
+    @property
+    def one_row_is_enough(self) -> bool:
+        """Whether an image is positive if one of its rows is; else its rows must agree."""
+        return self.several_rows or REST in self.classes
 
     def plain(self, labels: pd.Series) -> pd.Series:
         """One spelling for all spellings of a label."""
@@ -71,16 +83,40 @@ class LabelRule:
         negative, positive = map(same_value, self.classes)
         is_missing = plain.isin(UNKNOWN_WORDS - {negative, positive})
         is_uncertain = (plain == UNCERTAIN) & (self.uncertain is not None)
-        if negative == REST:
-            wanted = {positive, _bare(positive)}
-            values = plain.map(
-                lambda cell: int(not wanted.isdisjoint(map(self._plain, findings_in(cell))))
-            )
-        else:
-            values = plain.map({negative: 0, positive: 1}).fillna(-1)
+        values = pd.Series(-1, plain.index, name=labels.name)
+        if REST in (negative, positive):
+            values[:] = int(positive == REST)
+        for value, name in enumerate((negative, positive)):
+            if name != REST:
+                values[self._is(name, plain)] = value
         for rows, use in ((is_missing, self.missing), (is_uncertain, self.uncertain)):
             values[rows] = {"positive": 1, "negative": 0}.get(use or "", -1)
         return Judged(values.astype("int64"), is_missing, is_uncertain)
+
+    def _is(self, name: str, plain: pd.Series) -> pd.Series:
+        """Whether each label is of a class that has a name of its own."""
+        limit = Limit.read(name) if self.has_limit else None
+        if limit is not None:
+            return limit.holds(plain)
+        if REST not in map(same_value, self.classes):
+            return plain == name
+        names = {name, _bare(name)}
+        if same_value(self.classes[1]) == REST:
+            return plain.map(lambda cell: cell in names or self._parts(cell) <= names)
+        return plain.map(lambda cell: not names.isdisjoint(map(self._plain, findings_in(cell))))
+
+    def _parts(self, cell: str) -> set[str]:
+        """The findings in a cell, where every mark stands between two."""
+        parts = (_bare(part) for part in _BETWEEN_FINDINGS.split(cell))
+        return {self._plain(part) for part in parts if part}
+
+    def is_beside_others(self, labels: pd.Series) -> pd.Series:
+        """Whether the cell of a row in the class `rest` names the other class too."""
+        other = next((name for name in self.classes if name != REST), REST)
+        wanted = {same_value(other), _bare(same_value(other))}
+        plain = self.plain(labels)
+        holds = plain.map(lambda cell: not wanted.isdisjoint(map(self._plain, findings_in(cell))))
+        return holds & ~self._is(same_value(other), plain)
 
     def remarks(self, judged: Judged) -> Iterator[str]:
         """What became of missing and uncertain labels, a few words each, where there are any."""

@@ -1,9 +1,11 @@
 """Which of a user's values is the positive class and which the negative one."""
 
+import math
 import re
 from collections.abc import Iterable
 
 from trainable.cohort.label_rule import REST
+from trainable.cohort.limit import number_in
 from trainable.cohort.words import NO, YES, only_say_yes_or_no
 from trainable.errors import Checks, did_you_mean, listing
 
@@ -45,26 +47,16 @@ def two_classes(
     Args:
         values: As `same_value` writes them, for labels; names of class folders as they are.
         positive: As the user named it, or None.
-        negative: As the user named it, or None; "rest" for all that is not positive.
+        negative: As the user named it, or None. One of the two may be "rest", for all others.
         what: What the values are, for the message.
         checks: Given what cannot be decided.
         inverted: Whether the column says the opposite of the outcome, as `survival` does.
     """
-    for option, value in (("positive", positive), ("negative", negative)):
-        if value is not None and value not in values and (option, value) != ("negative", REST):
-            checks.add(
-                f"--{option} must be one of the {what} ({listing(values)}); {value!r} is not; "
-                f"{did_you_mean(value, values)}"
-            )
-            return None
-    if positive is not None and negative == positive:
-        checks.add(f"--positive and --negative must be two {what} (got {positive} for both)")
+    if problem := _wrongly_named(values, positive, negative, what):
+        checks.add(problem)
         return None
     if positive is not None and negative is not None:
         return (negative, positive)
-    if negative == REST:
-        checks.add("--negative rest needs --positive, the one class that the rest is not")
-        return None
     if len(values) == 2 and (positive or negative):
         other = next(value for value in values if value not in (positive, negative))
         return (negative or other, positive or other)
@@ -79,9 +71,36 @@ def two_classes(
                 return pair
     checks.add(
         f"{what} must have two values, one of them known as positive; found {len(values)}: "
-        f"{listing(values)}; {_advice(values, positive)}"
+        f"{listing(values)}; {_advice(values, positive)}{_limit_advice(values, what)}"
     )
     return None
+
+
+def _wrongly_named(
+    values: list[str], positive: str | None, negative: str | None, what: str
+) -> str | None:
+    """What is wrong with the classes that the user named, if anything is."""
+    for option, value in (("positive", positive), ("negative", negative)):
+        if value is not None and value not in (*values, REST):
+            return (
+                f"--{option} must be one of the {what} ({listing(values)}); {value!r} is not; "
+                f"{did_you_mean(value, values)}"
+            )
+    if positive is not None and negative == positive:
+        return f"--positive and --negative must be two {what} (got {positive} for both)"
+    one_is_called_rest = REST in values and len(values) == 2
+    if positive == REST and negative is None and not one_is_called_rest:
+        return "--positive rest needs --negative, the one class that the rest is not"
+    if negative == REST and positive is None and not one_is_called_rest:
+        return "--negative rest needs --positive, the one class that the rest is not"
+    return None
+
+
+def _limit_advice(values: list[str], what: str) -> str:
+    are_numbers = not any(math.isnan(number_in(value)) for value in values)
+    if what != "labels" or len(values) < 3 or not are_numbers:
+        return ""
+    return ". Of a score, name those that are positive by a limit, as in --positive '>=10'"
 
 
 def _advice(values: list[str], positive: str | None) -> str:

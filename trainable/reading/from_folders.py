@@ -33,7 +33,6 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
     parts = list(sides.values()) or [folder]
     inside = {part: _class_folders(part) for part in parts}
     names = sorted({name for found in inside.values() for name in found})
-    rest = source.negative == REST and source.positive in names
     if not names:
         _add_what_is_there(folder, checks)
         checks.raise_if_any()
@@ -44,15 +43,16 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
     tables = []
     for side, part in sides.items() or [("", folder)]:
         for name in inside[part]:
-            if name not in classes and not rest:
+            if name not in classes and REST not in classes:
                 continue
             paths = list_images(part / name)
             rows = {
                 "image": [path.relative_to(folder).as_posix() for path in paths],
                 "path": [str(path) for path in paths],
             }
+            label = int(name != classes[0] if classes[1] == REST else name == classes[1])
             kept = side if source.split == "keep" else ""
-            tables.append(pd.DataFrame(rows).assign(label=int(name == classes[1]), split=kept))
+            tables.append(pd.DataFrame(rows).assign(label=label, split=kept))
     checks.raise_if_any()
     table = pd.concat(tables, ignore_index=True)
     table = table.sort_values(["split", "label"], kind="stable", key=_in_order, ignore_index=True)
@@ -156,14 +156,13 @@ def _note_left_out(
         name: sum(len(list_images(part / name)) for part in parts if (part / name).is_dir())
         for name in sorted({name for found in inside.values() for name in found})
     }
-    is_rest = classes[0] == REST
-    left = [] if is_rest else [name for name in counts if name not in classes]
+    left = [] if REST in classes else [name for name in counts if name not in classes]
     text = ", ".join(name for name in classes)
     checks.notes.insert(
         0, f"class folders: {text}" + (f"; left out: {listing(left)}" if left else "")
     )
-    positive = counts.get(classes[1], 0)
-    used = sum(counts.values()) if is_rest else positive + counts.get(classes[0], 0)
+    used = sum(count for name, count in counts.items() if name not in left)
+    positive = used - counts[classes[0]] if classes[1] == REST else counts[classes[1]]
     others = len(list_images(folder)) - used
     checks.note(
         f"positive is {classes[1]} ({positive}), negative is {classes[0]} ({used - positive})"

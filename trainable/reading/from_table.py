@@ -18,6 +18,7 @@ from trainable.reading.labels import read_labels
 from trainable.reading.listing import folders_beside, listed_rows
 from trainable.reading.options import DataOptions
 from trainable.reading.places import NAME_FOLDER, Places, locate
+from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
 
 
@@ -62,7 +63,10 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     settings = source
     if data_set is not None and data_set.missing and source.missing is None:
         settings = source.model_copy(update={"missing": data_set.missing})
-    labels = read_labels(raw[columns["label"]], raw[columns["image"]], settings, checks)
+    several_rows = data_set is not None and data_set.several_rows
+    labels = read_labels(
+        raw[columns["label"]], raw[columns["image"]], settings, checks, several_rows=several_rows
+    )
     values = labels.values if labels else pd.Series(-1, raw.index)
     kept = raw
     if not checks.problems:  # otherwise images that are not there are reported for all rows
@@ -72,8 +76,6 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     table = listed_rows(kept, columns, grouping, covariates, checks)
     table = table.assign(label=values, split="").reset_index(drop=True)
     _check_filled(table, kept.index, checks)
-    if data_set is not None and data_set.several_rows:
-        table = _one_row_each(table, checks)
     table["path"] = locate(table["image"], places, checks)
     kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
@@ -86,6 +88,8 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
                 for name in others
             )
         )
+    if labels and not checks.problems:
+        table = one_row_each(table, checks, one_is_enough=labels.rule.one_row_is_enough)
     found_by = dict(columns)
     if data_set is not None and data_set.patient_pattern:
         found_by["patient_pattern"] = data_set.patient_pattern
@@ -160,14 +164,3 @@ def _rows_of(raw: pd.DataFrame, data_set: KnownDataSet, checks: Checks) -> pd.Da
         others = listing(sorted(set(raw[column]) - {value}))
         checks.note(f"{len(raw) - len(kept)} rows of {column} {others} are left out")
     return kept
-
-
-def _one_row_each(table: pd.DataFrame, checks: Checks) -> pd.DataFrame:
-    """One row per image, positive if one of its rows is."""
-    merged = table.assign(label=table.groupby("image")["label"].transform("max"))
-    merged = merged.drop_duplicates("image", ignore_index=True)
-    checks.note(
-        f"{len(table)} rows for {len(merged)} images, {int(merged['label'].sum())} of them "
-        "positive: an image is positive if one of its rows is"
-    )
-    return merged

@@ -2,16 +2,27 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
-from trainable.cohort.label_rule import REST, UNCERTAIN, LabelRule, findings_in, says_survival
+from trainable.cohort.label_rule import (
+    REST,
+    UNCERTAIN,
+    Judged,
+    LabelRule,
+    findings_in,
+    says_survival,
+)
+from trainable.cohort.limit import Limit, number_in
 from trainable.cohort.words import UNKNOWN_WORDS, only_say_yes_or_no, same_value, yes_or_no
 from trainable.errors import Checks, listing
 from trainable.reading.classes import any_yes_or_no, opposite_of, two_classes
 from trainable.reading.options import DataOptions
+
+NO_LABEL = "none"
+"""Negative class of rows without a label, where all others are positive."""
 
 _OF_SURVIVAL = re.compile("surviv|alive")
 
@@ -31,7 +42,12 @@ class Labels(NamedTuple):
 
 
 def read_labels(
-    raw: pd.Series, images: pd.Series, options: DataOptions, checks: Checks
+    raw: pd.Series,
+    images: pd.Series,
+    options: DataOptions,
+    checks: Checks,
+    *,
+    several_rows: bool = False,
 ) -> Labels | None:
     """Read a column of labels; None (and a problem kept) if it cannot be decided.
 
@@ -43,6 +59,7 @@ def read_labels(
         images: The name of the image of each row, for the messages.
         options: What the user said of the labels.
         checks: Given all that cannot be decided.
+        several_rows: Of the rule.
     """
     named = {same_value(one) for one in (options.positive, options.negative) if one is not None}
     plain = raw.map(same_value)
@@ -62,19 +79,73 @@ def read_labels(
         any_yes_or_no(set(plain[known.index])),
         options.missing,
         options.uncertain if holds_uncertain else None,
+        has_limit=any(_limit(one, known) is not None for one in classes),
+        several_rows=several_rows,
     )
     judged = rule.judge(raw)
-    rest = "" if classes[0] != REST else " (all other labels)"
+    if rule.has_limit and not _has_both(judged.values, known, rule, checks):
+        return None
+    return Labels(judged.values, rule, "; ".join(_described(raw, judged, rule)))
+
+
+def _described(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]:
+    """How a column was understood, with the count of each value, a few words each."""
     counts = judged.values.value_counts()
-    parts = [
-        f"positive is {raw.name} = {classes[1]} ({counts.get(1, 0)}), negative is "
-        f"{classes[0]}{rest} ({counts.get(0, 0)})",
-        *rule.remarks(judged),
-    ]
+    negative, positive = (
+        f"{name}{' (all other labels)' * (name == REST)} ({counts.get(value, 0)})"
+        for value, name in enumerate(rule.classes)
+    )
+    yield f"positive is {raw.name} = {positive}, negative is {negative}"
+    yield from rule.remarks(judged)
     if judged.is_other.any():
         names = listing(sorted(set(raw[judged.is_other])))
-        parts.append(f"{int(judged.is_other.sum())} of other labels left out: {names}")
-    return Labels(judged.values, rule, "; ".join(parts))
+        yield f"{int(judged.is_other.sum())} of other labels left out: {names}"
+    if rule.classes[1] == REST and not rule.has_limit:
+        beside = rule.is_beside_others(raw) & (judged.values == 1)
+        if beside.any():
+            names = listing(sorted(set(raw[beside])))
+            yield (
+                f"{int(beside.sum())} positive ones name {rule.classes[0]} beside other findings: "
+                f"{names}"
+            )
+
+
+def _limit(name: str | None, known: pd.Series) -> Limit | None:
+    """The limit that the name of a class says, unless some label is called so."""
+    return None if name is None or name.strip() in set(known) else Limit.read(name)
+
+
+def _by_limit(known: pd.Series, options: DataOptions, checks: Checks) -> tuple[str, str] | None:
+    """The classes where --positive or --negative is a limit; None if neither is.
+
+    Args:
+        known: Labels that are known, as the user writes them.
+        options: What the user said of the labels.
+        checks: Given a label that is in both classes.
+    """
+    positive, negative = (_limit(one, known) for one in (options.positive, options.negative))
+    if positive is None and negative is None:
+        return None
+    high = str(positive) if positive else options.positive or str(negative and negative.opposite)
+    low = str(negative) if negative else options.negative or str(positive and positive.opposite)
+    if positive and negative:
+        both = known[positive.holds(known) & negative.holds(known)]
+        if len(both):
+            checks.add(
+                f"--positive {high} and --negative {low} must have no label in common; in both: "
+                f"{listing(sorted(set(both)))}"
+            )
+    return low, high
+
+
+def _has_both(values: pd.Series, known: pd.Series, rule: LabelRule, checks: Checks) -> bool:
+    """Whether a limit leaves labels of both classes; else a problem is kept."""
+    empty = [name for value, name in enumerate(rule.classes) if not (values == value).any()]
+    if empty:
+        numbers = known.map(number_in).dropna()
+        are = f"from {numbers.min():g} to {numbers.max():g}" if len(numbers) else "no numbers"
+        checks.add(f"some label must be {' and some '.join(empty)}; the labels are {are}")
+    return not empty
 
 
 def _classes(
@@ -88,12 +159,17 @@ def _classes(
         options: What the user said of the labels.
         checks: Given what cannot be decided.
     """
+    if (by_limit := _by_limit(known, options, checks)) is not None:
+        return by_limit
     positive, negative = (
         None if one is None else same_value(one) for one in (options.positive, options.negative)
     )
     plain = known.map(same_value)
-    # one finding among several in a cell, against all cells without it
-    is_finding = negative == REST and positive is not None and positive not in set(plain)
+    if positive == REST and negative is None and "negative" in uses and REST not in set(plain):
+        return NO_LABEL, REST
+    # one finding among several in a cell, against all other cells
+    one = positive if negative == REST else negative if positive == REST else None
+    is_finding = one is not None and one not in set(plain)
     values = sorted(set().union(*plain.map(findings_in)) if is_finding else set(plain))
     if positive is None and negative is None and _may_be_either(known.name, values):
         checks.add(
@@ -107,8 +183,8 @@ def _classes(
     else:
         spelled = _spellings(known, plain)
         names = {value: spelled.get(value, value) for value in values}
-    if is_finding and positive in names:
-        names[positive] = str(options.positive).strip()
+    if is_finding and one in names:
+        names[one] = str(options.positive if one == positive else options.negative).strip()
     if len(names) == 1 and None in uses:
         return None  # a class may be among the rows whose use is open, which is a problem already
     if len(names) == 1 and "negative" in uses:
@@ -117,7 +193,7 @@ def _classes(
         negative = negative or (REST if len(names) == 1 and positive else None)
     return two_classes(
         list(names.values()),
-        names.get(positive or "", options.positive),
+        REST if positive == REST else names.get(positive or "", options.positive),
         REST if negative == REST else names.get(negative or "", options.negative),
         "labels",
         checks,

@@ -16,6 +16,7 @@ from trainable.reading.dicom_columns import patients_in, with_dicom_columns
 from trainable.reading.exams import read_exams, same_grouping
 from trainable.reading.image_files import list_folder
 from trainable.reading.places import Places
+from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
 
 
@@ -96,6 +97,8 @@ def read_listing(source: Path, wanted: Wanted, checks: Checks) -> Listing:
         checks.add(wanted.without_covariates(f"{source} lacks {listing(lacking)}"))
         checks.raise_if_any()
     rows = listed_rows(raw, columns, grouping, covariates, checks)
+    checks.raise_if_any()
+    rows = one_row_each(rows, checks)
     checks.raise_if_any()
     return Listing(rows, places)
 

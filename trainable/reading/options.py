@@ -27,9 +27,9 @@ class ImageOptions(BaseModel):
     patient_column: Annotated[str | None, COMMON] = None
     """Column of patients, or dicom:PatientID; found by its name if not given."""
     positive: Annotated[str | None, COMMON] = None
-    """Positive label or class folder; found if 1, yes or true."""
+    """Positive label or class folder, a limit such as '>=10', or rest; found if 1, yes or true."""
     negative: str | None = None
-    """Negative label or class folder, or rest for all others; found if there are two."""
+    """Negative label, class folder or limit, or rest for all others; found if there are two."""
     uncertain: Literal["positive", "negative", "drop"] | None = None
     """Use of uncertain labels (-1, as CheXpert has them)."""
     missing: Literal["negative", "drop"] | None = None
