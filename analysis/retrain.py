@@ -19,8 +19,9 @@ from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
 from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import TrainingData, assemble
+from trainable.trial.assembly import assemble
 from trainable.trial.final import Report, final_folds, fit_final
+from trainable.trial.task import TrainingData
 
 
 @dataclass(frozen=True)

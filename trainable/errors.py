@@ -120,8 +120,9 @@ def explain_detail(detail: ErrorDetails, name: str, known: Collection[str] = ())
     if name:
         rule = name + (" " if rule.startswith(("must ", "is ")) else ": ") + rule
     value = detail["input"]
-    # a rule about several fields names their values itself; a whole file is no value to show
-    if detail["type"] in ("missing", "json_invalid") or isinstance(value, Mapping):
+    # some rules name the value themselves; a whole file is no value to show
+    is_named = "(got " in rule or detail["type"] in ("missing", "json_invalid")
+    if is_named or isinstance(value, Mapping):
         return rule
     given = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return f"{rule} (got {given or 'nothing'})"

@@ -37,7 +37,7 @@ from trainable.device import pick_device
 from trainable.images.preprocessing import PixelStatistics
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
-from trainable.trial.assembly import TrainingData
+from trainable.trial.task import TrainingData
 
 _COHORT_IS_NOT_USED = PixelStatistics(0.5, 0.25)
 _FEW = ("squeezenet1_0", "resnet18")

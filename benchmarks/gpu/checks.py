@@ -28,8 +28,9 @@ from trainable.images.loading import Images, load_images
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
-from trainable.trial.assembly import TrainingData, assemble, new_network
+from trainable.trial.assembly import assemble, new_network
 from trainable.trial.cross_validation import train_network
+from trainable.trial.task import TrainingData
 
 CPU = torch.device("cpu")
 _FEATURE_ERROR = {torch.float32: 1e-3, torch.bfloat16: 0.05}

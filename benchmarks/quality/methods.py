@@ -180,7 +180,7 @@ def _pooled(body: Body, rows: slice) -> NDArray[np.float32]:
 def _search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[Path, float]:
     """Run `cxr-search`; its run folder and CPU seconds."""
     run = part.folder / name
-    size = ("--image-size", str(setup.image_size), "--batch-size", "32", "--unfreeze", "none")
+    size = ("--image-size", str(setup.image_size), "--batch-size", "32", "--unfreeze", "0")
     data = ("--data", str(part.folder / "train.csv"), "--weights", setup.weights)
     where = ("--out", str(run), "--cache", str(setup.cache), "--time-budget", "none")
     backbones = ("--backbones", ",".join(setup.backbones))

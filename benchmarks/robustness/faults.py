@@ -40,7 +40,7 @@ from trainable.run.winner import read_winner
 
 _TRIALS = 24
 _SEARCH = (
-    *("--weights", "none", "--backbones", "squeezenet1_1", "--unfreeze", "none,one"),
+    *("--weights", "none", "--backbones", "squeezenet1_1", "--unfreeze", "0,1"),
     *("--image-size", "32", "--epochs", "1", "--folds", "3", "--repeats", "1"),
     *("--trials", str(_TRIALS), "--time-budget", "none"),
 )

@@ -33,8 +33,8 @@ from trainable.features.tables import features_key, frozen_inputs
 from trainable.images.pixels import load_pixels, pixels_key
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import TrainingData
-from trainable.trial.cross_validation import Task, cross_validate
+from trainable.trial.cross_validation import cross_validate
+from trainable.trial.task import Task, TrainingData
 
 NUM_TRIALS = 50  # that the selection chooses among
 

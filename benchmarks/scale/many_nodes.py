@@ -20,7 +20,7 @@ import search.tune.cluster
 from search.options.options import SearchOptions
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
-from search.space.files import make_space
+from search.space.files import dump_space, make_space
 from search.tune import tuner
 from search.tune.capacity import Resources
 from trainable.backbones.encoder import Encoder
@@ -33,9 +33,8 @@ from trainable.cohort.splits import Fold
 from trainable.evaluation.scoring import Scoring
 from trainable.features.tables import FEATURES
 from trainable.images.preprocessing import PixelStatistics
-from trainable.trial.assembly import TrainingData
-from trainable.trial.cross_validation import Task
 from trainable.trial.ray_worker import ClusterStore, ship
+from trainable.trial.task import Task, TrainingData
 
 SPACE = make_space().restricted_to(tuple(BACKBONES), has_gpu=True)
 NUM_IMAGES = 100
@@ -68,7 +67,7 @@ def new_run(folder: Path) -> RunFolder:
     """A run folder for a cohort that nobody reads."""
     run = RunFolder(folder)
     run.claim()
-    run.begin(OPTIONS, SPACE, COHORT)
+    run.begin(OPTIONS, dump_space(SPACE), COHORT)
     return run
 
 

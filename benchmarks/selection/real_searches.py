@@ -81,7 +81,7 @@ def draw_new_images(folder: Path, pool: Executor) -> None:
 def _compute_features(folder: Path, backbone: str) -> None:
     torch.set_num_threads(1)
     store = ArrayStore(folder)
-    fixed = {"unfreeze": "none", "normalization": "none", "image_size": SIZE}
+    fixed = {"unfreeze": 0, "normalization": "none", "image_size": SIZE}
     space = make_space(Layer("{}", fixed)).restricted_to([backbone], has_gpu=False)
     [config] = _sample(space, 1, seed=0)
     _features(_new_images(store), config, find_weights("none", BACKBONES), store)
@@ -106,7 +106,7 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     demo = folder / f"cohort-{seed}"
     write_demo(demo, NUM_PATIENTS, num_test_patients=1, size=SIZE, seed=seed)
     settings = SearchOptions.of(
-        data=demo / "train.csv", weights="none", backbones=BACKBONES, unfreeze=("none",),
+        data=demo / "train.csv", weights="none", backbones=BACKBONES, unfreeze=(0,),
         image_size=SIZE, batch_size=32, cache=folder, seed=seed,
     )  # fmt: skip
     prepared = plan_search(settings)

@@ -31,7 +31,7 @@ from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.images.preprocessing import NormalizationName
 from trainable.trial.assembly import build_network, fresh_head
-from trainable.trial.cross_validation import Task
+from trainable.trial.task import Task
 
 _PROCESSES = 2
 _LEARNING_RATES = 1e-4, 1e-1

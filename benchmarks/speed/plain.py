@@ -25,7 +25,7 @@ from trainable.config import TrialConfig
 from trainable.images.batches import Batch
 from trainable.training.steps import build_optimizer
 from trainable.trial.assembly import build_network
-from trainable.trial.cross_validation import Task
+from trainable.trial.task import Task
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
 from trainable.images.preprocessing import NormalizationName
 from trainable.store.arrays import ArrayStore
-from trainable.trial.cross_validation import Task
+from trainable.trial.task import Task
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50")
 NORMALIZATIONS: tuple[NormalizationName, ...] = ("none", "imagenet")
@@ -70,7 +70,7 @@ def run_search(options: argparse.Namespace, cache: Path, out: Path, trials: int)
     command = [
         *(sys.executable, "-m", "search", *data_options(options), "--weights", "none"),
         *("--backbones", ",".join(BACKBONES), "--normalizations", ",".join(NORMALIZATIONS)),
-        *("--unfreeze", "none", "--image-size", str(options.image_size), "--trials", str(trials)),
+        *("--unfreeze", "0", "--image-size", str(options.image_size), "--trials", str(trials)),
         *("--epochs", "5", "--repeats", "1", "--time-budget", "none"),
         *("--cache", str(cache), "--out", str(out)),
     ]

@@ -12,7 +12,7 @@ _FOLDER = "demo"
 
 SPACE: dict[str, Any] = {
     "backbone": ["squeezenet1_0", "squeezenet1_1", "resnet18", "mobilenet_v3_large"],
-    "unfreeze": ["none"],
+    "unfreeze": [0],
     "image_size": 96,
     "batch_size": 32,
 }

@@ -16,8 +16,8 @@ from search.options.types import (
     Shares,
     TeamSize,
     Threshold,
+    TrainedStages,
     TrialTimeout,
-    UnfreezeWords,
     duration_text,
 )
 from trainable.commands.sizes import Size
@@ -56,8 +56,8 @@ class SpaceOptions(_Options):
     """Weights to start from: imagenet, none (random), a folder of state dicts, or chexnet:FILE."""
     backbones: Annotated[Names, COMMON] = ()
     """Backbones, NAME or NAME@FILE; all if not given."""
-    unfreeze: Annotated[UnfreezeWords, COMMON] = ()
-    """Last stages to train; searched if not given."""
+    unfreeze: Annotated[TrainedStages, COMMON] = ()
+    """Numbers of last stages to train, or all, such as 0,1,all; searched if not given."""
     normalizations: Names = ()
     """Normalizations to search among: none, imagenet, cohort, image, own; all if not given."""
     image_size: Annotated[int | None, COMMON, Parameter(metavar="PIXELS")] = Field(

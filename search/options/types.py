@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator
 
-from trainable.backbones.layout import Unfreeze
+from trainable.backbones.layout import Unfreeze, read_unfreeze
 from trainable.evaluation.scoring import ThresholdPolicy
 
 HeatMaps = Literal["auto", "yes", "no"]
@@ -123,12 +123,12 @@ Names = Annotated[
 ]
 """Names, separated by commas or blanks."""
 
-UnfreezeWords = Annotated[
-    tuple[Unfreeze, ...],
+TrainedStages = Annotated[
+    tuple[Annotated[Unfreeze, BeforeValidator(read_unfreeze)], ...],
     BeforeValidator(_names),
-    Parameter(consume_multiple=True, metavar="WORD..."),
+    Parameter(consume_multiple=True, metavar="N..."),
 ]
-"""Words for numbers of trained stages, separated by commas or blanks."""
+"""Numbers of trained stages, or all, separated by commas or blanks."""
 
 Shares = Annotated[
     tuple[int, ...] | None,

@@ -27,8 +27,9 @@ from trainable.report.page import Figure, Section
 from trainable.run.winner import Member
 from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
-from trainable.trial.assembly import TrainingData, is_stored
 from trainable.trial.left_out import explain_left_out
+from trainable.trial.stored import is_stored
+from trainable.trial.task import TrainingData
 
 TITLE = "What it looks at"
 _OPTION = "--labelled-images"

@@ -12,6 +12,7 @@ from search.plan.plan import SearchPlan
 from search.plan.planner import plan_again, plan_search
 from search.plan.space import load_space
 from search.run.run_folder import RunFolder, new_run
+from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
 from search.space.settings import SPACE_SETTINGS
 from trainable.cohort.cohort import Cohort
@@ -55,7 +56,7 @@ def begin(
                 images = download_inputs(data, asked.advanced.cache)
             plan = plan_search(asked, images)
             wait_for_cluster()
-        run.begin(plan.options, plan.space, plan.cohort)
+        run.begin(plan.options, dump_space(plan.space), plan.cohort)
     except BaseException:
         run.discard()
         raise
@@ -88,7 +89,8 @@ def resume(
         KeyboardInterrupt: At a stop signal.
     """
     run = RunFolder(folder)
-    options, space, cohort = run.open()
+    options, cohort = run.open()
+    space = kept_space(run.space_yaml)
     given = asked.given
     fixed = _differing(options, given, given.keys() - RESUMABLE - _OF_SPACE)
     if out is not None and out.expanduser().resolve() != run.path:

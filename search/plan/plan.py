@@ -12,7 +12,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
 from trainable.images.preprocessing import Square
-from trainable.trial.cross_validation import Task
+from trainable.trial.task import Task
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,7 @@ from trainable.reading.moved_images import require_unchanged
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import TrainingData
-from trainable.trial.cross_validation import Task
+from trainable.trial.task import Task, TrainingData
 
 _NUM_TRIALS = 50
 

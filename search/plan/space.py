@@ -19,8 +19,8 @@ from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError
 from trainable.features.passes import FrozenPass
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import is_stored
-from trainable.trial.cross_validation import Task
+from trainable.trial.stored import is_stored
+from trainable.trial.task import Task
 
 _NUM_WARM_STARTS = 10
 

@@ -11,8 +11,6 @@ from pydantic import ValidationError
 
 from search.options.options import SearchOptions
 from search.run.trial_log import FoldLog, TrialLog
-from search.space.files import dump_space, kept_space
-from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, explain
 from trainable.files import drop_partial_line, remove_partial, write_text, writing
@@ -37,7 +35,7 @@ class RunFolder:
         self.log = TrialLog(self.path)
         self.folds = FoldLog(self.path)
         self.study_log = self.path / "study.log"
-        self._space_yaml = self.path / "space.yaml"
+        self.space_yaml = self.path / "space.yaml"
         self._lock_file = self.path / ".lock"
         self._lock = FileLock(self._lock_file)
         self._made: list[Path] = []
@@ -95,18 +93,18 @@ class RunFolder:
             elif path != self._lock_file:
                 path.unlink()
 
-    def begin(self, options: SearchOptions, space: SearchSpace, cohort: Cohort) -> None:
-        """Write what the search was asked, all of it, into a folder that was claimed."""
+    def begin(self, options: SearchOptions, space: str, cohort: Cohort) -> None:
+        """Write what the search was asked, its space as YAML, into a folder that was claimed."""
         asked = options.model_dump(mode="json", exclude={"compute": {"address", "without_token"}})
         text = json.dumps({"format": FORMAT, **asked}, indent=2)
         with writing(self.path, "--out"):
-            write_text(self._space_yaml, dump_space(space))
+            write_text(self.space_yaml, space)
             cohort.save(self.path)
             self.log.create()
             # last: a folder without it is not yet a run
             write_text(self.path / "settings.json", text + "\n")
 
-    def open(self) -> tuple[SearchOptions, SearchSpace, Cohort]:
+    def open(self) -> tuple[SearchOptions, Cohort]:
         """Take the folder, read what the search was asked, and repair what a kill has cut off.
 
         Raises:
@@ -122,7 +120,7 @@ class RunFolder:
             remove_partial(folder)
         cohort = Cohort.load(self.path)
         self.log.check_scores(cohort.labels.shape)
-        return options, kept_space(self._space_yaml), cohort
+        return options, cohort
 
     def read_options(self) -> SearchOptions:
         """Read what the search was asked, and change nothing.

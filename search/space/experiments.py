@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.space.fastai_cuts import fastai_cut
 from trainable.backbones.encoder import Encoder
-from trainable.backbones.layout import UNFREEZE, count_trained
+from trainable.backbones.layout import count_trained, read_unfreeze
 from trainable.config import TrialConfig
-from trainable.errors import Checks, InputError, did_you_mean, explain
+from trainable.errors import Checks, InputError, explain
 
 TableName = Literal["counts", "accuracy", "detection"]
 """Tables that a report can print of an experiment."""
@@ -152,7 +152,7 @@ def _named(raw: object, number: int) -> tuple[str, str, dict[str, Any]]:
 def _config(settings: Mapping[str, Any]) -> TrialConfig:
     """The configuration of a row; its cut is the backbone's last one if it names none.
 
-    `fastai_cut` is a cut as fastai counts it, and `unfreeze` may be a word.
+    `fastai_cut` is a cut as fastai counts it, and `unfreeze` may be `all`.
 
     Raises:
         ValueError: If the configuration is impossible.
@@ -164,9 +164,10 @@ def _config(settings: Mapping[str, Any]) -> TrialConfig:
         found["cut"] = fastai_cut(backbone, found.pop("fastai_cut"))
     cut = found.setdefault("cut", backbone.cuts[-1])
     if isinstance(word := found.get("unfreeze"), str):
-        if word not in UNFREEZE:
-            raise ValueError(f"unfreeze is unknown: {word!r}; {did_you_mean(word, UNFREEZE)}")
-        found["unfreeze"] = count_trained(word, len(backbone.stages_until(cut)))
+        try:
+            found["unfreeze"] = count_trained(read_unfreeze(word), len(backbone.stages_until(cut)))
+        except ValueError as error:
+            raise ValueError(f"unfreeze {error}") from None
     return TrialConfig(**found)
 
 

@@ -13,10 +13,11 @@ import yaml
 
 from search.demo import demo
 from search.options.options import DEMO, SearchOptions
-from search.space.dimension import Cases, Dimension, read_dimension
+from search.space.dimension import Cases, Dimension
 from search.space.experiments import Experiments
 from search.space.grid import Grid
 from search.space.protocol import SearchSpace
+from search.space.reading import load_yaml, read_dimension
 from search.space.settings import ALL, FROZEN, SETTINGS, SPACE_SETTINGS, TRAINED
 from search.space.space import FIRST, Space
 from trainable.backbones.encoder import Encoder
@@ -226,20 +227,3 @@ def _is_by_case(setting: str, raw: Any) -> bool:
     if not isinstance(raw, Mapping) or raw.keys() & {"low", "high"}:
         return False
     return setting in SETTINGS and SETTINGS[setting].may_differ
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as PyYAML reads it, but a setting that is named twice is refused."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise yaml.YAMLError(f"named twice: {', '.join(sorted(twice))}")
-        return super().construct_mapping(node, deep)
-
-
-def load_yaml(text: str) -> Any:
-    """Content of a YAML file; an empty one has no settings."""
-    content = yaml.load(text, _Loader)
-    return {} if content is None else content

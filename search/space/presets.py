@@ -13,13 +13,13 @@ from typing import Any
 from search.demo import demo
 from search.options.options import DEMO, PresetName, SearchOptions
 from search.space.experiments import Experiments
-from search.space.files import load_yaml
 from search.space.grid import Grid
+from search.space.reading import load_yaml
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.start import Published, Random
 from trainable.backbones.weights import find_weights
 from trainable.config import TrialConfig
-from trainable.errors import Checks, InputError, flag
+from trainable.errors import Checks, InputError, flag, listing
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Preset:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Settings of every row that names no others, with `unfreeze` as a word."""
-        return {**TrialConfig().model_dump(), "unfreeze": "none", **self.content.get("base", {})}
+        """Settings of every row that names no others."""
+        return {**TrialConfig().model_dump(), **self.content.get("base", {})}
 
 
 def read_preset(name: PresetName) -> Preset:
@@ -114,7 +114,7 @@ def overrides(options: SearchOptions) -> dict[str, Any]:
     ):
         values = options.value(option)
         if len(values) > 1:
-            checks.add(f"{flag(option)} must be one value with --preset (got {', '.join(values)})")
+            checks.add(f"{flag(option)} must be one value with --preset (got {listing(values)})")
         elif values:
             found[name] = values[0]
     for name in options.space.backbones:

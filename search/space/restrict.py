@@ -8,7 +8,6 @@ from search.space.dimension import Cases, Choices, Dimension, choices
 from search.space.settings import ALL, AUTO, FROZEN, SETTINGS, TRAINED, Setting
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoder import Encoder
-from trainable.backbones.layout import UNFREEZE
 from trainable.config import FrozenHead, TrialConfig
 from trainable.errors import InputError, listing
 
@@ -32,7 +31,7 @@ def restricted(
     }
     if dimensions["backbone"].values == (ALL,):
         found["backbone"] = Cases(Choices(tuple(encoders)))
-    may_freeze = bool({UNFREEZE[0], 0} & set(found["unfreeze"].values))
+    may_freeze = 0 in found["unfreeze"].values
     found["cut"] = _cuts(dimensions["cut"], encoders, may_freeze=may_freeze)
     for name, setting in SETTINGS.items():
         if setting.fitting:
@@ -74,7 +73,7 @@ def _cuts(cuts: Cases, encoders: Sequence[str], *, may_freeze: bool) -> Cases:
             without.append(f"{encoder} (its cuts: {listing(backbone.cuts)})")
         elif FUSED in own and not may_freeze:
             raise InputError(
-                f"the cut {FUSED} needs a frozen body: add none to --unfreeze, or name another cut"
+                f"the cut {FUSED} needs a frozen body: add 0 to --unfreeze, or name another cut"
             )
     if without:
         asked_for = listing(cuts.values)
@@ -125,9 +124,9 @@ def _heads(heads: Cases, unfreeze: Dimension) -> Cases:
     if others == trained:
         return heads
     if not others:
-        if set(choices(unfreeze)) - {UNFREEZE[0], 0}:
+        if set(choices(unfreeze)) - {0}:
             raise InputError(
-                f"a {trained[0]} head needs a frozen body: use --unfreeze none, or another head "
+                f"a {trained[0]} head needs a frozen body: use --unfreeze 0, or another head "
                 "for trained stages"
             )
         return heads

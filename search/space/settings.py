@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from search.space.dimension import Scalar
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoder import Encoder
-from trainable.backbones.layout import UNFREEZE, count_trained
+from trainable.backbones.layout import count_trained, read_unfreeze
 from trainable.config import FrozenHead, NetworkHead
 from trainable.images.preprocessing import IMAGENET_SCALE
-
-Scalar = str | int | float | bool
-"""Types of a value that Optuna can keep."""
 
 Chosen = Mapping[str, Any]
 """Settings of a trial: those that are chosen so far, and the defaults of the others."""
@@ -131,10 +129,11 @@ SETTINGS: Mapping[str, Setting] = {
             "unfreeze",
             option="unfreeze",
             when=lambda chosen: bool(chosen["cut"] != FUSED),
+            read=read_unfreeze,
             open_word=AUTO,
-            words=UNFREEZE,
-            auto={True: UNFREEZE, False: UNFREEZE[:2]},
-            settled=lambda word, chosen: count_trained(word, _num_stages(chosen)),
+            words=(ALL,),
+            auto={True: (0, 1, 2, ALL), False: (0, 1)},
+            settled=lambda asked, chosen: count_trained(asked, _num_stages(chosen)),
         ),
         Setting("covariates", when=_only_with("unfreeze", 0)),
         Setting(

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, cast
 
 import optuna
 
-from search.space.dimension import Cases, Dimension, choices
+from search.space.dimension import Cases, Dimension, Scalar, choices
 from search.space.experiments import Experiments
 from search.space.restrict import asked_cut, restricted
-from search.space.settings import ALL, SETTINGS, Scalar, Setting
+from search.space.settings import ALL, SETTINGS, Setting
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import count_trained
@@ -62,7 +62,7 @@ class Space:
 
         What is not searched is replaced by the nearest that is; equal trials are queued once.
         """
-        baseline = {**TrialConfig().model_dump(), "unfreeze": "none"}
+        baseline = TrialConfig().model_dump()
         portfolio = [
             {**baseline, **settings, "backbone": backbone}
             for settings in self.first
@@ -84,7 +84,7 @@ class Space:
             for value in self.values("unfreeze")
             if count_trained(value, stages) == config.unfreeze
         ]
-        return self._nearest({**config.model_dump(), "unfreeze": same[0] if same else "none"})
+        return self._nearest({**config.model_dump(), "unfreeze": same[0] if same else 0})
 
     def _nearest(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of the configuration that is searched and nearest to this one."""

@@ -70,10 +70,10 @@ def _notes(space: SearchSpace, resources: Resources) -> Iterator[str]:
     """What the devices mean for the trials, a line each."""
     if not resources.gpus:
         yield f"no GPU: trials run on CPUs; stages trained: {space.describe('unfreeze')}"
-    elif resources.gpus > 1 and "none" in space.values("unfreeze"):
+    elif resources.gpus > 1 and 0 in space.values("unfreeze"):
         yield (
             f"note: trials that train no stage use one of their {resources.gpus:g} GPUs; "
-            "leave them out with --unfreeze one,two,all"
+            "leave them out with --unfreeze 1,2,all"
         )
 
 

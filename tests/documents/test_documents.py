@@ -17,6 +17,7 @@ OF_OTHER_PROGRAMS |= {
     "--nv",
     "--rm",
     "--shm-size",
+    "--signal",
     "--time",
     "--user",
 }

@@ -20,8 +20,8 @@ from trainable.cohort.exams import Grouping
 from trainable.cohort.splits import make_folds
 from trainable.errors import InputError
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import TrainingData
 from trainable.trial.cross_validation import cross_validate
+from trainable.trial.task import TrainingData
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 

@@ -128,9 +128,10 @@ import numpy as np
 import torch
 from PIL import Image
 from trainable.images.preprocessing import PixelStatistics
-from trainable.trial.assembly import TrainingData
+from trainable.trial.task import TrainingData
 from trainable.config import TrialConfig
-from trainable.trial.cross_validation import Task, cross_validate
+from trainable.trial.cross_validation import cross_validate
+from trainable.trial.task import Task
 from trainable.cohort.splits import Fold
 from trainable.store.arrays import ArrayStore
 from trainable.evaluation.scoring import Scoring

@@ -16,7 +16,7 @@ from fixtures.run_folders import begun_run
 from search.options.options import SearchOptions
 from search.run.run_folder import RunFolder, new_run
 from search.run.trial_log import COLUMNS
-from search.space.files import make_space
+from search.space.files import kept_space, make_space
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.files import DiskError
@@ -35,8 +35,8 @@ def reopened(run: RunFolder) -> RunFolder:
 
 
 def test_what_was_asked_comes_back(run: RunFolder) -> None:
-    settings, space, found = reopened(run).open()
-    assert space == make_space()
+    settings, found = reopened(run).open()
+    assert kept_space(run.space_yaml) == make_space()
     assert settings == SearchOptions.of(data=Path("x.csv"), trials=7)
     pd.testing.assert_frame_equal(found.manifest, cohort().manifest)
     assert found.classes == ("alive", "dead")

@@ -80,7 +80,7 @@ def test_all_rows_that_cannot_be_are_named() -> None:
     assert "row 2" in second
     assert "did you mean 'layer" in second
     assert "row 4: must name settings" in third
-    assert "did you mean 'two'?" in fourth
+    assert "unfreeze must be a number of stages, or all (got tow)" in fourth
     assert "row 6" in fifth
 
 

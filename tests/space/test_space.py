@@ -86,9 +86,9 @@ def test_fused_stages_are_a_cut_of_frozen_bodies_alone() -> None:
     configs = samples(space(), 300)
     assert {config.unfreeze for config in configs if config.cut == "fused"} == {0}
     assert "fused" not in space(unfreeze=["one", "two"]).values("cut")
-    with pytest.raises(InputError, match="add none to --unfreeze"):
+    with pytest.raises(InputError, match="add 0 to --unfreeze"):
         space(unfreeze=["one"], cut="fused")
-    with pytest.raises(InputError, match="--unfreeze none"):
+    with pytest.raises(InputError, match="--unfreeze 0"):
         space(head="logistic", unfreeze=["one"])
 
 
@@ -116,7 +116,7 @@ def test_auto_is_the_same_word_in_a_list(epochs: object) -> None:
 
 def test_without_a_gpu_two_stages_are_not_trained_unless_it_is_asked_for() -> None:
     asked = make_space()
-    assert asked.restricted_to(["resnet18"], has_gpu=False).values("unfreeze") == ("none", "one")
+    assert asked.restricted_to(["resnet18"], has_gpu=False).values("unfreeze") == (0, 1)
     two = make_space(Layer("{}", {"unfreeze": [2]})).restricted_to(["resnet18"], has_gpu=False)
     assert {config.unfreeze for config in samples(two, 50)} == {1, 2}
 

@@ -74,7 +74,7 @@ def test_all_mistakes_are_said_at_once_with_the_nearest_name(tmp_path: Path) -> 
         "cut.resnet81": "did you mean 'resnet18'",
         "dropout": "must be less than 1 (got 1.5)",
         "normalization": "did you mean 'imagenet'",
-        "unfreeze": "did you mean 'two'",
+        "unfreeze": "must be a number of stages, or all (got tow)",
         "image_size": "a value or a list",
         "epochs": "whole numbers",
         "batch_size": "name a value once",

@@ -22,8 +22,9 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, FoldData, fit
 from trainable.training.split_network import split_over_ranks
 from trainable.trial.assembly import new_network
-from trainable.trial.cross_validation import Task, cross_validate
+from trainable.trial.cross_validation import cross_validate
 from trainable.trial.ranks import LostRankError, RankError, cross_validate_on_ranks
+from trainable.trial.task import Task
 
 # no number of images below is a multiple of two; a batch has no positive one, one or more
 SQUEEZENET = tiny_config(cut="features.5", unfreeze=1, batch_size=5, dropout=0.5, positive_weight=5)

@@ -20,8 +20,9 @@ from trainable.images.batches import Batch
 from trainable.model.heat_map import has_heat_map
 from trainable.store.arrays import ArrayStore
 from trainable.trial.assembly import assemble
-from trainable.trial.cross_validation import Task, cross_validate, train_network
+from trainable.trial.cross_validation import cross_validate, train_network
 from trainable.trial.final import fit_final
+from trainable.trial.task import Task
 
 LABELS = np.arange(NUM_IMAGES) % 2
 AGE = np.where(LABELS == 1, 70.0, 50.0) + np.arange(NUM_IMAGES) % 7

@@ -14,7 +14,8 @@ from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.evaluation.scoring import F1_AVERAGES, F1Average
 from trainable.store.arrays import ArrayStore
-from trainable.trial.cross_validation import FoldRecord, Task, cross_validate, fold_seed
+from trainable.trial.cross_validation import FoldRecord, cross_validate, fold_seed
+from trainable.trial.task import Task
 
 
 @pytest.fixture(scope="module")

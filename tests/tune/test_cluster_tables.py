@@ -14,8 +14,9 @@ from ray.cluster_utils import Cluster
 from search.tune.cluster import cluster
 from trainable.config import TrialConfig
 from trainable.images.preprocessing import Square
-from trainable.trial.cross_validation import FoldRecord, Task
+from trainable.trial.cross_validation import FoldRecord
 from trainable.trial.ray_worker import Shipment, ship
+from trainable.trial.task import Task
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("no_ray")]
 

@@ -1,17 +1,15 @@
 """A backbone: a network with named cut points in order, their widths, and how to build it."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainable.backbones.layout import MAPS, TensorLayout
+from trainable.backbones.stage import Stage
 from trainable.errors import did_you_mean
 from trainable.images.preprocessing import IMAGENET_SCALE, Scale
 
@@ -23,35 +21,6 @@ FUSED = "fused"
 
 # torchvision's files of a DenseNet still call `norm.1` what the network calls `norm1`
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Consecutive modules of a network; a body can be cut after the last of them.
-
-    Attributes:
-        cut: Name of the cut point, the path in the network of the module that it follows.
-        modules: Paths of the stage's modules, in order of execution.
-        width: Channels of the stage's output.
-        relu: Whether torchvision applies a ReLU after the last module without a module for it.
-        layers: How many layers of the last module, a dense block, are kept; None for all.
-    """
-
-    cut: str
-    modules: tuple[str, ...]
-    width: int
-    relu: bool = False
-    layers: int | None = None
-
-    def module(self, model: nn.Module) -> nn.Sequential:
-        """The stage of `model`, sharing its parameters."""
-        modules = {path.replace(".", "_"): model.get_submodule(path) for path in self.modules}
-        if self.layers:
-            name, block = modules.popitem()
-            modules[name] = _truncated(block, self.layers)
-        if self.relu:
-            modules["relu"] = nn.ReLU(inplace=True)
-        return nn.Sequential(OrderedDict(modules))
 
 
 @dataclass(frozen=True)
@@ -165,7 +134,7 @@ class Backbone:
         every other cut a convolution more.
         """
         taps = self.taps or self.stages
-        is_served = cut == FUSED or any(_lies_in(cut, stage) for stage in taps)
+        is_served = cut == FUSED or any(stage.holds(cut) for stage in taps)
         return taps if is_served else self.stages_until(cut)
 
     def pooled_columns(self, cut: str) -> NDArray[np.int64]:
@@ -180,7 +149,7 @@ class Backbone:
         width, num_statistics = self.stages_until(cut)[-1].width, len(self.layout.statistics)
         start = 0
         for stage in self.pooled_stages(cut):
-            if _lies_in(cut, stage):
+            if stage.holds(cut):
                 break
             start += num_statistics * stage.width
         starts = start + stage.width * np.arange(num_statistics)
@@ -233,15 +202,3 @@ def _of_channels(first: nn.Conv2d, channels: int) -> nn.Conv2d:
     size, stride, padding = first.kernel_size, first.stride, first.padding
     bias = first.bias is not None
     return nn.Conv2d(channels, first.out_channels, size, stride, padding, bias=bias)  # type: ignore[arg-type]
-
-
-def _lies_in(cut: str, stage: Stage) -> bool:
-    """Whether a cut point is the end of this stage, or of a layer in its last module."""
-    return f"{cut}.".startswith(f"{stage.cut}.")
-
-
-def _truncated(block: Any, num_layers: int) -> nn.Module:
-    """The first layers of a dense block, in a block of torchvision's without layers of its own."""
-    kept: nn.ModuleDict = type(block)(0, 0, 0, 0, 0.0)
-    kept.update(dict(islice(block.items(), num_layers)))
-    return kept

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 Statistic = Literal["maximum", "average", "class"]
 """Numbers of a channel: over all places of the image, or that of the class token."""
@@ -50,17 +50,34 @@ class TensorLayout:
 MAPS = TensorLayout()
 """Layout of torchvision's networks."""
 
-Unfreeze = Literal["none", "one", "two", "all"]
-"""How many of a body's last stages are trained, in words."""
+Unfreeze = int | Literal["all"]
+"""How many of a body's last stages are trained."""
 
-UNFREEZE: tuple[Unfreeze, ...] = get_args(Unfreeze)
+_WORDS = {"none": 0, "one": 1, "two": 2}
+"""Numbers as scripts of earlier versions write them."""
 
 
-def count_trained(unfreeze: str | int, num_stages: int) -> int:
-    """How many of `num_stages` stages are trained, for a word of `UNFREEZE` or a number.
+def read_unfreeze(raw: object) -> Unfreeze:
+    """A number of trained stages as it is written.
 
-    >>> [count_trained(word, 4) for word in UNFREEZE], count_trained("two", 1)
-    ([0, 1, 2, 4], 1)
+    >>> [read_unfreeze(raw) for raw in (2, "2", "two", "all")]
+    [2, 2, 2, 'all']
+
+    Raises:
+        ValueError: If it is none.
     """
-    words = {"none": 0, "one": 1, "two": 2, "all": num_stages}
-    return min(words[unfreeze] if isinstance(unfreeze, str) else unfreeze, num_stages)
+    if raw == "all":
+        return "all"
+    text = str(raw)
+    if text not in _WORDS and not text.isdecimal():
+        raise ValueError(f"must be a number of stages, or all (got {text})")
+    return _WORDS[text] if text in _WORDS else int(text)
+
+
+def count_trained(unfreeze: Unfreeze, num_stages: int) -> int:
+    """How many of `num_stages` stages are trained.
+
+    >>> count_trained("all", 4), count_trained(2, 1)
+    (4, 1)
+    """
+    return num_stages if unfreeze == "all" else min(unfreeze, num_stages)

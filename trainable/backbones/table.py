@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from trainable.backbones.backbone import Backbone, Stage
+from trainable.backbones.backbone import Backbone
+from trainable.backbones.stage import Stage
 
 
 def _sliced(lengths: Sequence[int], widths: Sequence[int]) -> tuple[Stage, ...]:

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones.backbone import Stage
 from trainable.backbones.layout import TensorLayout
+from trainable.backbones.stage import Stage
 
 STEM = "stem"
 _QUARTERS = 4

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainable.backbones import chexnet
 from trainable.backbones.backbone import RGB
 from trainable.backbones.encoder import CHEXNET_NETWORK, Encoder, find_backbone
-from trainable.backbones.layout import count_trained
+from trainable.backbones.layout import count_trained, read_unfreeze
 from trainable.backbones.recipes import RECIPES
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import published_by_timm
@@ -35,14 +35,16 @@ def chosen_network(
         stages = backbone.stages_until(cut or backbone.cuts[-1])
     except ValueError as error:
         raise InputError(str(error)) from error
-    if unfreeze != "all" and not unfreeze.isdecimal():
-        raise InputError(f"--unfreeze must be a number of stages, or all (got {unfreeze})")
-    if unfreeze.isdecimal() and int(unfreeze) > len(stages):
+    try:
+        asked = read_unfreeze(unfreeze)
+    except ValueError as error:
+        raise InputError(f"--unfreeze {error}") from error
+    num_trained = count_trained(asked, len(stages))
+    if asked not in (num_trained, "all"):
         raise InputError(
             f"--unfreeze must be at most {len(stages)}, the number of stages up to the cut "
             f"(got {unfreeze})"
         )
-    num_trained = count_trained(int(unfreeze) if unfreeze.isdecimal() else unfreeze, len(stages))
     settings = {"cut": cut or stages[-1].cut, "unfreeze": num_trained, "head": head}
     settings |= {"backbone": name, "head_layers": head_layers, "normalization": "own"}
     return build_network(backbone.build(), TrialConfig.model_validate(settings))

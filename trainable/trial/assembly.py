@@ -2,61 +2,28 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.layout import STATISTICS
 from trainable.backbones.weights import Weights
-from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import TrialRows, trial_rows
 from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.features.body import Body
-from trainable.features.passes import FrozenPass
-from trainable.features.tables import Source, features_key, frozen_inputs
+from trainable.features.tables import Source, frozen_inputs
 from trainable.images.augmentation import with_augmented
 from trainable.images.batches import Batches, by_examination
 from trainable.images.loading import load_images
-from trainable.images.preprocessing import PixelStatistics
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.model.network import KeptStatistics, Network, TrueOdds, split_body
 from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Labelled images as a training run sees them.
-
-    Attributes:
-        paths: The image files, in the order of the cohort.
-        hashes: SHA-256 of each file.
-        exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing. With
-            one view, each image is an examination.
-        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
-        statistics: Mean and standard deviation of the cohort's pixels.
-        covariates: Covariates of each examination, as `Cohort.covariates` has them.
-    """
-
-    paths: tuple[str, ...]
-    hashes: tuple[str, ...]
-    exam_images: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    statistics: PixelStatistics
-    covariates: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-    @classmethod
-    def of(cls, cohort: Cohort, statistics: PixelStatistics) -> "TrainingData":
-        """The images of a cohort."""
-        paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
-        images, labels = cohort.exam_images, cohort.labels
-        return cls(paths, hashes, images, labels, statistics, cohort.covariates)
+from trainable.trial.task import TrainingData
 
 
 @dataclass(frozen=True)
@@ -128,31 +95,6 @@ def assemble(
         source=source,
         body=body,
     )
-
-
-def is_stored(
-    one: FrozenPass, data: TrainingData, weights: Weights, store: ArrayStore, device: torch.device
-) -> bool:
-    """Whether the pooled features of a pass are stored; activations count as not stored.
-
-    Args:
-        one: The pass.
-        data: Its images.
-        weights: Weights of its encoder.
-        store: Store of the features.
-        device: Device that computes them.
-    """
-    if not one.pooled:  # what names them takes the whole network to find out
-        return False
-    square = one.preprocessing.square
-    config = TrialConfig(
-        backbone=one.encoder, cut=one.until, normalization=one.preprocessing.normalization,
-        image_size=square.size, resize=square.resize,
-    )  # fmt: skip
-    images = load_images(data.paths, data.hashes, square, data.statistics, store)
-    body = Body(images, config, weights, device)
-    # who uses a table checks it; to read all of them whole would delay the first trial
-    return store.path(features_key(body, images)).exists()
 
 
 def num_image_features(config: TrialConfig) -> int:

@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainable.backbones.weights import Weights
-from trainable.cohort.scored import OutOfFold, is_scored
+from trainable.cohort.scored import OutOfFold
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.evaluation.metrics import Evaluation
-from trainable.evaluation.scoring import Scoring
-from trainable.evaluation.thresholds import judge
 from trainable.features.tables import Source
 from trainable.images.batches import with_columns
 from trainable.model.covariate_encoder import ColumnCode
@@ -24,45 +19,8 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord, FoldData
 from trainable.training.split_network import split_over_ranks
-from trainable.trial.assembly import (
-    Assembly,
-    TrainingData,
-    assemble,
-    new_network,
-    num_image_features,
-)
-
-
-@dataclass(frozen=True)
-class Task:
-    """Everything that all trials of a study share. It is small, since it is sent to each of them.
-
-    Attributes:
-        data: The labelled images.
-        folds: Examinations to train on and to score, for all repeats.
-        weights: Weights that bodies start from.
-        cache: Folder of the stored arrays.
-        cache_bytes: Bytes that the stored activations may take together.
-        scoring: How out-of-fold scores are judged.
-        seed: Seed shared by all trials, so that they differ by their configuration alone.
-    """
-
-    data: TrainingData
-    folds: tuple[Fold, ...]
-    weights: Weights
-    cache: Path
-    cache_bytes: int
-    scoring: Scoring
-    seed: int
-
-    def judge(self, scores: NDArray[np.float32]) -> tuple[float, tuple[Evaluation, ...]]:
-        """Objective of scores, and the metrics of each finding at its threshold.
-
-        Args:
-            scores: (num_exams, num_findings); examinations without a score do not count.
-        """
-        rows = is_scored(scores)
-        return judge(self.data.labels[rows], scores[rows], self.scoring)
+from trainable.trial.assembly import Assembly, assemble, new_network, num_image_features
+from trainable.trial.task import Task
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from trainable.config import TrialConfig
 from trainable.device import in_a_line, machine_failure, use_threads
 from trainable.errors import MachineError
 from trainable.store.arrays import ArrayStore
-from trainable.trial.cross_validation import FoldRecord, Task, cross_validate
+from trainable.trial.cross_validation import FoldRecord, cross_validate
+from trainable.trial.task import Task
 
 _LOOK_SECONDS = 0.2
 _GRACE_SECONDS = 2.0

@@ -32,8 +32,9 @@ from trainable.images.preprocessing import Square
 from trainable.store.array_file import Array
 from trainable.store.arrays import ArrayStore
 from trainable.store.parts import Compute
-from trainable.trial.cross_validation import FoldRecord, Task, cross_validate
+from trainable.trial.cross_validation import FoldRecord, cross_validate
 from trainable.trial.ranks import cross_validate_on_ranks
+from trainable.trial.task import Task
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,78 @@
+"""What all trials of a search share: images, labels, folds, weights, and how they are judged."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trainable.backbones.weights import Weights
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.scored import is_scored
+from trainable.cohort.splits import Fold
+from trainable.evaluation.metrics import Evaluation
+from trainable.evaluation.scoring import Scoring
+from trainable.evaluation.thresholds import judge
+from trainable.images.preprocessing import PixelStatistics
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled images as a training run sees them.
+
+    Attributes:
+        paths: The image files, in the order of the cohort.
+        hashes: SHA-256 of each file.
+        exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing. With
+            one view, each image is an examination.
+        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
+        statistics: Mean and standard deviation of the cohort's pixels.
+        covariates: Covariates of each examination, as `Cohort.covariates` has them.
+    """
+
+    paths: tuple[str, ...]
+    hashes: tuple[str, ...]
+    exam_images: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    statistics: PixelStatistics
+    covariates: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @classmethod
+    def of(cls, cohort: Cohort, statistics: PixelStatistics) -> "TrainingData":
+        """The images of a cohort."""
+        paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
+        images, labels = cohort.exam_images, cohort.labels
+        return cls(paths, hashes, images, labels, statistics, cohort.covariates)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that all trials of a study share. It is small, since it is sent to each of them.
+
+    Attributes:
+        data: The labelled images.
+        folds: Examinations to train on and to score, for all repeats.
+        weights: Weights that bodies start from.
+        cache: Folder of the stored arrays.
+        cache_bytes: Bytes that the stored activations may take together.
+        scoring: How out-of-fold scores are judged.
+        seed: Seed shared by all trials, so that they differ by their configuration alone.
+    """
+
+    data: TrainingData
+    folds: tuple[Fold, ...]
+    weights: Weights
+    cache: Path
+    cache_bytes: int
+    scoring: Scoring
+    seed: int
+
+    def judge(self, scores: NDArray[np.float32]) -> tuple[float, tuple[Evaluation, ...]]:
+        """Objective of scores, and the metrics of each finding at its threshold.
+
+        Args:
+            scores: (num_exams, num_findings); examinations without a score do not count.
+        """
+        rows = is_scored(scores)
+        return judge(self.data.labels[rows], scores[rows], self.scoring)
