@@ -148,9 +148,11 @@ def _summary(winner: Winner, unit: str) -> Iterator[str]:
         chosen = f"the mean score of trials {trials}"
     expected = winner.corrected.f1
     yield f"winner: {chosen}; expected F1 {expected:.3f} (95 % CI {low:.3f} to {high:.3f})"
-    if winner.test is not None:
-        num_exams, f1 = winner.test.num_exams, winner.test.estimates["F1"]
-        yield f"  on the {num_exams} test {unit}s of the search: F1 {f1}"
+    look = winner.own_look
+    if look is not None:
+        num_looks, f1 = winner.test_looks.index(look) + 1, look.result.estimates["F1"]
+        again = f" (look {num_looks} at them)" if num_looks > 1 else ""
+        yield f"  on the {look.result.num_exams} test {unit}s of the search: F1 {f1}{again}"
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

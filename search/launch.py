@@ -27,11 +27,13 @@ from search.terminal.plan_lines import plan_lines
 from search.tune.loggers import check_tools
 from search.tune.search_stopper import Ended
 from search.tune.tuner import run_trials
-from search.winner.winner import choose_winner, evaluate_on_test
+from search.winner.winner import choose_winner, look_at_test
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
+from trainable.errors import InputError
 from trainable.files import DiskError, as_typed, writing
-from trainable.run.winner import Winner, save_winner
+from trainable.run.places import winner_file
+from trainable.run.winner import TestLook, Winner, read_winner, save_winner
 
 
 def launch(
@@ -62,6 +64,7 @@ def launch(
                 check_tools(plan.options.tools)
         for text in (*plan_lines(plan), f"run folder: {run.path}"):
             voice.say(text)
+        looks = _looks_so_far(run, plan)
         with _writing(run):
             why_ended = run_trials(plan, run, SearchDisplay(run, plan, voice))
             winner = choose_winner(run, plan)
@@ -70,6 +73,7 @@ def launch(
             if winner is None:
                 voice.announce("no trial completed, so there is no winner")
             else:
+                winner = winner.model_copy(update={"test_looks": looks})
                 save_winner(winner, run.path)
                 say_winner(run, plan, winner, voice)
                 for line in _describe_rest(run, plan, winner):
@@ -94,9 +98,26 @@ def _writing(run: RunFolder) -> Iterator[None]:
         raise DiskError(f"{error}. Then go on with: {command}") from error
 
 
+def _looks_so_far(run: RunFolder, plan: SearchPlan) -> tuple[TestLook, ...]:
+    """Looks at the test rows by earlier choices of this run.
+
+    Raises:
+        InputError: If the file that has them cannot be read.
+    """
+    if not len(rows_of(plan.cohort, "test")) or not winner_file(run.path).is_file():
+        return ()
+    try:
+        return read_winner(run.path).test_looks
+    except InputError as error:
+        raise InputError(
+            f"{winner_file(run.path)} holds each look at the test images and cannot be read: put "
+            "it back from a copy, or remove it and start a new search for a new test"
+        ) from error
+
+
 def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:
     """What the winner does on test rows, what was possible, and how to go on, a line each."""
-    # test rows are looked at once, when there is no more to choose
+    # test rows are looked at when there is no more to choose, and each look is kept
     if run.log.num_ended() >= plan.num_trials and len(rows_of(plan.cohort, "test")):
         yield from _evaluate(run, plan, winner)
     if plan.options.data.data == DEMO:
@@ -107,16 +128,20 @@ def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator
 
 def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:
     """Evaluate the winner on the test rows; a stop signal ends that, and leaves the winner."""
+    if winner.own_look is not None:
+        yield from describe_test(winner)
+        return
     try:
         with stop_signals.released():
-            result = evaluate_on_test(plan, winner)
+            look = look_at_test(plan, winner)
     except KeyboardInterrupt:
         name = stop_signals.name
         yield Line(f"{name} came before the winner was evaluated on test rows; go on with:")
         yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
         return
-    save_winner(winner.model_copy(update={"test": result}), run.path)
-    yield from describe_test(result)
+    judged = winner.model_copy(update={"test_looks": (*winner.test_looks, look)})
+    save_winner(judged, run.path)
+    yield from describe_test(judged)
 
 
 def describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[Line]:

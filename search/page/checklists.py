@@ -199,4 +199,10 @@ def _performance(winner: Winner) -> str:
             f" On {test.num_exams} test images: F1 {test.estimates['F1']}, AUC "
             f"{test.estimates['AUC']}."
         )
+    if (count := len(winner.test_looks)) > 1:
+        trials = listing(winner.test_looks[0].trials, most=100)
+        text += (
+            f" This is the first of {count} looks at them, of trials {trials}; later choices may "
+            "know its result."
+        )
     return text

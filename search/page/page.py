@@ -13,7 +13,7 @@ from search.page.checklists import checklist_facts, checklist_markdown
 from search.page.heat_maps import explanation, heat_map_section
 from search.page.study_figures import study_figures
 from search.results.search_result import SearchResult, by_body
-from search.terminal.outcome import winner_sentences
+from search.terminal.outcome import look_sentences, winner_sentences
 from trainable.backbones.encoder import Encoder
 from trainable.errors import InputError
 from trainable.evaluation.intervals import estimate
@@ -75,7 +75,7 @@ def write_report(
 def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Section]:
     is_sampled = result.options.space.preset is None
     facts = winner_sentences(result.winner, result.trials, is_sampled=is_sampled)
-    sentences = [f"{_capital(fact)}." for fact in facts]
+    sentences = [f"{_capital(fact)}." for fact in (*facts, *look_sentences(result.winner))]
     if result.is_demo:
         sentences.append(_DEMO)
     yield Section("Result", sentences, tables=[_team(result)])

@@ -12,7 +12,7 @@ from trainable.errors import listing
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.files import as_typed
 from trainable.run.places import winner_file
-from trainable.run.winner import TestResult, Winner, read_winner
+from trainable.run.winner import Winner, read_winner
 
 _NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
 _BEYOND_F1 = (
@@ -110,14 +110,33 @@ def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[Line]:
         yield Line(f"and trials {rest}", 2)
 
 
-def describe_test(result: TestResult) -> Iterator[Line]:
-    """The winner's metrics on the test rows, one line each."""
+def look_sentences(winner: Winner) -> Iterator[str]:
+    """Each look at the test rows, the first one first; without the full stops."""
+    for number, look in enumerate(winner.test_looks, start=1):
+        of = f"{'trial' if len(look.trials) == 1 else 'trials'} {listing(look.trials, most=100)}"
+        at = f"look {number} at the {look.result.num_exams} test images, {look.date}"
+        yield f"{at}, {of}: F1 {look.result.estimates['F1']}"
+    if len(winner.test_looks) > 1:
+        yield (
+            "only look 1 had no part in any choice: report that one, and that there were "
+            f"{len(winner.test_looks)}"
+        )
+
+
+def describe_test(winner: Winner) -> Iterator[Line]:
+    """The winner's metrics on the test rows, and the looks before, one line each."""
+    look = winner.own_look
+    if look is None:
+        return
+    result = look.result
     yield Line(
         f"on the {result.num_exams} test images ({result.num_positive} positive), trained on all "
         f"{result.num_trained} others, with 95 % CIs by patient:"
     )
     yield from (Line(f"{name} {result.estimates[name]}", 1) for name in _SHOWN)
     yield from (Line(note, 1) for note in notes_on(result.estimates[name] for name in _SHOWN))
+    if len(winner.test_looks) > 1:
+        yield from (Line(text, 1) for text in look_sentences(winner))
 
 
 def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:
@@ -174,4 +193,5 @@ def _of_winner(winner: Winner) -> dict[str, Any]:
         "threshold": found["threshold"],
         "out_of_fold": dict(found),
         "test": winner.test and winner.test.model_dump(mode="json"),
+        "test_looks": [look.model_dump(mode="json") for look in winner.test_looks],
     }

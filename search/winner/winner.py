@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import numpy as np
@@ -25,6 +26,7 @@ from trainable.run.winner import (
     FORMAT,
     CorrectedF1,
     Member,
+    TestLook,
     TestResult,
     TiedTrial,
     UsedWeights,
@@ -115,6 +117,16 @@ def _used_weights(weights: Weights, configs: list[TrialConfig], found: Selection
         kind=str(weights.start),
         fingerprints={str(one): weights.fingerprints[one] for one in used},
         licences={str(one): weights.licence_of(one) for one in used},
+    )
+
+
+def look_at_test(plan: SearchPlan, winner: Winner) -> TestLook:
+    """Judge the winner on the test rows, today."""
+    return TestLook(
+        date=datetime.now(UTC).date().isoformat(),
+        trials=tuple(member.trial for member in winner.members),
+        thresholds=winner.thresholds,
+        result=evaluate_on_test(plan, winner),
     )
 
 

@@ -19,7 +19,7 @@ from trainable.cohort.label_rule import LabelRule
 from trainable.config import TrialConfig
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
-from trainable.run.winner import Member, TestResult, TiedTrial
+from trainable.run.winner import Member, TestLook, TestResult, TiedTrial
 
 FOUND = {**OUT_OF_FOLD, "average_precision": 0.5}
 TEAM = "A team (ensemble) of 2 of 5"
@@ -30,6 +30,8 @@ TEST = TestResult(
     num_exams=30, num_positive=9, num_trained=90, estimates=dict.fromkeys(
         ("F1", "AUC"), Estimate(0.7, 0.6, 0.8))
 )  # fmt: skip
+
+LOOK = TestLook(date="2026-11-29", trials=(0, 4), thresholds=(0.5,), result=TEST)
 
 
 def team(*configs: TrialConfig) -> dict[str, Any]:
@@ -144,7 +146,16 @@ def test_every_item_of_a_guideline_is_filled_in_or_open() -> None:
             "Bodies start from imagenet.",
             {"record": team(TrialConfig(backbone="squeezenet1_0@imagenet"))},
         ),
-        ("average precision 0.500.\n", "On 30 test images: F1 0.700", {"record": {"test": TEST}}),
+        (
+            "average precision 0.500.\n",
+            "This is the first of 2 looks at them, of trials 0, 4; later choices may know",
+            {"record": {"test_looks": (LOOK, LOOK)}},
+        ),
+        (
+            "average precision 0.500.\n",
+            "On 30 test images: F1 0.700",
+            {"record": {"test_looks": (LOOK,)}},
+        ),
     ],
 )  # fmt: skip
 def test_a_sentence_follows_its_option(usual: str, otherwise: str, changes: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def test_a_table_of_other_columns_is_left_alone(run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"format": 5', '"format": 4', "another version of cxr wrote"),
+        ('"format": 6', '"format": 5', "another version of cxr wrote"),
         ('"trials": 7', '"trials": 0', "settings.json: trials must be at least 1"),
         ('"trials": 7', '"trials": ', "settings.json must be JSON as cxr wrote it"),
     ],

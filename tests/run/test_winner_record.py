@@ -13,7 +13,15 @@ from fixtures.winners import make_winner
 from trainable.errors import InputError
 from trainable.evaluation.intervals import Estimate
 from trainable.run.places import scores_file
-from trainable.run.winner import FORMAT, TestResult, TiedTrial, Winner, read_winner, save_winner
+from trainable.run.winner import (
+    FORMAT,
+    TestLook,
+    TestResult,
+    TiedTrial,
+    Winner,
+    read_winner,
+    save_winner,
+)
 
 
 def team() -> Winner:
@@ -23,7 +31,8 @@ def team() -> Winner:
     tied = TiedTrial(trial=4, config=tiny_config(), num_steps=9, f1=1 / 3)
     estimates = {"AUC": Estimate(0.7, float("nan"), 1.0)}
     test = TestResult(num_exams=9, num_positive=2, num_trained=30, estimates=estimates)
-    changes = {"members": (winner.best, second), "tied": (tied,), "test": test}
+    look = TestLook(date="2026-11-29", trials=(3, 4), thresholds=(0.4,), result=test)
+    changes = {"members": (winner.best, second), "tied": (tied,), "test_looks": (look,)}
     return winner.model_copy(update=changes)
 
 

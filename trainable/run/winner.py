@@ -96,6 +96,24 @@ class TestResult(_Record):
     estimates: dict[str, Estimate]
 
 
+class TestLook(_Record):
+    """One look at the test rows. Whoever chooses again after the first one may know its result.
+
+    Attributes:
+        date: Day of the look, as 2026-11-29.
+        trials: Numbers of the members that were judged.
+        thresholds: Threshold of their mean score per finding.
+        result: What they scored.
+    """
+
+    __test__ = False
+
+    date: str
+    trials: tuple[int, ...]
+    thresholds: tuple[float, ...]
+    result: TestResult
+
+
 class UsedWeights(_Record):
     """Weights that the bodies of a search started from.
 
@@ -130,7 +148,8 @@ class Winner(_Record):
         scoring: How scores were judged.
         out_of_fold: Metrics of the members' mean out-of-fold scores, one record per finding.
         corrected: The F1 to expect on new patients.
-        test: Metrics on the test rows, if there are any and the search has ended.
+        test_looks: Every look at the test rows, the first one first; none if there are no test rows
+            or the search has not ended.
         tied: Trials that are statistically tied with the best one, best first.
         preferred_simple: Whether the simplest of the tied trials was taken, and not the best one.
         all_positive_f1: F1 of calling every examination positive.
@@ -149,7 +168,7 @@ class Winner(_Record):
     scoring: Scoring
     out_of_fold: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     corrected: CorrectedF1
-    test: TestResult | None = None
+    test_looks: tuple[TestLook, ...] = ()
     tied: tuple[TiedTrial, ...]
     preferred_simple: bool
     all_positive_f1: Share
@@ -165,6 +184,22 @@ class Winner(_Record):
     def best(self) -> Member:
         """The first member."""
         return self.members[0]
+
+    @property
+    def test(self) -> TestResult | None:
+        """Metrics of the first look at the test rows; no choice could know of them."""
+        return self.test_looks[0].result if self.test_looks else None
+
+    @property
+    def own_look(self) -> TestLook | None:
+        """The look that judged these members at these thresholds, if there was one."""
+        trials = tuple(member.trial for member in self.members)
+        same = (
+            look
+            for look in self.test_looks
+            if (look.trials, look.thresholds) == (trials, self.thresholds)
+        )
+        return next(same, None)
 
     @property
     def sees_columns(self) -> bool:
