@@ -17,7 +17,7 @@ from analysis.model_file import FinalModel, load_model, save_model
 from trainable.backbones import timm_networks
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoder import Encoder, find_backbone
-from trainable.backbones.weights import find_weights
+from trainable.backbones.weights import Weights, find_weights
 from trainable.errors import InputError
 from trainable.features.body import Body
 from trainable.features.tables import frozen_inputs
@@ -36,15 +36,20 @@ TRANSFORMERS = (
     *("timm/eva02_tiny_patch14_224", "timm/vit_small_patch16_dinov3"),
 )
 FAMILIES = (*CONVOLUTIONAL, *TRANSFORMERS, "timm/swin_tiny_patch4_window7_224")
-RANDOM = find_weights("none", FAMILIES)
 SIZE = 64
 ROWS = torch.arange(4)
 
 
 @functools.cache
+def random_weights() -> Weights:
+    """Found by the first test that asks, as timm takes seconds."""
+    return find_weights("none", FAMILIES)
+
+
+@functools.cache
 def random_timm(name: str) -> nn.Module:
     """A network with random weights, its batch norms fitted to noise."""
-    model = RANDOM.build(Encoder.read(name))
+    model = random_weights().build(Encoder.read(name))
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
@@ -91,7 +96,7 @@ def test_features_and_activations_are_those_of_the_whole_network(tmp_path: Path,
     cuts = (backbone.cuts[1], backbone.cuts[-1])
     for cut, unfreeze in ((FUSED, 0), (cuts[0], 0), (cuts[1], 0), (cuts[1], 1)):
         settings = {"cut": cut, "unfreeze": unfreeze, "normalization": "own", "image_size": SIZE}
-        body = Body(table, tiny_config(backbone=name, **settings), RANDOM, CPU)
+        body = Body(table, tiny_config(backbone=name, **settings), random_weights(), CPU)
         body.__dict__["_model"] = copy.deepcopy(model)
         stored, source = frozen_inputs(body, store)
         assert source == ("activations" if unfreeze else "features")
@@ -109,7 +114,7 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
     config = tiny_config(
         backbone=name, cut=backbone.cuts[-1], unfreeze=1, image_size=SIZE, epochs=1
     )
-    body = Body(table, config, RANDOM, CPU)
+    body = Body(table, config, random_weights(), CPU)
     body.__dict__["_model"] = copy.deepcopy(random_timm(name))
     stored, _ = frozen_inputs(body, ArrayStore(tmp_path / "store"))
     network = new_network(config, body.frozen, body.trained, 1, CPU)

@@ -1,13 +1,13 @@
 """Random weights and folders of state dicts; what cannot be had is refused, never made up."""
 
 import re
-import subprocess
-import sys
 from collections import OrderedDict
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+from fixtures.forks import forks
 from fixtures.networks import save_state
 from torch import Tensor
 
@@ -48,19 +48,17 @@ def test_random_weights_are_the_same_in_two_builds_and_spare_the_generator() -> 
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def total_of_random_weights(seed: int) -> float:
+    """Sum of all magnitudes, whatever the process draws otherwise."""
+    torch.manual_seed(seed)
+    built = find_weights("none").build(Encoder("squeezenet1_0"))
+    return sum(values.double().abs().sum().item() for values in built.parameters())
+
+
 def test_random_weights_are_the_same_in_another_process() -> None:
-    code = (
-        "from trainable.backbones.encoder import Encoder; import torch; torch.manual_seed(3);"
-        "from trainable.backbones.weights import find_weights;"
-        "print(sum(p.double().abs().sum().item() for p in "
-        "find_weights('none').build(Encoder('squeezenet1_0')).parameters()))"
-    )
-    root = Path(__file__).parents[2]
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
-    here = find_weights("none").build(Encoder("squeezenet1_0"))
-    assert float(run.stdout) == sum(p.double().abs().sum().item() for p in here.parameters())
+    with ProcessPoolExecutor(1, forks()) as pool:
+        there = pool.submit(total_of_random_weights, 3).result()
+    assert there == total_of_random_weights(4)
 
 
 def test_random_weights_can_be_had_of_the_wanted_backbones_or_of_all() -> None:

@@ -4,8 +4,9 @@ import json
 import sys
 
 import pytest
+from fixtures.forks import forks
 
-from benchmarks.gpu.__main__ import main
+from benchmarks.gpu import __main__ as command
 from benchmarks.gpu.checks import Line
 
 
@@ -14,8 +15,9 @@ def test_all_parts_run_on_a_cpu(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["benchmarks.gpu", "--device", "cpu"])
+    monkeypatch.setattr(command, "get_context", lambda _: forks())
     with pytest.raises(SystemExit) as ended:
-        main()
+        command.main()
     *_, last = capsys.readouterr().out.splitlines()
     summary = json.loads(last)
     assert summary["wrong"] == []

@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 
 from trainable.cohort.scored import Scored
 from trainable.evaluation import curves
-from trainable.evaluation.curves import calibration, net_benefit
+from trainable.evaluation.curves import Calibration, calibration, net_benefit
 
 RNG = np.random.default_rng(0)
 RISKS = RNG.beta(1, 3, 4000)
@@ -19,13 +19,18 @@ def scored(scores: NDArray[np.float64]) -> Scored:
     return Scored(LABELS[:, None], PATIENTS, scores[:, None].astype(np.float32))
 
 
-def test_right_scores_have_a_slope_of_one_and_an_intercept_of_zero() -> None:
-    found = calibration(scored(RISKS))
-    assert found.slope == pytest.approx(1, abs=0.1)
-    assert found.intercept == pytest.approx(0, abs=0.1)
-    middle = (found.scores > 0.1) & (found.scores < 0.6)
-    np.testing.assert_allclose(found.shares[middle], found.scores[middle], atol=0.05)
-    assert np.mean((found.low <= found.scores) & (found.scores <= found.high)) > 0.8
+@pytest.fixture(scope="module")
+def right() -> Calibration:
+    """The curve of the risks themselves."""
+    return calibration(scored(RISKS))
+
+
+def test_right_scores_have_a_slope_of_one_and_an_intercept_of_zero(right: Calibration) -> None:
+    assert right.slope == pytest.approx(1, abs=0.1)
+    assert right.intercept == pytest.approx(0, abs=0.1)
+    middle = (right.scores > 0.1) & (right.scores < 0.6)
+    np.testing.assert_allclose(right.shares[middle], right.scores[middle], atol=0.05)
+    assert np.mean((right.low <= right.scores) & (right.scores <= right.high)) > 0.8
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(1.0, 1.0), (-1.0, 1.0), (0.0, 2.0), (0.0, 0.5)])
@@ -39,11 +44,10 @@ def test_wrong_scores_are_found_by_their_slope_and_intercept(
         assert found.intercept == pytest.approx(-shift, abs=0.1)
 
 
-def test_few_positives_widen_the_interval_of_the_curve() -> None:
+def test_few_positives_widen_the_interval_of_the_curve(right: Calibration) -> None:
     few = np.concatenate([np.flatnonzero(LABELS == 1)[:10], np.flatnonzero(LABELS == 0)[:30]])
     wide = calibration(scored(RISKS).take(few))
-    narrow = calibration(scored(RISKS))
-    assert (wide.high - wide.low).mean() > 3 * (narrow.high - narrow.low).mean()
+    assert (wide.high - wide.low).mean() > 3 * (right.high - right.low).mean()
     assert np.isfinite([wide.slope, wide.intercept]).all()
 
 

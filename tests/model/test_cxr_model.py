@@ -1,27 +1,13 @@
 """The command that shows a network, `cxr-model`."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from fixtures.commands import call_command
 
 from trainable.backbones.table import BACKBONES
 from trainable.commands.cli import run
 from trainable.commands.model import app
-
-ROOT = Path(__file__).parents[2]
-
-
-def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from trainable.commands.start import model; model()", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -72,8 +58,8 @@ def counts(output: str) -> tuple[int, ...]:
 
 
 def test_the_assignments_network_is_shown_with_its_three_counts() -> None:
-    done = run_process("squeezenet1_0")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = call_command("trainable.commands.start:model", "squeezenet1_0")
+    assert done.stderr == ""
     assert counts(done.stdout) == (1_263_808, 528_384, 735_424)
     for shape in ("96 x 157 x 157", "96 x 78 x 78", "256 x 39 x 39", "512 x 19 x 19"):
         assert shape in done.stdout

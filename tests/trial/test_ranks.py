@@ -1,6 +1,7 @@
 """A trial on several devices of a node: two processes on this machine's CPU, joined by gloo."""
 
 import dataclasses
+import functools
 import multiprocessing
 import os
 import signal
@@ -11,9 +12,11 @@ from typing import Self
 import numpy as np
 import pytest
 import torch
+from fixtures.forks import forks
 from fixtures.networks import CPU, RANDOM, noise, random_pixels, tiny_config
 from fixtures.tasks import write_task
 from torch import distributed
+from torch.multiprocessing import start_processes
 
 from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.cohort.splits import Fold
@@ -42,16 +45,24 @@ def test_a_trial_on_two_ranks_is_what_it_is_on_one_and_leaves_none_when_stopped(
     store = ArrayStore(task.cache)
     trial = cross_validate_on_ranks(2, "cpu", config, task, store)
     two = next(trial)
-    ranks = multiprocessing.active_children()
-    assert len(ranks) == 2
+    processes = multiprocessing.active_children()
+    assert len(processes) == 2
     trial.close()
-    assert not any(rank.is_alive() for rank in ranks)
+    assert not any(process.is_alive() for process in processes)
     one = next(iter(cross_validate(config, task, CPU, store)))
     assert two.fold == one.fold == 1
     assert two.source == one.source == "activations"
     np.testing.assert_allclose(two.scores, one.scores, rtol=1e-3)
 
 
+@pytest.fixture
+def quick_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranks import nothing; those of the first test do, as a user's do."""
+    fork = functools.partial(start_processes, start_method=forks().get_start_method())
+    monkeypatch.setattr(torch.multiprocessing, "spawn", fork)
+
+
+@pytest.mark.usefixtures("quick_ranks")
 def test_a_rank_that_is_killed_fails_the_trial_and_takes_the_others_along(task: Task) -> None:
     config = SQUEEZENET.model_copy(update={"epochs": 50})
     trial = cross_validate_on_ranks(2, "cpu", config, task, ArrayStore(task.cache))
@@ -63,6 +74,7 @@ def test_a_rank_that_is_killed_fails_the_trial_and_takes_the_others_along(task: 
     assert not any(rank.is_alive() for rank in ranks)
 
 
+@pytest.mark.usefixtures("quick_ranks")
 def test_the_error_of_a_rank_is_said(task: Task) -> None:
     config = SQUEEZENET.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(RankError, match=r": .*DivergedError: .* a smaller one is needed$"):
@@ -92,6 +104,7 @@ class FailingFolds(tuple[Fold, ...]):
         raise AssertionError("the first rank does not come")
 
 
+@pytest.mark.usefixtures("quick_ranks")
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -153,5 +166,6 @@ def check_fit(rank: int, meeting: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.usefixtures("quick_ranks")
 def test_fit_on_two_ranks_learns_what_it_learns_on_one(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(check_fit, (str(tmp_path),), nprocs=2)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fixtures.networks import CPU, random_pixels, tiny_config
 from fixtures.tasks import NUM_IMAGES, write_task
+from numpy.typing import NDArray
 from sklearn import metrics
 
 from trainable.cohort.splits import Fold
@@ -44,6 +45,12 @@ def last_auc(task: Task, config: TrialConfig) -> float | None:
 
 LEARNER = tiny_config(cut="features.2", epochs=60, learning_rate=0.02, head_layers=(32,))
 """Learns 30 images by heart."""
+
+
+@pytest.fixture(scope="module")
+def learner_scores(noise_task: Task) -> NDArray[np.float32]:
+    """Scores of all images by who has learnt the labels of the others by heart."""
+    return run(noise_task, LEARNER)[-1].scores
 
 
 def test_every_image_is_scored_once_each_fold_after_the_other(bright_task: Task) -> None:
@@ -104,37 +111,40 @@ def test_the_mean_score_is_the_share_of_positives_whatever_they_weigh(
 
 @pytest.mark.parametrize("average", F1_AVERAGES)
 def test_the_last_evaluation_is_scikit_learns_of_all_scores(
-    noise_task: Task, average: F1Average
+    noise_task: Task, learner_scores: NDArray[np.float32], average: F1Average
 ) -> None:
     scoring = dataclasses.replace(noise_task.scoring, f1_average=average)
     task, labels = dataclasses.replace(noise_task, scoring=scoring), noise_task.data.labels
-    last = run(task, LEARNER)[-1]
-    _, [found] = task.judge(last.scores)
-    positives = last.scores >= 0.5
+    _, [found] = task.judge(learner_scores)
+    positives = learner_scores >= 0.5
     assert 0 < positives.sum() < NUM_IMAGES
     assert found["f1"] == pytest.approx(metrics.f1_score(labels, positives, average=average))
-    assert found["auc"] == pytest.approx(metrics.roc_auc_score(labels, last.scores))
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(labels, learner_scores))
     assert found["precision"] == pytest.approx(metrics.precision_score(labels, positives))
     assert found["recall"] == pytest.approx(metrics.recall_score(labels, positives))
     counts = [[found["tn"], found["fp"]], [found["fn"], found["tp"]]]
     assert counts == metrics.confusion_matrix(labels, positives).tolist()
 
 
-def test_the_objective_is_the_one_that_is_asked_for(noise_task: Task) -> None:
+def test_the_objective_is_the_one_that_is_asked_for(
+    noise_task: Task, learner_scores: NDArray[np.float32]
+) -> None:
     scoring = dataclasses.replace(noise_task.scoring, objective="auc")
-    scores = run(noise_task, LEARNER)[-1].scores
-    objective, [found] = dataclasses.replace(noise_task, scoring=scoring).judge(scores)
+    objective, [found] = dataclasses.replace(noise_task, scoring=scoring).judge(learner_scores)
     assert objective == pytest.approx(found["auc"])
-    assert objective != noise_task.judge(scores)[0]
+    assert objective != noise_task.judge(learner_scores)[0]
 
 
-def test_labels_by_lot_are_learnt_by_heart_but_not_scored_so(noise_task: Task) -> None:
+def test_labels_by_lot_are_learnt_by_heart_but_not_scored_so(
+    noise_task: Task, learner_scores: NDArray[np.float32]
+) -> None:
     everything = np.arange(NUM_IMAGES)
     by_heart = dataclasses.replace(noise_task, folds=(Fold(everything, everything),))
     auc = last_auc(by_heart, LEARNER)
     assert auc is not None
     assert auc > 0.95
-    auc = last_auc(noise_task, LEARNER)
+    _, [found] = noise_task.judge(learner_scores)
+    auc = found["auc"]
     assert auc is not None
     assert 0.25 < auc < 0.75
 

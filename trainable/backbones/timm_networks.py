@@ -124,8 +124,9 @@ def cut_timm(network: str, **settings: Any) -> TimmBackbone:
         with torch.device("meta"):  # neither time nor memory for the weights
             model = _build(network, settings)
             arguments = {**settings, **_arguments(model)}
-            model = _build(network, arguments).eval()
-            stages, layout = stages_of(model)
+            if arguments != settings:
+                model = _build(network, arguments)
+            stages, layout = stages_of(model.eval())
     except RuntimeError as error:
         raise ValueError(f"{network} cannot be built or cut into stages ({error})") from error
     config: Mapping[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
