@@ -21,6 +21,7 @@ NOTEBOOK = Path(__file__).parents[2] / "docs" / "python.ipynb"
 async def cells_run(folder: Path) -> list[tuple[str, str]]:
     """What each cell of code prints, and shows of its last line, inside a loop as in a kernel."""
     shell = InteractiveShell(ipython_dir=str(folder / "ipython"))
+    assert shell.display_formatter
     found = []
     for cell in json.loads(NOTEBOOK.read_text())["cells"]:
         if cell["cell_type"] == "code":
