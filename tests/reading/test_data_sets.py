@@ -1,10 +1,17 @@
 """Public data sets are read by themselves."""
 
+import gzip
+import re
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pytest
 from fixtures.cohorts import labels_of, patients_of, problems_of
 
+from search.command import app
+from trainable.cohort.cohort import check_cohort
+from trainable.errors import Checks
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 
@@ -94,3 +101,75 @@ def test_vindr_boxes(tmp_path: Path, write_images: WriteImages) -> None:
     )
     cohort = read_cohort(DataOptions(data=csv, positive="Cardiomegaly", negative="rest"))
     assert labels_of(cohort) == {"a": 1, "b": 0}
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "your-data.md"
+CHEXPERT = (
+    "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,"
+    "Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,"
+    "Pleural Effusion,Pleural Other,Fracture,Support Devices"
+)
+MIMIC = CHEXPERT.partition("No Finding")[1] + CHEXPERT.partition("No Finding")[2]
+FOLLOW_UPS = range(8)
+"""Of four patients, each with and without the finding."""
+
+
+def rows_of(data_set: str) -> dict[str, list[str]]:
+    """The tables of a data set, by their names, with rows as they are."""
+    patient = [number // 2 for number in FOLLOW_UPS]
+    if data_set == "NIH ChestX-ray14":
+        head = (
+            "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
+            "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+        )
+        found = ("No Finding", "Effusion|Mass")
+        rows = [
+            f"{one:08d}_{n:03d}.png,{found[n % 2]},{n},{one},58,M,PA,2682,2749,0.143,0.143"
+            for n, one in enumerate(patient)
+        ]
+        return {"Data_Entry_2017.csv": [head, *rows]}
+    blanks = "," * MIMIC.count(",")
+    if data_set == "CheXpert":
+        path = "CheXpert-v1.0-small/train/patient{:05d}/study{}/view1_frontal.jpg".format
+        values = [("1.0", "")[n % 2] for n in FOLLOW_UPS]
+        cells = [f",,,,,,,,,,{value},,," for value in values]
+        rows = [f"{path(one, n)},Female,68,Frontal,AP,{cells[n]}" for n, one in enumerate(patient)]
+        return {"CheXpert-v1.0-small/train.csv": [CHEXPERT, *rows]}
+    labels = [f"{one},{n},{blanks}" for n, one in enumerate(patient)]
+    pneumonia = MIMIC.split(",").index("Pneumonia")
+    for n, row in enumerate(labels):
+        cells = row.split(",")
+        cells[2 + pneumonia] = ("1.0", "0.0")[n % 2]
+        labels[n] = ",".join(cells)
+    images = [f"d-{n},{one},{n},PA" for n, one in enumerate(patient)]
+    return {
+        "mimic-cxr-2.0.0-chexpert.csv.gz": [f"subject_id,study_id,{MIMIC}", *labels],
+        "mimic-cxr-2.0.0-metadata.csv.gz": ["dicom_id,subject_id,study_id,ViewPosition", *images],
+    }
+
+
+@pytest.mark.parametrize("data_set", ["NIH ChestX-ray14", "CheXpert", "MIMIC-CXR-JPG"])
+def test_the_documented_command_reads_rows_as_they_are(
+    tmp_path: Path, write_images: WriteImages, monkeypatch: pytest.MonkeyPatch, data_set: str
+) -> None:
+    tables = rows_of(data_set)
+    for name, rows in tables.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write = gzip.open if name.endswith(".gz") else open
+        with write(tmp_path / name, "wt") as file:
+            file.write("\n".join(rows) + "\n")
+    names = [row.split(",")[0] for row in [*tables.values()][-1][1:]]
+    if data_set == "MIMIC-CXR-JPG":
+        names = [f"files/p10/p{n}/s{n}/{name}.jpg" for n, name in enumerate(names)]
+    write_images(tmp_path, names)
+    monkeypatch.chdir(tmp_path)
+    [line] = [one for one in PAGE.read_text().splitlines() if one.startswith(f"| {data_set} |")]
+    [command] = re.findall(r"`cxr-search (.*)`", line)
+    _, bound, _ = app.parse_args(shlex.split(command))
+    options = bound.arguments["options"]
+    cohort = read_cohort(options.data)
+    checks = Checks()
+    check_cohort(cohort, 2, options.advanced.mixed_patients, checks)
+    assert checks.problems == []
+    assert sorted(labels_of(cohort).values()) == [0] * 4 + [1] * 4
+    assert len(set(patients_of(cohort))) == 4

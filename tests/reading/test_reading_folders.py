@@ -150,7 +150,9 @@ def test_options_that_would_do_nothing_are_refused(
     assert any("--split keep needs train/ and val/" in problem for problem in keep)
     assert any("--images is for the images of a table" in problem for problem in keep)
     (problem,) = problems_of(DataOptions(data=table, split="keep"))
-    assert "t.csv is a table" in problem
+    assert "needs a column that says train, val or test of each row" in problem
+    (problem,) = problems_of(DataOptions(data=table, split_column="label"))
+    assert "--split-column names the split that --split keep keeps" in problem
     both = DataOptions(data=table, patient_column="patient", patient_pattern=r"(\w)\.png")
     assert problems_of(both) == (
         "--patient-pattern and --patient-column both find the patients: drop one",

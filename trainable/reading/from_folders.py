@@ -69,7 +69,11 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
 
 def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> None:
     """Refuse options that name columns of a table."""
-    given = {"image": source.image_column, "label": source.label_column}
+    given = {
+        "image": source.image_column,
+        "label": source.label_column,
+        "split": source.split_column,
+    }
     if not is_dicom_column(source.patient_column):
         given["patient"] = source.patient_column
     if source.images:

@@ -1,5 +1,6 @@
 """Labelled images that a table lists."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from trainable.reading.covariates import asked_covariates, find_covariates
 from trainable.reading.data_sets import KnownDataSet, find_data_set, with_images
 from trainable.reading.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.reading.exams import find_grouping
-from trainable.reading.labels import read_labels
+from trainable.reading.labels import Labels, read_labels
 from trainable.reading.listing import folders_beside, listed_rows
 from trainable.reading.options import DataOptions
+from trainable.reading.own_split import find_split, sides_of, splits_in
 from trainable.reading.places import NAME_FOLDER, Places, locate
 from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
+from trainable.reading.unread_columns import may_hold_patients, purposes_not_read
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class LabelledImages:
         grouping: Of the images into examinations.
         found_by: The columns of a table by what they hold, and the `patient_pattern` of a known
             data set, which finds the patient in a name.
+        may_hold_patients: Columns that are not read, and may hold the patients.
     """
 
     table: pd.DataFrame
     rule: LabelRule | None
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: dict[str, str] = field(default_factory=dict)
+    may_hold_patients: tuple[str, ...] = ()
 
 
 def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> LabelledImages:
@@ -48,8 +53,7 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     data_set = find_data_set(raw)
     if data_set is not None:
         raw = _rows_of(with_images(raw, data_set, file), data_set, checks)
-    asked = [source.images.expanduser().resolve()] if source.images else folders_beside(file)
-    places = Places(asked, f"{NAME_FOLDER}, or their column with --image-column")
+    places = _places(file, source)
     columns = _find_columns(raw, source, data_set, places, checks)
     further = asked_covariates(source.covariates)
     wanted = (source.patient_column, source.exam_column, source.view_column, *further)
@@ -57,16 +61,10 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     grouping = ONE_IMAGE_EACH
     if source.views > 1:
         grouping = find_grouping(raw, source.views, source.exam_column, source.view_column, checks)
-    _check_options(file, source, checks)
+    _check_options(source, checks)
     if "image" not in columns or "label" not in columns:
         checks.raise_if_any()
-    settings = source
-    if data_set is not None and data_set.missing and source.missing is None:
-        settings = source.model_copy(update={"missing": data_set.missing})
-    several_rows = data_set is not None and data_set.several_rows
-    labels = read_labels(
-        raw[columns["label"]], raw[columns["image"]], settings, checks, several_rows=several_rows
-    )
+    labels = _read_labels(raw, columns, source, data_set, checks)
     values = labels.values if labels else pd.Series(-1, raw.index)
     kept = raw
     if not checks.problems:  # otherwise images that are not there are reported for all rows
@@ -74,18 +72,24 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     taken = [*columns.values(), grouping.exam_column or ""]
     covariates = find_covariates(raw, source.covariates, taken, checks)
     table = listed_rows(kept, columns, grouping, covariates, checks)
-    table = table.assign(label=values, split="").reset_index(drop=True)
+    kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
+    used = [*filter(None, kinds.values()), *covariates]
+    split = find_split(kept, source, used, checks)
+    sides = sides_of(kept[split]) if split else ""
+    table = table.assign(label=values, split=sides).reset_index(drop=True)
     _check_filled(table, kept.index, checks)
     table["path"] = locate(table["image"], places, checks)
-    kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
+    kinds["split"] = split
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     checks.notes.insert(0, f"columns: {read}; {labels.note if labels else ''}")
+    used = [*filter(None, kinds.values()), *covariates]
+    checks.note(*purposes_not_read(kept, used))
     if not source.label_column and not (data_set and data_set.label):
-        others = [name for name in may_hold("label", raw) if name not in kinds.values()]
         checks.note(
             *(
                 f"the column {name!r} is not read; if it holds the labels, use --label-column"
-                for name in others
+                for name in may_hold("label", raw)
+                if name not in used
             )
         )
     if labels and not checks.problems:
@@ -93,18 +97,37 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     found_by = dict(columns)
     if data_set is not None and data_set.patient_pattern:
         found_by["patient_pattern"] = data_set.patient_pattern
-    return LabelledImages(table, labels and labels.rule, grouping, found_by)
+    once = kept.drop_duplicates(columns["image"])
+    maybe = [] if "patient" in columns else may_hold_patients(once, [*used, *splits_in(once)])
+    return LabelledImages(table, labels and labels.rule, grouping, found_by, tuple(maybe))
 
 
-def _check_options(file: Path, source: DataOptions, checks: Checks) -> None:
+def _places(file: Path, source: DataOptions) -> Places:
+    """Where the images of a table may be: as the user says, else beside it."""
+    asked = [source.images.expanduser().resolve()] if source.images else folders_beside(file)
+    return Places(asked, f"{NAME_FOLDER}, or their column with --image-column")
+
+
+def _read_labels(
+    raw: pd.DataFrame,
+    columns: Mapping[str, str],
+    source: DataOptions,
+    data_set: KnownDataSet | None,
+    checks: Checks,
+) -> Labels | None:
+    """The labels, as the user and then the data set say."""
+    settings = source
+    if data_set is not None and data_set.missing and source.missing is None:
+        settings = source.model_copy(update={"missing": data_set.missing})
+    several_rows = data_set is not None and data_set.several_rows
+    values, images = raw[columns["label"]], raw[columns["image"]]
+    return read_labels(values, images, settings, checks, several_rows=several_rows)
+
+
+def _check_options(source: DataOptions, checks: Checks) -> None:
     """Refuse options that would do nothing."""
     if source.views == 1 and (source.exam_column or source.view_column):
         checks.add("--exam-column and --view-column group images only with --views of 2 or more")
-    if source.split == "keep":
-        checks.add(
-            f"--split keep needs a folder with train/ and val/, and {file} is a table: make the "
-            "folders with cxr-sort, or drop the option"
-        )
 
 
 def _check_filled(table: pd.DataFrame, numbers: pd.Index, checks: Checks) -> None:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -63,7 +64,7 @@ def read_cohort(source: DataOptions) -> Cohort:
     checks.raise_if_any()
     table["sha256"] = hash_files(table["path"])
     if table["patient"].isna().all():
-        table["patient"] = _own_patients(table, checks)
+        table["patient"] = _own_patients(table, read.may_hold_patients, checks)
     table = without_useless(table, checks)
     columns += manifest_columns(table)
     cohort = Cohort(table[columns].reset_index(drop=True), rule, (), grouping, found_by)
@@ -104,9 +105,22 @@ def _alike_patients(patients: pd.Series) -> Iterator[str]:
         )
 
 
-def _own_patients(table: pd.DataFrame, checks: Checks) -> pd.Series:
+def _own_patients(table: pd.DataFrame, columns: Sequence[str], checks: Checks) -> pd.Series:
+    """Patients where none are known, and a note on what may hold them.
+
+    Args:
+        table: Manifest so far.
+        columns: Columns of the user's table that may hold the patients.
+        checks: Given the note.
+    """
     are_dicom = not any(Path(path).suffix.lower() in SUFFIXES for path in table["path"])
     options = f"--patient-column{f' {PATIENT}' * are_dicom} or --patient-pattern"
+    if columns:
+        named = listing([repr(column) for column in columns])
+        checks.note(
+            f"values come again in {named}: if this holds the patients, "
+            f"use --patient-column {shlex.quote(columns[0])}"
+        )
     if "exam" in table:
         checks.note(
             f"no patients given ({options}): every examination counts "
