@@ -58,7 +58,7 @@ def write_heat_maps(
     pairs = zip(winner.members, models, strict=True)
     member, model = next(pair for pair in pairs if has_heat_map(pair[0].config))
     config, networks = model.config, model.networks
-    square = config.preprocessing.square
+    square = model.preprocessing.square
     images = load_images(new.paths, new.hashes, square, model.statistics, store)
     device = next(networks[0].parameters()).device
     batches = torch.arange(len(new.exam_images)).split(_BATCH)

@@ -13,10 +13,9 @@ from rich.console import Console
 from analysis.check import Checked, check
 from analysis.evaluate import TrueLabels, describe
 from analysis.heat_maps import write_heat_maps
-from analysis.members import team_models
 from analysis.options import PredictOptions
 from analysis.predict import predictions_and_scores, score
-from analysis.retrain import Retraining
+from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, listing

@@ -1,10 +1,11 @@
-"""The final model, and on disk: tensors as safetensors and the rest as JSON, never a pickle."""
+"""The final model: its scores, and its files, safetensors and JSON and never a pickle."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -14,11 +15,12 @@ from trainable.cohort.splits import seen_rows
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.files import replacing, writing
-from trainable.images.preprocessing import PixelStatistics
+from trainable.images.batches import Batch
+from trainable.images.preprocessing import PixelStatistics, Preprocessing
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.model.network import Network
 from trainable.run.winner import Winner
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 TENSORS = "model.safetensors"
 ABOUT = "model.json"
@@ -47,6 +49,11 @@ class FinalModel:
     cohort_digest: str
 
     @property
+    def preprocessing(self) -> Preprocessing:
+        """What is done to an image before the networks see it."""
+        return self.config.preprocessing
+
+    @property
     def column_code(self) -> ColumnCode | None:
         """What turns covariates into numbers, if the heads see some."""
         return self.networks[0].column_code
@@ -64,6 +71,39 @@ def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = 
         return NO_COLUMNS
     known = (model.column_code for model in models if model.column_code)
     return next(known, None) or ColumnCode.fit(cohort.covariates.iloc[seen_rows(cohort)])
+
+
+def team_score(
+    models: Sequence[FinalModel],
+    batches: Mapping[Preprocessing, Batch],
+    columns: Tensor | None = None,
+) -> Tensor:
+    """Scores (batch,) of normalized images: the mean over the models.
+
+    Args:
+        models: The members of a team, on one device.
+        batches: The same examinations as each model takes them in.
+        columns: Their covariates, `ColumnCode.values`; only some models see them.
+    """
+    by_model = [
+        _mean_score(model, _seen(model, batches[model.preprocessing], columns)) for model in models
+    ]
+    return torch.stack(by_model).mean(dim=0)
+
+
+def _seen(model: FinalModel, exams: Batch, columns: Tensor | None) -> Batch:
+    """What the networks of a model take in: the images, and the columns that their heads see."""
+    code = model.column_code
+    if code is None:
+        return exams
+    assert columns is not None
+    device = next(model.networks[0].parameters()).device
+    return exams._replace(columns=code.encode(columns).to(device))
+
+
+def _mean_score(model: FinalModel, exams: Batch) -> Tensor:
+    logits = [network(exams) for network in model.networks]
+    return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
 
 
 def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of this one") -> None:

@@ -1,20 +1,18 @@
 """Score new images with the final model, and write one row for each, as a template asks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from analysis.model_file import FinalModel
+from analysis.model_file import FinalModel, team_score
 from analysis.new_images import NewImages
 from trainable.device import default_num_gpus, pick_device, place
 from trainable.features.body import cpu_batch
-from trainable.images.batches import Batch, by_examination
+from trainable.images.batches import by_examination
 from trainable.images.loading import load_images
-from trainable.images.preprocessing import Preprocessing
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -36,7 +34,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(largest)
     takes = {}
     for model in models:
-        seen_as = model.config.preprocessing
+        seen_as = model.preprocessing
         images = load_images(new.paths, new.hashes, seen_as.square, model.statistics, store)
         takes[seen_as] = by_examination(images.as_seen_by(seen_as, device), new.exam_images)
         for network in model.networks:
@@ -48,40 +46,6 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         scores.append(team_score(models, batches, columns[rows]).cpu()[:, None])  # one finding
     result: NDArray[np.float32] = torch.cat(scores).numpy()
     return result
-
-
-def team_score(
-    models: Sequence[FinalModel],
-    batches: Mapping[Preprocessing, Batch],
-    columns: Tensor | None = None,
-) -> Tensor:
-    """Scores (batch,) of normalized images: the mean over the models.
-
-    Args:
-        models: The members of a team, on one device.
-        batches: The same examinations as each model takes them in.
-        columns: Their covariates, `ColumnCode.values`; only some models see them.
-    """
-    by_model = [
-        _mean_score(model, _seen(model, batches[model.config.preprocessing], columns))
-        for model in models
-    ]
-    return torch.stack(by_model).mean(dim=0)
-
-
-def _seen(model: FinalModel, exams: Batch, columns: Tensor | None) -> Batch:
-    """What the networks of a model take in: the images, and the columns that their heads see."""
-    code = model.column_code
-    if code is None:
-        return exams
-    assert columns is not None
-    device = next(model.networks[0].parameters()).device
-    return exams._replace(columns=code.encode(columns).to(device))
-
-
-def _mean_score(model: FinalModel, exams: Batch) -> Tensor:
-    logits = [network(exams) for network in model.networks]
-    return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
 
 
 def predictions_and_scores(

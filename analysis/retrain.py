@@ -1,4 +1,4 @@
-"""Retrain the members of a winner on every labelled image except test images."""
+"""The models of a team: found in the run folder, or retrained on all rows but those of the test."""
 
 import json
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
+from rich.console import Console
 
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.splits import Fold, make_folds, seen_rows
+from trainable.cohort.splits import Fold, make_folds, rows_of, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import default_num_gpus, pick_device
 from trainable.files import digest, remove_partial, writing
@@ -19,7 +20,9 @@ from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
 from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import assemble
+from trainable.training.heads import HEADS
+from trainable.training.loop import EpochRecord
+from trainable.trial.cross_validation import assemble
 from trainable.trial.final import Report, final_folds, fit_final
 from trainable.trial.task import TrainingData
 
@@ -114,3 +117,34 @@ class Retraining:
     @cached_property
     def _weights(self) -> Weights:
         return self.winner.load_weights()
+
+
+def team_models(retraining: Retraining, console: Console, written: list[Path]) -> list[FinalModel]:
+    """The model of each member; the folder of one that is retrained goes into `written`."""
+    return [_model(retraining, member, console, written) for member in retraining.winner.members]
+
+
+def _model(
+    retraining: Retraining, member: Member, console: Console, written: list[Path]
+) -> FinalModel:
+    """The final model of one member, and what is reported while it is trained."""
+    folder, cohort = retraining.folder(member), retraining.cohort
+    is_there = folder.exists()
+    if is_there:
+        console.print(f"model found in {folder}")
+    else:
+        but = " except test rows" if len(rows_of(cohort, "test")) else ""
+        console.print(
+            f"retraining trial {member.trial} on all {len(seen_rows(cohort))} labelled "
+            f"{cohort.grouping.unit}s{but}"
+        )
+
+    def report(number: int, record: EpochRecord) -> None:
+        kind = "seed" if HEADS[member.config.head].is_seeded else "fit"
+        which = f"{kind} {number} of {len(retraining.folds(member))}"
+        console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
+
+    model = retraining.model(member, report)
+    if not is_there:
+        written.append(folder)
+    return model

@@ -51,9 +51,7 @@ def share_stages(models: Iterable[FinalModel]) -> None:
 def describe_cost(models: Sequence[FinalModel]) -> str:
     """Cost of the prediction of one image, after `share_stages`."""
     chains = {
-        (model.config.preprocessing, _chain(network))
-        for model in models
-        for network in model.networks
+        (model.preprocessing, _chain(network)) for model in models for network in model.networks
     }
     longest = [
         (seen_as, chain)

@@ -25,7 +25,7 @@ from search.terminal.outcome import (
 from search.terminal.output import Line, Voice
 from search.terminal.plan_lines import plan_lines
 from search.tune.loggers import check_tools
-from search.tune.search_stopper import Ended
+from search.tune.scheduler import Ended
 from search.tune.tuner import run_trials
 from search.winner.winner import choose_winner, look_at_test
 from trainable.cohort.splits import rows_of

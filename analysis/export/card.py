@@ -14,7 +14,7 @@ from trainable.backbones.timm_networks import TimmBackbone
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
 from trainable.images.dicom import DICOM_SUFFIXES
-from trainable.images.preprocessing import Scale
+from trainable.images.scale import Scale
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.run.winner import Winner
 

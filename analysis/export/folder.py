@@ -14,12 +14,8 @@ from trainable.cohort.exams import Grouping
 from trainable.cohort.label_rule import LabelRule
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
-from trainable.images.preprocessing import (
-    NormalizationName,
-    PixelStatistics,
-    Resize,
-    Scale,
-)
+from trainable.images.preprocessing import NormalizationName, PixelStatistics, Resize
+from trainable.images.scale import Scale
 from trainable.run.places import trial_name
 from trainable.run.winner import Winner, read_winner, save_winner
 

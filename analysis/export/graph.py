@@ -1,4 +1,4 @@
-"""`model.onnx`: the whole team as one graph, from grey pixels of any size to the score.
+"""`model.onnx`: the whole team as one graph, from grey pixels of any size to our score.
 
 Of an examination of several views, each is an input of its own.
 """
@@ -15,18 +15,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.export.squares import PillowSquare
-from analysis.model_file import FinalModel
-from analysis.predict import team_score
+from analysis.model_file import FinalModel, team_score
+from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.images.batches import Batch
-from trainable.images.decoding import grey_values
+from trainable.images.decoding import decode, grey_values
 from trainable.images.preprocessing import Preprocessing, Square
 from trainable.model.covariate_encoder import ColumnCode
 
 PIXELS, COLUMNS, OUTPUT = "pixels", "columns", "score"
 _SIZES = ("batch", "height", "width")
 _LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
+_BATCH = 16
+_MISSING = np.full((1, 1, 1), np.nan, np.float32)
 _WITHOUT = "or leave model.onnx out with --without-onnx"
+
+TOLERANCE = 1e-4
+"""Largest difference between a score of the graph and ours."""
+
+Exam = Sequence[bytes | None]
+"""The file of each view of an examination; None where a view is missing."""
 
 
 class TeamGraph(nn.Module):
@@ -149,7 +157,7 @@ def largest_size(models: Sequence[FinalModel]) -> int:
 
 def squares_of(models: Sequence[FinalModel]) -> list[Square]:
     """What the models' images are decoded to, each square once."""
-    return list(dict.fromkeys(model.config.preprocessing.square for model in models))
+    return list(dict.fromkeys(model.preprocessing.square for model in models))
 
 
 def exams_of(
@@ -164,8 +172,69 @@ def exams_of(
     """
     exams: dict[Preprocessing, Batch] = {}
     for model in models:
-        seen_as = model.config.preprocessing
+        seen_as = model.preprocessing
         if seen_as not in exams:
             images = seen_as.normalize(squares[seen_as.square], model.statistics)
             exams[seen_as] = Batch(images, None if model.config.views == 1 else present)
     return exams
+
+
+def largest_difference(
+    models: Sequence[FinalModel], graph: Path, cohort: Cohort, columns: ColumnCode
+) -> tuple[float, str]:
+    """The largest difference between the scores of the graph and of the team, and what has it.
+
+    Args:
+        models: The team's members on the CPU.
+        graph: The graph, which onnxruntime runs on each image as it is, whatever its size.
+        cohort: The examinations; all are compared.
+        columns: Covariates that the team sees.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    paths, exam_images = cohort.manifest["path"], cohort.exam_images
+    values = columns.values(cohort.covariates)
+    apart: list[float] = []
+    for rows in np.split(np.arange(len(values)), range(_BATCH, len(values), _BATCH)):
+        exams = [
+            [Path(paths.iloc[image]).read_bytes() if image >= 0 else None for image in images]
+            for images in exam_images[rows]
+        ]
+        given = [
+            np.asarray(session.run(None, _inputs(models, exam, of_exam))[0])
+            for exam, of_exam in zip(exams, values[rows], strict=True)
+        ]
+        apart += np.abs(_scores(models, exams, values[rows]) - np.concatenate(given)).tolist()
+    worst = int(np.argmax(apart))
+    return apart[worst], str(cohort.exams[cohort.grouping.column].iloc[worst])
+
+
+def _inputs(
+    models: Sequence[FinalModel], exam: Exam, values: NDArray[np.float64]
+) -> dict[str, NDArray[np.float32]]:
+    """What the graph takes in for one examination."""
+    inputs = {
+        name: _MISSING if data is None else pixels_of(models, data)[None]
+        for name, data in zip(pixel_inputs(len(exam)), exam, strict=True)
+    }
+    return {**inputs, COLUMNS: values[None].astype(np.float32)} if len(values) else inputs
+
+
+@torch.inference_mode()
+def _scores(
+    models: Sequence[FinalModel], exams: Sequence[Exam], values: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Our own scores, from pillow's squares."""
+    limits = models[0].statistics.limits
+    files = [data for exam in exams for data in exam if data is not None]
+    squares = {
+        square: torch.from_numpy(
+            np.stack([decode(data, square.size, limits, square.resize) for data in files])
+        )
+        for square in squares_of(models)
+    }
+    present = torch.tensor([[data is not None for data in exam] for exam in exams])
+    taken_in = exams_of(models, squares, present)
+    scores: NDArray[np.float32] = team_score(models, taken_in, torch.from_numpy(values)).numpy()
+    return scores

@@ -20,12 +20,10 @@ from analysis.export.folder import (
     write_about,
     write_models,
 )
-from analysis.export.graph import require_libraries, write_graph
-from analysis.export.graph_check import TOLERANCE, largest_difference
-from analysis.members import team_models
+from analysis.export.graph import TOLERANCE, largest_difference, require_libraries, write_graph
 from analysis.model_file import FinalModel, seen_columns
 from analysis.options import ExportOptions
-from analysis.retrain import Retraining
+from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.commands.stop import stop_signals

@@ -28,8 +28,7 @@ from trainable.images.loading import Images, load_images
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
-from trainable.trial.assembly import assemble, new_network
-from trainable.trial.cross_validation import train_network
+from trainable.trial.cross_validation import assemble, new_network, train_network
 from trainable.trial.task import TrainingData
 
 CPU = torch.device("cpu")

@@ -41,7 +41,7 @@ from benchmarks.robustness.forked import Ended, run_forked
 from search.command import app as search_app
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
-from search.tune.progress import View
+from search.tune.callbacks import View
 from search.winner.winner import choose_winner
 from trainable.commands.cli import run
 from trainable.commands.sort import app as sort_app

@@ -30,8 +30,7 @@ from trainable.images.loading import Images
 from trainable.images.preprocessing import PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import predict_logits
-from trainable.trial.assembly import assemble
-from trainable.trial.cross_validation import cross_validate
+from trainable.trial.cross_validation import assemble, cross_validate
 from trainable.trial.final import final_folds, fit_final
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1")

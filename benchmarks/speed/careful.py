@@ -30,7 +30,7 @@ from search.tune.cluster import cluster
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.images.preprocessing import NormalizationName
-from trainable.trial.assembly import build_network, fresh_head
+from trainable.trial.cross_validation import build_network, fresh_head
 from trainable.trial.task import Task
 
 _PROCESSES = 2

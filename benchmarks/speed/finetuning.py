@@ -20,7 +20,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit, predict_logits
 from trainable.training.norm_statistics import set_exact_statistics
 from trainable.training.steps import epoch_batches
-from trainable.trial.assembly import new_network
+from trainable.trial.cross_validation import new_network
 from trainable.trial.task import Task
 
 CPU = torch.device("cpu")

@@ -24,7 +24,7 @@ from search.tune.cluster import cluster
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch
 from trainable.training.steps import build_optimizer
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 from trainable.trial.task import Task
 
 

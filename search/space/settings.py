@@ -9,7 +9,7 @@ from trainable.backbones.backbone import FUSED
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import count_trained, read_unfreeze
 from trainable.config import FrozenHead, NetworkHead
-from trainable.images.preprocessing import IMAGENET_SCALE
+from trainable.images.scale import IMAGENET_SCALE
 
 Chosen = Mapping[str, Any]
 """Settings of a trial: those that are chosen so far, and the defaults of the others."""

@@ -1,16 +1,35 @@
-"""Ray Tune's schedulers: which trial starts next, and which stops for being behind."""
+"""Which trial starts next, and what ends a trial or all of them."""
 
-from collections.abc import Iterable
-from typing import cast
+import contextlib
+import math
+import time
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any, Literal, cast
 
+import ray
+from ray import tune
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+from ray.tune.stopper import Stopper
 
-from search.run.trial_log import METRIC
+from search.options.types import duration_text
+from search.run.trial_log import METRIC, TrialState
+from search.tune.upstream_internals import running_actor
+from trainable.commands.stop import stop_signals
+from trainable.files import DiskError
 
 _GRACE_FOLDS = 2
 _REDUCTION = 2
+_MOST_LOST = 3
+_LEAST = timedelta(minutes=30)
+_TIMES = 10
+_FIRST = timedelta(hours=6)
+
+Ended = Literal["all", "budget", "interrupt", "machine", "error"]
+"""Why trials no longer run: all have ended, the time budget is spent, a stop signal such as Ctrl-C
+came, the machine failed a few in a row, or what runs them has failed."""
 
 
 class LatestFirst(FIFOScheduler):
@@ -61,3 +80,111 @@ class FoldASHA(LatestFirst, ASHAScheduler):
                 self.on_trial_result(nobody, known[number], report)
             else:
                 self.on_trial_complete(nobody, known[number], report)
+
+
+class SearchStopper(Stopper):
+    """Ends a trial at its last report, and all trials when the time is over or at a stop signal.
+
+    Ray would else wait until the worker returns, and run the trial again if the worker dies first.
+
+    Attributes:
+        why: Why trials no longer run.
+        error: What the disk of the run folder refused.
+    """
+
+    def __init__(self, num_folds: int, ends_at: float | None) -> None:
+        """End trials after so many folds, and all of them at a time of `time.monotonic`."""
+        self.why: Ended = "all"
+        self.error: DiskError | None = None
+        self._num_folds = num_folds
+        self._num_lost = 0
+        self._ends_at = math.inf if ends_at is None else ends_at
+
+    def note(self, state: TrialState) -> None:
+        """Count the trials in a row that the machine failed; a few end all trials."""
+        self._num_lost = self._num_lost + 1 if state == "lost" else 0
+        if self.why == "all" and self._num_lost >= _MOST_LOST:
+            self.why = "machine"
+
+    @contextlib.contextmanager
+    def on_full_disk(self) -> Iterator[None]:
+        """End all trials if the disk refuses to keep how one has ended; that one runs again."""
+        try:
+            yield
+        except DiskError as error:
+            self.why, self.error = "machine", self.error or error
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Whether this report is the trial's last one."""
+        return "error" in result or "lost" in result or result["fold"] == self._num_folds
+
+    def stop_all(self) -> bool:
+        """Whether all trials end now."""
+        if self.why == "all" and stop_signals.received:
+            self.why = "interrupt"
+        if self.why == "all" and time.monotonic() >= self._ends_at:
+            self.why = "budget"
+        return self.why != "all"
+
+
+class ReportTimeout(tune.Callback):
+    """Kills the worker of a trial that has been silent for too long.
+
+    The limit is ten times the longest silence before a report so far, but at least 30 minutes, and
+    6 hours before the first report of all.
+    """
+
+    def __init__(self, timeout: timedelta | None) -> None:
+        """Allow a silence of `timeout`; None for the limit that follows from the trials seen."""
+        self._timeout = timeout
+        self._longest: float | None = None
+        self._heard: dict[Trial, float] = {}
+        self._ended: dict[str, str] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles its callbacks; trials need not be."""
+        return {**self.__dict__, "_heard": {}}
+
+    @property
+    def limit(self) -> timedelta:
+        """The longest silence that is allowed now."""
+        if self._timeout is not None:
+            return self._timeout
+        if self._longest is None:
+            return _FIRST
+        return max(_LEAST, timedelta(seconds=_TIMES * self._longest))
+
+    def why_ended(self, trial: Trial) -> str | None:
+        """Why this ended a trial; None if it did not."""
+        return self._ended.get(trial.trial_id)
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """A trial begins, on a new worker or one that is used again."""
+        self._heard[trial] = time.monotonic()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial reports."""
+        now = time.monotonic()
+        silence = now - self._heard.get(trial, now)
+        self._longest = max(silence, self._longest or 0.0)
+        self._heard[trial] = now
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """End what is silent for too long, and forget what no longer runs."""
+        self._heard = {one: at for one, at in self._heard.items() if one.status == Trial.RUNNING}
+        latest = time.monotonic() - self.limit.total_seconds()
+        for trial in [one for one, at in self._heard.items() if at < latest]:
+            self._end(trial)
+
+    def _end(self, trial: Trial) -> None:
+        limit = duration_text(timedelta(seconds=round(self.limit.total_seconds())))
+        self._ended[trial.trial_id] = f"ended after {limit} without a report (--trial-timeout)"
+        del self._heard[trial]
+        trial.max_failures = 0  # it is not run again
+        actor = running_actor(trial)
+        if actor is not None:
+            ray.kill(actor)

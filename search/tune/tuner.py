@@ -10,14 +10,11 @@ from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.run.trial_log import ENDED
 from search.space.protocol import SearchSpace
+from search.tune.callbacks import Progress, TrialLogger, View
 from search.tune.capacity import Capacity, Resources, resources_per_trial
 from search.tune.loggers import loggers
-from search.tune.progress import Progress, View
-from search.tune.report_timeout import ReportTimeout
-from search.tune.scheduler import FoldASHA
-from search.tune.search_stopper import Ended, SearchStopper
+from search.tune.scheduler import Ended, FoldASHA, ReportTimeout, SearchStopper
 from search.tune.study import StudySearch, open_study, reconcile, repair_log
-from search.tune.trial_logger import TrialLogger
 from trainable.commands.stop import stop_signals
 from trainable.run.places import trial_name
 from trainable.trial.ray_worker import Shipment, run_trial, ship

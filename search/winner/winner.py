@@ -33,7 +33,7 @@ from trainable.run.winner import (
     Winner,
 )
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import assemble, build_network
+from trainable.trial.cross_validation import assemble, build_network
 from trainable.trial.final import final_folds, fit_final
 
 _OPERATING_POINT = 0.9

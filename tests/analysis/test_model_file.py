@@ -9,7 +9,7 @@ from fixtures.networks import STATISTICS, noise, random_model, tiny_config
 
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.images.batches import Batch
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.images.batches import Batch
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 
 def final_model(config: TrialConfig) -> FinalModel:

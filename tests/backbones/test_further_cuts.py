@@ -20,7 +20,7 @@ from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
 from trainable.model.network import ConcatPool, count_parameters
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 DENSENET = BACKBONES["densenet121"]
 LAYERS = {1: 6, 2: 12, 3: 24, 4: 16}

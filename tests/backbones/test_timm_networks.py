@@ -25,7 +25,7 @@ from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, pool_each
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
-from trainable.trial.assembly import new_network
+from trainable.trial.cross_validation import new_network
 
 CONVOLUTIONAL = (
     *("timm/resnet10t", "timm/regnety_002", "timm/tf_efficientnet_lite0", "timm/convnext_atto"),

@@ -22,7 +22,7 @@ from rich.console import Console
 from analysis.api import load_model
 from analysis.export import graph
 from analysis.export.folder import read_export
-from analysis.export.graph_check import TOLERANCE, largest_difference
+from analysis.export.graph import TOLERANCE, largest_difference
 from analysis.export.launch import launch
 from analysis.options import ExportOptions
 from analysis.shared_stages import share_stages

@@ -13,7 +13,7 @@ from fixtures.small_runs import predicted, write_new_images, write_run
 from PIL import Image
 from rich.console import Console
 
-from analysis.export.graph_check import TOLERANCE
+from analysis.export.graph import TOLERANCE
 from analysis.export.launch import launch
 from analysis.options import ExportOptions
 from trainable.errors import InputError

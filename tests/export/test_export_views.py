@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from analysis.export.graph_check import TOLERANCE
+from analysis.export.graph import TOLERANCE
 from analysis.export.launch import launch
 from analysis.options import ExportOptions
 from trainable.cohort.exams import Grouping

@@ -35,7 +35,7 @@ from trainable.images.loading import Images, table_rows
 from trainable.images.preprocessing import NORMALIZATIONS, NormalizationName, PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
-from trainable.trial.assembly import new_network
+from trainable.trial.cross_validation import new_network
 
 ROWS = torch.tensor([3, 0, 3, 1])
 FEW_CUTS = [pair for pair in ALL_CUTS if pair[0] in ("squeezenet1_1", "resnet18")]

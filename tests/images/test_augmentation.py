@@ -15,7 +15,7 @@ from trainable.features.tables import frozen_inputs
 from trainable.images.augmentation import augment, with_augmented
 from trainable.images.loading import Images, joined_rows
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import new_network
+from trainable.trial.cross_validation import new_network
 
 POSITIVES = np.array([1, 4, 5])
 HASHES = [f"content{number}" for number in range(8)]

@@ -8,14 +8,13 @@ from torchvision.transforms import functional
 
 from trainable.images.pixels import pixel_statistics
 from trainable.images.preprocessing import (
-    IMAGENET_SCALE,
     NORMALIZATIONS,
     NormalizationName,
     PixelStatistics,
     Preprocessing,
-    Scale,
     Square,
 )
+from trainable.images.scale import IMAGENET_SCALE, Scale
 
 HALF = PixelStatistics(mean=0.5, std=0.25)
 

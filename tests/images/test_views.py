@@ -38,8 +38,7 @@ from trainable.images.batches import Batch, by_examination
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import new_network
-from trainable.trial.cross_validation import cross_validate
+from trainable.trial.cross_validation import cross_validate, new_network
 from trainable.trial.task import Task, TrainingData
 
 EXAMS = np.array([[0, 4], [2, -1], [-1, 3], [5, 1]])

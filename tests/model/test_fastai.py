@@ -8,11 +8,11 @@ import torch
 from fixtures.networks import noise, random_model, tiny_config
 from torch import Tensor, nn
 
-from search.space.fastai_cuts import fastai_cut
+from search.space.experiments import fastai_cut
 from trainable.backbones.encoder import find_backbone
 from trainable.images.batches import Batch
 from trainable.model.network import Network, count_parameters
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 pytestmark = [
     pytest.mark.fastai,

@@ -5,7 +5,7 @@ import torch
 from fixtures.networks import noise, random_model
 from torch import nn
 
-from search.space.fastai_cuts import fastai_cut
+from search.space.experiments import fastai_cut
 from trainable.backbones.encoder import find_backbone
 
 

@@ -12,7 +12,7 @@ from trainable.backbones.layout import TensorLayout
 from trainable.images.batches import Batch
 from trainable.model.heat_map import has_heat_map, heat_maps
 from trainable.model.network import Network
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 IMAGES = noise(3, 64) / 10
 EXAMS = Batch(IMAGES)

@@ -8,7 +8,7 @@ from trainable.backbones.encoder import Encoder, find_backbone
 from trainable.images.batches import Batch
 from trainable.model.network import LightAugmentation, Network
 from trainable.training.loop import FoldData, fit
-from trainable.trial.assembly import new_network
+from trainable.trial.cross_validation import new_network
 
 IMAGES = noise(6, 32)
 

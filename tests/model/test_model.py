@@ -16,7 +16,7 @@ from trainable.config import TrialConfig
 from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, Network, count_parameters, split_body
 from trainable.training.steps import build_optimizer
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 Built = tuple[Backbone, nn.Module]
 

@@ -14,10 +14,10 @@ from fixtures.commands import environment
 from fixtures.disks import needs_mounts, on_small_disk
 from numpy.typing import NDArray
 
+from search.plan.download import keep_download
 from trainable.files import DiskError
 from trainable.store.arrays import ArrayStore
 from trainable.store.budget import Room
-from trainable.store.downloads import keep_download
 
 TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)
 SIZE = 3746
@@ -125,7 +125,7 @@ def test_files_that_cxr_did_not_make_are_left_alone(tmp_path: Path) -> None:
 def test_a_download_stays_while_its_process_lives(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
-from trainable.store.downloads import keep_download
+from search.plan.download import keep_download
 def fetch(place):
     place.mkdir()
     (place / "a").write_text("abc")

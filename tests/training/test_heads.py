@@ -17,7 +17,7 @@ from trainable.model.network import (
     count_parameters,
 )
 from trainable.training.heads import HEADS, FastaiHead, PlainHead
-from trainable.trial.assembly import build_network, fresh_head
+from trainable.trial.cross_validation import build_network, fresh_head
 
 
 def kinds(head: nn.Sequential) -> list[str]:

@@ -14,7 +14,7 @@ from trainable.images.batches import Batch
 from trainable.model.network import Network
 from trainable.training.loop import FoldData, fit
 from trainable.training.norm_statistics import set_exact_statistics
-from trainable.trial.assembly import new_network
+from trainable.trial.cross_validation import new_network
 
 NUM_ROWS, NUM_TRAIN = 41, 30
 LABELS = torch.arange(NUM_ROWS) % 2

@@ -24,8 +24,7 @@ from trainable.images.batches import Batch
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord, FoldData, fit
 from trainable.training.split_network import split_over_ranks
-from trainable.trial.assembly import new_network
-from trainable.trial.cross_validation import cross_validate
+from trainable.trial.cross_validation import cross_validate, new_network
 from trainable.trial.ranks import LostRankError, RankError, cross_validate_on_ranks
 from trainable.trial.task import Task
 

@@ -12,15 +12,13 @@ from fixtures.networks import CPU, STATISTICS, random_pixels, tiny_config
 from fixtures.tasks import NUM_IMAGES, write_task
 from pydantic import ValidationError
 
-from analysis.model_file import FinalModel, load_model, save_model
-from analysis.predict import team_score
+from analysis.model_file import FinalModel, load_model, save_model, team_score
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch
 from trainable.model.heat_map import has_heat_map
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import assemble
-from trainable.trial.cross_validation import cross_validate, train_network
+from trainable.trial.cross_validation import assemble, cross_validate, train_network
 from trainable.trial.final import fit_final
 from trainable.trial.task import Task
 

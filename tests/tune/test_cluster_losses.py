@@ -23,9 +23,9 @@ from search.options.options import SearchOptions
 from search.plan.plan import SearchPlan
 from search.plan.planner import plan_search
 from search.run.run_folder import RunFolder
+from search.tune.callbacks import why_lost
 from search.tune.capacity import Capacity, Resources
 from search.tune.cluster import cluster
-from search.tune.losses import why_lost
 from search.tune.tuner import run_session
 from trainable.backbones.encoder import find_backbone
 from trainable.trial.ray_worker import ship

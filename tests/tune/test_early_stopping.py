@@ -11,11 +11,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from search.space.files import Layer, make_space
-from search.tune.report_timeout import ReportTimeout
-from search.tune.scheduler import FoldASHA
-from search.tune.search_stopper import SearchStopper
+from search.tune.callbacks import TrialLogger
+from search.tune.scheduler import FoldASHA, ReportTimeout, SearchStopper
 from search.tune.study import StudySearch, open_study, reconcile
-from search.tune.trial_logger import TrialLogger
 from search.tune.tuner import earlier_reports
 
 SPACE = make_space(

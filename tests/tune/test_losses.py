@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from search.tune import losses
+from search.tune import callbacks
 
 _GROUPS = Path("/sys/fs/cgroup/memory")
 
@@ -30,8 +30,8 @@ def little_memory() -> Iterator[Path]:
 def test_a_process_that_the_kernel_killed_is_counted(
     little_memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "_BEFORE", losses.num_killed())
-    assert losses.describe_kills() == ""
+    monkeypatch.setattr(callbacks, "_BEFORE", callbacks.num_killed())
+    assert callbacks.describe_kills() == ""
 
     def join() -> None:
         (little_memory / "cgroup.procs").write_text(str(os.getpid()))
@@ -39,4 +39,4 @@ def test_a_process_that_the_kernel_killed_is_counted(
     command = [sys.executable, "-c", "bytearray(300_000_000)"]
     killed = subprocess.run(command, preexec_fn=join, check=False)
     assert killed.returncode == -9
-    assert "the kernel has killed a process for lack of memory" in losses.describe_kills()
+    assert "the kernel has killed a process for lack of memory" in callbacks.describe_kills()

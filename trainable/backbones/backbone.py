@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainable.backbones.layout import MAPS, TensorLayout
 from trainable.backbones.stage import Stage
 from trainable.errors import did_you_mean
-from trainable.images.preprocessing import IMAGENET_SCALE, Scale
+from trainable.images.scale import IMAGENET_SCALE, Scale
 
 RGB = 3
 """Channels of the images that networks of photographs take in."""

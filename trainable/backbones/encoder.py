@@ -24,7 +24,8 @@ from trainable.backbones.start import (
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import cut_timm, find_timm, timm_names
 from trainable.errors import did_you_mean
-from trainable.images.preprocessing import IMAGENET_SCALE, NormalizationName, Preprocessing, Square
+from trainable.images.preprocessing import NormalizationName, Preprocessing, Square
+from trainable.images.scale import IMAGENET_SCALE
 
 CHEXNET_NETWORK = "densenet121"
 

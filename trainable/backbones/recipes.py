@@ -15,7 +15,7 @@ from torch import Tensor
 from trainable.backbones.backbone import Recipe
 from trainable.backbones.start import TIMM
 from trainable.errors import listing
-from trainable.images.preprocessing import Scale
+from trainable.images.scale import Scale
 
 _XRV = "xrv/"
 """Start of the names of torchxrayvision's networks."""

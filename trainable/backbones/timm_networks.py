@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from trainable.backbones.backbone import Backbone
 from trainable.backbones.start import LOCAL, TIMM
 from trainable.backbones.timm_stages import OF_STEM, STEM, stages_of
-from trainable.images.preprocessing import Scale
+from trainable.images.scale import Scale
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainable.backbones import chexnet
 from trainable.backbones.encoder import CHEXNET_NETWORK, Encoder
-from trainable.backbones.load_body import load_body
+from trainable.backbones.load_body import CHEXNET_LICENCE, load_body
 from trainable.backbones.start import (
     LOCAL,
     TIMM,
@@ -71,7 +70,7 @@ class Weights:
             case Random():
                 return "none needed: random weights"
             case CheXNet():
-                return chexnet.LICENCE
+                return CHEXNET_LICENCE
             case Published() | SavedByTimm():
                 return encoder.network.licence
             case Files():

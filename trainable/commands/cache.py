@@ -1,5 +1,7 @@
 """`cxr-cache`: list, verify or clear the folder of decoded images and features."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,8 +12,58 @@ from trainable.commands.cli import new_app
 from trainable.commands.sizes import Size
 from trainable.defaults import CACHE
 from trainable.errors import InputError
-from trainable.store.budget import Room
-from trainable.store.overview import describe, describe_removed, verify
+from trainable.files import as_typed, size_text
+from trainable.store.array_file import is_whole
+from trainable.store.budget import DOWNLOADS, KINDS, UNFINISHED, Entry, Room
+from trainable.store.locks import is_at, lock
+
+
+def describe(room: Room) -> Iterator[str]:
+    """The number, size and last use of the files of each kind, a line each."""
+    entries = room.entries()
+    yield f"{room.folder}: {_count(entries)}"
+    for kind in (*KINDS, DOWNLOADS, UNFINISHED):
+        of_kind = [entry for entry in entries if entry.kind == kind]
+        if of_kind:
+            last = datetime.fromtimestamp(max(entry.last_used for entry in of_kind))
+            yield f"  {kind:12} {_count(of_kind)}, last used {last:%Y-%m-%d %H:%M}"
+    if room.folder.is_dir() and room.folder.stat().st_mode & 0o077:
+        yield (
+            "note: other users of this machine can read the folder, which holds images of "
+            f"patients; close it with: chmod 700 {as_typed(room.folder)}"
+        )
+
+
+def verify(room: Room) -> Iterator[str]:
+    """Check every array, and remove those that are damaged; a line for each of these.
+
+    A removed array is computed again when a search needs it.
+    """
+    for entry in room.entries():
+        file = lock(entry.path) if entry.path.suffix == ".npy" else None
+        if file is None:
+            continue
+        with file:
+            if not is_whole(file):
+                with room.locked():
+                    if is_at(file, entry.path):
+                        entry.path.unlink()
+                yield f"damaged, and removed: {entry.path}"
+
+
+def describe_removed(removed: list[Entry], room: Room) -> Iterator[str]:
+    """What was removed, and what is left."""
+    yield f"removed: {_count(removed)}"
+    left = room.entries()
+    if left:
+        yield f"left: {_count(left)}"
+
+
+def _count(entries: list[Entry]) -> str:
+    plural = "" if len(entries) == 1 else "s"
+    size = size_text(sum(entry.num_bytes for entry in entries))
+    return f"{len(entries)} file{plural} or folder{plural}, {size}"
+
 
 _DAMAGED = 1
 

@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from trainable.backbones import chexnet
 from trainable.backbones.backbone import RGB
 from trainable.backbones.encoder import CHEXNET_NETWORK, Encoder, find_backbone
 from trainable.backbones.layout import count_trained, read_unfreeze
+from trainable.backbones.load_body import CHEXNET_LICENCE
 from trainable.backbones.recipes import RECIPES
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.timm_networks import published_by_timm
@@ -18,7 +18,7 @@ from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.images.batches import Batch
 from trainable.model.network import ConcatPool, Network, count_parameters
-from trainable.trial.assembly import build_network
+from trainable.trial.cross_validation import build_network
 
 
 def chosen_network(
@@ -67,7 +67,7 @@ def backbone_table() -> pd.DataFrame:
 def encoder_lines(part: str = "") -> Iterator[str]:
     """Each encoder of every source with this part in its name, and what is known of its weights."""
     found = [(name, one.size, one.licence) for name, one in BACKBONES.items()]
-    found.append(("chexnet@FILE", BACKBONES[CHEXNET_NETWORK].size, chexnet.LICENCE))
+    found.append(("chexnet@FILE", BACKBONES[CHEXNET_NETWORK].size, CHEXNET_LICENCE))
     for name in RECIPES:
         with contextlib.suppress(ValueError):  # timm is an extra
             recipe = find_backbone(name)

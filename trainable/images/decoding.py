@@ -18,11 +18,6 @@ DECODE_RULE = (
 )
 """Part of the key of every stored array: change it whenever a pixel could change."""
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".j2k"}
-)
-"""File endings (lower case) that count as images when a folder is listed, beside DICOM's."""
-
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

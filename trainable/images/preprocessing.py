@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from trainable.images.scale import IMAGENET_SCALE, Scale
 from trainable.images.usual_look import UsualLook
 
 Resize = Literal["stretch", "pad", "crop"]
@@ -20,21 +21,6 @@ NORMALIZATIONS: tuple[NormalizationName, ...] = get_args(NormalizationName)
 images that the weights were learned from."""
 
 _LEAST_STD = 1 / 255  # an image of one grey stays finite
-
-
-class Scale(NamedTuple):
-    """What is subtracted from the grey values of each channel, and what they are divided by then.
-
-    Attributes:
-        mean: For each channel, as a fraction of white.
-        std: For each channel, as a fraction of white.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-IMAGENET_SCALE = Scale((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Limits(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from trainable.errors import Checks, did_you_mean, listing
-from trainable.images.decoding import SUFFIXES
+from trainable.images.opening import SUFFIXES
 
 Kind = Literal["image", "label", "patient", "exam", "view", "age", "sex", "site"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.errors import Checks, InputError, are_not, did_you_mean, listing
-from trainable.images.decoding import SUFFIXES
 from trainable.images.dicom import is_dicom, known_keywords, read_element
+from trainable.images.opening import SUFFIXES
 from trainable.reading.places import Places
 
 PREFIX = "dicom:"

@@ -11,8 +11,8 @@ import pandas as pd
 
 from trainable.errors import InputError, listing, unreadable_images
 from trainable.files import hash_file
-from trainable.images.decoding import SUFFIXES
 from trainable.images.dicom import DICOM_SUFFIXES, is_dicom
+from trainable.images.opening import SUFFIXES
 
 READ = "PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 and DICOM"
 """The kinds of images that are read, as a message names them."""

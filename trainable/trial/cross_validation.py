@@ -1,26 +1,179 @@
-"""One trial: a configuration trained on each fold, and its out-of-fold scores."""
+"""One trial: what its networks learn from, a network for each fold, and the out-of-fold scores."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from trainable.backbones.backbone import FUSED
+from trainable.backbones.layout import STATISTICS
+from trainable.backbones.weights import Weights
 from trainable.cohort.scored import OutOfFold
-from trainable.cohort.splits import Fold
+from trainable.cohort.splits import Fold, TrialRows, trial_rows
 from trainable.config import TrialConfig
-from trainable.features.tables import Source
-from trainable.images.batches import with_columns
+from trainable.device import place
+from trainable.features.body import Body
+from trainable.features.tables import Source, frozen_inputs
+from trainable.images.augmentation import with_augmented
+from trainable.images.batches import Batches, by_examination, with_columns
+from trainable.images.loading import load_images
 from trainable.model.covariate_encoder import ColumnCode
-from trainable.model.network import Network
+from trainable.model.network import KeptStatistics, Network, TrueOdds, split_body
 from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord, FoldData
 from trainable.training.split_network import split_over_ranks
-from trainable.trial.assembly import Assembly, assemble, new_network, num_image_features
-from trainable.trial.task import Task
+from trainable.trial.task import Task, TrainingData
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All that training a configuration on some folds takes.
+
+    Attributes:
+        config: The configuration.
+        rows: The cohort's examinations, then their augmented copies.
+        labels: int64 (num_rows,) on the device, 1 positive, 0 negative.
+        inputs: What the trained part of a network takes in, for rows; without covariates,
+            whose numbers depend on the training rows.
+        covariates: Covariates of each row.
+        source: What the inputs are made from.
+        body: The frozen and the trained stages, as they start.
+    """
+
+    config: TrialConfig
+    rows: TrialRows
+    labels: torch.Tensor
+    inputs: Batches
+    covariates: pd.DataFrame
+    source: Source
+    body: Body
+
+
+def assemble(
+    config: TrialConfig,
+    data: TrainingData,
+    weights: Weights,
+    store: ArrayStore,
+    device: torch.device,
+) -> Assembly:
+    """Decode the images, add augmented copies, and run the frozen stages; or find all that stored.
+
+    Args:
+        config: The configuration.
+        data: The labelled images.
+        weights: Weights that the body starts from.
+        store: Store of pixels, features and activations.
+        device: Device of the training.
+
+    Raises:
+        InputError: If an image cannot be read.
+        ValueError: If the configuration is for another number of views, or for covariates that
+            the data lack.
+    """
+    if config.covariates and data.covariates.empty:
+        raise ValueError("covariates needs images with covariates; these have none")
+    if config.views != data.exam_images.shape[1]:
+        raise ValueError(
+            f"views must be {data.exam_images.shape[1]}, as in the examinations of the cohort "
+            f"(got {config.views})"
+        )
+    rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
+    square = config.preprocessing.square
+    images = load_images(data.paths, data.hashes, square, data.statistics, store)
+    images = with_augmented(
+        images, data.hashes, rows.positives, config.positive_copies, store, square.resize
+    )
+    body = Body(images, config, weights, device)
+    of_images, source = frozen_inputs(body, store)
+    return Assembly(
+        config,
+        rows,
+        labels=torch.tensor(rows.labels[:, 0], device=device),  # heads learn one finding
+        inputs=by_examination(of_images, rows.images),
+        covariates=data.covariates,
+        source=source,
+        body=body,
+    )
+
+
+def num_image_features(config: TrialConfig) -> int:
+    """Number of the features that a head sees of the images of an examination."""
+    widths = config.backbone.network.widths(config.cut)
+    return sum(widths) * config.views * len(STATISTICS[config.pool])
+
+
+def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
+    """The head of a configuration, newly initialised.
+
+    Args:
+        config: The configuration.
+        num_columns: Numbers of covariates behind the features.
+    """
+    backbone = config.backbone.network
+    widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
+    num_features = num_image_features(config) + num_columns
+    chosen: list[nn.Module] = []
+    if kept != set(layout.statistics):
+        chosen = [KeptStatistics(config.pool, widths, config.views, layout, num_columns)]
+    layers = [*chosen, *HEADS[config.head].build(num_features, config)]
+    if config.odds_factor != 1:
+        layers.append(TrueOdds(config.odds_factor))
+    return nn.Sequential(*layers)
+
+
+def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -> Network:
+    """Cut `model` and put a fresh head on it, as a configuration says.
+
+    Args:
+        model: The whole network of the config's backbone, with its weights; its parameters are
+            taken, not copied.
+        config: backbone, cut, trained stages and head.
+        num_columns: Numbers of covariates that the head sees.
+    """
+    head = fresh_head(config, num_columns)
+    backbone = config.backbone.network
+    body = split_body(backbone.body(model, config.cut), config.unfreeze)
+    return Network(*body, head, layout=backbone.layout, fused=config.cut == FUSED)
+
+
+def new_network(
+    config: TrialConfig,
+    frozen: Sequence[nn.Module],
+    trained: Sequence[nn.Module],
+    seed: int,
+    device: torch.device,
+    code: ColumnCode | None = None,
+) -> Network:
+    """A network with a fresh head, ready to train; the same seed gives the same head.
+
+    Args:
+        config: Configuration of the trial.
+        frozen: Stages that the network takes as they are; none for a network that starts from what
+            they computed (`suffix`).
+        trained: Stages that the network takes a copy of.
+        seed: Seed of the head.
+        device: Device of the network.
+        code: What turns covariates into numbers for the head.
+    """
+    torch.manual_seed(seed)
+    head = fresh_head(config, code.width if code else 0)
+    trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
+    network = Network(
+        frozen,
+        trained,
+        head,
+        layout=config.backbone.network.layout,
+        fused=config.cut == FUSED,
+        augmented=config.augment != "none",
+    )
+    network.column_code = code
+    return place(network, device)
 
 
 @dataclass(frozen=True)

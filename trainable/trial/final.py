@@ -17,8 +17,7 @@ from trainable.model.network import Network
 from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord
 from trainable.training.steps import epochs_for
-from trainable.trial.assembly import Assembly
-from trainable.trial.cross_validation import fold_seed, train_network
+from trainable.trial.cross_validation import Assembly, fold_seed, train_network
 
 _NO_FOLD = 0  # no trial has a fold of this number
 

@@ -15,8 +15,7 @@ from trainable.images.loading import Images, load_images
 from trainable.model.heat_map import heat_maps_of
 from trainable.model.network import Network
 from trainable.store.arrays import ArrayStore
-from trainable.trial.assembly import Assembly, assemble
-from trainable.trial.cross_validation import fold_seed, train_network
+from trainable.trial.cross_validation import Assembly, assemble, fold_seed, train_network
 from trainable.trial.task import TrainingData
 
 
