@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.export.folder import Export
-from analysis.export.graph import largest_size, pixel_inputs
+from analysis.export.graph import OLDEST_RUNTIME, OPSET, largest_size, pixel_inputs
 from analysis.model_file import FinalModel, seen_columns
 from trainable.backbones.timm_networks import TimmBackbone
 from trainable.cohort.cohort import Cohort
@@ -79,6 +79,8 @@ def write_card(
         depth=_depth(winner),
         number=lambda value: "not known" if value is None else f"{value:.3f}",
         channels=_channels,
+        opset=OPSET,
+        oldest_runtime=OLDEST_RUNTIME,
         versions=", ".join(f"{name} {number}" for name, number in export.versions.items()),
     )
     (folder / CARD).write_text(text)

@@ -24,6 +24,9 @@ from trainable.images.preprocessing import Preprocessing, Square
 from trainable.model.covariate_encoder import ColumnCode
 
 PIXELS, COLUMNS, OUTPUT = "pixels", "columns", "score"
+OPSET, OLDEST_RUNTIME = 20, "1.18"
+"""Version of ONNX's operators, and the first onnxruntime that has them."""
+_ROUNDING = 0.5  # of grey values that a program makes from deep ones
 _SIZES = ("batch", "height", "width")
 _LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 _BATCH = 16
@@ -52,17 +55,26 @@ class TeamGraph(nn.Module):
 
         Args:
             pixels: float32 (batch, height, width) of each view, 0 black to 255 white; of several
-                views, one that is missing is NaN.
+                views, one that is missing is NaN throughout.
             columns: float32 (batch, num_columns), `ColumnCode.values`, if a model sees some.
+
+        Returns:
+            float32 (batch,); NaN where a view that is there has a value outside that range, or NaN,
+            and where no view is there.
         """
-        present = torch.stack([~view.isnan().any(dim=2).any(dim=1) for view in pixels], dim=1)
-        known = [view.where(present[:, place, None, None], 0) for place, view in enumerate(pixels)]
+        missing = torch.stack([view.isnan().all(dim=2).all(dim=1) for view in pixels], dim=1)
+        is_grey = [(view >= -_ROUNDING) & (view <= 255 + _ROUNDING) for view in pixels]  # not NaN
+        whole = torch.stack([one.all(dim=2).all(dim=1) for one in is_grey], dim=1)
+        has_score = (whole | missing).all(dim=1) & whole.any(dim=1)
+        present = ~missing
+        known = [view.where(is_here, 0) for view, is_here in zip(pixels, is_grey, strict=True)]
         squares = {
             square: torch.stack([resize(view) for view in known], dim=1).flatten(0, 1)
             for square, resize in self.squares.items()
         }
         values = None if columns is None else columns.double()
-        return team_score(self.models, exams_of(self.models, squares, present), values)
+        scores = team_score(self.models, exams_of(self.models, squares, present), values)
+        return scores.where(has_score, torch.nan)
 
 
 def require_libraries() -> None:
@@ -117,6 +129,7 @@ def write_graph(
                 output_names=[OUTPUT],
                 dynamic_shapes=tuple(free),
                 dynamo=True,
+                opset_version=OPSET,
                 verbose=False,
             )
     except Exception as error:  # whatever a network makes the exporter raise

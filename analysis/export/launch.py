@@ -137,6 +137,7 @@ def _write_graph(
     num_images, (negative, positive) = len(cohort.manifest), cohort.classes
     [threshold] = winner.thresholds
     about = {"threshold": repr(threshold), "negative": negative, "positive": positive}
+    about["pixels"] = "grey values, 0 black to 255 white"
     columns = seen_columns(winner, cohort, models)
     if columns.names:
         known = {one.name: one.known for one in columns.categories}

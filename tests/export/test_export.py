@@ -3,18 +3,21 @@
 import dataclasses
 import io
 import pickle
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
 import torch
 from fixtures.commands import ROOT, environment
-from fixtures.networks import random_model, tiny_config
+from fixtures.networks import random_model, random_pixels, tiny_config
 from fixtures.small_runs import predicted, write_new_images, write_run
 from PIL import Image
 from rich.console import Console
@@ -96,11 +99,48 @@ def test_the_graph_scores_grey_pixels_of_any_size(home: Path) -> None:
     assert session.get_modelmeta().custom_metadata_map["positive"] == "dead"
 
 
+def test_the_graph_gives_no_score_for_what_is_no_image(home: Path) -> None:
+    session = onnxruntime.InferenceSession(home / "team" / "model.onnx")
+    images = np.full((5, 40, 50), 128, np.float32)
+    images[1, 3, 3], images[2], images[3, 0, 0], images[4, 0, 0] = np.nan, np.nan, -7, 300
+    found = np.asarray(session.run(None, {"pixels": images})[0])
+    assert np.isnan(found).tolist() == [False, True, True, True, True]
+
+
+def test_the_program_of_the_card_scores_odd_files_as_we_do_or_refuses_them(
+    home: Path, tmp_path: Path
+) -> None:
+    plain = random_pixels(1, 48)[0]
+    clear = np.dstack([plain, plain, plain, np.full_like(plain, 255)])
+    clear[:20, :, 3] = 0
+    (tmp_path / "new").mkdir()
+    Image.fromarray(clear).save(tmp_path / "new" / "clear.png")
+    Image.fromarray(clear).convert("P").save(tmp_path / "new" / "palette.png")
+    [card] = re.findall(
+        r"```python\n(.*?)```", (home / "team" / "README.md").read_text(), re.DOTALL
+    )
+    program = card.replace('"model.onnx"', repr(str(home / "team" / "model.onnx")))
+    scores = []
+    for file in sorted((tmp_path / "new").iterdir()):
+        space: dict[str, Any] = {}
+        exec(program.replace('"xray.png"', repr(str(file))), space)
+        scores.append(space["score"])
+    wanted = predicted(home / "team", tmp_path, "wanted", images=tmp_path / "new")
+    np.testing.assert_allclose(scores, wanted, atol=TOLERANCE)
+    Image.fromarray(plain.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    with pytest.raises(ValueError, match="a deep image needs the step below"):
+        exec(program.replace('"xray.png"', repr(str(tmp_path / "deep.png"))), {})
+
+
 def test_the_card_says_what_is_in_the_folder_and_who_was_seen(home: Path) -> None:
     card = (home / "team" / "README.md").read_text()
     assert "died = dead" in card
     assert "12 images of 12 patients; 12 images, 6 positive" in card
     assert "On all 12 labelled images" in card
+    model = onnx.load(home / "team" / "model.onnx")
+    opset, runtime = model.opset_import[0].version, "1.18"
+    assert f"ONNX opset {opset}: onnxruntime {runtime} or later" in card
+    assert model.ir_version <= 10, "which this onnxruntime reads"
     packages = (home / "team" / "requirements.txt").read_text()
     assert "torch==" in packages
     assert "ray" not in packages
