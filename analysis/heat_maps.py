@@ -18,7 +18,6 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
 
 OPTION = "--heat-maps"
-_BATCH = 16
 
 
 def check_heat_maps(folder: Path, winner: Winner, checks: Checks) -> None:
@@ -61,8 +60,7 @@ def write_heat_maps(
     square = model.preprocessing.square
     images = load_images(new.paths, new.hashes, square, model.statistics, store)
     device = next(networks[0].parameters()).device
-    batches = torch.arange(len(new.exam_images)).split(_BATCH)
-    jobs = ((networks, rows) for rows in batches)
+    jobs = [(networks, torch.arange(len(new.exam_images)))]
     pictures = draw_all(images.pixels, heat_maps_of(config, images, new.exam_images, device, jobs))
     with writing(folder.parent, OPTION), replacing(folder) as partial:
         partial.mkdir()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.model_file import FinalModel, team_score
 from analysis.new_images import NewImages
-from trainable.device import default_num_gpus, pick_device, place
+from trainable.device import Batching, default_num_gpus, pick_device, place
 from trainable.features.body import cpu_batch
 from trainable.images.batches import by_examination
 from trainable.images.loading import load_images
@@ -40,11 +40,13 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
         for network in model.networks:
             place(network, device).eval()
     columns = torch.from_numpy(new.columns)
-    scores = []
-    for rows in torch.arange(len(new.table)).split(batch):
+
+    def scored(rows: Tensor) -> Tensor:
         batches = {seen_as: take(rows) for seen_as, take in takes.items()}
-        scores.append(team_score(models, batches, columns[rows]).cpu()[:, None])  # one finding
-    result: NDArray[np.float32] = torch.cat(scores).numpy()
+        return team_score(models, batches, columns[rows]).cpu()[:, None]  # one finding
+
+    scores = Batching(batch, "this team").run(torch.arange(len(new.table)), scored)
+    result: NDArray[np.float32] = torch.cat([*scores]).numpy()
     return result
 
 

@@ -2,31 +2,40 @@
 
 import contextlib
 import ctypes
+import os
 import sys
 import traceback
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
-from torch import nn
+from torch import Tensor, nn
 
 from trainable.errors import MachineError
 from trainable.files import DiskError
 
 Module = TypeVar("Module", bound=nn.Module)
+Result = TypeVar("Result")
 
 _AMPERE = (8, 0)
-_SHARE_OF_PART = 0.95  # the rest is for what CUDA itself needs for each process
+_CONTEXT_BYTES = 512 << 20  # of CUDA itself, in each process, beside what PyTorch holds
 _SHARE_OF_KEPT = 0.4  # the rest is for weights, activations and gradients
 
 
-def pick_device(num_gpus: float) -> torch.device:
+def pick_device(num_gpus: float, *, repeatable: bool = False) -> torch.device:
     """The device for a trial that was given this many GPUs (a fraction counts as one).
 
     Ray shows a trial the GPUs that it was given and no others, so the first is the right one; a
     trial given none must stay on the CPU, although on such a host it may see every GPU. Of a GPU
     that it shares, a process is held to its part of the memory.
+
+    Args:
+        num_gpus: GPUs that the process was given.
+        repeatable: Whether a GPU is to use kernels that give the same numbers each time, where
+            PyTorch has such; they may be slower.
 
     Raises:
         RuntimeError: if GPUs were given and PyTorch sees none.
@@ -38,10 +47,68 @@ def pick_device(num_gpus: float) -> torch.device:
             f"the trial was given {num_gpus:g} GPUs, but PyTorch {torch.__version__} sees none; "
             "install a build of PyTorch for this GPU, or search with --gpus-per-trial 0"
         )
+    if repeatable:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+        torch.use_deterministic_algorithms(True, warn_only=True)
     if num_gpus < 1:
-        torch.cuda.set_per_process_memory_fraction(num_gpus * _SHARE_OF_PART)
-    torch.backends.cudnn.benchmark = True  # all batches have one shape but the last ones
+        total = torch.cuda.get_device_properties(0).total_memory
+        part = max(num_gpus * total - _CONTEXT_BYTES, num_gpus * total / 2)
+        torch.cuda.set_per_process_memory_fraction(part / total)
+    choose_kernels(repeatable=repeatable)
     return torch.device("cuda")
+
+
+def choose_kernels(*, repeatable: bool) -> None:
+    """Let cuDNN take its fastest kernels by trying them, or the same ones each time."""
+    torch.backends.cudnn.benchmark = not repeatable  # all batches have one shape but the last ones
+    torch.backends.cudnn.deterministic = repeatable
+
+
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device; nothing waits for what a GPU is computing.
+
+    From memory that is not pinned, a copy would first let all earlier work end.
+    """
+    if device.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+class Batching:
+    """Batches of rows, smaller ones from when a GPU has no memory for more.
+
+    Attributes:
+        size: Rows of a batch, at most.
+    """
+
+    def __init__(self, size: int, what: str) -> None:
+        """Begin with batches of this size; `what` says whose images they are, for the note."""
+        self.size = size
+        self._what = what
+
+    def run(self, rows: Tensor, work: Callable[[Tensor], Result]) -> Iterator[Result]:
+        """What `work` gives for each batch, in their order.
+
+        Raises:
+            torch.OutOfMemoryError: If there is no memory for one row.
+        """
+        start = 0
+        while start < len(rows):
+            batch = rows[start : start + self.size]
+            try:
+                result = work(batch)
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self.size = len(batch) // 2
+                warnings.warn(
+                    f"the GPU has no memory for {len(batch)} images of {self._what} at once; "
+                    f"{self.size} are run at once from here on",
+                    stacklevel=3,
+                )
+            else:
+                yield result
+                start += len(batch)
 
 
 def use_threads(count: int) -> None:

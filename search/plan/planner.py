@@ -259,4 +259,5 @@ def _task(options: SearchOptions, cohort: Cohort, decoded: Decoded, weights: Wei
             ThresholdPolicy.parse(scoring.threshold), scoring.f1_average, scoring.objective
         ),
         seed=seed,
+        repeatable=options.advanced.max_concurrent == 1,
     )

@@ -28,6 +28,7 @@ from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.features import body as body_module
+from trainable.features import tables
 from trainable.features.body import Body, folded
 from trainable.features.tables import activations_key, features_key, frozen_inputs
 from trainable.images.batches import Batch
@@ -321,6 +322,22 @@ def test_rows_of_a_table_may_be_changed_without_changing_the_table() -> None:
     take = table_rows(pixels, CPU)
     take(torch.tensor([0])).zero_()
     assert take(torch.tensor([0])).max() > 0
+
+
+def test_activations_that_were_computed_in_bfloat16_are_kept_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU that computes in it: a large one does not overflow, a small one is not lost."""
+    monkeypatch.setattr(tables, "precision", lambda _: torch.bfloat16)
+    body = body_of(tiny_config(unfreeze=1), random_images(4))
+    given = torch.tensor([70000.0, 1e-9, -3.5, 0.0]).bfloat16()
+    shape = (4, *body.boundary_shape())
+    monkeypatch.setattr(
+        body, "activations", lambda rows: given.float()[rows, None, None, None].expand(shape)
+    )
+    take, source = frozen_inputs(body, ArrayStore(tmp_path))
+    assert source == "activations"
+    assert torch.equal(take(torch.arange(4))[:, 0, 0, 0], given.float())
 
 
 def test_out_of_memory_is_met_by_smaller_batches() -> None:

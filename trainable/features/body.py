@@ -1,6 +1,5 @@
 """The body of one trial's network: frozen stages that are run on images, and trained ones."""
 
-import warnings
 from collections.abc import Callable
 from functools import cached_property
 
@@ -11,7 +10,7 @@ from torch.fx.experimental.optimization import fuse
 from trainable.backbones.backbone import Backbone
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
-from trainable.device import autocast, place
+from trainable.device import Batching, autocast, place
 from trainable.images.batches import Inputs
 from trainable.images.loading import Images
 from trainable.model.network import ConcatPool, pool_each, split_body
@@ -66,7 +65,8 @@ class Body:
         self.weights = weights
         self.device = device
         self.num_forwarded = 0
-        self._batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(config.image_size)
+        size = _GPU_BATCH if device.type == "cuda" else cpu_batch(config.image_size)
+        self._batching = Batching(size, str(config.backbone))
 
     @property
     def frozen(self) -> list[nn.Sequential]:
@@ -104,24 +104,8 @@ class Body:
 
     @torch.no_grad()
     def _in_batches(self, rows: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
-        """Run the images in batches, in smaller ones from when a GPU has no memory for more."""
-        found, start = [], 0
         with autocast(self.device):
-            while start < len(rows):
-                batch = rows[start : start + self._batch]
-                try:
-                    found.append(forward(self._take(batch)))
-                except torch.OutOfMemoryError:
-                    if len(batch) == 1:
-                        raise
-                    self._batch = len(batch) // 2
-                    warnings.warn(
-                        f"the GPU has no memory for {len(batch)} images of {self.config.backbone} "
-                        f"at once; {self._batch} are run at once from here on",
-                        stacklevel=2,
-                    )
-                else:
-                    start += len(batch)
+            found = [*self._batching.run(rows, lambda batch: forward(self._take(batch)))]
         self.num_forwarded += len(rows)
         return torch.cat(found)
 

@@ -87,25 +87,34 @@ def _stored_activations(body: Body, store: ArrayStore) -> Inputs | None:
     if absent and not store.make_room(sum(absent.values()) * row_bytes):
         return None
 
-    def compute(rows: Tensor) -> NDArray[np.float16]:
-        half = body.activations(rows).half()
+    kept = _kept_precision(body)
+
+    def compute(rows: Tensor) -> Array:
+        half = body.activations(rows).to(kept).cpu()
         if not torch.isfinite(half).all():
             raise ValueError(
                 f"activations of {body.config.backbone} at the freeze boundary exceed half "
-                "precision (65504); start such trials from the pixels, with --cache-bytes 0"
+                f"precision ({torch.finfo(kept).max:g}); start such trials from the pixels, with "
+                "--cache-bytes 0"
             )
-        activations: NDArray[np.float16] = half.cpu().numpy()
+        activations: Array = half.view(torch.int16).numpy()  # NumPy has no bfloat16
         return activations
 
     fitting = store.get_or_compute_if_it_fits
-    stored = _stored(body, activations_key, shape, np.float16, compute, fitting)
+    stored = _stored(body, activations_key, shape, np.int16, compute, fitting)
     whole = [table for table in stored if table is not None]
     if len(whole) < len(stored):
         return None
     take = joined_rows(whole, body.device)
     is_maps = len(shape) == 3
     memory_format = torch.channels_last if is_maps else torch.contiguous_format
-    return lambda rows: take(rows).float().contiguous(memory_format=memory_format)
+    return lambda rows: take(rows).view(kept).float().contiguous(memory_format=memory_format)
+
+
+def _kept_precision(body: Body) -> torch.dtype:
+    """What activations are kept in: as they were computed in bfloat16, else in float16."""
+    computed = precision(body.device)
+    return computed if computed == torch.bfloat16 else torch.float16
 
 
 def _stored(
@@ -141,7 +150,8 @@ def activations_key(body: Body, images: Images) -> str:
     """Name of a table of activations: everything that can change one of its numbers."""
     children = [child for stage in body.frozen for child in stage.named_children()]
     modules = [(name, type(module).__name__) for name, module in children]
-    return _key(_ACTIVATIONS, body, images, modules=modules)
+    kept = f"bits of {_kept_precision(body)}"
+    return _key(_ACTIVATIONS, body, images, modules=modules, kept=kept)
 
 
 def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:

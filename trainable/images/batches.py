@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainable.device import upload
+
 Inputs = Callable[[Tensor], Tensor]
 """Maps numbers of images, int64 (batch,), to what a network or its trained part takes in.
 
@@ -46,10 +48,10 @@ class Batch(NamedTuple):
         if present is None:
             return images
         if images.shape[0] == present.numel():  # in model.onnx, something stands for a missing view
-            there = present.flatten()[:, None].to(images.device)
+            there = upload(present.flatten()[:, None], images.device)
             return images.where(there, 0).view(present.shape[0], -1)
         table = images.new_zeros(present.numel(), images.shape[1])
-        places = present.flatten().nonzero()[:, 0].to(images.device)
+        places = upload(present.flatten().nonzero()[:, 0], images.device)
         return table.index_copy(0, places, images).view(len(present), -1)
 
 
@@ -79,4 +81,4 @@ def by_examination(inputs: Inputs, exam_images: NDArray[np.int64]) -> Batches:
 def with_columns(inputs: Batches, columns: Tensor, device: torch.device) -> Batches:
     """The same batches with the covariates of their rows, (num_rows, num_columns)."""
     table = columns.to(device)
-    return lambda rows: inputs(rows)._replace(columns=table[rows.to(device)])
+    return lambda rows: inputs(rows)._replace(columns=table[upload(rows, device)])

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainable.device import room_on
+from trainable.device import room_on, upload
 from trainable.images.batches import Inputs
 from trainable.images.pixels import load_pixels, pixels_key
 from trainable.images.preprocessing import PixelStatistics, Preprocessing, Square
@@ -71,13 +71,12 @@ def table_rows(table: AnyArray, device: torch.device) -> Inputs:
     on_gpu = device.type == "cuda"
     if on_gpu and table.nbytes <= room_on(device):
         resident = torch.from_numpy(np.array(table)).to(device)
-        return lambda rows: resident[rows.to(device)]
+        return lambda rows: resident[upload(rows, device)]
 
     def take(rows: Tensor) -> Tensor:
         # the index makes a copy, which PyTorch may have
         taken = torch.from_numpy(table[rows.numpy()])
-        # from pinned memory a GPU copies them while it computes
-        return taken.pin_memory().to(device, non_blocking=True) if on_gpu else taken
+        return upload(taken, device)
 
     return take
 
@@ -96,6 +95,6 @@ def joined_rows(tables: Sequence[AnyArray], device: torch.device) -> Inputs:
             for number, (one, table) in enumerate(zip(takes, tables, strict=True))
         ]
         # the parts come one after the other; back to the order that was asked for
-        return torch.cat(parts)[which.argsort(stable=True).argsort().to(device)]
+        return torch.cat(parts)[upload(which.argsort(stable=True).argsort(), device)]
 
     return take

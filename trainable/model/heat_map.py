@@ -17,10 +17,12 @@ from torch.nn import functional
 
 from trainable.backbones.layout import STATISTICS, TensorLayout
 from trainable.config import TrialConfig
-from trainable.device import autocast
+from trainable.device import Batching, autocast
 from trainable.images.batches import Batch, by_examination
 from trainable.images.loading import Images
 from trainable.model.network import Network
+
+_BATCH = 16  # examinations at once; the activations of all stages are held
 
 
 def has_heat_map(config: TrialConfig) -> bool:
@@ -56,9 +58,11 @@ def heat_maps(network: Network, exams: Batch) -> Tensor:
         grids = [_grid(one, network.pool.layout) for one in products]
         edge = max(grid.shape[1] for grid in grids)
         found = sum((_grown(grid, edge) for grid in grids), torch.zeros(()))
-        owners = present.nonzero()[:, 0].to(found.device)
+        owners = present.nonzero()[:, 0]
+        num_images = owners.bincount(minlength=len(present)).to(found.device)
+        owners = owners.to(found.device)
         given = torch.zeros_like(log_odds).index_add(0, owners, found.mean(dim=(1, 2)))
-        spread = (log_odds - given) / owners.bincount(minlength=len(given))
+        spread = (log_odds - given) / num_images
         summed: Tensor = found + spread[owners, None, None]
     return summed
 
@@ -77,7 +81,7 @@ def heat_maps_of(
         images: Images (num_images, size, size).
         exam_images: Numbers of the images of each examination, -1 where a view is missing.
         device: Device of the networks.
-        jobs: Networks, and the examinations that they look at, int64 (batch,); together, these are
+        jobs: Networks, and the examinations that they look at, int64 (num,); together, these are
             all examinations.
 
     Returns:
@@ -85,10 +89,16 @@ def heat_maps_of(
     """
     take = by_examination(images.as_seen_by(config.preprocessing, device), exam_images)
     found: dict[int, NDArray[np.float32]] = {}
-    for networks, rows in jobs:
-        batch, seen = take(rows), exam_images[rows]
-        maps = torch.stack([heat_maps(network, batch) for network in networks]).mean(dim=0)
-        found |= dict(zip(seen[seen >= 0].tolist(), maps.cpu().numpy(), strict=True))
+    batching = Batching(_BATCH, str(config.backbone))
+    for networks, exams in jobs:
+
+        def mapped(rows: Tensor, networks: Sequence[Network] = networks) -> None:
+            batch, seen = take(rows), exam_images[rows]
+            maps = torch.stack([heat_maps(network, batch) for network in networks]).mean(dim=0)
+            found.update(zip(seen[seen >= 0].tolist(), maps.cpu().numpy(), strict=True))
+
+        for _ in batching.run(exams, mapped):
+            pass
     return np.stack([found[image] for image in range(len(found))])
 
 

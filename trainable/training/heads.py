@@ -138,14 +138,16 @@ class LogisticHead(Head):
         with torch.inference_mode():
             pooled = network.pooled(data.inputs(torch.from_numpy(data.train)))
             seen = nn.Sequential(*layers[:place])(pooled)
-            features = seen.double().cpu().numpy()
+            features = seen.cpu().double().numpy()  # twice the bytes, so not on a GPU
         if not np.isfinite(features).all():
             raise DivergedError("the features of the body are not finite; use other weights")
         mean, deviation = features.mean(axis=0), features.std(axis=0)
         # a constant feature has no weight
         deviation[deviation <= _ROUNDING * np.abs(mean)] = np.inf
         targets = data.targets(data.train).cpu().numpy()
-        weights, bias, num_iterations = _solve((features - mean) / deviation, targets, config)
+        features -= mean
+        features /= deviation
+        weights, bias, num_iterations = _solve(features, targets, config)
         weights = weights / deviation
         with torch.no_grad():
             # a softmax over (0, z) is the logistic function of z

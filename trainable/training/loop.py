@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LRScheduler
 
 from trainable.config import TrialConfig
+from trainable.device import upload
 from trainable.images.batches import Batches
 from trainable.model.network import Network
 from trainable.training.norm_statistics import set_exact_statistics
@@ -69,7 +70,7 @@ class FoldData:
 
     def targets(self, rows: NDArray[np.int64] | Tensor) -> Tensor:
         """Labels of rows, on the device."""
-        return self.labels[torch.as_tensor(rows).to(self.labels.device)]
+        return self.labels[upload(torch.as_tensor(rows), self.labels.device)]
 
 
 def fit(network: Network, data: FoldData, config: TrialConfig, seed: int) -> Iterator[EpochRecord]:

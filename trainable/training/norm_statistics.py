@@ -35,15 +35,15 @@ def set_exact_statistics(network: Network, inputs: Batches, batches: Sequence[Te
     """
     network.eval()
 
-    def pooled() -> Tensor:
-        return torch.cat([network.pooled(inputs(batch)) for batch in batches])
-
-    if _norms(network.trained):
-        with _averaging(_norms(network.trained)):
-            pooled()
+    if norms := _norms(network.trained):
+        with _averaging(norms):
+            for number, batch in enumerate(batches, start=1):
+                for norm in norms:  # None would read a counter on the device, and wait for it
+                    norm.momentum = 1 / number
+                network.pooled(inputs(batch))
     if norms := _norms(network.head):
         hooks = [norm.register_forward_pre_hook(_take_statistics) for norm in norms]
-        network.head(pooled())
+        network.head(torch.cat([network.pooled(inputs(batch)) for batch in batches]))
         for hook in hooks:
             hook.remove()
 
@@ -54,11 +54,11 @@ def _norms(module: nn.Module) -> list[_BatchNorm]:
 
 @contextmanager
 def _averaging(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Within it the norms forget their statistics and average those of each batch."""
+    """Within it the norms forget their statistics and take in those of each batch."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.train().momentum = None
+        norm.train()
     yield
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.eval().momentum = momentum
@@ -66,7 +66,7 @@ def _averaging(norms: Sequence[_BatchNorm]) -> Iterator[None]:
 
 def _take_statistics(norm: nn.Module, inputs: tuple[Tensor]) -> None:
     """Before its forward pass: the statistics of all rows, (num_rows, width), are the norm's."""
-    var, mean = torch.var_mean(inputs[0].double(), dim=0)
+    var, mean = torch.var_mean(inputs[0].cpu().double(), dim=0)  # of all rows: not on a GPU
     assert isinstance(norm, _BatchNorm)
     assert norm.running_mean is not None
     assert norm.running_var is not None

@@ -14,7 +14,7 @@ from torch import distributed, multiprocessing
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, ProcessExitedException
 
 from trainable.config import TrialConfig
-from trainable.device import in_a_line, machine_failure, use_threads
+from trainable.device import choose_kernels, in_a_line, machine_failure, use_threads
 from trainable.errors import MachineError
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import FoldRecord, cross_validate
@@ -177,7 +177,7 @@ def _records(rank: int, job: RankJob) -> Iterator[FoldRecord]:
     device = torch.device(job.kind, rank if job.kind == "cuda" else 0)
     if job.kind == "cuda":
         torch.cuda.set_device(device)
-        torch.backends.cudnn.benchmark = True  # see `pick_device`
+        choose_kernels(repeatable=job.task.repeatable)
     distributed.init_process_group(
         "nccl" if job.kind == "cuda" else "gloo",
         init_method=f"file://{job.meeting}/ranks",

@@ -188,7 +188,7 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
     resources = tune.get_context().get_trial_resources().required_resources
     use_threads(max(1, int(resources.get("CPU", 1))))
     num_gpus = resources.get("GPU", 0)
-    device = pick_device(num_gpus)
+    device = pick_device(num_gpus, repeatable=task.repeatable)
     store = node_store(task.cache, task.cache_bytes, shipment and shipment.tables)
     if shipment is not None and isinstance(store, ClusterStore):
         task = unpack(shipment, task, config, store)

@@ -58,6 +58,7 @@ class Task:
         cache_bytes: Bytes that the stored activations may take together.
         scoring: How out-of-fold scores are judged.
         seed: Seed shared by all trials, so that they differ by their configuration alone.
+        repeatable: Whether a GPU is to give the same numbers each time; it may be slower.
     """
 
     data: TrainingData
@@ -67,6 +68,7 @@ class Task:
     cache_bytes: int
     scoring: Scoring
     seed: int
+    repeatable: bool = False
 
     def judge(self, scores: NDArray[np.float32]) -> tuple[float, tuple[Evaluation, ...]]:
         """Objective of scores, and the metrics of each finding at its threshold.
