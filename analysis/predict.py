@@ -41,7 +41,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
             place(network, device).eval()
     columns = torch.from_numpy(new.columns)
 
-    def scored(rows: Tensor) -> Tensor:
+    def scored(rows: torch.Tensor) -> torch.Tensor:
         batches = {seen_as: take(rows) for seen_as, take in takes.items()}
         return team_score(models, batches, columns[rows]).cpu()[:, None]  # one finding
 
