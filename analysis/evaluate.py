@@ -79,7 +79,14 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     checks.raise_if_any()
     # one row of the table for each row that was written, in their order
     row = new.rows_named(raw[name_column], checks)
-    rows = _one_row_each(raw.assign(row=row)[row >= 0], name_column, label_column, rule, checks)
+    rows = raw.assign(row=row)[row >= 0]
+    said = rule.judge(rows[label_column]).values
+    known = said[said >= 0].groupby(rows["row"]).nunique()
+    if (known > 1).any() and not rule.one_row_is_enough:
+        two = listing(rows.loc[rows["row"].isin(known.index[known > 1]), name_column].unique())
+        checks.add(f"an {grouping.unit} must have one label in {csv}; with two: {two}")
+    # as in the search, a row of no use says nothing beside another: the highest value comes first
+    rows = rows.loc[(-said).sort_values(kind="stable").index].drop_duplicates("row")
     rows = rows.set_index("row").reindex(range(len(new.table)))
     is_named = rows[name_column].notna()
     without = new.table.loc[~is_named.to_numpy(), new.name_column]
@@ -103,24 +110,6 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
             *([_UNKNOWN_TRAINING] if cohort.manifest.empty else []),
         ),
     )
-
-
-def _one_row_each(
-    rows: pd.DataFrame, name_column: str, label_column: str, rule: LabelRule, checks: Checks
-) -> pd.DataFrame:
-    """One row per image or examination, with the label that its rows have together.
-
-    As in the search, a row whose label is of no use says nothing beside one whose label is.
-    """
-    said = rule.judge(rows[label_column]).values
-    known = said[said >= 0].groupby(rows["row"])
-    two = known.nunique()
-    if (two > 1).any() and not rule.one_row_is_enough:
-        names = rows.loc[rows["row"].isin(two.index[two > 1]), name_column].unique()
-        checks.add(f"an image or examination must have one label; with two: {listing(names)}")
-    # of the rows of an image, the one with the highest value comes first
-    order = (-said).sort_values(kind="stable").index
-    return rows.loc[order].drop_duplicates("row")
 
 
 def _check_labels(

@@ -37,7 +37,10 @@ class UnreadableImageError(ValueError):
 
 def unreadable_images(failed: Sequence[str]) -> InputError:
     """The refusal of images; `failed` has the path of each, with the reason in brackets."""
-    return InputError(f"every image must be readable; {are_not(failed)}: {listing(failed, 20)}")
+    return InputError(
+        f"every image must be readable; {are_not(failed)}: {listing(failed, 20)}. Replace them, or "
+        "leave them out with --unusable drop"
+    )
 
 
 def are_not(failed: Sequence[object]) -> str:

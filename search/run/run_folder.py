@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from search.options.options import SearchOptions
 from search.run.trial_log import FoldLog, TrialLog
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.errors import InputError, explain
 from trainable.files import drop_partial_line, remove_partial, write_text, writing
 
@@ -19,7 +20,7 @@ FORMAT = 6
 """Version of `settings.json`. Folders of another version cannot be resumed."""
 
 
-_BEGINNING = ("demo", "space.yaml", "cohort.csv", "cohort.json", "trials.csv", "scores")
+_BEGINNING = ("demo", "space.yaml", "cohort.csv", "cohort.json", LEFT_OUT, "trials.csv", "scores")
 """What a search writes before `settings.json`."""
 
 

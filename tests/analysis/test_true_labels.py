@@ -88,7 +88,7 @@ def test_rows_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     new = draw(tmp_path / "new", 1, first=100)
     images = find_new_images(tmp_path / "new", None, cohort)
     labels = write(tmp_path / "l.csv", [*new, *new], "1 0")
-    with pytest.raises(InputError, match=r"must have one label; with two: 100\.png"):
+    with pytest.raises(InputError, match=r"one label in .*; with two: 100\.png"):
         read_true_labels(labels, images, cohort)
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from trainable.cohort.covariates import read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
 from trainable.cohort.label_rule import LabelRule
+from trainable.cohort.left_out import FILE as LEFT_OUT
+from trainable.cohort.left_out import LeftOut, read_left_out, write_left_out
 from trainable.cohort.scored import Scored, is_scored
 from trainable.errors import Checks, InputError, listing
 from trainable.files import replacing, write_text
@@ -43,6 +45,7 @@ class Cohort:
         grouping: Grouping of the images into examinations.
         found_by: the columns of the table by what they hold (`image`, `label`, `patient`), and the
             `patient_pattern`; other tables of the same user have the same.
+        left_out: images that the user had left out, as they are absent or damaged.
     """
 
     manifest: pd.DataFrame
@@ -50,6 +53,7 @@ class Cohort:
     notes: tuple[str, ...] = ()
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def classes(self) -> tuple[str, str]:
@@ -115,12 +119,16 @@ class Cohort:
     def save(self, folder: Path) -> None:
         """Write `cohort.csv` (the manifest) and `cohort.json` (all the rest) into `folder`.
 
+        `left_out.csv` has the images that are left out, where there are any.
+
         Images in the folder or beside it are written relative to the folder, so that all can be
         moved together.
         """
         paths = [_relative(path, folder) for path in self.manifest["path"]]
         with replacing(folder / "cohort.csv") as partial:
             self.manifest.assign(path=paths).to_csv(partial, index=False)
+        if self.left_out:
+            write_left_out(self.left_out, folder / LEFT_OUT)
         about = {
             "written_in": str(folder),
             "label_rule": asdict(self.label_rule),
@@ -169,7 +177,8 @@ class Cohort:
             for place in (folder, Path(about["written_in"]))
         ]
         manifest["path"] = max(places, key=lambda paths: sum(map(os.path.isfile, paths)))
-        return cls(manifest, rule, notes, grouping, found_by)
+        left_out = read_left_out(folder / LEFT_OUT)
+        return cls(manifest, rule, notes, grouping, found_by, left_out)
 
 
 def _relative(path: str, folder: Path) -> str:

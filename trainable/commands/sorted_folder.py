@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.cohort import Cohort, check_cohort
+from trainable.cohort.left_out import FILE as LEFT_OUT
+from trainable.cohort.left_out import write_left_out
 from trainable.cohort.splits import split_by_shares
 from trainable.errors import Checks, InputError, listing
 from trainable.files import replacing, writing
@@ -69,6 +71,8 @@ def sort_images(
     table = _sorted_names(cohort)
     with writing(out, "--out"), replacing(out) as partial:
         _fill(table, partial, link)
+        if cohort.left_out:
+            write_left_out(cohort.left_out, partial / LEFT_OUT)
     return list(_describe(table, cohort, out, link))
 
 
@@ -119,7 +123,8 @@ def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> lis
     for name, rows in table.groupby(table["image"].str.split("/").str[:depth].str.join("/")):
         lines.append(f"  {name}/  {len(rows)} images of {rows['patient'].nunique()} patients")
     folder = os.path.commonpath([Path(source).parent for source in table["source"]])
-    unlisted = len(list_images(Path(folder))) - len(table)
+    damaged = [one for one in cohort.left_out if one.path]
+    unlisted = len(list_images(Path(folder))) - len(table) - len(damaged)
     if unlisted > 0:
         lines.append(f"{unlisted} other images in {folder} have no label and were not copied")
     split = ["--split", "keep"] if table["split"].any() else []

@@ -1,7 +1,7 @@
 """The cohort's pixels: each image decoded once, into one array that trials map, not copy."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
@@ -10,7 +10,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from trainable.errors import Checks, UnreadableImageError, unreadable_images
+from trainable.errors import Checks, InputError, UnreadableImageError, unreadable_images
 from trainable.files import digest
 from trainable.images.decoding import DECODE_RULE, decode
 from trainable.images.intensity import common_limits
@@ -135,30 +135,39 @@ def check_readable(paths: Sequence[str], checks: Checks) -> None:
 
     It is for input that is refused in any case, so that all its problems are told at once.
     """
-    failed = _failed(paths, range(len(paths)), lambda _, data: decode(data, _SMALL))
+    failed = unreadable(paths)
     if failed:
-        checks.add(*unreadable_images(failed).problems)
+        checks.add(*_refusal(paths, failed).problems)
 
 
-def _failed(paths: Sequence[str], rows: Sequence[int], use: _Use) -> list[str]:
-    """Use the bytes of each file; the files that cannot be read, with the reason."""
+def unreadable(paths: Sequence[str]) -> dict[int, str]:
+    """Which images cannot be read, by their number, and why; all are decoded, and none is kept."""
+    return _failed(paths, range(len(paths)), lambda _, data: decode(data, _SMALL))
+
+
+def _refusal(paths: Sequence[str], failed: Mapping[int, str]) -> InputError:
+    return unreadable_images([f"{paths[index]} ({reason})" for index, reason in failed.items()])
+
+
+def _failed(paths: Sequence[str], rows: Sequence[int], use: _Use) -> dict[int, str]:
+    """Use the bytes of each file; the numbers of files that cannot be read, with the reason."""
 
     def attempt(index: int) -> str | None:
         try:
             use(index, Path(paths[index]).read_bytes())
         except (UnreadableImageError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            return f"{paths[index]} ({reason})"
+            return str(error.strerror if isinstance(error, OSError) else error)
         return None
 
     # pillow releases the interpreter's lock while it decodes and resizes: threads suffice
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         # of pillow and pydicom: what matters of them is an error or in a note
         warnings.simplefilter("ignore")
-        return [error for error in pool.map(attempt, rows) if error]
+        reasons = zip(rows, pool.map(attempt, rows), strict=True)
+        return {index: reason for index, reason in reasons if reason is not None}
 
 
 def _refuse(paths: Sequence[str], use: _Use, store: ArrayStore, key: str) -> NoReturn:
     """Name all files that cannot be read; no pixel is kept, whatever the size of the cohort."""
     store.discard(key)
-    raise unreadable_images(_failed(paths, range(len(paths)), use))
+    raise _refusal(paths, _failed(paths, range(len(paths)), use))

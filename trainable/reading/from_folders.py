@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainable.cohort.label_rule import REST, LabelRule
+from trainable.cohort.left_out import LeftOut
 from trainable.errors import Checks, InputError, listing
 from trainable.reading.classes import two_classes
 from trainable.reading.covariates import asked_covariates
@@ -15,6 +16,7 @@ from trainable.reading.names import ImageNames
 from trainable.reading.options import DataOptions
 from trainable.reading.places import Places
 from trainable.reading.tables import read_table
+from trainable.reading.unusable import usable_files
 
 _SIDES = {
     "train": ("train", "training"),
@@ -56,6 +58,9 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
     checks.raise_if_any()
     table = pd.concat(tables, ignore_index=True)
     table = table.sort_values(["split", "label"], kind="stable", key=_in_order, ignore_index=True)
+    left_out: tuple[LeftOut, ...] = ()
+    if source.unusable == "drop":
+        table, left_out = usable_files(table, checks)
     columns = {}
     if source.patient_column:
         columns["patient"] = source.patient_column
@@ -64,7 +69,7 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
         _add_listed_patients(folder / "manifest.csv", folder, table, checks)
     if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
         classes = ("0", "1")
-    return LabelledImages(table, LabelRule(classes), found_by=columns)
+    return LabelledImages(table, LabelRule(classes), found_by=columns, left_out=left_out)
 
 
 def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping
 from trainable.cohort.label_rule import LabelRule
+from trainable.cohort.left_out import LeftOut
 from trainable.cohort.words import UNKNOWN_WORDS, same_value
 from trainable.errors import Checks, listing
 from trainable.reading.columns import find_column, find_image_column, may_hold, plain_name
@@ -23,6 +24,7 @@ from trainable.reading.places import NAME_FOLDER, Places, locate
 from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
 from trainable.reading.unread_columns import may_hold_patients, purposes_not_read
+from trainable.reading.unusable import usable_rows
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class LabelledImages:
         found_by: The columns of a table by what they hold, and the `patient_pattern` of a known
             data set, which finds the patient in a name.
         may_hold_patients: Columns that are not read, and may hold the patients.
+        left_out: Images that are left out, as they are absent or damaged.
     """
 
     table: pd.DataFrame
@@ -44,6 +47,7 @@ class LabelledImages:
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: dict[str, str] = field(default_factory=dict)
     may_hold_patients: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> LabelledImages:
@@ -55,6 +59,9 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
         raw = _rows_of(with_images(raw, data_set, file), data_set, checks)
     places = _places(file, source)
     columns = _find_columns(raw, source, data_set, places, checks)
+    left_out: tuple[LeftOut, ...] = ()
+    if source.unusable == "drop" and "image" in columns:
+        raw, left_out = usable_rows(raw, columns["image"], places, checks)
     further = asked_covariates(source.covariates)
     wanted = (source.patient_column, source.exam_column, source.view_column, *further)
     raw = with_dicom_columns(raw, columns.get("image"), wanted, places, checks)
@@ -99,7 +106,7 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
         found_by["patient_pattern"] = data_set.patient_pattern
     once = kept.drop_duplicates(columns["image"])
     maybe = [] if "patient" in columns else may_hold_patients(once, [*used, *splits_in(once)])
-    return LabelledImages(table, labels and labels.rule, grouping, found_by, tuple(maybe))
+    return LabelledImages(table, labels and labels.rule, grouping, found_by, tuple(maybe), left_out)
 
 
 def _places(file: Path, source: DataOptions) -> Places:

@@ -34,6 +34,8 @@ class ImageOptions(BaseModel):
     """Use of uncertain labels (-1, as CheXpert has them)."""
     missing: Literal["negative", "drop"] | None = None
     """Use of images without a label."""
+    unusable: Literal["drop"] | None = None
+    """Use of images that are absent or damaged; left_out.csv lists what drop leaves out."""
     patient_pattern: Annotated[str | None, COMMON] = None
     """Regular expression of the patient in a file name."""
     split: Literal["merge", "keep"] | None = None

@@ -9,6 +9,7 @@ from trainable.reading.image_files import READ, FolderListing, list_folder
 from trainable.reading.names import ImageNames, file_named_in_full
 
 NAME_FOLDER = "Name their folder with --images"
+LEAVE_OUT = "or leave them out with --unusable drop"
 
 
 class Matched(NamedTuple):
@@ -23,6 +24,10 @@ class Matched(NamedTuple):
     folder: Path
     files: FolderListing
     found: list[list[str]]
+
+    def others(self) -> ImageNames:
+        """The files in the folder that are of a kind that is not read."""
+        return _names_of(self.files.others, self.folder)
 
     @property
     def paths(self) -> list[str]:
@@ -104,19 +109,21 @@ def locate(names: Iterable[str], places: Places, checks: Checks) -> list[str]:
     _add_unclear(pairs, folder, checks)
     missing = [name for name, paths in pairs if not paths]
     if missing:
-        others = _names_of(listed.others, folder)
+        others = matched.others()
         there = {name for name in missing if others.find(name)}
         if there:
             checks.add(
                 f"an image must be of a kind that is read ({READ}); {len(there)} are there, but of "
-                f"another kind: {listing(sorted(there))}. Convert them, for example to PNG"
+                f"another kind: {listing(sorted(there))}. Convert them, for example to PNG, "
+                f"{LEAVE_OUT}"
             )
         absent = [name for name in missing if name not in there]
         if absent:
+            leave_out = f", {LEAVE_OUT}" if len(missing) < len(wanted) else ""
             checks.add(
                 f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found "
                 f"in {listing(places.folders)}: {listing(dict.fromkeys(absent))}. "
-                f"{_advice(absent, listed.images, places.advice)}"
+                f"{_advice(absent, listed.images, places.advice)}{leave_out}"
             )
     return matched.paths
 

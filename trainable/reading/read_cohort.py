@@ -70,7 +70,7 @@ def read_cohort(source: DataOptions) -> Cohort:
     cohort = Cohort(table[columns].reset_index(drop=True), rule, (), grouping, found_by)
     if grouping.views > 1:
         checks.note(describe_missing(cohort.exam_images, grouping))
-    return dataclasses.replace(cohort, notes=tuple(checks.notes))
+    return dataclasses.replace(cohort, notes=tuple(checks.notes), left_out=read.left_out)
 
 
 def _patients(table: pd.DataFrame, pattern: str | None, checks: Checks) -> pd.Series:
