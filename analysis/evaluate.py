@@ -81,9 +81,9 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     row = new.rows_named(raw[name_column], checks)
     rows = raw.assign(row=row)[row >= 0]
     said = rule.judge(rows[label_column]).values
-    known = said[said >= 0].groupby(rows["row"]).nunique()
-    if (known > 1).any() and not rule.one_row_is_enough:
-        two = listing(rows.loc[rows["row"].isin(known.index[known > 1]), name_column].unique())
+    counts = said[said >= 0].groupby(rows["row"]).nunique()
+    if (counts > 1).any() and not rule.one_row_is_enough:
+        two = listing(rows.loc[rows["row"].isin(counts.index[counts > 1]), name_column].unique())
         checks.add(f"an {grouping.unit} must have one label in {csv}; with two: {two}")
     # as in the search, a row of no use says nothing beside another: the highest value comes first
     rows = rows.loc[(-said).sort_values(kind="stable").index].drop_duplicates("row")
