@@ -14,6 +14,7 @@ from trainable.cohort.exams import Grouping, group_images
 from trainable.errors import Checks, InputError, listing
 from trainable.images.pixels import check_readable
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
+from trainable.reading.covariates import limit_notes
 from trainable.reading.exams import places_of
 from trainable.reading.image_files import hash_files
 from trainable.reading.listing import Wanted, known_patients, read_listing
@@ -237,7 +238,9 @@ def _check_columns(new: pd.DataFrame, columns: ColumnCode, checks: Checks) -> It
                 f"{category.name} has values that the training lacks ({listing(odd)}); these rows "
                 "count as none of the known values"
             )
-    for name in (number.name for number in columns.numbers):
+    names = [number.name for number in columns.numbers]
+    yield from limit_notes({name: new[name] for name in names})
+    for name in names:
         odd = known_text(new[name])[read[name].isna()].dropna().unique()
         if len(odd):
             checks.add(

@@ -58,3 +58,6 @@ def test_a_number_must_be_one_and_an_unknown_category_is_told(tmp_path: Path) ->
         found(tmp_path, "image,age,sex\na.png,old,M\nb.png,70,M\n")
     [note] = found(tmp_path, "image,age,sex\na.png,70,X\nb.png,unknown,m\n").notes
     assert note.startswith("sex has values that the training lacks (X)")
+    new = found(tmp_path, "image,age,sex\na.png,90+,M\nb.png,70,M\n")
+    assert new.columns[:, 0].tolist() == [90, 70]
+    assert "90+ (1)" in new.notes[0]

@@ -53,6 +53,22 @@ def test_columns_are_found_by_their_usual_names_and_read_by_their_values(csv: Pa
     assert "left out: site (one value)" in " ".join(cohort.notes)
 
 
+def test_ages_that_are_limits_are_read_as_their_numbers_and_told(csv: Path) -> None:
+    limits = ["90+", ">89", "≥ 90", "85 or more", "90 years and older", "<1", ">=90", "90 +"]
+    table = TABLE.assign(**{"Patient Age": [*limits, "71", "62,5", "30", "31"]})
+    table.to_csv(csv, index=False)
+    cohort = read(csv)
+    ages = cohort.covariates["Patient Age"]
+    assert ages.tolist() == [90, 89, 90, 85, 90, 1, 90, 90, 71, 62.5, 30, 31]
+    (told,) = [note for note in cohort.notes if "limits" in note]
+    assert "Patient Age" in told
+    assert all(f"{cell} (1)" in told for cell in limits)
+    # groups of ages are no numbers
+    table["Patient Age"] = ["0-10", "10-20", "90+"] * 4
+    table.to_csv(csv, index=False)
+    assert sorted(set(read(csv).covariates["Patient Age"])) == ["0-10", "10-20", "90+"]
+
+
 def test_columns_that_are_named_are_read_and_the_useless_ones_told(csv: Path) -> None:
     cohort = read(csv, "ward,code,doi")
     assert list(cohort.covariates) == ["ward", "code"]  # the ward is known, or not

@@ -12,6 +12,12 @@ PREFIX = "covariate:"
 
 _MISSING = UNKNOWN_WORDS - {"none", "nil", "not applicable"}  # a finding may be none
 _DICOM_AGE = re.compile(r"(\d{3})([DWMY])")
+_LIMIT = re.compile(
+    r"(?P<before>[<>]=?|[≤≥]|over|above|under|below|at least|at most)?\s*(?P<number>\d+([.,]\d+)?)"
+    r"\s*((years?|yrs?|y)\.?\s*)?(of age\s*)?"
+    r"(?P<after>\+|(or|and) (more|over|older|above|up|less|under|younger|below))?",
+    re.IGNORECASE,
+)
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 _FEWEST_NUMBERS = 6  # numbers of fewer values are codes
 
@@ -49,6 +55,23 @@ def _values(text: pd.Series) -> pd.Series:
 
 
 def read_number(value: str) -> str | float:
-    """A number as pandas reads it; an age as DICOM writes it, in years."""
+    """A number as pandas reads it; an age as DICOM writes it, in years; of a limit its number."""
     age = _DICOM_AGE.fullmatch(value)
-    return int(age[1]) / _PER_YEAR[age[2]] if age else value.replace(",", ".")
+    if age:
+        return int(age[1]) / _PER_YEAR[age[2]]
+    return (_limit(value) or value).replace(",", ".")
+
+
+def limits_in(text: pd.Series) -> pd.Series:
+    """How often each cell comes that is a limit and no number, such as `90+`, `>89`, `85 or more`.
+
+    HIPAA asks for ages of 90 and more to be written so.
+    """
+    known = known_text(text).dropna()
+    return known[known.map(_limit).notna()].value_counts()
+
+
+def _limit(value: str) -> str | None:
+    """The number of a limit; None of any other text."""
+    found = _LIMIT.fullmatch(value)
+    return found["number"] if found and (found["before"] or found["after"]) else None

@@ -1,8 +1,10 @@
 """Which covariates of a table are read: as asked, by their names, and if of any use."""
 
+from collections.abc import Iterator, Mapping
+
 import pandas as pd
 
-from trainable.cohort.covariates import PREFIX, read_covariates
+from trainable.cohort.covariates import PREFIX, limits_in, read_covariates
 from trainable.errors import Checks, did_you_mean, listing
 from trainable.reading.columns import Kind, usual_column
 from trainable.reading.options import NO_COVARIATES
@@ -61,10 +63,21 @@ def without_useless(table: pd.DataFrame, checks: Checks) -> pd.DataFrame:
     kept = [_described(values[name]) for name in values if name not in left_out]
     if kept:
         checks.note(f"covariates, for the report: {', '.join(kept)}")
+    numbers = [name for name in values if name not in left_out and values[name].dtype != object]
+    checks.note(*limit_notes({name: table[f"{PREFIX}{name}"] for name in numbers}))
     if left_out:
         reasons = ", ".join(f"{name} ({why})" for name, why in left_out.items())
         checks.note(f"covariates that are left out: {reasons}")
     return table.drop(columns=[f"{PREFIX}{name}" for name in left_out])
+
+
+def limit_notes(numbers: Mapping[str, pd.Series]) -> Iterator[str]:
+    """A sentence on each column of numbers, as text, some cells of which are limits."""
+    for name, text in numbers.items():
+        found = limits_in(text)
+        if len(found):
+            cells = listing(f"{cell} ({count})" for cell, count in found.items())
+            yield f"{name} has cells that are limits, and each is read as its number: {cells}"
 
 
 def _why_useless(values: pd.Series, table: pd.DataFrame) -> str:
