@@ -1,5 +1,6 @@
 """Everything that a prediction needs, found and checked before anything is trained."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,11 @@ from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, flag, listing
 from trainable.files import try_to_write
 from trainable.images.outliers import describe_unlike
-from trainable.images.perceptual_hash import find_alike, perceptual_hashes_of_files
+from trainable.images.perceptual_hash import (
+    SURELY_ALIKE,
+    find_alike,
+    perceptual_hashes_of_files,
+)
 from trainable.images.pixels import load_pixels, load_surveys
 from trainable.images.usual_look import look_at
 from trainable.reading.moved_images import find_images
@@ -45,7 +50,8 @@ class Checked:
         new: Images to predict.
         truth: True labels, where they were given.
         shared: What the new images share with the training, a phrase each.
-        unlike: How the new images are unlike those of the training, a sentence each.
+        unlike: How the new images are unlike those of the training, or may be copies of them, a
+            sentence each.
     """
 
     run: Path
@@ -102,7 +108,8 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         checks.add(*(f"--labels must leave out {one}" for one in shared))
     checks.raise_if_any()
     assert seen is not None
-    return Checked(run, winner, cohort, models, new, truth, tuple(shared), seen.unlike)
+    unlike = (*seen.unlike, *possible_copies(new, seen.perceptual_hashes, cohort))
+    return Checked(run, winner, cohort, models, new, truth, tuple(shared), unlike)
 
 
 def _check_outputs(options: PredictOptions, checks: Checks) -> None:
@@ -173,20 +180,48 @@ def leakage(
         patients: Patient of each row, as the table of labels has them; None if it has none.
         cohort: Cohort of the search.
     """
-    is_trained_on = (cohort.manifest["split"] != "test").to_numpy()
-    trained_on, trained_hashes = cohort.manifest[is_trained_on], perceptual_hashes_of(cohort)
-    if len(trained_hashes):
-        trained_hashes = trained_hashes[is_trained_on]
+    trained_on, trained_hashes = _trained_on(cohort)
     is_same = np.isin(new.hashes, trained_on["sha256"])
     found = [
         ("images that the model was trained on", np.asarray(new.images)[is_same].tolist()),
         (
             "images that look like images that the model was trained on",
-            _alike(new, find_alike(perceptual_hashes, trained_hashes), is_same, trained_on),
+            _alike(
+                new,
+                find_alike(perceptual_hashes, trained_hashes, SURELY_ALIKE),
+                is_same,
+                trained_on,
+            ),
         ),
         ("patients that the model was trained on", _patients(new, patients, trained_on)),
     ]
     return [f"{what}: {listing(names)}" for what, names in found if names]
+
+
+def possible_copies(
+    new: NewImages, perceptual_hashes: NDArray[np.uint8], cohort: Cohort
+) -> Iterator[str]:
+    """A sentence on new images that may be copies of the training's in another contrast.
+
+    Among many images some of these are none, so that they are named, and not refused.
+    """
+    trained_on, trained_hashes = _trained_on(cohort)
+    is_same = np.isin(new.hashes, trained_on["sha256"])
+    sure = find_alike(perceptual_hashes, trained_hashes, SURELY_ALIKE)
+    is_same[sure[:, 0]] = True
+    names = _alike(new, find_alike(perceptual_hashes, trained_hashes), is_same, trained_on)
+    if names:
+        yield (
+            f"new images may be copies, in another contrast, of images that the model was trained "
+            f"on ({len(names)}): {listing(names)}. Their scores say little of new patients"
+        )
+
+
+def _trained_on(cohort: Cohort) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
+    """Rows of the training, and their perceptual hashes, if the search kept them."""
+    rows = (cohort.manifest["split"] != "test").to_numpy()
+    hashes = perceptual_hashes_of(cohort)
+    return cohort.manifest[rows], hashes[rows] if len(hashes) else hashes
 
 
 def _alike(

@@ -9,7 +9,7 @@ import pytest
 from fixtures.dicoms import dataset, written
 from PIL import Image
 
-from analysis.check import leakage
+from analysis.check import leakage, possible_copies
 from analysis.evaluate import read_true_labels
 from analysis.new_images import NewImages, find_new_images
 from search.demo.phantoms import draw_phantom
@@ -113,6 +113,24 @@ def test_labels_that_say_who_survived_are_refused_after_a_search_for_who_died(
         read_true_labels(table, new, cohort)
     table.write_text("image,survived,label\np9.png,1,0\n")
     assert read_true_labels(table, new, cohort).labels[:, 0].tolist() == [0]
+
+
+def test_copies_in_another_contrast_are_noted_and_negatives_are_refused(
+    folder: Path, cohort: Cohort
+) -> None:
+    film = draw_phantom(0.2, 1, 1, size=64)
+    Image.fromarray(255 - film).save(folder / "negative.png")
+    window = np.clip(4.0 * film - 300, 0, 255).astype(np.uint8)
+    Image.fromarray(window).save(folder / "p9_other.png")
+    new = find_new_images(folder, None, cohort)
+    (said,) = shared(folder.parent, new, cohort, None)
+    assert said.endswith("that the model was trained on: negative.png (like p2_a.png)")
+    store = ArrayStore(folder.parent / "cache")
+    pixels = load_pixels(new.paths, new.hashes, Square(64), store)
+    hashes = load_perceptual_hashes(pixels, new.hashes, store)
+    (note,) = possible_copies(new, hashes, cohort)
+    assert "in another contrast" in note
+    assert "(1): p9_other.png (like p2_a.png)" in note
 
 
 def test_patients_in_dicom_files_are_known(folder: Path, cohort: Cohort) -> None:

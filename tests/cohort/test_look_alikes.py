@@ -71,6 +71,17 @@ def test_images_that_look_the_same_are_kept_in_one_fold(
     assert again.manifest["own_patient"].tolist() == cohort.manifest["patient"].tolist()
 
 
+def test_a_run_folder_keeps_the_pairs_so_that_no_resume_compares_again(
+    make_cohort: MakeCohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = looking(make_cohort([0, 0, 1, 1]), [(0, 1), (2, 3)])
+    cohort.save(tmp_path)
+    again = dataclasses.replace(Cohort.load(tmp_path), look_alikes=None)  # as of an older search
+    assert find_look_alikes(again).tolist() == [[0, 1], [2, 3]]
+    monkeypatch.delattr("trainable.cohort.look_alikes.find_alike")
+    assert find_look_alikes(Cohort.load(tmp_path)).tolist() == [[0, 1], [2, 3]]
+
+
 def test_without_pairs_every_patient_stays(make_cohort: MakeCohort) -> None:
     cohort = looking(make_cohort([0, 1]), [])
     together = keep_together(cohort, find_look_alikes(cohort))

@@ -1,13 +1,17 @@
 """Copies of an image look the same, whatever their format and size; other images do not."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from search.demo.phantoms import draw_phantom
+from trainable.images import perceptual_hash
 from trainable.images.decoding import decode
 from trainable.images.perceptual_hash import find_alike, load_perceptual_hashes
 from trainable.store.arrays import ArrayStore
@@ -41,6 +45,56 @@ def test_copies_are_found_and_other_patients_are_not(tmp_path: Path) -> None:
     assert pairs.tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
     own = find_alike(originals, originals)
     assert own.tolist() == [[number, number] for number in range(12)]
+
+
+CONTRASTS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "negative": ImageOps.invert,
+    "gamma": lambda image: image.point([int(255 * (grey / 255) ** 0.6) for grey in range(256)]),
+    "window": lambda image: image.point([max(0, min(255, 2 * grey - 90)) for grey in range(256)]),
+    "negative of a window": lambda image: ImageOps.invert(
+        image.point([max(0, min(255, 2 * grey - 90)) for grey in range(256)])
+    ),
+}
+
+
+@pytest.mark.parametrize("contrast", CONTRASTS)
+def test_copies_of_another_contrast_and_negatives_are_found(contrast: str, tmp_path: Path) -> None:
+    drawn = [Image.fromarray(draw_phantom(0.2, seed, seed)) for seed in range(12)]
+    changed = [CONTRASTS[contrast](image) for image in drawn]
+    originals, copies = (
+        perceptual_hashes_of([saved(image, format="PNG") for image in images], tmp_path / name)
+        for name, images in (("a", drawn), ("b", changed))
+    )
+    found = find_alike(copies, originals)
+    assert (found[:, 0] == found[:, 1]).all()
+    assert len(found) >= 11
+
+
+def in_brute_force(hashes: NDArray[np.uint8], others: NDArray[np.uint8], most: int) -> list[Any]:
+    one, other = (np.unpackbits(some, axis=1).astype(int) for some in (hashes, others))
+    apart = (one[:, None] != other[None]).sum(axis=2)
+    empty = (one.sum(axis=1) < 64)[:, None] | (other.sum(axis=1) < 64)
+    pairs: list[Any] = np.argwhere(((apart <= most) | (apart >= 256 - most)) & ~empty).tolist()
+    return pairs
+
+
+@pytest.mark.parametrize("most", [16, 32])
+def test_bands_find_every_pair_and_no_other(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 256, (40, 32), np.uint8)
+    hashes[3] = 0
+    others = [hashes]
+    for turned in (1, most - 1, most, most + 1, 256 - most - 1, 256 - most, 255):
+        bits = np.unpackbits(hashes, axis=1)
+        for row in bits:
+            row[rng.choice(256, turned, replace=False)] ^= 1
+        others.append(np.packbits(bits, axis=1))
+    everything = np.concatenate(others)
+    expected = in_brute_force(hashes, everything, most)
+    assert len(expected) >= 39 * 5
+    assert find_alike(hashes, everything, most).tolist() == expected
+    monkeypatch.setattr(perceptual_hash, "_CANDIDATES", 3)
+    assert find_alike(hashes, hashes, most).tolist() == in_brute_force(hashes, hashes, most)
 
 
 def test_images_of_one_grey_look_like_nothing(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ class Cohort:
         found_by: the columns of the table by what they hold (`image`, `label`, `patient`), and the
             `patient_pattern`; other tables of the same user have the same.
         left_out: images that the user had left out, as they are absent or damaged.
+        look_alikes: Pairs of rows of the manifest whose images look the same; None if the images
+            were not compared.
     """
 
     manifest: pd.DataFrame
@@ -54,6 +56,7 @@ class Cohort:
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
+    look_alikes: tuple[tuple[int, int], ...] | None = None
 
     @property
     def classes(self) -> tuple[str, str]:
@@ -136,6 +139,7 @@ class Cohort:
             "digest": self.digest,
             "grouping": asdict(self.grouping),
             "found_by": dict(self.found_by),
+            "look_alikes": self.look_alikes,
         }
         write_text(folder / "cohort.json", json.dumps(about, indent=2) + "\n")
 
@@ -172,13 +176,15 @@ class Cohort:
         rule = LabelRule(**{**rule, "classes": tuple(rule["classes"])})
         grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
         notes, found_by = tuple(about["notes"]), about.get("found_by", {})
+        pairs = about.get("look_alikes")  # a search of an earlier version kept none
+        alike = None if pairs is None else tuple((one, other) for one, other in pairs)
         places = [
             [os.path.normpath(place / path) for path in manifest["path"]]
             for place in (folder, Path(about["written_in"]))
         ]
         manifest["path"] = max(places, key=lambda paths: sum(map(os.path.isfile, paths)))
         left_out = read_left_out(folder / LEFT_OUT)
-        return cls(manifest, rule, notes, grouping, found_by, left_out)
+        return cls(manifest, rule, notes, grouping, found_by, left_out, alike)
 
 
 def _relative(path: str, folder: Path) -> str:

@@ -15,14 +15,16 @@ from trainable.images.perceptual_hash import HASH_BYTES, find_alike
 
 
 def with_perceptual_hashes(cohort: Cohort, perceptual_hashes: NDArray[np.uint8]) -> Cohort:
-    """The cohort with its column `look`, which copies of its images are found by later.
+    """The cohort with its column `look`, and the pairs of its images that look the same.
 
     Args:
         cohort: Labelled images.
         perceptual_hashes: (num_images, 32), perceptual hashes.
     """
     texts = [row.tobytes().hex() for row in perceptual_hashes]
-    return dataclasses.replace(cohort, manifest=cohort.manifest.assign(look=texts))
+    hashed = dataclasses.replace(cohort, manifest=cohort.manifest.assign(look=texts))
+    pairs = tuple((one, other) for one, other in _compare(hashed).tolist())
+    return dataclasses.replace(hashed, look_alikes=pairs)
 
 
 def perceptual_hashes_of(cohort: Cohort) -> NDArray[np.uint8]:
@@ -32,7 +34,16 @@ def perceptual_hashes_of(cohort: Cohort) -> NDArray[np.uint8]:
 
 
 def find_look_alikes(cohort: Cohort) -> NDArray[np.int64]:
-    """Pairs (num_pairs, 2) of different files that look the same, as rows of the manifest."""
+    """Pairs (num_pairs, 2) of different files that look the same, as rows of the manifest.
+
+    They are compared anew only in the cohort of a search of an earlier version, which kept none.
+    """
+    if cohort.look_alikes is None:
+        return _compare(cohort)
+    return np.array(cohort.look_alikes, np.int64).reshape(-1, 2)
+
+
+def _compare(cohort: Cohort) -> NDArray[np.int64]:
     seen, hashes = perceptual_hashes_of(cohort), cohort.manifest["sha256"].to_numpy()
     pairs = find_alike(seen, seen)
     pairs = pairs[pairs[:, 0] < pairs[:, 1]]

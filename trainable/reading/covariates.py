@@ -63,7 +63,8 @@ def without_useless(table: pd.DataFrame, checks: Checks) -> pd.DataFrame:
     kept = [_described(values[name]) for name in values if name not in left_out]
     if kept:
         checks.note(f"covariates, for the report: {', '.join(kept)}")
-    numbers = [name for name in values if name not in left_out and values[name].dtype != object]
+    used = [str(name) for name in values if name not in left_out]
+    numbers = [name for name in used if values[name].dtype != object]
     checks.note(*limit_notes({name: table[f"{PREFIX}{name}"] for name in numbers}))
     if left_out:
         reasons = ", ".join(f"{name} ({why})" for name, why in left_out.items())
