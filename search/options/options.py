@@ -85,7 +85,7 @@ class ScoringOptions(_Options):
     shares: Shares = None
     """Single split in place of folds: training, validation and test, as 80,20 or 60,20,20."""
     threshold: Annotated[Threshold, COMMON] = "best"
-    """Score from which an image is positive: best (for F1), a number, or sensitivity:0.98."""
+    """Least score of a positive image: best (F1), a number, sensitivity:0.98, specificity:0.95."""
     objective: Objective = "f1"
     """Metric to compare trials by; F1 and threshold are reported all the same."""
     f1_average: F1Average = "binary"

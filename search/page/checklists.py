@@ -145,7 +145,10 @@ def _threshold_rule(policy: ThresholdPolicy) -> str:
         return "the threshold was chosen for the best F1"
     if policy.kind == "fixed":
         return f"the threshold was fixed at {policy.value:g} before the search"
-    return f"the threshold is the highest that finds {100 * policy.value:g} % of the positives"
+    share = f"{100 * policy.value:g} %"
+    if policy.kind == "sensitivity":
+        return f"the threshold is the highest that finds {share} of the positives"
+    return f"the threshold is the lowest that leaves out {share} of the negatives"
 
 
 def _model(winner: Winner) -> str:

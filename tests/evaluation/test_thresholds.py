@@ -44,7 +44,7 @@ def test_no_threshold_has_a_better_f1_than_the_best(seed: int, average: F1Averag
     assert chosen == pytest.approx(max(every))
 
 
-@pytest.mark.parametrize("policy", ["best", "0.4", "sensitivity:0.7"])
+@pytest.mark.parametrize("policy", ["best", "0.4", "sensitivity:0.7", "specificity:0.8"])
 @pytest.mark.parametrize("average", F1_AVERAGES)
 def test_a_weight_is_a_number_of_copies(policy: str, average: F1Average) -> None:
     labels, scores = few_scores(0)
@@ -88,6 +88,19 @@ def test_the_objective_is_the_mean_f1_of_a_third_of_the_candidates() -> None:
     found = candidates[6 + int(np.argmax(around))]
     assert threshold == pytest.approx((found + scores[scores < found].max()) / 2)
     assert objective < max(f1)
+
+
+@pytest.mark.parametrize("wanted", [0.5, 0.8, 0.95, 1.0])
+def test_a_wanted_specificity_is_kept_by_the_lowest_threshold_that_keeps_it(wanted: float) -> None:
+    for seed in range(4):
+        labels, scores = few_scores(seed)
+        threshold, _ = choose_threshold(
+            labels, scores, ThresholdPolicy("specificity", wanted), "binary"
+        )
+        negatives, positives = scores[labels == 0], scores[labels == 1]
+        assert (negatives < np.float32(threshold)).mean() >= wanted - 1e-9
+        lower = positives[positives < np.float32(threshold)]
+        assert all((negatives < one).mean() < wanted for one in lower), "one more would be found"
 
 
 @pytest.mark.parametrize("policy", ["best", "sensitivity:0.9"])
@@ -138,7 +151,7 @@ def test_policies_are_read_as_they_are_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "beste", "1.5", "-0.1", "nan", "sensitivity", "sensitivity:0", "recall:0.9"]
+    "text", ["", "beste", "1.5", "-0.1", "nan", "sensitivity", "specificity:0", "recall:0.9"]
 )
 def test_what_is_no_policy_is_refused_with_what_can_be_written(text: str) -> None:
     with pytest.raises(ValueError, match="write best, a number"):

@@ -5,7 +5,7 @@ It imports nothing slow, since the help of a command needs it.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 F1Average = Literal["binary", "macro", "micro", "weighted"]
 F1_AVERAGES: tuple[F1Average, ...] = get_args(F1Average)
@@ -23,16 +23,17 @@ class ThresholdPolicy:
 
     Attributes:
         kind: "fixed", the threshold is `value`; "best", where F1 is best over thresholds around it;
-            "sensitivity", the highest one that finds the share `value` of the positive images.
+            "sensitivity", the highest one that finds the share `value` of the positive images;
+            "specificity", the lowest one that leaves out the share `value` of the negative images.
         value: in [0, 1]; 0 and without meaning for "best".
     """
 
-    kind: Literal["fixed", "best", "sensitivity"]
+    kind: Literal["fixed", "best", "sensitivity", "specificity"]
     value: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> "ThresholdPolicy":
-        """Read `best`, a threshold such as `0.5`, or `sensitivity:0.98`.
+        """Read `best`, a threshold such as `0.5`, `sensitivity:0.98` or `specificity:0.95`.
 
         Raises:
             ValueError: saying what can be written.
@@ -47,10 +48,13 @@ class ThresholdPolicy:
             value = float(number)
         except ValueError:
             value = math.nan
-        wanted = name == "sensitivity" and 0 < value <= 1
-        if not wanted and (colon or not 0 <= value <= 1):
-            raise ValueError("write best, a number from 0 to 1, or sensitivity:0.98")
-        return cls("sensitivity" if wanted else "fixed", value)
+        if name in ("sensitivity", "specificity") and 0 < value <= 1:
+            return cls(cast("Literal['sensitivity', 'specificity']", name), value)
+        if colon or not 0 <= value <= 1:
+            raise ValueError(
+                "write best, a number from 0 to 1, sensitivity:0.98, or specificity:0.95"
+            )
+        return cls("fixed", value)
 
 
 @dataclass(frozen=True)

@@ -92,17 +92,24 @@ def _of_part(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Thresholds and F1s of some weightings (num_images, num_weightings), in the scores' order."""
     tp, predicted = ranked.counts(by_image)
-    num_positive = tp[-1]
-    places = _levels(tp, min(_MOST_CANDIDATES, ranked.num_positive))
+    num_positive, policy = tp[-1], scoring.threshold
+    num_negative = by_image.sum(axis=0) - num_positive
+    if policy.kind == "specificity":
+        kept = num_negative - (predicted - tp) >= policy.value * num_negative * (1 - _ROUNDING)
+        places = _last_drawn(tp, kept)[None]
+    else:
+        places = _levels(tp, min(_MOST_CANDIDATES, ranked.num_positive))
     # the first candidate calls nothing positive
-    tp, predicted = (_after_nothing(np.take_along_axis(one, places, 0)) for one in (tp, predicted))
+    tp, predicted = (
+        _after_nothing(np.take_along_axis(one, np.maximum(places, 0), 0)) for one in (tp, predicted)
+    )
     fp = predicted - tp
-    tn = by_image.sum(axis=0) - num_positive - fp
-    f1 = f1_of_counts(np.stack([tp, num_positive - tp, fp, tn]), scoring.f1_average)
-    policy = scoring.threshold
+    f1 = f1_of_counts(np.stack([tp, num_positive - tp, fp, num_negative - fp]), scoring.f1_average)
     # candidates fall from the highest: the first that reaches the most is the highest such
     if policy.kind == "sensitivity":
         best = (tp >= policy.value * num_positive * (1 - _ROUNDING)).argmax(axis=0)
+    elif policy.kind == "specificity":
+        best = (places[0] >= 0).astype(np.int64)
     else:
         num_around = len(f1) // 6
         # SciPy takes a second to import: `cxr-search --help` does not wait for it
@@ -187,6 +194,14 @@ class _Ranked:
         # float32 may have no number between
         least = np.nextafter(lower.astype(np.float32), np.float32(np.inf))
         return np.where(rows <= last, np.maximum(middle, least), middle)
+
+
+def _last_drawn(tp: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each weighting the last step that is kept and weighs something; -1 if there is none."""
+    is_drawn = np.diff(tp, axis=0, prepend=np.float32(0)) > 0
+    steps = np.arange(len(tp))[:, None]
+    found: NDArray[np.int64] = np.where(kept & is_drawn, steps, -1).max(axis=0)
+    return found
 
 
 def _levels(tp: NDArray[np.float32], num_levels: int) -> NDArray[np.int64]:
