@@ -24,7 +24,7 @@ from search.terminal.outcome import (
 )
 from search.terminal.output import Line, Voice
 from search.terminal.plan_lines import plan_lines
-from search.tune.loggers import check_tools
+from search.tune.loggers import check_experiment, check_tools
 from search.tune.scheduler import Ended
 from search.tune.tuner import run_trials
 from search.winner.winner import choose_winner, look_at_test
@@ -62,6 +62,7 @@ def launch(
             else:
                 run, plan = resume_run(asked, out, resume, wait_for_cluster)
                 check_tools(plan.options.tools)
+            _check_experiment(run, plan, is_new=resume is None)
         for text in (*plan_lines(plan), f"run folder: {run.path}"):
             voice.say(text)
         looks = _looks_so_far(run, plan)
@@ -85,6 +86,16 @@ def launch(
         status = stop_signals.status
     voice.conclude(summarize(run.path, trials, why_ended, status))
     return status
+
+
+def _check_experiment(run: RunFolder, plan: SearchPlan, *, is_new: bool) -> None:
+    """Leave no run folder where MLflow would take no trial of it."""
+    try:
+        check_experiment(plan.options.tools, run)
+    except InputError:
+        if is_new:
+            run.discard()
+        raise
 
 
 @contextlib.contextmanager

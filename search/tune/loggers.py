@@ -53,6 +53,32 @@ def _reach_mlflow(uri: str) -> None:
         ) from error
 
 
+def check_experiment(tools: ToolOptions, run: RunFolder) -> None:
+    """Refuse an MLflow in which the experiment of the run was deleted: it would take no trial.
+
+    Raises:
+        InputError: Saying what can be done there, or here.
+    """
+    if not tools.mlflow:
+        return
+    import mlflow  # an extra, and slow to import
+
+    name = experiment_of(run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow about SQLAlchemy
+        found = mlflow.MlflowClient(tools.mlflow).get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == "deleted":
+        raise InputError(
+            f"the experiment {name!r} of --mlflow must not be deleted, or it takes no trial: "
+            "restore it there, or name another run folder with --out"
+        )
+
+
+def experiment_of(run: RunFolder) -> str:
+    """What the trials of a run are called together in MLflow."""
+    return f"cxr {run.path.name}"
+
+
 def loggers(tools: ToolOptions, run: RunFolder) -> list[LoggerCallback]:
     """The callbacks that log trials: TensorBoard's always, and those that are asked for."""
     found: list[LoggerCallback] = [TBXLoggerCallback()]
@@ -60,7 +86,7 @@ def loggers(tools: ToolOptions, run: RunFolder) -> list[LoggerCallback]:
         # importing MLflow takes seconds
         from search.tune.mlflow_logger import MlflowLogger
 
-        found.append(MlflowLogger(tools.mlflow, run))
+        found.append(MlflowLogger(tools.mlflow, experiment_of(run), run))
     if tools.wandb:
         # Ray's callback asks for a key unless this is set
         os.environ["WANDB_MODE"] = "offline"

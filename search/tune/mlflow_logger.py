@@ -17,9 +17,9 @@ class MlflowLogger(MLflowLoggerCallback):
     It gets no more then, and the error is kept in `errors/mlflow.txt`.
     """
 
-    def __init__(self, uri: str, run: RunFolder) -> None:
-        """Log to the MLflow of this address."""
-        super().__init__(tracking_uri=uri, experiment_name=f"cxr {run.path.name}")
+    def __init__(self, uri: str, experiment: str, run: RunFolder) -> None:
+        """Log to an experiment in the MLflow of this address."""
+        super().__init__(tracking_uri=uri, experiment_name=experiment)
         self._log = run.log
         self._is_lost = False
 

@@ -6,12 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 
 from search.options.options import ToolOptions
 from search.run.run_folder import RunFolder
-from search.tune.loggers import check_tools
+from search.tune.loggers import check_experiment, check_tools, experiment_of
 from search.tune.mlflow_logger import MlflowLogger
 from trainable.errors import InputError
 
@@ -37,9 +38,23 @@ def test_an_mlflow_that_fails_later_is_noted_and_ends_nothing(
     monkeypatch.setattr(MLflowLoggerCallback, "log_trial_result", fail)
     run = RunFolder(tmp_path / "run")
     run.log.create()
-    logger = MlflowLogger("sqlite:///none.db", run)
+    logger = MlflowLogger("sqlite:///none.db", "cxr run", run)
     logger.log_trial_result(1, None, {})  # type: ignore[arg-type]
     assert "the server has gone" in (run.log.errors / "mlflow.txt").read_text()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy about MLflow
+def test_an_experiment_that_was_deleted_is_refused_before_any_trial(tmp_path: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    tools, run = ToolOptions(mlflow=client.tracking_uri), RunFolder(tmp_path / "run")
+    check_experiment(tools, run)
+    number = client.create_experiment(experiment_of(run))
+    check_experiment(tools, run)
+    client.delete_experiment(number)
+    with pytest.raises(
+        InputError, match="the experiment 'cxr run' of --mlflow must not be deleted"
+    ):
+        check_experiment(tools, run)
 
 
 def test_no_search_waits_for_the_import_of_what_it_may_not_need() -> None:
