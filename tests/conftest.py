@@ -1,5 +1,6 @@
 """Small real images and cohorts, drawn by numpy and written by pillow."""
 
+import gc
 import os
 import secrets
 import zlib
@@ -27,6 +28,11 @@ os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that are given minutes come first, so that none of two processes ends with them."""
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collector of garbage does not look at all of it each time."""
+    gc.freeze()
 
 
 def _draw_xray(seed: int, height: int, width: int) -> NDArray[np.uint8]:

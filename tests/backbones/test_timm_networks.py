@@ -29,11 +29,11 @@ from trainable.trial.cross_validation import new_network
 
 CONVOLUTIONAL = (
     *("timm/resnet10t", "timm/regnety_002", "timm/tf_efficientnet_lite0", "timm/convnext_atto"),
-    *("timm/mobilenetv3_small_050", "timm/resnetv2_50", "timm/efficientvit_b0"),
+    *("timm/mobilenetv3_small_050", "timm/resnetv2_18", "timm/efficientvit_b0"),
 )
 TRANSFORMERS = (
     *("timm/vit_tiny_patch16_224", "timm/vit_small_patch14_reg4_dinov2"),
-    *("timm/eva02_tiny_patch14_224", "timm/vit_small_patch16_dinov3"),
+    *("timm/eva02_tiny_patch14_224", "timm/vit_tiny_patch16_dinov3_qkvb"),
 )
 FAMILIES = (*CONVOLUTIONAL, *TRANSFORMERS, "timm/swin_tiny_patch4_window7_224")
 SIZE = 64
@@ -199,13 +199,13 @@ def test_everything_wrong_with_networks_of_timm_is_said_at_once(tmp_path: Path) 
     nan = dict(random_timm("timm/resnet10t").state_dict())
     nan["layer1.0.conv1.weight"] = nan["layer1.0.conv1.weight"] * torch.nan
     torch.save(nan, tmp_path / "nan.pth")
-    grey = dict(random_timm("timm/resnetv2_50").state_dict())
+    grey = dict(random_timm("timm/resnetv2_18").state_dict())
     grey["stem.conv.weight"] = grey["stem.conv.weight"][:, :1]
     torch.save(grey, tmp_path / "grey.pth")
     wanted = [
         *("timm/resnet10tt@none", "timm/beit_base_patch16_224@none"),
         *(f"timm/resnet10t@{tmp_path / 'nan.pth'}", f"timm/regnety_002@{tmp_path / 'nan.pth'}"),
-        f"timm/resnetv2_50@{tmp_path / 'grey.pth'}",
+        f"timm/resnetv2_18@{tmp_path / 'grey.pth'}",
     ]
     with pytest.raises(InputError) as caught:
         find_weights("none", wanted)

@@ -19,7 +19,7 @@ from analysis.options import ExportOptions
 from trainable.errors import InputError
 
 CONFIGS = (
-    tiny_config(head="logistic", C=1.0, covariates=True),
+    tiny_config(cut="features.2", head="logistic", C=1.0, covariates=True),
     tiny_config(cut="features.2", covariates=True),
     tiny_config(cut="features.2"),
 )
