@@ -10,7 +10,6 @@ from filelock import FileLock
 from rich.console import Console
 
 from analysis.model_file import FinalModel, load_model, save_model
-from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, make_folds, rows_of, seen_rows
 from trainable.commands.stop import stop_signals
@@ -24,7 +23,7 @@ from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord
 from trainable.trial.cross_validation import assemble
 from trainable.trial.final import Report, final_folds, fit_final
-from trainable.trial.task import TrainingData
+from trainable.trial.task import Materials, TrainingData
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ class Retraining:
         return model
 
     def _train(self, member: Member, report: Report) -> FinalModel:
-        device = pick_device(default_num_gpus())
-        parts = assemble(member.config, self._data, self._weights, self.store, device)
+        parts = assemble(member.config, self._materials)
         fit = fit_final(parts, member.num_steps, self.folds(member), report)
         return FinalModel(
             member.config,
@@ -109,14 +107,14 @@ class Retraining:
         return make_folds(self.cohort, winner.folds, winner.seed, winner.repeats)
 
     @cached_property
-    def _data(self) -> TrainingData:
-        return TrainingData.of(
-            require_unchanged(self.cohort, "--labelled-images"), self.winner.statistics
+    def _materials(self) -> Materials:
+        cohort, winner = require_unchanged(self.cohort, "--labelled-images"), self.winner
+        return Materials(
+            TrainingData.of(cohort, winner.statistics),
+            winner.load_weights(),
+            self.store,
+            pick_device(default_num_gpus()),
         )
-
-    @cached_property
-    def _weights(self) -> Weights:
-        return self.winner.load_weights()
 
 
 def team_models(retraining: Retraining, console: Console, written: list[Path]) -> list[FinalModel]:

@@ -29,7 +29,7 @@ from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import FoldData, fit
 from trainable.trial.cross_validation import assemble, new_network, train_network
-from trainable.trial.task import TrainingData
+from trainable.trial.task import Materials, TrainingData
 
 CPU = torch.device("cpu")
 _FEATURE_ERROR = {torch.float32: 1e-3, torch.bfloat16: 0.05}
@@ -177,7 +177,7 @@ def _fold(bench: Bench) -> Fold:
 
 def _scores(bench: Bench, config: TrialConfig, device: torch.device) -> NDArray[np.float32]:
     store = bench.store(f"heads-{device.type}")
-    parts = assemble(config, bench.data, bench.weights, store, device)
+    parts = assemble(config, Materials(bench.data, bench.weights, store, device))
     return train_network(parts, _fold(bench), seed=0)[1].scores[:, 0]
 
 

@@ -32,6 +32,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.loop import predict_logits
 from trainable.trial.cross_validation import assemble, cross_validate
 from trainable.trial.final import final_folds, fit_final
+from trainable.trial.task import Materials
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1")
 NUM_TRIALS = 12
@@ -142,7 +143,7 @@ def _final_scores(
     """Scores of the new phantoms by the configuration retrained as `cxr-predict` does."""
     task = prepared.task
     data = dataclasses.replace(task.data, statistics=_STATISTICS)
-    parts = assemble(config, data, task.weights, store, _CPU)
+    parts = assemble(config, Materials(data, task.weights, store, _CPU))
     everything = Fold(np.arange(len(data.labels)), np.empty(0, np.int64))
     repeats = prepared.options.scoring.repeats
     folds = final_folds(config, everything, lambda: task.folds, repeats)

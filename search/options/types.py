@@ -126,7 +126,7 @@ Names = Annotated[
 TrainedStages = Annotated[
     tuple[Annotated[Unfreeze, BeforeValidator(read_unfreeze)], ...],
     BeforeValidator(_names),
-    Parameter(consume_multiple=True, metavar="N..."),
+    Parameter(consume_multiple=True, metavar="N...", show_choices=False),
 ]
 """Numbers of trained stages, or all, separated by commas or blanks."""
 

@@ -10,12 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from search.options.types import HeatMaps
 from search.results.search_result import SearchResult
-from trainable.backbones.weights import Weights
 from trainable.device import default_num_gpus, pick_device
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
@@ -29,7 +27,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
 from trainable.trial.left_out import explain_left_out
 from trainable.trial.stored import is_stored
-from trainable.trial.task import TrainingData
+from trainable.trial.task import Materials, TrainingData
 
 TITLE = "What it looks at"
 _OPTION = "--labelled-images"
@@ -178,21 +176,14 @@ class _Shown:
         return examples(labels, self.scores, self.result.winner.thresholds[0])
 
     @cached_property
-    def data(self) -> TrainingData:
-        return TrainingData.of(self.result.cohort, self.result.winner.statistics)
-
-    @cached_property
-    def store(self) -> ArrayStore:
-        options = self.result.options.advanced
-        return ArrayStore(options.cache.expanduser(), options.cache_bytes)
-
-    @cached_property
-    def weights(self) -> Weights:
-        return self.result.winner.load_weights()
-
-    @cached_property
-    def device(self) -> torch.device:
-        return pick_device(default_num_gpus())
+    def materials(self) -> Materials:
+        options, winner = self.result.options.advanced, self.result.winner
+        return Materials(
+            TrainingData.of(self.result.cohort, winner.statistics),
+            winner.load_weights(),
+            ArrayStore(options.cache.expanduser(), options.cache_bytes),
+            pick_device(default_num_gpus()),
+        )
 
     @cached_property
     def takes_seconds(self) -> bool:
@@ -200,9 +191,7 @@ class _Shown:
         config = self.member.config
         body = config.backbone, config.cut, config.unfreeze
         frozen = FrozenPass.of(*body, config.preprocessing)
-        return frozen is not None and is_stored(
-            frozen, self.data, self.weights, self.store, self.device
-        )
+        return frozen is not None and is_stored(frozen, self.materials)
 
     def figures(self) -> list[Figure]:
         """A picture of each example, its views one below the other."""
@@ -211,10 +200,8 @@ class _Shown:
         of_examples = cohort.manifest.iloc[numbers[numbers >= 0]]
         shown = dataclasses.replace(cohort, manifest=of_examples)
         require_unchanged(shown if self.takes_seconds else cohort, _OPTION)
-        seen = explain_left_out(
-            self.member.config, self.data, self.weights, self.store, self.device,
-            self.result.folds, self.result.winner.seed, rows,
-        )  # fmt: skip
+        folds, seed = self.result.folds, self.result.winner.seed
+        seen = explain_left_out(self.member.config, self.materials, folds, seed, rows)
         pictures = list(draw_all(seen.images.pixels, seen.maps))
         found = []
         for (kind, row), views in zip(self.examples.items(), seen.exam_images, strict=True):

@@ -18,7 +18,6 @@ from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError
 from trainable.features.passes import FrozenPass
-from trainable.store.arrays import ArrayStore
 from trainable.trial.stored import is_stored
 from trainable.trial.task import Task
 
@@ -110,11 +109,8 @@ def best_configurations(folder: Path, cohort: Cohort) -> tuple[TrialConfig, ...]
 
 def missing_passes(space: SearchSpace, task: Task) -> frozenset[FrozenPass]:
     """The passes that a restricted space can need, without those whose features are stored."""
-    store = ArrayStore(task.cache.expanduser(), task.cache_bytes)
-    data, weights, device = task.data, task.weights, torch.device("cpu")
-    return frozenset(
-        one for one in space.passes if not is_stored(one, data, weights, store, device)
-    )
+    materials = task.materials(torch.device("cpu"))
+    return frozenset(one for one in space.passes if not is_stored(one, materials))
 
 
 def require_few_passes(num_passes: int, options: SearchOptions, space: SearchSpace) -> None:

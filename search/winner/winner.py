@@ -32,7 +32,6 @@ from trainable.run.winner import (
     UsedWeights,
     Winner,
 )
-from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import assemble, build_network
 from trainable.trial.final import final_folds, fit_final
 
@@ -140,11 +139,10 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     """
     cohort, task = plan.cohort, plan.task
     everything = Fold(seen_rows(cohort), rows_of(cohort, "test"))
-    store = ArrayStore(task.cache.expanduser(), task.cache_bytes)
-    device = pick_device(default_num_gpus())
+    materials = task.materials(pick_device(default_num_gpus()))
     by_member = []
     for member in winner.members:
-        parts = assemble(member.config, task.data, task.weights, store, device)
+        parts = assemble(member.config, materials)
         folds = final_folds(member.config, everything, lambda: task.folds, winner.repeats)
         by_member.append(fit_final(parts, member.num_steps, folds, lambda *_: None).scores)
     scores = team_scores(np.stack(by_member))

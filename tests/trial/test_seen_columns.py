@@ -57,7 +57,7 @@ def test_what_only_a_column_tells_is_learnt_from_it(task: Task, settings: dict[s
 
 def test_means_and_categories_are_those_of_the_training_rows(task: Task) -> None:
     config = seeing(head="logistic", positive_copies=2)
-    parts = assemble(config, task.data, task.weights, ArrayStore(task.cache), CPU)
+    parts = assemble(config, task.materials(CPU))
     fold = Fold(np.arange(10, 30), np.arange(10))
     network, record = train_network(parts, fold, 0)
     assert network.column_code is not None
@@ -70,7 +70,7 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     task: Task, tmp_path: Path
 ) -> None:
     config = seeing(head="fastai")
-    parts = assemble(config, task.data, task.weights, ArrayStore(task.cache), CPU)
+    parts = assemble(config, task.materials(CPU))
     rows = np.arange(NUM_IMAGES)
     fit = fit_final(parts, 20, [Fold(rows[10:], rows[:10])] * 2, lambda *_: None)
     made = FinalModel(config, fit.networks, (0.5,), STATISTICS, ("alive", "dead"), "digest")
@@ -90,5 +90,5 @@ def test_trained_stages_see_no_columns_and_images_without_columns_are_refused(ta
         seeing(unfreeze=1)
     without = dataclasses.replace(task.data, covariates=pd.DataFrame())
     with pytest.raises(ValueError, match="needs images with covariates"):
-        assemble(seeing(), without, task.weights, ArrayStore(task.cache), CPU)
+        assemble(seeing(), dataclasses.replace(task.materials(CPU), data=without))
     assert not has_heat_map(seeing())

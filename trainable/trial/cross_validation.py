@@ -12,7 +12,6 @@ from torch import nn
 
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.layout import STATISTICS
-from trainable.backbones.weights import Weights
 from trainable.cohort.scored import OutOfFold
 from trainable.cohort.splits import Fold, TrialRows, trial_rows
 from trainable.config import TrialConfig
@@ -28,7 +27,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord, FoldData
 from trainable.training.split_network import split_over_ranks
-from trainable.trial.task import Task, TrainingData
+from trainable.trial.task import Materials, Task
 
 
 @dataclass(frozen=True)
@@ -55,27 +54,15 @@ class Assembly:
     body: Body
 
 
-def assemble(
-    config: TrialConfig,
-    data: TrainingData,
-    weights: Weights,
-    store: ArrayStore,
-    device: torch.device,
-) -> Assembly:
+def assemble(config: TrialConfig, materials: Materials) -> Assembly:
     """Decode the images, add augmented copies, and run the frozen stages; or find all that stored.
-
-    Args:
-        config: The configuration.
-        data: The labelled images.
-        weights: Weights that the body starts from.
-        store: Store of pixels, features and activations.
-        device: Device of the training.
 
     Raises:
         InputError: If an image cannot be read.
         ValueError: If the configuration is for another number of views, or for covariates that
             the data lack.
     """
+    data, store, device = materials.data, materials.store, materials.device
     if config.covariates and data.covariates.empty:
         raise ValueError("covariates needs images with covariates; these have none")
     if config.views != data.exam_images.shape[1]:
@@ -89,7 +76,7 @@ def assemble(
     images = with_augmented(
         images, data.hashes, rows.positives, config.positive_copies, store, square.resize
     )
-    body = Body(images, config, weights, device)
+    body = Body(images, config, materials.weights, device)
     of_images, source = frozen_inputs(body, store)
     return Assembly(
         config,
@@ -208,7 +195,7 @@ def cross_validate(
     Raises:
         ValueError: If the configuration is for another number of views.
     """
-    parts = assemble(config, task.data, task.weights, store, device)
+    parts = assemble(config, task.materials(device, store))
     found = OutOfFold(*task.data.labels.shape)
     for number, fold in enumerate(task.folds, start=1):
         _, record = train_network(parts, fold, fold_seed(task.seed, number, config.seed))

@@ -8,15 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainable.backbones.weights import Weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.images.loading import Images, load_images
 from trainable.model.heat_map import heat_maps_of
 from trainable.model.network import Network
-from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import Assembly, assemble, fold_seed, train_network
-from trainable.trial.task import TrainingData
+from trainable.trial.task import Materials
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,7 @@ class LeftOut:
 
 def explain_left_out(
     config: TrialConfig,
-    data: TrainingData,
-    weights: Weights,
-    store: ArrayStore,
-    device: torch.device,
+    materials: Materials,
     folds: Sequence[Fold],
     seed: int,
     exams: Sequence[int],
@@ -48,14 +43,12 @@ def explain_left_out(
 
     Args:
         config: Configuration of the trial, which `has_heat_map`.
-        data: The labelled images of the search.
-        weights: Weights that the body starts from.
-        store: Store of pixels, features and activations.
-        device: Device of the training.
+        materials: The labelled images of the search, and what its trials started from.
         folds: All folds of the trial.
         seed: Seed of the search.
         exams: Numbers of the examinations; each is in the scored part of a fold.
     """
+    data, device = materials.data, materials.device
     numbers = data.exam_images[list(exams)]
     exam_images = numbers.copy()
     exam_images[numbers >= 0] = np.arange((numbers >= 0).sum())
@@ -63,8 +56,8 @@ def explain_left_out(
     paths, hashes = (
         [each[one] for one in numbers[numbers >= 0]] for each in (data.paths, data.hashes)
     )
-    images = load_images(paths, hashes, square, data.statistics, store)
-    fitted = _fit_folds(assemble(config, data, weights, store, device), folds, seed, exams)
+    images = load_images(paths, hashes, square, data.statistics, materials.store)
+    fitted = _fit_folds(assemble(config, materials), folds, seed, exams)
     return LeftOut(images, exam_images, heat_maps_of(config, images, exam_images, device, fitted))
 
 

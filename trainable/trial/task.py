@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from trainable.backbones.weights import Weights
@@ -15,6 +16,7 @@ from trainable.evaluation.metrics import Evaluation
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
 from trainable.images.preprocessing import PixelStatistics
+from trainable.store.arrays import ArrayStore
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,23 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class Materials:
+    """What a network is trained with.
+
+    Attributes:
+        data: The labelled images.
+        weights: Weights that the body starts from.
+        store: Store of pixels, features and activations.
+        device: Device of the training.
+    """
+
+    data: TrainingData
+    weights: Weights
+    store: ArrayStore
+    device: torch.device
+
+
+@dataclass(frozen=True)
 class Task:
     """Everything that all trials of a study share. It is small, since it is sent to each of them.
 
@@ -69,6 +88,11 @@ class Task:
     scoring: Scoring
     seed: int
     repeatable: bool = False
+
+    def materials(self, device: torch.device, store: ArrayStore | None = None) -> Materials:
+        """What its networks are trained with; `store` is the task's own if not given."""
+        store = store or ArrayStore(self.cache.expanduser(), self.cache_bytes)
+        return Materials(self.data, self.weights, store, device)
 
     def judge(self, scores: NDArray[np.float32]) -> tuple[float, tuple[Evaluation, ...]]:
         """Objective of scores, and the metrics of each finding at its threshold.
