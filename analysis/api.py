@@ -1,8 +1,10 @@
 """Score images from Python or a notebook: `from analysis import load_model`."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -14,8 +16,11 @@ from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.left_out import describe_left_out
 from trainable.defaults import CACHE, CACHE_BYTES
+from trainable.errors import InputError
 from trainable.files import private_files
+from trainable.reading.listing import Source
 from trainable.run.winner import Winner, read_winner
 from trainable.store.arrays import ArrayStore
 
@@ -43,25 +48,46 @@ class Team:
         return threshold
 
     @private_files()
-    def predict(self, images: Path | str) -> pd.DataFrame:
-        """Score the images of a folder, or those that a table lists.
+    def predict(
+        self,
+        images: Path | str | Iterable[Path | str],
+        *,
+        unusable: Literal["drop"] | None = None,
+    ) -> pd.DataFrame:
+        """Score the images of a folder, those that a table lists, one image, or several.
+
+        Args:
+            images: A folder, a table, an image, or images one by one.
+            unusable: With "drop", images that are absent or damaged get no score, with a warning.
 
         Returns:
             A row per image: `image` (or `exam`), `score` (0 to 1) and `prediction`, one of
-            `classes`.
+            `classes`. Without a score, NaN and "".
 
         Warns:
-            UserWarning: Of images that are unlike those of the training.
+            UserWarning: Of images that are unlike those of the training, or are left out.
 
         Raises:
             InputError: Naming every image that is missing or cannot be read.
         """
         columns = seen_columns(self.winner, self._cohort, self.models)
-        new = find_new_images(Path(images).expanduser(), None, self._cohort, columns)
-        for note in look_at_new(new, self.winner, self._store).unlike:
+        new = find_new_images(
+            _source(images), None, self._cohort, columns, leave_out=unusable == "drop"
+        )
+        left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
+        for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
             warnings.warn(note, stacklevel=2)
         scores = score(self.models, new, self._store)
         return predictions_and_scores(new, scores, self.winner, self.classes)[1]
+
+
+def _source(images: Path | str | Iterable[Path | str]) -> Source:
+    """New images as the caller names them."""
+    if isinstance(images, Path | str):
+        return Path(images).expanduser()
+    if isinstance(images, pd.DataFrame):
+        raise InputError("images must be paths; of a table, give the column that names them")
+    return list(images)
 
 
 @private_files()

@@ -87,7 +87,11 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     images = options.images.expanduser()
     new = checks.attempt(
         lambda: find_new_images(
-            images, options.template, cohort, seen_columns(winner, cohort, models)
+            images,
+            options.template,
+            cohort,
+            seen_columns(winner, cohort, models),
+            leave_out=options.unusable == "drop",
         )
     )
     if new is None:

@@ -17,6 +17,7 @@ from analysis.options import PredictOptions
 from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import describe_cost, share_stages
+from trainable.cohort.left_out import write_left_out
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, listing
 from trainable.evaluation.intervals import estimate
@@ -94,6 +95,10 @@ def _predict(
     for table, file in zip(tables, (options.out, options.scores_out), strict=True):
         write_csv(table, file)
         written.append(file)
+    if options.unusable:
+        with writing(options.out.parent, "--out"):
+            write_left_out(new.left_out, options.left_out_out)
+        written.append(options.left_out_out)
     [threshold] = winner.thresholds
     num_positive = int((scores >= np.float32(threshold)).sum())
     console.print(

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.covariates import PREFIX, known_text
 from trainable.cohort.exams import Grouping, group_images
+from trainable.cohort.left_out import LeftOut, describe_left_out
 from trainable.errors import Checks, InputError, listing
 from trainable.images.pixels import check_readable
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.reading.covariates import limit_notes
 from trainable.reading.exams import places_of
 from trainable.reading.image_files import hash_files
-from trainable.reading.listing import Wanted, known_patients, read_listing
+from trainable.reading.listing import Source, Wanted, known_patients, read_listing
 from trainable.reading.names import ImageNames
-from trainable.reading.places import locate
+from trainable.reading.places import Places, locate
 from trainable.reading.tables import read_table
+from trainable.reading.unusable import find_unusable
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class NewImages:
     """Images to predict, and the rows to be written: one per image, or one per examination.
 
     Attributes:
-        table: the rows to write: the template's columns, or `image` or `exam`, and `prediction`.
+        table: the rows to predict: the template's columns, or `image` or `exam`.
         name_column: which of them names the image or the examination.
         prediction_column: which of them is filled in.
         images: name of each image.
@@ -41,6 +43,9 @@ class NewImages:
         columns: covariates of each row that the team sees, `ColumnCode.values`.
         notes: remarks on how the folder or table was understood.
         num_unlisted: images or examinations found that the template does not ask for.
+        whole: the rows to write, those to predict among them.
+        usable: the numbers of these in `whole`.
+        left_out: images that the user had left out, as they are absent or damaged.
     """
 
     table: pd.DataFrame
@@ -53,7 +58,10 @@ class NewImages:
     patients: tuple[pd.Series, ...]
     num_unlisted: int
     columns: NDArray[np.float64]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    whole: pd.DataFrame
+    usable: NDArray[np.int64]
+    left_out: tuple[LeftOut, ...]
 
     @property
     def groups(self) -> pd.Series:
@@ -86,15 +94,21 @@ class NewImages:
 
 
 def find_new_images(
-    images: Path, template: Path | None, cohort: Cohort, columns: ColumnCode = NO_COLUMNS
+    images: Source,
+    template: Path | None,
+    cohort: Cohort,
+    columns: ColumnCode = NO_COLUMNS,
+    *,
+    leave_out: bool = False,
 ) -> NewImages:
-    """List the images of a folder, or of a table, in the order of the template if there is one.
+    """List new images, in the order of the template if there is one.
 
     Args:
-        images: a folder, or a table, which examinations of several views need.
+        images: a folder, an image or several, or a table, which examinations of several views need.
         template: a table with a row for each image or examination.
         cohort: of the search, whose columns are tried first.
         columns: covariates that the team sees, which only a table has.
+        leave_out: whether images that are absent or damaged are left out.
 
     Raises:
         InputError: naming every missing image, examination or column.
@@ -104,6 +118,11 @@ def find_new_images(
     wanted = Wanted(grouping, cohort.found_by, columns.names)
     listed, places = read_listing(images, wanted, checks)
     table, name_column, prediction_column = _rows_to_write(listed, template, wanted, checks)
+    whole, usable = table, np.arange(len(table))
+    left_out: tuple[LeftOut, ...] = ()
+    if leave_out and not checks.problems:
+        listed, usable, left_out = _usable(table[name_column], listed, unit, places, checks)
+        table = table.iloc[usable].reset_index(drop=True)
     asked = table[name_column]
     # the images of each row, and their files: a template may ask for some of those listed
     names, exam_images = asked, np.arange(len(asked))[:, None]
@@ -137,10 +156,34 @@ def find_new_images(
         hashes=tuple(hash_files(paths)),
         exam_images=exam_images,
         patients=tuple(patients),
-        num_unlisted=max(0, len(once) - len(table)),
+        num_unlisted=max(0, len(once) - len(whole)),
         columns=columns.values(columns.read(seen)),
         notes=tuple(checks.notes),
+        whole=whole,
+        usable=usable,
+        left_out=left_out,
     )  # fmt: skip
+
+
+def _usable(
+    asked: pd.Series, listed: pd.DataFrame, unit: str, places: Places, checks: Checks
+) -> tuple[pd.DataFrame, NDArray[np.int64], tuple[LeftOut, ...]]:
+    """The images that can be used, the numbers of the rows to write that have some, and the others.
+
+    Where no image can be used, all come back, to be refused as ever.
+    """
+    images = asked if unit == "image" else listed.loc[listed["exam"].isin(asked), "image"]
+    unusable = find_unusable(list(images), places)
+    kept = listed if unit == "image" else listed[~listed["image"].isin(unusable)]
+    is_usable = ~asked.isin(unusable)
+    if unit == "exam":
+        is_usable = asked.isin(kept["exam"]) | ~asked.isin(listed["exam"])
+    if not unusable or not is_usable.any():
+        return listed, np.arange(len(asked)), ()
+    num_empty = int((~is_usable).sum())
+    for note in describe_left_out(unusable.values(), images.nunique()):
+        checks.note(f"{note}; {num_empty} predictions are empty")
+    return kept, np.flatnonzero(is_usable), tuple(unusable.values())
 
 
 def _rows_to_write(

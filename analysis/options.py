@@ -1,11 +1,12 @@
 """Every option of `cxr-predict`, in the groups of its help screen; each value is checked."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ByteSize, Field
 
+from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.commands.sizes import Size
 from trainable.defaults import CACHE, CACHE_BYTES, COMMON
 
@@ -34,7 +35,9 @@ class PredictOptions(ModelOptions, frozen=True):
     """What to predict, with which model, and where to write it."""
 
     images: Annotated[Path, Parameter(group=IMAGES)]
-    """Folder of the images to predict, or a table that lists them."""
+    """Folder of the images to predict, a table that lists them, or one image."""
+    unusable: Annotated[Literal["drop"] | None, Parameter(group=IMAGES)] = None
+    """Use of images that are absent or damaged: drop leaves their predictions empty."""
     template: Annotated[Path | None, COMMON, _FILE, Parameter(group=IMAGES)] = None
     """Table whose rows, order and columns the predictions follow."""
     labels: Annotated[Path | None, COMMON, _FILE, Parameter(group=IMAGES)] = None
@@ -59,10 +62,16 @@ class PredictOptions(ModelOptions, frozen=True):
         return self.out.with_name(f"{self.out.stem}_report.html")
 
     @property
+    def left_out_out(self) -> Path:
+        """The list of images that are left out, beside the predictions."""
+        return self.out.with_name(f"{self.out.stem}_{LEFT_OUT}")
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         """All files that are written."""
         pages = (self.report_out,) if self.labels else ()
-        return (self.out, self.scores_out, *pages)
+        lists = (self.left_out_out,) if self.unusable else ()
+        return (self.out, self.scores_out, *pages, *lists)
 
 
 class ExportOptions(ModelOptions, frozen=True):

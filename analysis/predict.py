@@ -56,9 +56,14 @@ def predictions_and_scores(
     """The predictions table, as the template has it, and the table of scores, of one finding."""
     [column], [threshold] = scores.T, winner.thresholds
     predictions = np.where(column >= np.float32(threshold), classes[1], classes[0])
-    filled = new.table.assign(**{new.prediction_column: predictions})
+    # cells of what is left out stay empty
+    predicted = np.full(len(new.whole), "", object)
+    predicted[new.usable] = predictions
+    all_scores = np.full(len(new.whole), np.nan, np.float32)
+    all_scores[new.usable] = column
+    filled = new.whole.assign(**{new.prediction_column: predicted})
     unit = "image" if new.exam_images.shape[1] == 1 else "exam"
     score_table = pd.DataFrame(
-        {unit: new.table[new.name_column], "score": column, "prediction": predictions}
+        {unit: new.whole[new.name_column], "score": all_scores, "prediction": predicted}
     )
     return filled, score_table

@@ -1,10 +1,9 @@
 """Images that a user had left out, as they are absent or damaged: which, and why."""
 
+import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-
-import pandas as pd
 
 from trainable.errors import listing
 from trainable.files import replacing
@@ -29,26 +28,21 @@ class LeftOut(NamedTuple):
 
 def write_left_out(images: Iterable[LeftOut], file: Path) -> None:
     """Write the list as a table."""
-    with replacing(file) as partial:
-        pd.DataFrame(images, columns=LeftOut._fields).to_csv(partial, index=False)
+    with replacing(file) as partial, partial.open("w", newline="", encoding="utf-8") as table:
+        csv.writer(table, lineterminator="\n").writerows([LeftOut._fields, *images])
 
 
 def read_left_out(file: Path) -> tuple[LeftOut, ...]:
     """Read the list; empty if there is no file."""
     if not file.is_file():
         return ()
-    table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    return tuple(LeftOut(*row) for row in table[list(LeftOut._fields)].itertuples(index=False))
+    with file.open(newline="", encoding="utf-8") as table:
+        _, *rows = csv.reader(table)
+    return tuple(LeftOut(*row) for row in rows)
 
 
-def describe_left_out(images: Iterable[LeftOut], num_all: int, where: str) -> Iterator[str]:
-    """A sentence on the images that are left out, where there are any.
-
-    Args:
-        images: The images.
-        num_all: Number of images with them.
-        where: Where the list of all of them is.
-    """
+def describe_left_out(images: Iterable[LeftOut], num_all: int) -> Iterator[str]:
+    """A sentence on images that are left out, where there are any, of `num_all` images."""
     by_reason: dict[str, list[str]] = {}
     for image, _, reason in images:
         by_reason.setdefault(reason, []).append(image)
@@ -57,4 +51,4 @@ def describe_left_out(images: Iterable[LeftOut], num_all: int, where: str) -> It
         parts = "; ".join(
             f"{reason} ({len(names)}): {listing(names, 3)}" for reason, names in by_reason.items()
         )
-        yield f"{num} of {num_all} images are left out{where}: {parts}"
+        yield f"{num} of {num_all} images are left out, all in {FILE}: {parts}"

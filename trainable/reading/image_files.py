@@ -77,7 +77,7 @@ def list_folder(folder: Path) -> FolderListing:
             path = Path(place, name)
             if is_hidden or name.startswith("."):
                 hidden.append(path)
-            elif _is_image(path):
+            elif is_image(path):
                 images.append(path)
             else:
                 others.append(path)
@@ -124,7 +124,8 @@ def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
     return hashes
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Whether a file is of a kind that is read: by its ending, or as DICOM without one."""
     ending = path.suffix.lower()
     if ending in _KNOWN_SUFFIXES:
         return path.is_file()

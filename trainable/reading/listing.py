@@ -14,7 +14,7 @@ from trainable.reading.columns import Kind, find_column, find_image_column
 from trainable.reading.covariates import as_manifest
 from trainable.reading.dicom_columns import patients_in, with_dicom_columns
 from trainable.reading.exams import read_exams, same_grouping
-from trainable.reading.image_files import list_folder
+from trainable.reading.image_files import is_image, list_folder
 from trainable.reading.places import Places
 from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
@@ -73,16 +73,24 @@ class Wanted:
         )
 
 
-def read_listing(source: Path, wanted: Wanted, checks: Checks) -> Listing:
-    """List the images of a folder or a table, with all that is wanted of them.
+Source = Path | Sequence[Path | str]
+"""New images: a folder, a table, an image, or images one by one."""
+
+
+def read_listing(source: Source, wanted: Wanted, checks: Checks) -> Listing:
+    """List new images, with all that is wanted of them.
 
     Raises:
         InputError: If there are no images, or something that is wanted is not there.
     """
+    if not isinstance(source, Path):
+        return _list_files(source, wanted, checks)
+    if source.is_file() and is_image(source):
+        return _list_files([source], wanted, checks)
     if source.is_dir():
         return Listing(_list_folder(source, wanted, checks), Places([source]))
     if not source.exists():
-        raise InputError(f"--images must be a folder or a table; not found: {source}")
+        raise InputError(f"--images must be a folder, a table or an image; not found: {source}")
     raw, _ = read_table(source, "--images")
     places = Places(folders_beside(source), f"Put them into a folder beside {source.name}")
     columns = {"image": wanted.image_column(raw, places.hold_any, checks)}
@@ -125,16 +133,32 @@ def listed_rows(
     return rows.join(read_exams(grouping, raw, rows["image"], checks))
 
 
-def _list_folder(folder: Path, wanted: Wanted, checks: Checks) -> pd.DataFrame:
-    """The column `image`: names of all images in a folder, which has no other columns."""
+def _require_no_table(what: str, wanted: Wanted, checks: Checks) -> None:
+    """Refuse images without columns where the team needs some."""
     if wanted.covariates:
-        checks.add(wanted.without_covariates(f"{folder} is a folder"))
+        checks.add(wanted.without_covariates(what))
     if wanted.grouping.views > 1:
         checks.add(
             "--images must be a table whose columns say which images are of one examination, "
-            f"as in the search; {folder} is a folder"
+            f"as in the search; {what}"
         )
     checks.raise_if_any()
+
+
+def _list_files(files: Sequence[Path | str], wanted: Wanted, checks: Checks) -> Listing:
+    """Images one by one, under the names that the user gave."""
+    what = f"{files[0]} is an image" if len(files) == 1 else f"{len(files)} images are given"
+    _require_no_table(what, wanted, checks)
+    if not files:
+        raise InputError("--images must name an image at least; the list is empty")
+    named = {str(file): Path(file).expanduser().resolve() for file in files}
+    rows = pd.DataFrame({"image": [str(file) for file in files]}, dtype=str)
+    return Listing(rows, Places([], "Check their names", named))
+
+
+def _list_folder(folder: Path, wanted: Wanted, checks: Checks) -> pd.DataFrame:
+    """The column `image`: names of all images in a folder, which has no other columns."""
+    _require_no_table(f"{folder} is a folder", wanted, checks)
     files = list_folder(folder)
     kinds = files.kinds()
     if not files.images:

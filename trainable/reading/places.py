@@ -1,6 +1,6 @@
 """Where the images of a table may be, and which of its names are files there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,13 +38,20 @@ class Matched(NamedTuple):
 class Places:
     """Folders that images may be in, or below; each is listed once, when that is first needed."""
 
-    def __init__(self, folders: Sequence[Path], advice: str = NAME_FOLDER) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        advice: str = NAME_FOLDER,
+        named: Mapping[str, Path] | None = None,
+    ) -> None:
         """Name the folders.
 
         Args:
             folders: Folders, of which some may not exist.
             advice: What to do about names of no file.
+            named: Files by the names that the user gave, in place of folders.
         """
+        self._named = named
         self.folders = tuple(folders)
         self.advice = advice
         self._listed: dict[Path, tuple[FolderListing, ImageNames]] = {}
@@ -64,6 +71,10 @@ class Places:
 
     def match(self, names: Sequence[str]) -> Matched | None:
         """The files of names, all in one of the folders; None if no folder is there."""
+        if self._named is not None:
+            paths = [self._named.get(name, Path(name)) for name in names]
+            found = [[str(path)] if path.is_file() else [] for path in paths]
+            return Matched(Path(), FolderListing([], [], []), found)
         in_full = [file_named_in_full(name) for name in names]
         if self.there and all(in_full):
             # no folder is listed: the one beside the table may be a whole disk
@@ -120,9 +131,10 @@ def locate(names: Iterable[str], places: Places, checks: Checks) -> list[str]:
         absent = [name for name in missing if name not in there]
         if absent:
             leave_out = f", {LEAVE_OUT}" if len(missing) < len(wanted) else ""
+            where = f" in {listing(places.folders)}" if places.folders else ""
             checks.add(
-                f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found "
-                f"in {listing(places.folders)}: {listing(dict.fromkeys(absent))}. "
+                f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found"
+                f"{where}: {listing(dict.fromkeys(absent))}. "
                 f"{_advice(absent, listed.images, places.advice)}{leave_out}"
             )
     return matched.paths
