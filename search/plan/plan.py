@@ -14,6 +14,9 @@ from trainable.features.passes import FrozenPass
 from trainable.images.preprocessing import Square
 from trainable.trial.task import Task
 
+_BYTES_PER_FEATURE = 12
+"""A feature of a training row in float32, and standardized in float64."""
+
 
 @dataclass(frozen=True)
 class SearchPlan:
@@ -46,6 +49,19 @@ class SearchPlan:
     def num_passes(self) -> int:
         """Most passes that the search can need: no trial needs two."""
         return min(len(self.passes), self.num_trials)
+
+    @property
+    def trial_bytes(self) -> int:
+        """Most bytes that a logistic head needs for the features of its training rows."""
+        if "logistic" not in self.space.values("head"):
+            return 0
+        widths = (
+            backbone.pooled_width(backbone.cuts[-1])
+            for backbone in (encoder.network for encoder in self.task.weights.encoders)
+        )
+        views = self.cohort.grouping.views
+        rows = max(len(fold.train) for fold in self.task.folds)
+        return rows * views * max(widths) * _BYTES_PER_FEATURE
 
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
         """The part of the space that these weights allow, with a GPU or without."""

@@ -13,7 +13,10 @@ from trainable.cohort.splits import SIDES
 from trainable.errors import listing
 from trainable.evaluation.covariates import suspicious_columns
 from trainable.evaluation.metrics import all_positive_f1
+from trainable.files import size_text
 from trainable.training.steps import few_steps_note
+
+_MUCH_MEMORY = 1 << 30
 
 
 def plan_lines(plan: SearchPlan) -> Iterator[str]:
@@ -39,6 +42,11 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     yield from _weights_lines(plan.task.weights)
     yield from (f"note: {note}" for note in plan.task.weights.notes)
     yield _passes_line(plan)
+    if plan.trial_bytes > _MUCH_MEMORY:
+        yield (
+            f"note: a trial needs up to {size_text(plan.trial_bytes)} of memory for features; as "
+            "many trials run at a time as have room"
+        )
     few = min(len(fold.train) for fold in plan.task.folds)
     note = few_steps_note(few, max(batch_sizes), least)
     if note:

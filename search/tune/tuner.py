@@ -41,7 +41,9 @@ def run_trials(plan: SearchPlan, run: RunFolder, view: View) -> Ended:
         InputError: If no node has what a trial asks for.
     """
     compute, budget = plan.options.compute, plan.options.run.time_budget
-    resources = resources_per_trial(compute.cpus_per_trial, compute.gpus_per_trial)
+    resources = resources_per_trial(
+        compute.cpus_per_trial, compute.gpus_per_trial, plan.trial_bytes
+    )
     space = plan.space_here(has_gpu=resources.gpus > 0)
     repair_log(run)
     study = open_study(run, space, plan.warm_start)
@@ -110,7 +112,7 @@ def run_session(
     logger = TrialLogger(run, num_folds, plan.task.data.labels.shape[1], stopper, timeout)
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, task=plan.task, shipment=shipment),
-        {"cpu": resources.cpus, "gpu": resources.gpus},
+        resources.as_asked(),
     )
     tuner = tune.Tuner(
         trainable,

@@ -9,7 +9,9 @@ from PIL import Image
 from search.options.options import SearchOptions
 from search.plan.begin import begin, resume
 from search.run.run_folder import RunFolder
+from search.terminal import plan_lines as terminal
 from search.terminal.plan_lines import plan_lines
+from trainable.backbones.encoder import find_backbone
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 
@@ -36,6 +38,18 @@ def test_the_plan_of_a_resumed_search_is_that_of_the_first(run: RunFolder) -> No
     assert (plan.num_trials, plan.task.seed, len(plan.task.folds)) == (5, 3, 2)
     assert plan.space.values("image_size") == (32,)
     folder.release()
+
+
+def test_the_memory_of_a_trial_is_said_where_it_is_much(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, plan = resume(SearchOptions(), None, run.path, ready)
+    folder.release()
+    backbone = find_backbone("squeezenet1_0")
+    assert plan.trial_bytes == 12 * backbone.pooled_width("features") * 12, "of 12 training rows"
+    assert not any("of memory" in line for line in plan_lines(plan))
+    monkeypatch.setattr(terminal, "_MUCH_MEMORY", 0)
+    assert any("as many trials run at a time as have room" in line for line in plan_lines(plan))
 
 
 def test_what_no_score_depends_on_may_change_and_the_rest_may_be_repeated(run: RunFolder) -> None:
