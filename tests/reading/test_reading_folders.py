@@ -261,3 +261,41 @@ def test_shared_viral_cohort() -> None:
     assert cohort.labels.sum() == 67
     assert cohort.classes == ("0", "1")
     assert "left out: IML_CXR_TEST" in cohort.notes[0]
+
+
+FLAT = ["CHNCXR_0001_0.png", "CHNCXR_0002_1.png", "more/CHNCXR_0003_1.png"]
+
+
+def test_labels_are_found_in_file_names(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, FLAT)
+    pattern = r"_(\d)\.png"
+    cohort = read_cohort(DataOptions(data=tmp_path, label_pattern=pattern))
+    assert labels_of(cohort) == dict(zip(FLAT, [0, 1, 1], strict=True))
+    assert "positive is the file name = 1 (2), negative is 0 (1)" in cohort.notes
+    (tmp_path / "t.csv").write_text("\n".join(["image,age", *(f"{name},5" for name in FLAT)]))
+    listed = read_cohort(DataOptions(data=tmp_path / "t.csv", label_pattern=pattern))
+    assert labels_of(listed) == labels_of(cohort)
+    assert "label" not in listed.found_by
+    for name in FLAT[2:]:
+        (tmp_path / name).unlink()
+    (problem,) = problems_of(DataOptions(data=tmp_path))
+    assert "find them with --label-pattern" in problem
+
+
+def test_a_name_without_a_label_is_missing_one(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, [*FLAT, "normal.png"])
+    (problem,) = problems_of(DataOptions(data=tmp_path, label_pattern=r"_(\d)\.png"))
+    assert "every image must have a label; without (1): normal.png" in problem
+    cohort = read_cohort(DataOptions(data=tmp_path, label_pattern=r"_(\d)\.", missing="drop"))
+    assert len(cohort.manifest) == 3
+    (problem,) = problems_of(DataOptions(data=tmp_path, label_pattern="("))
+    assert "must be a regular expression" in problem
+
+
+def test_a_split_of_flat_folders_is_kept(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, ["train/a_0.png", "train/b_1.png", "val/c_0.png", "val/d_1.png"])
+    options = {"data": tmp_path, "label_pattern": r"_(\d)"}
+    assert "say with --split merge" in problems_of(DataOptions(**options))[0]
+    cohort = read_cohort(DataOptions(**options, split="keep"))
+    assert cohort.manifest["split"].tolist() == ["train", "train", "valid", "valid"]
+    assert cohort.manifest["label"].tolist() == [0, 1, 0, 1]

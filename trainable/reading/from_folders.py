@@ -1,5 +1,6 @@
 """Labelled images in a folder of class folders, split or not."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,28 +11,45 @@ from trainable.errors import Checks, InputError, listing
 from trainable.reading.classes import two_classes
 from trainable.reading.covariates import asked_covariates
 from trainable.reading.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
+from trainable.reading.from_names import read_flat_folder
 from trainable.reading.from_table import LabelledImages
 from trainable.reading.image_files import READ, list_folder, list_images
 from trainable.reading.names import ImageNames
 from trainable.reading.options import DataOptions
+from trainable.reading.own_split import SIDE_WORDS
 from trainable.reading.places import Places
 from trainable.reading.tables import read_table
 from trainable.reading.unusable import usable_files
 
-_SIDES = {
-    "train": ("train", "training"),
-    "valid": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-
 
 def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledImages:
-    """Read class folders, or `train/`, `val/` and `test/` of class folders each."""
+    """Read class folders, or images with labels in their names; split into folders or not."""
     listed = list_folder(folder)
     checks.note(*listed.notes(folder), *listed.other_notes(folder))
     _check_table_options(folder, source, checks)
-    sides = _find_sides(folder)
+    sides = _find_sides(folder, list_images if source.label_pattern else _class_folders)
     _check_split(folder, sides, source, checks)
+    if source.label_pattern:
+        checks.raise_if_any()
+        read = read_flat_folder(folder, sides or {"": folder}, source, checks)
+    else:
+        read = _read_class_folders(folder, sides, source, checks)
+    table, columns = read.table, dict(read.found_by)
+    left_out: tuple[LeftOut, ...] = ()
+    if source.unusable == "drop":
+        table, left_out = usable_files(table, checks)
+    if source.patient_column:
+        columns["patient"] = source.patient_column
+        _add_dicom_patients(table, folder, source.patient_column, checks)
+    else:
+        _add_listed_patients(folder / "manifest.csv", folder, table, checks)
+    return LabelledImages(table, read.rule, found_by=columns, left_out=left_out)
+
+
+def _read_class_folders(
+    folder: Path, sides: dict[str, Path], source: DataOptions, checks: Checks
+) -> LabelledImages:
+    """Read class folders, in `folder` or in each of its sides."""
     parts = list(sides.values()) or [folder]
     inside = {part: _class_folders(part) for part in parts}
     names = sorted({name for found in inside.values() for name in found})
@@ -58,18 +76,9 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
     checks.raise_if_any()
     table = pd.concat(tables, ignore_index=True)
     table = table.sort_values(["split", "label"], kind="stable", key=_in_order, ignore_index=True)
-    left_out: tuple[LeftOut, ...] = ()
-    if source.unusable == "drop":
-        table, left_out = usable_files(table, checks)
-    columns = {}
-    if source.patient_column:
-        columns["patient"] = source.patient_column
-        _add_dicom_patients(table, folder, source.patient_column, checks)
-    else:
-        _add_listed_patients(folder / "manifest.csv", folder, table, checks)
     if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
         classes = ("0", "1")
-    return LabelledImages(table, LabelRule(classes), found_by=columns, left_out=left_out)
+    return LabelledImages(table, LabelRule(classes))
 
 
 def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> None:
@@ -83,6 +92,8 @@ def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> N
         given["patient"] = source.patient_column
     if source.images:
         checks.add(f"--images is for the images of a table; {folder} is a folder: drop the option")
+    if source.label_column and source.label_pattern:
+        checks.add("--label-pattern and --label-column both find the labels: drop one")
     named = [f"--{kind}-column {name}" for kind, name in given.items() if name]
     if named:
         checks.add(
@@ -112,18 +123,18 @@ def _add_dicom_patients(table: pd.DataFrame, folder: Path, column: str, checks: 
 def _in_order(column: pd.Series) -> pd.Series:
     """Negative before positive, and train before validation before test."""
     if column.name == "split":
-        return column.map({"": 0, **{side: place for place, side in enumerate(_SIDES)}})
+        return column.map({"": 0, **{side: place for place, side in enumerate(SIDE_WORDS)}})
     return column
 
 
-def _find_sides(folder: Path) -> dict[str, Path]:
-    """`train/`, `val/` and `test/` with class folders in them, where two of them are there."""
+def _find_sides(folder: Path, holds: Callable[[Path], Sequence[object]]) -> dict[str, Path]:
+    """`train/`, `val/` and `test/` with what is looked for in them, where two of them are there."""
     inner = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
     found = {
         side: inner[name]
-        for side, names in _SIDES.items()
+        for side, names in SIDE_WORDS.items()
         for name in names
-        if name in inner and _class_folders(inner[name])
+        if name in inner and holds(inner[name])
     }
     return found if "train" in found and len(found) > 1 else {}
 
@@ -182,7 +193,7 @@ def _note_left_out(
 def _add_what_is_there(folder: Path, checks: Checks) -> None:
     """Where there are no class folders of images: what is there."""
     listed = list_folder(folder)
-    if listed.others:
+    if listed.others and not listed.images:
         checks.add(
             f"images must be {READ}, and only DICOM files may lack the ending; {folder} holds "
             f"other files: {listed.kinds()}"
@@ -190,7 +201,8 @@ def _add_what_is_there(folder: Path, checks: Checks) -> None:
     else:
         checks.add(
             f"--data must be a table, or a folder with a folder of images for each class; {folder} "
-            f"has no folder of images, and {len(listed.images)} images outside of folders"
+            f"has no folder of images, and {len(listed.images)} images outside of folders. If the "
+            "file names hold the labels, find them with --label-pattern, such as '_([01])[.]png'"
         )
 
 

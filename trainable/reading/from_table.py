@@ -17,6 +17,7 @@ from trainable.reading.data_sets import KnownDataSet, find_data_set, with_images
 from trainable.reading.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.reading.exams import find_grouping
 from trainable.reading.labels import Labels, read_labels
+from trainable.reading.labels_in_names import IN_NAME, labels_in_names
 from trainable.reading.listing import folders_beside, listed_rows
 from trainable.reading.options import DataOptions
 from trainable.reading.own_split import find_split, sides_of, splits_in
@@ -59,6 +60,9 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
         raw = _rows_of(with_images(raw, data_set, file), data_set, checks)
     places = _places(file, source)
     columns = _find_columns(raw, source, data_set, places, checks)
+    if source.label_pattern and "image" in columns:
+        names = raw[columns["image"]]
+        raw = raw.assign(**{IN_NAME: labels_in_names(source.label_pattern, names, checks)})
     left_out: tuple[LeftOut, ...] = ()
     if source.unusable == "drop" and "image" in columns:
         raw, left_out = usable_rows(raw, columns["image"], places, checks)
@@ -101,7 +105,7 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
         )
     if labels and not checks.problems:
         table = one_row_each(table, checks, one_is_enough=labels.rule.one_row_is_enough)
-    found_by = dict(columns)
+    found_by = {kind: column for kind, column in columns.items() if column != IN_NAME}
     if data_set is not None and data_set.patient_pattern:
         found_by["patient_pattern"] = data_set.patient_pattern
     once = kept.drop_duplicates(columns["image"])
@@ -133,6 +137,8 @@ def _read_labels(
 
 def _check_options(source: DataOptions, checks: Checks) -> None:
     """Refuse options that would do nothing."""
+    if source.label_pattern and source.label_column:
+        checks.add("--label-pattern and --label-column both find the labels: drop one")
     if source.views == 1 and (source.exam_column or source.view_column):
         checks.add("--exam-column and --view-column group images only with --views of 2 or more")
 
@@ -173,6 +179,8 @@ def _find_columns(
         wanted = name or plain.get(usual or "")
         if kind == "patient" and is_dicom_column(name):
             column = name
+        elif kind == "label" and source.label_pattern:
+            column = IN_NAME
         elif kind == "image":
             column = find_image_column(raw, wanted, places.hold_any, checks)
         else:

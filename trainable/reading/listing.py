@@ -179,8 +179,11 @@ def folders_beside(table: Path) -> list[Path]:
     return [folder for folder in places if folder.is_dir()]
 
 
-def find_patient(pattern: re.Pattern[str], name: str) -> str:
-    """The patient in the name of an image, or "": in its last part first, then in its folders."""
+def find_in_name(pattern: re.Pattern[str], name: str) -> str:
+    """What a pattern finds in the name of an image: in its last part first, then in its folders.
+
+    It is "" where nothing is found, and what the first group finds where the pattern has one.
+    """
     for text in (name.replace("\\", "/").rsplit("/", 1)[-1], name):
         match = pattern.search(text)
         found = match and match.group(1 if pattern.groups else 0)
@@ -202,7 +205,7 @@ def known_patients(
         regex = re.compile(pattern)
         inside = [_inside(Path(path), folders) for path in paths]
         by_name = [
-            find_patient(regex, name) or find_patient(regex, path)
+            find_in_name(regex, name) or find_in_name(regex, path)
             for name, path in zip(names, inside, strict=True)
         ]
         found.insert(0, pd.Series(by_name, dtype=object))

@@ -36,6 +36,8 @@ class ImageOptions(BaseModel):
     """Use of images without a label."""
     unusable: Literal["drop"] | None = None
     """Use of images that are absent or damaged; left_out.csv lists what drop leaves out."""
+    label_pattern: str | None = None
+    """Regular expression of the label in a file name, such as '_([01])[.]png'."""
     patient_pattern: Annotated[str | None, COMMON] = None
     """Regular expression of the patient in a file name."""
     split: Literal["merge", "keep"] | None = None

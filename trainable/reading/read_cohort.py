@@ -21,7 +21,7 @@ from trainable.reading.exams import check_exams, places_of
 from trainable.reading.from_folders import read_folders
 from trainable.reading.from_table import read_labelled_table
 from trainable.reading.image_files import hash_files
-from trainable.reading.listing import find_patient
+from trainable.reading.listing import find_in_name
 from trainable.reading.options import DataOptions
 
 
@@ -83,7 +83,7 @@ def _patients(table: pd.DataFrame, pattern: str | None, checks: Checks) -> pd.Se
     except re.error as error:
         checks.add(f"--patient-pattern must be a regular expression; {pattern!r}: {error}")
         return table["image"]
-    found = [find_patient(regex, image) for image in table["image"]]
+    found = [find_in_name(regex, image) for image in table["image"]]
     without = [name for name, patient in zip(table["image"], found, strict=True) if not patient]
     if without:
         checks.add(
