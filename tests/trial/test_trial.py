@@ -89,9 +89,9 @@ def test_a_score_is_the_mean_over_the_repeats_so_far(bright_task: Task) -> None:
     "settings",
     [
         {"head": "logistic", "C": 1e-5},
-        {"head": "plain", "head_layers": (), "learning_rate": 1e-3},
-        {"head": "fastai", "head_layers": (), "learning_rate": 1e-3},
-        {"head": "fastai", "head_layers": (), "learning_rate": 1e-3, "unfreeze": 1},
+        {"head": "plain", "head_layers": (), "learning_rate": 3e-3},
+        {"head": "fastai", "head_layers": (), "learning_rate": 3e-3},
+        {"head": "fastai", "head_layers": (), "learning_rate": 3e-3, "unfreeze": 1},
     ],
 )
 def test_the_mean_score_is_the_share_of_positives_whatever_they_weigh(
@@ -101,11 +101,11 @@ def test_the_mean_score_is_the_share_of_positives_whatever_they_weigh(
     task = dataclasses.replace(noise_task, folds=(Fold(rows, rows),))
     means = [
         run(
-            task, tiny_config(epochs=60, positive_weight=weight, positive_copies=copies, **settings)
+            task, tiny_config(epochs=20, positive_weight=weight, positive_copies=copies, **settings)
         )[-1].scores.mean()
         for weight, copies in ((1, 1), (9, 1), (3, 3))
     ]
-    # without the correction, some 0.9
+    # without the correction, some 0.8
     assert means == pytest.approx([0.5] * 3, abs=0.15)
 
 
