@@ -1,11 +1,13 @@
 """Every help screen is plain, fits its terminal, and is shown before anything slow is imported."""
 
+import functools
 import io
 import re
 import subprocess
 import sys
 
 import pytest
+from cyclopts import Argument
 from fixtures.commands import environment
 from rich.console import Console
 
@@ -45,9 +47,25 @@ every_command = pytest.mark.parametrize("app", APPS, ids=lambda app: app.name[0]
 
 def screen(app: Command, width: int) -> str:
     """All options."""
+    return _screen(APPS.index(app), width)
+
+
+@functools.cache
+def _screen(number: int, width: int) -> str:
     text = io.StringIO()
-    app.print_all_help(Console(file=text, width=width))
+    APPS[number].print_all_help(Console(file=text, width=width))
     return text.getvalue()
+
+
+def options_of(app: Command) -> list[Argument]:
+    """Options and arguments that are values."""
+    return _options(APPS.index(app))
+
+
+@functools.cache
+def _options(number: int) -> list[Argument]:
+    found = APPS[number].assemble_argument_collection(parse_docstring=True)
+    return [one for one in found if not one.children]
 
 
 def arguments_in(text: str) -> list[str]:
@@ -94,9 +112,7 @@ def test_a_help_screen_fits_and_has_no_words_of_python(app: Command, width: int)
 
 @every_command
 def test_every_option_is_one_short_sentence(app: Command) -> None:
-    for argument in app.assemble_argument_collection(parse_docstring=True):
-        if argument.children:
-            continue
+    for argument in options_of(app):
         sentence = argument.parameter.help or ""
         assert re.fullmatch(r"[A-Z](?:[^.]|\.(?!\s))*\.", sentence, re.DOTALL), argument.name
         assert len(sentence.split()) <= 25, argument.name
@@ -105,11 +121,8 @@ def test_every_option_is_one_short_sentence(app: Command) -> None:
 @every_command
 def test_many_options_are_in_named_panels(app: Command) -> None:
     titles = re.findall(r"╭─ (.+?) ─", screen(app, 80))
-    options = [
-        one for one in app.assemble_argument_collection(parse_docstring=True) if not one.children
-    ]
     assert "Parameters" not in titles
-    assert len(titles) > 2 or len(options) <= MANY
+    assert len(titles) > 2 or len(options_of(app)) <= MANY
 
 
 def test_help_imports_nothing_slow() -> None:

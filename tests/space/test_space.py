@@ -1,5 +1,6 @@
 """The search space: what is sampled is valid, and the first trial is the baseline."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,12 @@ def samples(space: Space, num: int) -> list[TrialConfig]:
     return [space.sample(study.ask()) for _ in range(num)]
 
 
+@functools.cache
+def default_samples() -> list[TrialConfig]:
+    """Samples of the whole space."""
+    return samples(space(), 600)
+
+
 def first(space: Space) -> TrialConfig:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     parameters, *_ = space.first_trials()
@@ -32,7 +39,7 @@ def first(space: Space) -> TrialConfig:
 
 
 def test_every_choice_occurs_and_every_sample_is_valid() -> None:
-    configs = samples(space(), 600)
+    configs = default_samples()
     assert {str(config.backbone) for config in configs} == set(BACKBONES)
     assert {config.normalization for config in configs} == {"none", "imagenet", "cohort", "image"}
     for config in configs:
@@ -42,7 +49,7 @@ def test_every_choice_occurs_and_every_sample_is_valid() -> None:
 
 
 def test_a_trained_body_gets_a_smaller_learning_rate() -> None:
-    configs = samples(space(), 300)
+    configs = default_samples()
     assert max(c.learning_rate for c in configs if c.unfreeze) <= 1e-3
     assert min(c.learning_rate for c in configs if not c.unfreeze) >= 1e-4
 
@@ -50,14 +57,14 @@ def test_a_trained_body_gets_a_smaller_learning_rate() -> None:
 def test_trained_stages_train_longer_with_a_gpu_alone() -> None:
     without = make_space().restricted_to(tuple(BACKBONES), has_gpu=False)
     assert {c.epochs for c in samples(without, 100) if c.unfreeze} == {5}
-    assert {c.epochs for c in samples(space(), 100) if c.unfreeze} == {5, 10, 20}
+    assert {c.epochs for c in default_samples() if c.unfreeze} == {5, 10, 20}
     asked = make_space(Layer("{}", {"epochs": {"trained": 7}}))
     asked = asked.restricted_to(tuple(BACKBONES), has_gpu=True)
     assert {c.epochs for c in samples(asked, 100) if c.unfreeze} == {7}
 
 
 def test_settings_of_trained_stages_are_sampled_with_them_alone() -> None:
-    configs = samples(space(), 300)
+    configs = default_samples()
     assert {c.stage_decay for c in configs if c.unfreeze} == {0.1, 0.3, 1.0}
     assert {c.stage_decay for c in configs if not c.unfreeze} == {1.0}
     whole = [c for c in configs if c.unfreeze == len(c.backbone.network.stages_until(c.cut))]
@@ -66,14 +73,14 @@ def test_settings_of_trained_stages_are_sampled_with_them_alone() -> None:
 
 
 def test_frozen_bodies_may_train_longer() -> None:
-    configs = samples(space(), 300)
+    configs = default_samples()
     networks = [config for config in configs if config.head != "logistic"]
     assert {c.epochs for c in networks if not c.unfreeze} == {5, 10, 20}
     assert {c.epochs for c in samples(space(epochs=7, head="fastai"), 50)} == {7}
 
 
 def test_a_logistic_head_has_a_frozen_body_and_no_settings_of_networks() -> None:
-    configs = samples(space(), 300)
+    configs = default_samples()
     logistic = [config for config in configs if config.head == "logistic"]
     assert {config.unfreeze for config in logistic} == {0}
     assert {config.head for config in configs if not config.unfreeze} == {"logistic", "fastai"}
@@ -83,7 +90,7 @@ def test_a_logistic_head_has_a_frozen_body_and_no_settings_of_networks() -> None
 
 
 def test_fused_stages_are_a_cut_of_frozen_bodies_alone() -> None:
-    configs = samples(space(), 300)
+    configs = default_samples()
     assert {config.unfreeze for config in configs if config.cut == "fused"} == {0}
     assert "fused" not in space(unfreeze=["one", "two"]).values("cut")
     with pytest.raises(InputError, match="add 0 to --unfreeze"):
