@@ -14,8 +14,8 @@ from trainable.features.passes import FrozenPass
 from trainable.images.preprocessing import Square
 from trainable.trial.task import Task
 
-_BYTES_PER_FEATURE = 12
-"""A feature of a training row in float32, and standardized in float64."""
+_BYTES_PER_FEATURE = 20
+"""Of a training row: float32, float64, and float64 again while the deviation is computed."""
 
 
 @dataclass(frozen=True)

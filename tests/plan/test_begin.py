@@ -46,7 +46,7 @@ def test_the_memory_of_a_trial_is_said_where_it_is_much(
     folder, plan = resume(SearchOptions(), None, run.path, ready)
     folder.release()
     backbone = find_backbone("squeezenet1_0")
-    assert plan.trial_bytes == 12 * backbone.pooled_width("features") * 12, "of 12 training rows"
+    assert plan.trial_bytes == 12 * backbone.pooled_width("features") * 20, "of 12 training rows"
     assert not any("of memory" in line for line in plan_lines(plan))
     monkeypatch.setattr(terminal, "_MUCH_MEMORY", 0)
     assert any("as many trials run at a time as have room" in line for line in plan_lines(plan))
