@@ -79,6 +79,22 @@ def test_what_is_in_use_stays_and_what_a_trial_needs_is_made_all_the_same(tmp_pa
     ]
 
 
+def test_what_trials_need_one_after_the_other_stays_within_the_budget(tmp_path: Path) -> None:
+    store = ArrayStore(tmp_path, 2 * SIZE)
+
+    def need(name: str) -> NDArray[Any]:
+        return store.get_or_compute(f"features-{name}", TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+
+    for name in "abcd":
+        need(name)
+    assert names(tmp_path) == ["features-c.npy", "features-d.npy"]
+    held = need("c")
+    for name in "efg":
+        need(name)
+    assert names(tmp_path) == ["features-c.npy", "features-g.npy"], "c has a user"
+    np.testing.assert_array_equal(held, TABLE)
+
+
 def test_what_is_being_made_counts_and_stays(tmp_path: Path) -> None:
     store = ArrayStore(tmp_path, SIZE + 1000)
 

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from trainable.defaults import CACHE_BYTES
 from trainable.errors import listing
 from trainable.files import replacing, writing
-from trainable.store.array_file import Array, ArrayFile, is_whole
+from trainable.store.array_file import Array, ArrayFile, file_bytes, is_whole
 from trainable.store.budget import KINDS, OPTION, PARTS, Room
 from trainable.store.locks import hold, is_at, lock
 from trainable.store.parts import Compute, open_parts
@@ -90,7 +90,8 @@ class ArrayStore:
         """The array; where it is absent, all who ask for it share the work of computing it.
 
         Each process computes parts that no other is at, and takes over those of one that died. What
-        a killed process had finished is kept. The array stays open as long as the store lives.
+        a killed process had finished is kept. The array stays in use until its user no longer holds
+        it and later ones need its room in the budget.
 
         Args:
             key: Name of the array: its kind, and what says all that its content depends on.
@@ -101,10 +102,13 @@ class ArrayStore:
         Raises:
             DiskError: If the disk has no room, or cannot be written.
         """
-        array = self._obtain(key, shape, dtype, compute, must_fit=False)
+        array = self._kept.pop(key, None)
+        if array is None:
+            self._release(file_bytes(shape, np.dtype(dtype)))
+            array = self._obtain(key, shape, dtype, compute, must_fit=False)
         if array is None:
             raise OSError(f"the file does not hold what was written to it: {self.path(key)}")
-        self._kept[key] = array
+        self._kept[key] = array  # the last one, as it was used last
         return array
 
     def get_or_compute_if_it_fits(
@@ -151,6 +155,14 @@ class ArrayStore:
                     with replacing(path) as partial:
                         partial.write_bytes(data)
         return path
+
+    def _release(self, num_bytes: int) -> None:
+        """Keep no more open than leaves room for `num_bytes`; what has a user stays open."""
+        while self._kept and self._opened_bytes() + num_bytes > self.budget:
+            del self._kept[next(iter(self._kept))]
+
+    def _opened_bytes(self) -> int:
+        return sum(array.nbytes for array in self._opened.values())
 
     def _obtain(
         self,

@@ -58,24 +58,36 @@ def ship(task: Task, pixels: Mapping[Square, NDArray[np.uint8]]) -> Shipment:
     weights = {encoder: ray.put(path.read_bytes()) for encoder, path in files.items()}
     # on this node, whose loss ends the search anyway; an actor owns what it puts
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    tables = ray.remote(Tables).options(num_cpus=0, scheduling_strategy=here).remote()
+    tables = (
+        ray.remote(Tables).options(num_cpus=0, scheduling_strategy=here).remote(task.cache_bytes)
+    )
     by_square = {square: ray.put(images) for square, images in pixels.items()}
     return Shipment(by_square, weights, tables)
 
 
 class Tables:
-    """Tables of features in Ray's object store, each from the first node that had it."""
+    """Tables of features in Ray's object store, each from the first node that had it.
 
-    def __init__(self) -> None:
+    Together they have at most as many bytes as a node's cache; the oldest are let go.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
         self._tables: dict[str, ObjectRef[Array]] = {}
+        self._sizes: dict[str, int] = {}
 
     def find(self, key: str) -> "list[ObjectRef[Array]]":
         """The table in a list, so that Ray does not fetch it here; an empty one if unknown."""
         return [self._tables[key]] if key in self._tables else []
 
     def keep(self, key: str, table: Array) -> None:
-        """Take a table."""
-        self._tables.setdefault(key, ray.put(table))
+        """Take a table, unless there is no room for it at all."""
+        if key in self._tables or table.nbytes > self._budget:
+            return
+        while sum(self._sizes.values()) + table.nbytes > self._budget:
+            oldest = next(iter(self._tables))
+            del self._tables[oldest], self._sizes[oldest]
+        self._tables[key], self._sizes[key] = ray.put(table), table.nbytes
 
 
 class ClusterStore(ArrayStore):
