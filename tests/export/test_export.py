@@ -187,6 +187,7 @@ def test_an_exported_team_is_not_judged_on_what_it_was_trained_on(home: Path) ->
         predicted(home / "team", home, "no", images=seen, labels=labels)
 
 
+@pytest.mark.filterwarnings("ignore:images that are 2 times as long as wide")
 def test_a_loaded_team_goes_to_another_process(home: Path) -> None:
     team = load_model(home / "team", cache=home / "cache")
     size = len(pickle.dumps(team))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch
+from trainable.model.bounded_linear import BoundedLinear
 from trainable.model.network import Network
 from trainable.training.heads import LogisticHead
 from trainable.training.loop import DivergedError, EpochRecord, FoldData
@@ -82,3 +83,48 @@ def test_features_that_are_no_numbers_are_refused() -> None:
     features[3, 1] = torch.inf
     with pytest.raises(DivergedError, match="not finite"):
         fitted(features, labels, tiny_config(head="logistic"), ROWS[:NUM_TRAIN])
+
+
+def test_a_feature_that_is_nearly_dead_in_training_cannot_decide_alone() -> None:
+    features, labels = drawn(40)
+    rng = np.random.default_rng(1)
+    features[:, 7] = torch.from_numpy(rng.normal(1, 1e-4, NUM_ROWS).astype(np.float32))
+    network, _ = fitted(features, labels, tiny_config(head="logistic", C=1.0), ROWS[:NUM_TRAIN])
+    usual, odd = features[NUM_TRAIN:].clone(), features[NUM_TRAIN:].clone()
+    odd[:, 7] = 1e6
+    (linear,) = network.head
+    assert isinstance(linear, BoundedLinear)
+    train = features[:NUM_TRAIN].double()
+    mean, deviation = train.mean(dim=0), train.std(dim=0, correction=0)
+    with torch.inference_mode():
+        moved = (linear(odd) - linear(usual))[:, 1].abs()
+        kept = linear.kept(odd)
+        assert moved.max() < 20 * float(linear.weight[1, 7].abs() * deviation[7])
+    torch.testing.assert_close(kept[:, 7].double(), (mean + 10 * deviation)[7].expand(30))
+    assert torch.equal(kept[:, :7], usual[:, :7])
+
+
+def test_one_training_row_counts_no_farther_than_the_bound() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(0, 1, (300, 3)).astype(np.float32)
+    features[0, 1] = 1e5
+    labels = torch.from_numpy((features[:, 0] > 0).astype(np.int64))
+    network = head_only(3, tiny_config(head="logistic"))
+    rows = torch.from_numpy(features)
+    data = FoldData(lambda r: Batch(rows[r]), labels, np.arange(200), np.arange(200, 300))
+    LogisticHead().fit(network, data, tiny_config(head="logistic"), seed=0)
+    (linear,) = network.head
+    assert isinstance(linear, BoundedLinear)
+    assert float(linear.kept(rows)[0, 1]) < 1e5
+    standardized = StandardScaler().fit_transform(features[:200].astype(np.float64)).clip(-10, 10)
+    model = LogisticRegression(C=tiny_config(head="logistic").C, tol=1e-9, max_iter=10**5)
+    expected = model.fit(standardized, labels[:200].numpy()).decision_function(standardized)
+    found = (linear(rows)[:200, 1] - linear(rows)[:200, 0]).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_layer_of_an_earlier_version_is_read_without_bounds() -> None:
+    old, new = nn.Linear(4, 2), BoundedLinear(4, 2)
+    new.load_state_dict(old.state_dict())
+    features = torch.randn(3, 4) * 1e6
+    torch.testing.assert_close(new(features), old(features))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from trainable.cohort.covariates import known_text, read_number
+from trainable.model.bounded_linear import LARGEST
 
 
 class _Frozen(BaseModel):
@@ -50,7 +51,9 @@ class NumberCode(_Frozen):
     def encode(self, values: Tensor) -> Tensor:
         """Shape (num_rows, width)."""
         missing = values.isnan()
-        standardized = torch.where(missing, 0.0, (values - self.mean) * self.scale)
+        # a slip of the pen, such as an age of 700, counts as the farthest that is plausible
+        bounded = ((values - self.mean) * self.scale).clamp(-LARGEST, LARGEST)
+        standardized = torch.where(missing, 0.0, bounded)
         return torch.stack([standardized, missing.to(values.dtype)][: self.width], dim=1)
 
     def read(self, text: pd.Series) -> pd.Series:

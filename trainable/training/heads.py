@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from trainable.config import HeadName, TrialConfig
+from trainable.model.bounded_linear import LARGEST, BoundedLinear
 from trainable.model.network import Network
 from trainable.training.loop import DivergedError, EpochRecord, FoldData, Judged, fit, judge
 
@@ -109,8 +110,8 @@ class PlainHead(Head):
 class LogisticHead(Head):
     """One linear layer, fitted by scikit-learn's own solver to the features of a frozen body.
 
-    Features are standardized by the training rows. The linear layer that is kept takes them as they
-    are: mean and standard deviation are in its weights.
+    Features are standardized by the training rows, and kept within 10 standard deviations. The
+    linear layer takes them as they are: mean and standard deviation are in its weights and bounds.
     """
 
     title = "logistic regression"
@@ -119,7 +120,7 @@ class LogisticHead(Head):
 
     def build(self, num_features: int, config: TrialConfig) -> nn.Sequential:
         """The linear layer."""
-        return nn.Sequential(nn.Linear(num_features, 2))
+        return nn.Sequential(BoundedLinear(num_features, 2))
 
     def fit(self, network: Network, data: FoldData, config: TrialConfig, seed: int) -> EpochRecord:
         """Fit the last layer of the head; the seed makes no difference.
@@ -132,9 +133,9 @@ class LogisticHead(Head):
         """
         start = time.perf_counter()
         layers = list(network.head)
-        place = next(n for n, layer in enumerate(layers) if isinstance(layer, nn.Linear))
+        place = next(n for n, layer in enumerate(layers) if isinstance(layer, BoundedLinear))
         linear = layers[place]
-        assert isinstance(linear, nn.Linear)
+        assert isinstance(linear, BoundedLinear)
         with torch.inference_mode():
             pooled = network.pooled(data.inputs(torch.from_numpy(data.train)))
             seen = nn.Sequential(*layers[:place])(pooled)
@@ -147,6 +148,7 @@ class LogisticHead(Head):
         targets = data.targets(data.train).cpu().numpy()
         features -= mean
         features /= deviation
+        np.clip(features, -LARGEST, LARGEST, out=features)
         weights, bias, num_iterations = _solve(features, targets, config)
         weights = weights / deviation
         with torch.no_grad():
@@ -155,6 +157,9 @@ class LogisticHead(Head):
             linear.bias.zero_()
             linear.weight[1] = torch.from_numpy(weights)
             linear.bias[1] = bias - mean @ weights
+            reach = LARGEST * np.where(np.isfinite(deviation), deviation, 0.0)
+            linear.low.copy_(torch.from_numpy(mean - reach))
+            linear.high.copy_(torch.from_numpy(mean + reach))
         with torch.inference_mode():
             train = Judged.by(linear(seen), data.targets(data.train), config.positive_weight)
         valid = judge(network, data, data.valid, config.batch_size)
