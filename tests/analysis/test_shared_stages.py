@@ -54,7 +54,7 @@ def test_sharing_changes_no_score(backbone: str) -> None:
     models = team(backbone, cuts) + team(backbone, cuts[-2:], unfreeze=1)
     for one in models:  # an unlucky random head makes much of the rounding of float32
         one.networks[0].double()
-    batches = [noise(2, 64).double(), noise(3, 64).double()]
+    batches = [noise(2, 32).double(), noise(3, 32).double()]
 
     def scores() -> list[Tensor]:
         return [one.networks[0](Batch(images)) for images in batches for one in models]

@@ -60,6 +60,12 @@ def random_timm(name: str) -> nn.Module:
     return model.eval()
 
 
+@functools.cache
+def placed_timm(name: str) -> nn.Module:
+    """A copy that bodies share; they lay out its tensors otherwise, and change no value."""
+    return copy.deepcopy(random_timm(name))
+
+
 def images(count: int) -> Tensor:
     return torch.randn(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 
@@ -92,12 +98,12 @@ def test_stages_in_turn_give_what_timm_gives(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_features_and_activations_are_those_of_the_whole_network(tmp_path: Path, name: str) -> None:
     table, store = random_images(4, SIZE), ArrayStore(tmp_path)
-    backbone, model = find_backbone(name), random_timm(name)
+    backbone = find_backbone(name)
     cuts = (backbone.cuts[1], backbone.cuts[-1])
     for cut, unfreeze in ((FUSED, 0), (cuts[0], 0), (cuts[1], 0), (cuts[1], 1)):
         settings = {"cut": cut, "unfreeze": unfreeze, "normalization": "own", "image_size": SIZE}
         body = Body(table, tiny_config(backbone=name, **settings), random_weights(), CPU)
-        body.__dict__["_model"] = copy.deepcopy(model)
+        body.__dict__["_model"] = placed_timm(name)
         stored, source = frozen_inputs(body, store)
         assert source == ("activations" if unfreeze else "features")
         network = new_network(body.config, body.frozen, body.trained, 0, CPU).eval()
@@ -115,7 +121,7 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
         backbone=name, cut=backbone.cuts[-1], unfreeze=1, image_size=SIZE, epochs=1
     )
     body = Body(table, config, random_weights(), CPU)
-    body.__dict__["_model"] = copy.deepcopy(random_timm(name))
+    body.__dict__["_model"] = placed_timm(name)
     stored, _ = frozen_inputs(body, ArrayStore(tmp_path / "store"))
     network = new_network(config, body.frozen, body.trained, 1, CPU)
     before = {key: value.clone() for key, value in network.state_dict().items()}
