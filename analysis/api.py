@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from analysis.check import look_at_new
-from analysis.export.folder import is_export, read_export
+from analysis.export.folder import read_team
 from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import find_new_images
 from analysis.predict import predictions_and_scores, score
@@ -21,7 +21,7 @@ from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.errors import InputError
 from trainable.files import private_files
 from trainable.reading.listing import Source
-from trainable.run.winner import Winner, read_winner
+from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
 
@@ -106,10 +106,8 @@ def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | st
     """
     path = Path(folder).expanduser().resolve()
     store = ArrayStore(Path(cache).expanduser().resolve(), CACHE_BYTES)
-    if is_export(path):
-        winner, cohort, models = read_export(path)
-    else:
-        winner, cohort = read_winner(path), Cohort.load(path)
+    winner, cohort, models = read_team(path)
+    if not models:
         retraining = Retraining(path, winner, cohort, seeds, store)
         models = [retraining.model(member, lambda *_: None) for member in winner.members]
     share_stages(models)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.evaluate import TrueLabels, read_true_labels
-from analysis.export.folder import is_export, read_export
+from analysis.export.folder import is_export, read_team
 from analysis.heat_maps import OPTION as HEAT_MAPS
 from analysis.heat_maps import check_heat_maps, room_for
 from analysis.model_file import FinalModel, seen_columns
@@ -31,7 +31,7 @@ from trainable.images.perceptual_hash import (
 from trainable.images.pixels import load_pixels, load_surveys
 from trainable.images.usual_look import look_at
 from trainable.reading.moved_images import find_images
-from trainable.run.winner import Winner, read_winner
+from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
 _ROW_BYTES = 400
@@ -125,15 +125,9 @@ def _check_outputs(options: PredictOptions, checks: Checks) -> None:
 
 
 def _read_team(run: Path, options: PredictOptions) -> tuple[Winner, Cohort, list[FinalModel]]:
-    """The winner and its cohort, and the models of an exported team.
-
-    Raises:
-        InputError: If a file is missing or damaged, or an option is of no use to such a team.
-    """
-    if not is_export(run):
-        return read_winner(run), Cohort.load(run), []
+    """As `read_team`; an option that is of no use to an exported team is refused."""
     given = options.model_fields_set & {"seeds", "labelled_images"}
-    if given:
+    if given and is_export(run):
         raise InputError(
             *(
                 f"{flag(name)} needs the folder of a search; {run} is an exported team, whose "
@@ -141,7 +135,7 @@ def _read_team(run: Path, options: PredictOptions) -> tuple[Winner, Cohort, list
                 for name in sorted(given)
             )
         )
-    return read_export(run)
+    return read_team(run)
 
 
 class SeenImages(NamedTuple):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.model_file import FinalModel, team_score
 from analysis.new_images import NewImages
-from trainable.device import Batching, default_num_gpus, pick_device, place
+from trainable.device import Batching, own_device, place
 from trainable.features.body import cpu_batch
 from trainable.images.batches import by_examination
 from trainable.images.loading import load_images
@@ -29,7 +29,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
     Raises:
         InputError: naming every image that cannot be read.
     """
-    device = pick_device(default_num_gpus())
+    device = own_device()
     largest = max(model.config.image_size for model in models)
     batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(largest)
     takes = {}

@@ -13,7 +13,7 @@ from analysis.model_file import FinalModel, load_model, save_model
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, make_folds, rows_of, seen_rows
 from trainable.commands.stop import stop_signals
-from trainable.device import default_num_gpus, pick_device
+from trainable.device import own_device
 from trainable.files import digest, remove_partial, writing
 from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
@@ -113,7 +113,7 @@ class Retraining:
             TrainingData.of(cohort, winner.statistics),
             winner.load_weights(),
             self.store,
-            pick_device(default_num_gpus()),
+            own_device(),
         )
 
 

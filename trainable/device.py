@@ -170,9 +170,9 @@ def return_memory() -> None:
             trim(0)
 
 
-def default_num_gpus() -> float:
-    """GPUs for a process outside Ray, such as retraining: one if there is one."""
-    return 1.0 if torch.cuda.is_available() else 0.0
+def own_device() -> torch.device:
+    """The device of a process outside Ray, such as retraining: a GPU if there is one."""
+    return pick_device(float(torch.cuda.is_available()))
 
 
 def is_broken(error: BaseException) -> bool:

@@ -123,6 +123,17 @@ def is_export(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
 
 
+def read_team(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
+    """The winner of a run or an exported team, its cohort, and the models of an exported one.
+
+    Raises:
+        InputError: If a file is missing, damaged, or of another version of cxr.
+    """
+    if is_export(folder):
+        return read_export(folder)
+    return read_winner(folder), Cohort.load(folder), []
+
+
 def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
     """The winner, what is known of its cohort, and its models.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from search.options.types import HeatMaps
 from search.results.search_result import SearchResult
-from trainable.device import default_num_gpus, pick_device
+from trainable.device import own_device
 from trainable.errors import InputError
 from trainable.features.passes import FrozenPass
 from trainable.files import as_typed
@@ -182,7 +182,7 @@ class _Shown:
             TrainingData.of(self.result.cohort, winner.statistics),
             winner.load_weights(),
             ArrayStore(options.cache.expanduser(), options.cache_bytes),
-            pick_device(default_num_gpus()),
+            own_device(),
         )
 
     @cached_property

@@ -18,7 +18,7 @@ from trainable.backbones.weights import Weights
 from trainable.cohort.scored import Scored, team_scores
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.config import TrialConfig
-from trainable.device import default_num_gpus, pick_device
+from trainable.device import own_device
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import count_parameters
@@ -139,7 +139,7 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     """
     cohort, task = plan.cohort, plan.task
     everything = Fold(seen_rows(cohort), rows_of(cohort, "test"))
-    materials = task.materials(pick_device(default_num_gpus()))
+    materials = task.materials(own_device())
     by_member = []
     for member in winner.members:
         parts = assemble(member.config, materials)
