@@ -194,9 +194,12 @@ def _performance(winner: Winner) -> str:
     [found], corrected, test = winner.out_of_fold, winner.corrected, winner.test
     low, high = corrected.interval
     text = (
-        f"Out of fold: F1 {corrected.f1:.3f} ({low:.3f} to {high:.3f}), corrected; AUC "
-        f"{found['auc']:.3f}; average precision {found['average_precision']:.3f}."
+        f"Out of fold: F1 {corrected.f1:.3f} ({low:.3f} to {high:.3f}), corrected for the choice "
+        f"of the winner. Not corrected, and so a little too high: AUC {found['auc']:.3f}; average "
+        f"precision {found['average_precision']:.3f}."
     )
+    for one in winner.history.sentences():
+        text += f" {one[:1].upper()}{one[1:]}."
     if test:
         text += (
             f" On {test.num_exams} test images: F1 {test.estimates['F1']}, AUC "

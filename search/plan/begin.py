@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from search.plan.plan import SearchPlan
 from search.plan.planner import plan_again, plan_search
 from search.plan.space import load_space
 from search.run.run_folder import RunFolder, new_run
+from search.run.warm_start import WarmStart
 from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
 from search.space.settings import SPACE_SETTINGS
@@ -56,7 +58,7 @@ def begin(
                 images = download_inputs(data, asked.advanced.cache)
             plan = plan_search(asked, images)
             wait_for_cluster()
-        run.begin(plan.options, dump_space(plan.space), plan.cohort)
+        run.begin(plan.options, dump_space(plan.space), plan.cohort, plan.warm_start)
     except BaseException:
         run.discard()
         raise
@@ -110,7 +112,7 @@ def resume(
     command = f"cxr-search --resume {as_typed(run.path)}"
     with _interruptible(f"{run.path} is as it was; go on with: {command}"):
         found = _find_images(cohort, now, moved="images" in given)
-        plan = plan_again(now, space, found)
+        plan = replace(plan_again(now, space, found), warm_start=WarmStart.load(run.path))
         wait_for_cluster()
     if found is not cohort:
         found.save(run.path)

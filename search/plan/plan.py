@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
+from search.run.warm_start import WarmStart
 from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort
-from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
 from trainable.images.preprocessing import Square
 from trainable.trial.task import Task
@@ -30,7 +30,7 @@ class SearchPlan:
         task: What all trials share.
         num_trials: Number of trials to finish.
         odd_images: Notes on images that stand out in the cohort, a sentence each.
-        warm_start: Configurations of an earlier search to try first, the best one first.
+        warm_start: What the search takes over from an earlier one.
         passes: Forward passes through frozen networks that the space can need, and that are not
             stored.
     """
@@ -42,7 +42,7 @@ class SearchPlan:
     task: Task
     num_trials: int
     odd_images: tuple[str, ...] = ()
-    warm_start: tuple[TrialConfig, ...] = ()
+    warm_start: WarmStart | None = None
     passes: frozenset[FrozenPass] = frozenset()
 
     @property

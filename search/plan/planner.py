@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from search.options.options import SearchOptions
 from search.plan.plan import SearchPlan
 from search.plan.space import (
-    best_configurations,
     load_space,
     load_weights,
     missing_passes,
     require_few_passes,
 )
+from search.plan.warm_start import find_warm_start
 from search.space.presets import with_defaults
 from search.space.protocol import SearchSpace
 from trainable.backbones.weights import Weights
@@ -141,8 +141,8 @@ def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> Sear
             "--warm-start needs a space to sample from, and not a list of configurations: drop "
             "one of them"
         )
-    best = best_configurations(options.space.warm_start, plan.cohort)
-    return dataclasses.replace(plan, warm_start=best)
+    start = find_warm_start(options.space.warm_start, plan.cohort)
+    return dataclasses.replace(plan, warm_start=start)
 
 
 def plan_again(options: SearchOptions, space: SearchSpace, cohort: Cohort) -> SearchPlan:

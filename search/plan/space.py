@@ -2,26 +2,19 @@
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from search.options.options import SearchOptions
-from search.run.run_folder import RunFolder
-from search.run.trial_log import complete_best_first, config_of
 from search.space.files import read_space
 from search.space.presets import preset_grid
 from search.space.protocol import SearchSpace
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights, find_weights
-from trainable.cohort.cohort import Cohort
-from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError
 from trainable.features.passes import FrozenPass
 from trainable.trial.stored import is_stored
 from trainable.trial.task import Task
-
-_NUM_WARM_STARTS = 10
 
 
 def load_space(options: SearchOptions) -> SearchSpace:
@@ -78,33 +71,6 @@ def _require_sizes(encoders: Sequence[Encoder], sizes: Sequence[int]) -> None:
                 f"{backbone.size}, the size of its own images, or leave it out of --backbones"
             )
     checks.raise_if_any()
-
-
-def best_configurations(folder: Path, cohort: Cohort) -> tuple[TrialConfig, ...]:
-    """The complete trials of an earlier search with the best objectives, the best one first.
-
-    Args:
-        folder: Run folder of the earlier search, which is only read.
-        cohort: Cohort of the new search.
-
-    Raises:
-        InputError: If the earlier search had other classes, has no complete trial, or was made by
-            another version of cxr.
-    """
-    run = RunFolder(folder)
-    run.read_options()
-    earlier = Cohort.load(run.path).classes
-    if earlier != cohort.classes:
-        raise InputError(
-            f"--warm-start must be a search for the classes {' and '.join(cohort.classes)}; "
-            f"{run.path} has {' and '.join(earlier)}"
-        )
-    complete = complete_best_first(run.log.table())
-    if complete.empty:
-        raise InputError(
-            f"--warm-start must be a search with a complete trial; {run.path} has none"
-        )
-    return tuple(config_of(row) for row in complete.head(_NUM_WARM_STARTS).to_dict("records"))
 
 
 def missing_passes(space: SearchSpace, task: Task) -> frozenset[FrozenPass]:

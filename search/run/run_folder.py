@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from search.options.options import SearchOptions
 from search.run.trial_log import FoldLog, TrialLog
+from search.run.warm_start import WARM_SCORES, WARM_START, WarmStart
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.errors import InputError, explain
@@ -20,7 +21,17 @@ FORMAT = 6
 """Version of `settings.json`. Folders of another version cannot be resumed."""
 
 
-_BEGINNING = ("demo", "space.yaml", "cohort.csv", "cohort.json", LEFT_OUT, "trials.csv", "scores")
+_BEGINNING = (
+    "demo",
+    "space.yaml",
+    "cohort.csv",
+    "cohort.json",
+    LEFT_OUT,
+    "trials.csv",
+    "scores",
+    WARM_START,
+    WARM_SCORES,
+)
 """What a search writes before `settings.json`."""
 
 
@@ -94,7 +105,13 @@ class RunFolder:
             elif path != self._lock_file:
                 path.unlink()
 
-    def begin(self, options: SearchOptions, space: str, cohort: Cohort) -> None:
+    def begin(
+        self,
+        options: SearchOptions,
+        space: str,
+        cohort: Cohort,
+        warm_start: WarmStart | None = None,
+    ) -> None:
         """Write what the search was asked, its space as YAML, into a folder that was claimed."""
         asked = options.model_dump(mode="json", exclude={"compute": {"address", "without_token"}})
         text = json.dumps({"format": FORMAT, **asked}, indent=2)
@@ -102,6 +119,8 @@ class RunFolder:
             write_text(self.space_yaml, space)
             cohort.save(self.path)
             self.log.create()
+            if warm_start is not None:
+                warm_start.save(self.path)
             # last: a folder without it is not yet a run
             write_text(self.path / "settings.json", text + "\n")
 

@@ -14,7 +14,7 @@ from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
 from trainable.files import drop_partial_line, replacing, write_text, writing
-from trainable.run.places import read_scores, scores_file, trial_name
+from trainable.run.places import fold_scores_file, read_scores, scores_file, trial_name
 
 TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
 
@@ -36,6 +36,9 @@ COLUMNS = (
 )
 """Columns of `trials.csv`, one row per trial, in the order in which the trials ended."""
 
+
+GRACE_FOLDS, REDUCTION = 2, 2
+"""Folds after which trials may stop first, and which part of them goes on: one in so many."""
 
 FOLD_COLUMNS = ("number", "fold", METRIC)
 """Columns of `folds.csv`, one row per report before the last one of a trial."""
@@ -177,22 +180,52 @@ class TrialLog:
             csv.writer(file, lineterminator="\n").writerow(cells)
 
 
+def rungs(num_folds: int) -> tuple[int, ...]:
+    """Numbers of folds, before the last, after which trials that are behind the others stop.
+
+    >>> rungs(15)
+    (2, 4, 8)
+    """
+    fold, found = GRACE_FOLDS, []
+    while fold < num_folds:
+        found.append(fold)
+        fold *= REDUCTION
+    return tuple(found)
+
+
 class FoldLog:
-    """The only reader and writer of `folds.csv`: one row per report before the last one."""
+    """The only reader and writer of `folds.csv`: one row per report before the last one.
+
+    Beside it are the scores of each trial at each of the `rungs`.
+    """
 
     def __init__(self, run: Path) -> None:
         """Name the file in the folder `run`; the first row makes it."""
         self.csv = run / "folds.csv"
 
-    def add(self, number: int, fold: int, objective: float) -> None:
-        """Keep the objective of a trial over its folds so far."""
+    def add(
+        self,
+        number: int,
+        fold: int,
+        objective: float,
+        scores: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Keep the objective of a trial over its folds so far, and its scores if there are any."""
         with writing(self.csv.parent, "--out"):
+            if scores is not None:
+                with replacing(fold_scores_file(self.csv.parent, number, fold)) as partial:
+                    np.save(partial, scores)
             is_new = not self.csv.exists()
             with self.csv.open("a", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 if is_new:
                     writer.writerow(FOLD_COLUMNS)
                 writer.writerow([number, fold, objective])
+
+    def scores(self, number: int, fold: int) -> NDArray[np.float32] | None:
+        """Scores (num_exams, num_findings) of a trial after some folds; None if none were kept."""
+        file = fold_scores_file(self.csv.parent, number, fold)
+        return np.load(file) if file.exists() else None
 
     def rows(self) -> list[tuple[int, int, float]]:
         """Number, fold and objective of each report, in their order."""

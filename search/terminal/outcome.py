@@ -60,6 +60,7 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
         f"out-of-fold F1 {found['f1']:.3f} at a threshold of {found['threshold']:.3f}; "
         f"{corrected.optimism:.3f} of it comes from choosing the best of {winner.num_trials}"
     )
+    yield from winner.history.sentences()
     yield (
         f"every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
         f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"

@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
 from search.run.run_folder import RunFolder
-from search.run.trial_log import TrialState
+from search.run.trial_log import TrialState, rungs
 from search.tune.scheduler import ReportTimeout, SearchStopper
 
 _COUNTERS = Path("/proc/vmstat")
@@ -140,7 +140,12 @@ class TrialLogger(tune.Callback):
         """Keep a trial that has failed, is complete, or is stopped for being behind."""
         number, config = trial.config["number"], trial.config["trial"]
         # Ray keeps the last report of every trial in memory, which need not hold the scores
-        scores = result.pop("scores", None)
+        kept = result.pop("scores", b"")
+        scores = np.frombuffer(kept, np.float32).reshape(-1, self._num_findings)
+        if "objective" in result and (fold := result["fold"]) < self._num_folds:
+            at_rung = scores if kept and fold in rungs(self._num_folds) else None
+            with self._stopper.on_full_disk():
+                self._folds.add(number, fold, result["objective"], at_rung)
         if "lost" in result:
             why, account = result["lost"], result.pop("traceback")
             self._add(number, "lost", config, {}, why, account=account)
@@ -149,14 +154,10 @@ class TrialLogger(tune.Callback):
             self._add(number, "failed", config, {}, why, account=account)
         elif result["fold"] == self._num_folds:
             metrics = {**result, "seconds": round(result["time_total_s"], 2)}
-            array = np.frombuffer(scores or b"", np.float32).reshape(-1, self._num_findings)
-            self._add(number, "complete", config, metrics, scores=array)
+            self._add(number, "complete", config, metrics, scores=scores)
         elif result["done"]:
             why = f"after {result['fold']} of {self._num_folds} folds, behind the others"
             self._add(number, "stopped", config, result, why)
-        if "objective" in result and result["fold"] < self._num_folds:
-            with self._stopper.on_full_disk():
-                self._folds.add(number, result["fold"], result["objective"])
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

@@ -15,13 +15,11 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.stopper import Stopper
 
 from search.options.types import duration_text
-from search.run.trial_log import METRIC, TrialState
+from search.run.trial_log import GRACE_FOLDS, METRIC, REDUCTION, TrialState
 from search.tune.upstream_internals import running_actor
 from trainable.commands.stop import stop_signals
 from trainable.files import DiskError
 
-_GRACE_FOLDS = 2
-_REDUCTION = 2
 _MOST_LOST = 3
 _LEAST = timedelta(minutes=30)
 _TIMES = 10
@@ -66,8 +64,8 @@ class FoldASHA(LatestFirst, ASHAScheduler):
             metric=METRIC,
             mode="max",
             max_t=num_folds,
-            grace_period=min(_GRACE_FOLDS, num_folds),
-            reduction_factor=_REDUCTION,
+            grace_period=min(GRACE_FOLDS, num_folds),
+            reduction_factor=REDUCTION,
         )
         nobody = cast("TuneController", None)  # the scheduler asks it nothing
         known: dict[int, Trial] = {}

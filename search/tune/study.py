@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -13,9 +13,9 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search.run.run_folder import RunFolder
 from search.run.trial_log import METRIC
+from search.run.warm_start import EarlierTrial
 from search.space.protocol import SearchSpace
 from search.tune.upstream_internals import journal_lock, queued_parameters, trial_under_way
-from trainable.config import TrialConfig
 from trainable.files import drop_partial_line
 
 STUDY_NAME = "cxr"
@@ -26,6 +26,8 @@ ATTRIBUTES = {
 """Metrics that the study keeps beside the objective, and what they are called there."""
 _REPEATS = "repeats"
 """Attribute of a trial that runs the parameters of another one again: the number of that one."""
+_EARLIER = "earlier"
+"""Attribute of a trial that a warm start has queued: the number of the earlier search's trial."""
 
 
 def open_storage(run: RunFolder) -> JournalStorage:
@@ -47,14 +49,14 @@ def repair_log(run: RunFolder) -> None:
 
 
 def open_study(
-    run: RunFolder, space: SearchSpace, warm_start: Sequence[TrialConfig] = ()
+    run: RunFolder, space: SearchSpace, warm_start: Sequence[EarlierTrial] = ()
 ) -> optuna.Study:
     """Open or create the study.
 
     Args:
         run: Folder of the run.
         space: What is searched; a new study begins with its first trials.
-        warm_start: Configurations that a new study tries next, the best one first.
+        warm_start: Trials of an earlier search that a new study tries next, the best one first.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -64,10 +66,45 @@ def open_study(
         load_if_exists=True,
     )
     # a kill may have left the queue incomplete; it is the first thing in a study
-    first = space.first_trials(warm_start)
-    for parameters in first[len(study.trials) :]:
-        study.enqueue_trial(parameters)
+    queue = _queue(space, warm_start)
+    for parameters, attributes in queue[len(study.trials) :]:
+        study.enqueue_trial(parameters, user_attrs=attributes)
     return study
+
+
+def _queue(
+    space: SearchSpace, warm_start: Sequence[EarlierTrial]
+) -> list[tuple[dict[str, Any], dict[str, int]]]:
+    """Parameters of the first trials of a study, and what it keeps of each beside them."""
+    planned = space.first_trials()
+    queue: list[tuple[dict[str, Any], dict[str, int]]] = [(one, {}) for one in planned]
+    for earlier in warm_start:
+        # none, if it is a planned one
+        for parameters in space.first_trials((earlier.config,))[len(planned) :]:
+            queue.append((parameters, {_EARLIER: earlier.trial}))
+    return queue
+
+
+class Origin(NamedTuple):
+    """Where the configuration of a trial comes from.
+
+    Attributes:
+        number: The trial itself, or the one that was interrupted or lost and that it runs again.
+        earlier: Number of the trial of an earlier search that it tries again; None if it is new.
+    """
+
+    number: int
+    earlier: int | None
+
+
+def origins(run: RunFolder) -> dict[int, Origin]:
+    """Where each trial of a run comes from, by its number."""
+    found: dict[int, Origin] = {}
+    for trial in load_study(run).get_trials(deepcopy=False):
+        repeated = trial.user_attrs.get(_REPEATS)
+        new = Origin(trial.number, trial.user_attrs.get(_EARLIER))
+        found[trial.number] = new if repeated is None else found[repeated]
+    return found
 
 
 def load_study(run: RunFolder) -> optuna.Study:

@@ -46,7 +46,8 @@ def run_trials(plan: SearchPlan, run: RunFolder, view: View) -> Ended:
     )
     space = plan.space_here(has_gpu=resources.gpus > 0)
     repair_log(run)
-    study = open_study(run, space, plan.warm_start)
+    start = plan.warm_start
+    study = open_study(run, space, start.search.queued if start else ())
     reconcile(run, study)
     for line in (*_notes(space, resources), ""):
         view.say(line)

@@ -32,7 +32,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.winner.teams import TeamChoice, Trials, best_first, planned_first, varied_first
+from search.winner.entry import Entry
+from search.winner.teams import (
+    TeamChoice,
+    Trials,
+    best_first,
+    planned_first,
+    there_first,
+    varied_first,
+)
 from trainable.cohort.scored import Scored
 from trainable.evaluation.intervals import LEVEL, NUM_RESAMPLES, estimate, resample_patients
 from trainable.evaluation.metrics import f1_at, f1_of_counts, of_scores
@@ -61,12 +69,14 @@ class TeamRule:
             None if all are different.
         planned: (num_trials,), whether a trial was planned before any score was seen; None for
             none.
+        entry: How the trials came to be there; None if each is complete, whatever it scored.
     """
 
     sizes: Sequence[int] = TEAM_SIZES
     complexity: Sequence[Any] | None = None
     kinds: NDArray[np.int64] | None = None
     planned: NDArray[np.bool_] | None = None
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True)
@@ -159,16 +169,21 @@ def _choose(trials: Trials, rule: TeamRule, num_resamples: int, seed: int) -> _C
     # row 0 is all images, the others are resamples: each step treats all of them alike
     weights = _all_and_resamples(trials.scored, num_resamples, seed)
     alone = trials.each(weights)
-    margins = chance_margins(alone.objectives)
+    objectives = alone.objectives
+    there = np.ones(objectives.shape, np.bool_)
+    if rule.entry is not None:
+        there = rule.entry.candidates(trials, weights, objectives)
+    margins = chance_margins(objectives, there)
+    objectives = np.where(there, objectives, -np.inf)
     # the teams to choose among, the largest first
-    members = _teams(trials, weights, alone.objectives, margins, rule)
+    members = _teams(trials, weights, objectives, margins, rule)
     teams = [trials.teams(one, weights) for one in members]
     # the largest that is tied with the best
     place, corrected = _largest_of_the_tied(teams, trials.scored.labels, trials.scoring.f1_average)
     return _Choice(
         alone=alone.thresholds[:, 0],
-        ranked=best_first(alone.objectives)[0],
-        tied=_near(alone.objectives, margins)[:, 0],
+        ranked=best_first(objectives)[0],
+        tied=_near(objectives, margins)[:, 0],
         members=members[place][0],
         thresholds=teams[place].thresholds[0],
         corrected_f1=corrected,
@@ -190,25 +205,35 @@ def _teams(
     margins: NDArray[np.float64],
     rule: TeamRule,
 ) -> list[NDArray[np.int64]]:
-    """Members (num_weightings, size) of each team to choose among, the largest first."""
-    count = len(objectives)
+    """Members (num_weightings, size) of each team to choose among, the largest first.
+
+    A trial whose objective is -inf is none of them.
+    """
+    there = np.isfinite(objectives)
     if rule.complexity is not None:
-        simplest = np.array(sorted(range(count), key=rule.complexity.__getitem__))
+        simplest = np.array(sorted(range(len(objectives)), key=rule.complexity.__getitem__))
         return [_take(objectives, margins, simplest)[:, None]]
-    sizes = sorted({min(size, count) for size in rule.sizes}, reverse=True)
+    fewest = int(there.sum(axis=0).min())
+    sizes = sorted({min(size, fewest) for size in rule.sizes}, reverse=True)
     ranked = best_first(objectives)
-    order = _team_order(trials.log_likelihoods(weights), rule) if sizes != [1] else ranked
+    order = ranked
+    if sizes != [1]:
+        order = _team_order(trials.log_likelihoods(weights), there, rule)
     return [(order if size > 1 else ranked)[:, :size] for size in sizes]
 
 
-def _team_order(values: NDArray[np.float64], rule: TeamRule) -> NDArray[np.int64]:
+def _team_order(
+    values: NDArray[np.float64], there: NDArray[np.bool_], rule: TeamRule
+) -> NDArray[np.int64]:
     """Trials (num_weightings, num_trials) as a team takes them, by their log likelihoods."""
     count = len(values)
     kinds = np.arange(count) if rule.kinds is None else rule.kinds
     planned = np.zeros(count, np.bool_) if rule.planned is None else rule.planned
-    may_be_first = (_near(values, chance_margins(values)) & planned[:, None]).T
-    varied = varied_first(best_first(values), kinds, _PER_KIND)
-    return planned_first(varied, may_be_first, _PLANNED)
+    margins = chance_margins(values, there)
+    shown = np.where(there, values, -np.inf)
+    may_be_first = (_near(shown, margins) & planned[:, None]).T
+    varied = varied_first(best_first(shown), kinds, _PER_KIND)
+    return there_first(planned_first(varied, may_be_first, _PLANNED), there.T)
 
 
 def _largest_of_the_tied(
@@ -240,7 +265,9 @@ def _as_in_the_cohort(
     return np.stack([tp * of_positives, fn * of_positives, fp * of_negatives, tn * of_negatives])
 
 
-def chance_margins(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def chance_margins(
+    values: NDArray[np.float64], there: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Margin within which each candidate may trail the best one by chance alone.
 
     Multiple comparisons with the best (Hsu 1981, "Simultaneous confidence intervals for all
@@ -248,13 +275,15 @@ def chance_margins(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Args:
         values: (num_candidates, 1 + num_resamples), on all images, then on the resamples.
+        there: Of the same shape, who is a candidate; None for all.
 
     Returns:
         (num_candidates,), 0 or more: what the lead of the luckiest other one stays below in 95 % of
         the resamples.
     """
     luck = values[:, 1:] - values[:, :1]
-    lead = luck.max(axis=0) - luck
+    rivals = luck if there is None else np.where(there[:, 1:], luck, -np.inf)
+    lead = rivals.max(axis=0) - luck
     return np.asarray(np.quantile(lead, LEVEL, axis=1))
 
 

@@ -49,6 +49,28 @@ class Trials:
             np.stack([one.thresholds for one in each]), np.stack([one.objectives for one in each])
         )
 
+    def objectives_of(
+        self, scores: NDArray[np.float32], weights: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Objectives (len(scores), num_weightings) of scores of some of the images, NaN elsewhere.
+
+        -inf where the images of a weighting lack a class.
+        """
+        return np.stack([self._objectives(one, weights) for one in scores])
+
+    def _objectives(
+        self, scores: NDArray[np.float32], weights: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        rows = ~np.isnan(scores).any(axis=1)
+        labels, by_image = self.scored.labels[rows], weights.T[rows]
+        classes = [(labels == label).astype(np.float32).T @ by_image > 0 for label in (0, 1)]
+        usable = np.all(classes, axis=(0, 1))
+        found = np.full(len(weights), -np.inf)
+        if usable.any():
+            given = Weighted(labels, scores[rows], by_image[:, usable].T)
+            found[usable] = choose_thresholds(given, self.scoring).objectives
+        return found
+
     def log_likelihoods(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
         """Negative log loss (num_trials, num_weightings) of each alone, the mean over findings."""
         labels = self.scored.labels
@@ -127,6 +149,11 @@ def planned_first(
     of_rank = np.take_along_axis(planned, ranked, axis=1)
     is_first = of_rank & (of_rank.cumsum(axis=1) <= most)
     return _last(ranked, ~is_first)
+
+
+def there_first(ranked: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Trials in their order, but those that are no candidates (num_weightings, num_trials) last."""
+    return _last(ranked, ~np.take_along_axis(there, ranked, axis=1))
 
 
 def _last(ranked: NDArray[np.int64], is_late: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
-from search.run.trial_log import config_of
+from search.winner.pool import gather
 from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights
@@ -45,26 +45,24 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
     Returns:
         The winner; None if no trial completed.
     """
-    trials = run.log.table()
-    complete = trials[trials["state"] == "complete"].sort_values("number")
-    if complete.empty:
+    pool = gather(run, plan)
+    if pool is None:
         return None
     options, task = plan.options.scoring, plan.task
-    rows = complete.to_dict("records")
-    configs = [config_of(row) for row in rows]
-    scored = plan.cohort.scored(np.stack([run.log.scores(row["number"]) for row in rows]))
+    rows, configs, scored = pool.complete, pool.configs, pool.scored
     rule = TeamRule(
         TEAM_SIZES if options.team is None else (options.team,),
         [complexity(config) for config in configs] if options.prefer_simple else None,
         _kinds(configs),
-        complete["number"].to_numpy() < len(plan.space_here(has_gpu=False).first_trials()),
+        pool.planned,
+        pool.entry,
     )
     found = select(scored, task.scoring, rule, seed=task.seed)
     mean_scores = team_scores(scored.scores[list(found.members)])
     thresholds, average = np.array(found.thresholds, np.float32), task.scoring.f1_average
     candidates = [
         {"trial": row["number"], "config": config, "num_steps": int(row["num_steps"])}
-        for row, config in zip(rows, configs, strict=True)
+        for row, config in zip(rows, configs[: len(rows)], strict=True)
     ]
     return Winner(
         format=FORMAT,
@@ -82,6 +80,7 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         preferred_simple=options.prefer_simple,
         all_positive_f1=all_positive_f1(scored.labels, average),
         num_trials=len(rows),
+        history=pool.history,
         weights=_used_weights(task.weights, configs, found),
         statistics=task.data.statistics,
         seed=task.seed,
@@ -109,7 +108,9 @@ def _any_model(encoder: Encoder) -> nn.Module:
     return encoder.network.build()
 
 
-def _used_weights(weights: Weights, configs: list[TrialConfig], found: Selection) -> UsedWeights:
+def _used_weights(
+    weights: Weights, configs: Sequence[TrialConfig], found: Selection
+) -> UsedWeights:
     """The weights of every backbone that may be retrained."""
     used = sorted({configs[row].backbone for row in (*found.members, *found.tied)}, key=str)
     return UsedWeights(

@@ -13,10 +13,18 @@ from fixtures.cohorts import CONFIG, cohort
 from fixtures.run_folders import begun_run
 from optuna.trial import TrialState
 
-from search.plan.space import best_configurations
+from search.plan.warm_start import find_warm_start
 from search.run.run_folder import RunFolder
+from search.run.warm_start import WarmStart
 from search.space.files import Layer, make_space
-from search.tune.study import StudySearch, open_storage, open_study, reconcile, repair_log
+from search.tune.study import (
+    StudySearch,
+    open_storage,
+    open_study,
+    origins,
+    reconcile,
+    repair_log,
+)
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError
@@ -121,7 +129,7 @@ def test_a_second_end_of_a_trial_changes_nothing(run: RunFolder) -> None:
 
 def test_a_list_whose_queue_was_cut_off_loses_no_row(run: RunFolder) -> None:
     class List:
-        def first_trials(self, _: object) -> list[dict[str, int]]:
+        def first_trials(self) -> list[dict[str, int]]:
             return [{"row": row} for row in range(6)]
 
     study = open_study(run, cast("Any", List()))
@@ -182,16 +190,50 @@ def earlier(tmp_path: Path) -> RunFolder:
 def test_a_warm_start_tries_the_best_earlier_configurations_next(
     run: RunFolder, earlier: RunFolder
 ) -> None:
-    best = best_configurations(earlier.path, cohort())
-    assert [config.learning_rate for config in best] == [0.02, 1e-3, 1e-3]
+    start = find_warm_start(earlier.path, cohort())
+    best = start.search.queued
+    assert [one.config.learning_rate for one in best] == [0.02, 1e-3, 1e-3]
+    assert start.scores is None, "their files are missing"
     space = dataclasses.replace(SPACE, first=())
-    study = open_study(run, space, best)
+    # as if a kill had come before all was queued
+    open_study(run, space)
+    start.save(run.path)
+    again = WarmStart.load(run.path)
+    assert again == start
+    assert again is not None
+    study = open_study(run, space, again.search.queued)
     tried = [space.sample(study.ask()) for _ in study.trials]
     baseline = tried[0]
     # the second best is the baseline itself; the third trains a stage, which SPACE does not
     assert len(tried) == 2
     assert (baseline.cut, baseline.learning_rate) == ("features", 1e-3)
     assert (tried[1].cut, tried[1].learning_rate, tried[1].image_size) == ("features.5", 0.02, 64)
+    # both are lost and run again: where they come from is not
+    for number in (0, 1):
+        run.log.add(number, "lost", CONFIG, {})
+    reconcile(run, study)
+    assert origins(run) == {0: (0, None), 1: (1, 1), 2: (0, None), 3: (1, 1)}
+
+
+def test_a_warm_start_that_has_seen_the_test_images_is_refused(earlier: RunFolder) -> None:
+    manifest = cohort().manifest.assign(split=["test", "train"])
+    with pytest.raises(InputError, match=r"not seen the test images .* has seen 1 of 1: drop the"):
+        find_warm_start(earlier.path, Cohort(manifest, LabelRule(("alive", "dead"))))
+
+
+def test_scores_of_an_earlier_search_come_in_the_order_of_this_one(earlier: RunFolder) -> None:
+    for number in range(3):
+        scores = np.array([[0.1], [0.9]], np.float32) + np.float32(number / 100)
+        np.save(scores_file(earlier.path, number), scores)
+    turned = Cohort(cohort().manifest[::-1].reset_index(drop=True), LabelRule(("alive", "dead")))
+    start = find_warm_start(earlier.path, turned)
+    assert start.scores is not None
+    assert [one.trial for one in start.search.trials] == [1, 0, 2]
+    np.testing.assert_allclose(start.scores[0, :, 0], [0.91, 0.11], rtol=1e-6)
+    assert (start.search.num_shared, start.search.has_history) == (2, False)
+    others = cohort().manifest.assign(sha256=["aa", "cc"])
+    start = find_warm_start(earlier.path, Cohort(others, LabelRule(("alive", "dead"))))
+    assert (start.scores, start.search.num_shared) == (None, 1)
 
 
 def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
@@ -199,16 +241,16 @@ def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
 ) -> None:
     others = Cohort(cohort().manifest, LabelRule(("well", "ill")))
     with pytest.raises(InputError, match=r"for the classes well and ill; .* has alive and dead"):
-        best_configurations(earlier.path, others)
+        find_warm_start(earlier.path, others)
     settings = earlier.path / "settings.json"
     settings.write_text(settings.read_text().replace('"format": ', '"format": 9'))
     with pytest.raises(InputError, match="another version of cxr"):
-        best_configurations(earlier.path, cohort())
+        find_warm_start(earlier.path, cohort())
     with pytest.raises(InputError, match="not the folder of a search"):
-        best_configurations(tmp_path, cohort())
+        find_warm_start(tmp_path, cohort())
     empty = begun_run(tmp_path / "empty")
     with pytest.raises(InputError, match="has none"):
-        best_configurations(empty.path, cohort())
+        find_warm_start(empty.path, cohort())
 
 
 def test_a_trial_lost_to_the_machine_runs_again_once_and_does_not_count(

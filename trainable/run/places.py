@@ -19,6 +19,11 @@ def scores_file(run: Path, trial: int) -> Path:
     return run / "scores" / f"{trial:05d}.npy"
 
 
+def fold_scores_file(run: Path, trial: int, fold: int) -> Path:
+    """The same after some of the folds of a trial, where it might have been stopped."""
+    return run / "scores" / f"{trial:05d}-{fold:02d}.npy"
+
+
 def model_folder(run: Path, trial: int, content: str) -> Path:
     """A retrained trial; `content` is the digest of all that the model depends on."""
     return run / "models" / f"{trial_name(trial)}-{content}"

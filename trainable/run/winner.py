@@ -1,5 +1,6 @@
 """The winner of a search: what is retrained for predictions, and what it is worth."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -78,6 +79,66 @@ class CorrectedF1(_Record):
     optimism: float
 
 
+class WarmStarted(_Record):
+    """Where a search took its first configurations from.
+
+    Attributes:
+        run: Run folder of the earlier search.
+        num_configurations: Configurations that came from there.
+        num_trials: Trials that those were the best of.
+        num_shared: Images of both searches.
+        is_repeated: Whether that choice was made again on each resample, wholly.
+    """
+
+    run: str
+    num_configurations: int
+    num_trials: int
+    num_shared: int
+    is_repeated: bool
+
+
+class History(_Record):
+    """Choices by scores that were made before the winner's.
+
+    Attributes:
+        num_stopped: Trials that were stopped early for being behind.
+        are_stops_repeated: Whether the stops were repeated on each resample.
+        warm_start: Earlier search that gave some configurations.
+    """
+
+    num_stopped: int = 0
+    are_stops_repeated: bool = True
+    warm_start: WarmStarted | None = None
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the corrected F1 is free of the luck of these choices."""
+        start = self.warm_start
+        warm = start is None or start.is_repeated or not start.num_shared
+        return warm and (self.are_stops_repeated or not self.num_stopped)
+
+    def sentences(self) -> Iterator[str]:
+        """These choices, and whether their luck is in the corrected F1; without the full stops."""
+        if self.num_stopped:
+            were = "trial was" if self.num_stopped == 1 else "trials were"
+            luck = _luck(is_off=self.are_stops_repeated)
+            yield f"{self.num_stopped} {were} stopped early for being behind; {luck}"
+        start = self.warm_start
+        if start is not None:
+            luck = _luck(is_off=start.is_repeated)
+            yield (
+                f"{start.num_configurations} configurations came from {start.run}, the best of "
+                f"{start.num_trials} trials there, chosen on {start.num_shared} images of this "
+                f"search{'; ' + luck if start.num_shared else ': no image in common'}"
+            )
+
+
+def _luck(*, is_off: bool) -> str:
+    if is_off:
+        return "the expected F1 is corrected for that choice too"
+    return "the expected F1 is not corrected for that choice, and may be too high"
+
+
 class TestResult(_Record):
     """Metrics on the test rows of a split, of the final model trained on all other rows.
 
@@ -154,6 +215,7 @@ class Winner(_Record):
         preferred_simple: Whether the simplest of the tied trials was taken, and not the best one.
         all_positive_f1: F1 of calling every examination positive.
         num_trials: Number of complete trials that were chosen among.
+        history: Choices that were made before, by stopping trials and by a warm start.
         weights: Weights that the bodies start from.
         statistics: Mean and standard deviation of the labelled images' pixels.
         seed: Seed of the search.
@@ -173,6 +235,7 @@ class Winner(_Record):
     preferred_simple: bool
     all_positive_f1: Share
     num_trials: int
+    history: History = History()
     weights: UsedWeights
     statistics: PixelStatistics
     seed: int

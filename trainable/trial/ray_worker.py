@@ -237,6 +237,5 @@ def as_metrics(record: FoldRecord, task: Task) -> dict[str, Any]:
         "num_forwarded": record.num_forwarded,
     }
     metrics: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
-    if record.fold == len(task.folds):
-        metrics["scores"] = record.scores.tobytes()
+    metrics["scores"] = record.scores.tobytes()
     return metrics

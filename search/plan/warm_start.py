@@ -1,0 +1,87 @@
+"""What an earlier search hands on to a new one, and what of it the new search may not know."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.run.run_folder import RunFolder
+from search.run.trial_log import complete_best_first, config_of
+from search.run.warm_start import EarlierSearch, EarlierTrial, WarmStart
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import rows_of
+from trainable.errors import InputError
+from trainable.run.places import scores_file
+
+_NUM_QUEUED = 10
+
+
+def find_warm_start(folder: Path, cohort: Cohort) -> WarmStart:
+    """The complete trials of an earlier search, the best objective first, and their scores.
+
+    Args:
+        folder: Run folder of the earlier search, which is only read.
+        cohort: Cohort of the new search.
+
+    Raises:
+        InputError: If the earlier search had other classes, has seen test images of the new one,
+            has no complete trial, or was made by another version of cxr.
+    """
+    run = RunFolder(folder)
+    run.read_options()
+    earlier, before = Cohort.load(run.path), WarmStart.load(run.path)
+    if earlier.classes != cohort.classes:
+        raise InputError(
+            f"--warm-start must be a search for the classes {' and '.join(cohort.classes)}; "
+            f"{run.path} has {' and '.join(earlier.classes)}"
+        )
+    seen = _images(earlier) | set(before.search.seen if before else ())
+    tested = set(cohort.manifest.loc[cohort.manifest["split"] == "test", "sha256"])
+    if known := len(tested & seen):
+        raise InputError(
+            f"--warm-start must be a search that has not seen the test images of this one; "
+            f"{run.path} has seen {known} of {len(tested)}: drop the option, or the test images"
+        )
+    table = run.log.table()
+    complete = complete_best_first(table)
+    if complete.empty:
+        raise InputError(
+            f"--warm-start must be a search with a complete trial; {run.path} has none"
+        )
+    rows = complete.to_dict("records")
+    search = EarlierSearch(
+        run=str(run.path),
+        trials=tuple(EarlierTrial(trial=row["number"], config=config_of(row)) for row in rows),
+        num_queued=min(_NUM_QUEUED, len(rows)),
+        num_shared=len(seen & _images(cohort)),
+        has_history=before is not None or bool((table["state"] == "stopped").any()),
+        seen=tuple(sorted(seen)),
+    )
+    return WarmStart(search, _scores(run, search, earlier, cohort))
+
+
+def _images(cohort: Cohort) -> set[str]:
+    """SHA-256 of the images that are not kept for a test."""
+    return set(cohort.manifest.loc[cohort.manifest["split"] != "test", "sha256"])
+
+
+def _scores(
+    run: RunFolder, search: EarlierSearch, earlier: Cohort, cohort: Cohort
+) -> NDArray[np.float32] | None:
+    """Scores of the earlier trials in the order of the new cohort; None if some are missing."""
+    row_of = {exam: row for row, exam in enumerate(_exams(earlier))}
+    rows = np.array([row_of.get(exam, -1) for exam in _exams(cohort)])
+    scored = rows_of(cohort, "valid") if cohort.is_split else np.arange(len(rows))
+    files = [scores_file(run.path, one.trial) for one in search.trials]
+    if not search.num_shared or (rows[scored] < 0).any() or not all(map(Path.is_file, files)):
+        return None
+    then = np.stack([run.log.scores(one.trial) for one in search.trials])
+    scores = np.full((len(then), len(rows), then.shape[2]), np.nan, np.float32)
+    scores[:, scored] = then[:, rows[scored]]
+    return None if np.isnan(scores[:, scored]).any() else scores
+
+
+def _exams(cohort: Cohort) -> list[tuple[str, ...]]:
+    """Names of the examinations by what their images hold."""
+    hashes = [*cohort.manifest["sha256"], ""]  # of a missing view
+    return [tuple(hashes[image] for image in images) for images in cohort.exam_images.tolist()]
