@@ -106,6 +106,8 @@ def _predict(
         f"more): {options.out}"
     )
     console.print(f"scores: {options.scores_out}")
+    if new.left_out:
+        console.print(f"left out: {options.left_out_out}")
     if options.heat_maps is not None:
         folder = options.heat_maps.expanduser()
         with stop_signals.released():

@@ -35,8 +35,9 @@ def test_what_cannot_be_used_is_left_out_and_listed(table: Path, tmp_path: Path)
     others = {"6.png": "not found", "7.nii.gz": "of a kind that is not read"}
     assert set(cohort.left_out) == {damaged, *(LeftOut(n, "", why) for n, why in others.items())}
     [note] = [note for note in cohort.notes if "left out" in note]
-    assert note.startswith("3 of 8 images are left out, all in left_out.csv: ")
+    assert note.startswith("3 of 8 images are left out: ")
     assert "not found (1): 6.png" in note
+    assert note.endswith("; left_out.csv lists all of them")
     assert "positive is died = 1 (2), negative is 0 (3)" in cohort.notes[0]
 
 

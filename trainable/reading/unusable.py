@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from trainable.cohort.left_out import LeftOut, describe_left_out
+from trainable.cohort.left_out import FILE, LeftOut, describe_left_out
 from trainable.errors import Checks
 from trainable.images.pixels import unreadable
 from trainable.reading.places import Places
@@ -71,5 +71,6 @@ def _without(
     is_usable = ~images.isin(unusable)
     if not unusable or not is_usable.any():
         return table, ()
-    checks.note(*describe_left_out(unusable.values(), images.nunique()))
+    for note in describe_left_out(unusable.values(), images.nunique()):
+        checks.note(f"{note}; {FILE} lists all of them")
     return table[is_usable].reset_index(drop=True), tuple(unusable.values())
