@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fixtures.one_ray import OneRay
+from fixtures.warm import Warm
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -113,9 +114,17 @@ def make_cohort() -> Callable[..., Cohort]:
 
 
 @pytest.fixture(scope="session")
-def one_ray() -> Iterator[OneRay]:
+def warm() -> Iterator[Warm]:
+    """Where processes that have all imported are asked for."""
+    warm = Warm()
+    yield warm
+    warm.stop()
+
+
+@pytest.fixture(scope="session")
+def one_ray(warm: Warm) -> Iterator[OneRay]:
     """Ray, once it is joined."""
-    one = OneRay()
+    one = OneRay(warm)
     yield one
     one.stop()
 

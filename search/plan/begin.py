@@ -10,7 +10,7 @@ from search.demo import demo
 from search.options.options import DEMO, RESUMABLE, SearchOptions
 from search.plan.download import as_url, download_inputs
 from search.plan.plan import SearchPlan
-from search.plan.planner import plan_again, plan_search
+from search.plan.planner import plan_again, plan_search, require_space
 from search.plan.space import load_space
 from search.run.run_folder import RunFolder, new_run
 from search.run.warm_start import WarmStart
@@ -52,6 +52,7 @@ def begin(
     try:
         with _interruptible("No run folder was made."):
             if data.data == DEMO:
+                require_space(asked)
                 demo.write(run.path)
                 images = demo.images(run.path)
             else:

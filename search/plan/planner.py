@@ -145,6 +145,18 @@ def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> Sear
     return dataclasses.replace(plan, warm_start=start)
 
 
+def require_space(asked: SearchOptions) -> None:
+    """Refuse a space that is impossible, before images are drawn for it.
+
+    Raises:
+        InputError: Naming everything in it that is impossible, and all that has no weights.
+    """
+    options, checks = with_defaults(asked), Checks()
+    if checks.attempt(lambda: load_space(options)) is None:
+        checks.attempt(lambda: load_weights(None, options))
+    checks.raise_if_any()
+
+
 def plan_again(options: SearchOptions, space: SearchSpace, cohort: Cohort) -> SearchPlan:
     """The plan of a search that is resumed, with the space and the cohort of its run folder.
 

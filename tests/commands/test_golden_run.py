@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from fixtures.commands import call_command, run_command
+from fixtures.commands import call_command
+from fixtures.one_ray import OneRay
 
 from search.demo.phantoms import write_demo
 
@@ -33,12 +34,13 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+def tables(one_ray: OneRay, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     """What a small search found and predicted, by the name of the file."""
     home = tmp_path_factory.mktemp("golden")
     write_demo(home / "demo", num_patients=60, num_test_patients=12, size=64, seed=1)
     data, cache = ("--data", home / "demo" / "train.csv"), ("--cache", home / "cache")
-    run_command("search", *data, *cache, *SEARCH, "--out", home / "run")
+    with one_ray.joined():
+        call_command("search", *data, *cache, *SEARCH, "--out", home / "run")
     images = ("--images", home / "demo" / "test", "--out", home / "106.csv")
     call_command("analysis", home / "run", *images, *cache, "--seeds", "2")
     trials = pd.read_csv(home / "run" / "trials.csv", dtype=str).drop(columns=BY_THE_CLOCK)
