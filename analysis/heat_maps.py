@@ -9,9 +9,9 @@ from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from trainable.errors import Checks
 from trainable.files import replacing, writing
+from trainable.images.endings import stem
 from trainable.images.loading import load_images
 from trainable.model.heat_map import has_heat_map, heat_maps_of
-from trainable.reading.image_files import stem
 from trainable.report.heat_map_picture import draw_all
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore

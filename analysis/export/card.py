@@ -13,7 +13,7 @@ from analysis.model_file import FinalModel, seen_columns
 from trainable.backbones.timm_networks import TimmBackbone
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
-from trainable.images.dicom import DICOM_SUFFIXES
+from trainable.images.endings import DICOM_SUFFIXES
 from trainable.images.scale import Scale
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.run.winner import Winner

@@ -16,7 +16,7 @@ import fsspec
 
 from trainable.errors import Checks, InputError
 from trainable.files import DiskError, digest, replacing, writing
-from trainable.images.opening import SUFFIXES
+from trainable.images.endings import SUFFIXES
 from trainable.reading.options import DataOptions
 from trainable.store.budget import DOWNLOADS, MAKING, OPTION, Room, download_lock
 from trainable.store.locks import hold, lock

@@ -11,9 +11,6 @@ from PIL import Image
 
 from trainable.errors import InputError, UnreadableImageError
 
-DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic"})
-"""File endings (lower case) of DICOM files; many have none."""
-
 _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
 TOO_LARGE = f"the image has more than {_MOST_PIXELS // 10**6} million pixels; save it smaller"
 """Why a file is refused whose head asks for so much memory; pillow has the same limit."""

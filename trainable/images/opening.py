@@ -13,11 +13,6 @@ from trainable.errors import InputError, UnreadableImageError
 from trainable.images.dicom import TOO_LARGE
 from trainable.images.jpeg2000 import depth_of
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".j2k"}
-)
-"""File endings (lower case) that count as images when a folder is listed, beside DICOM's."""
-
 _JPEG2000 = "JPEG2000"
 _SEVERAL_IN_ONE = "MPO"  # a photograph with previews of itself; the first is the picture
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")

@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from trainable.errors import Checks, did_you_mean, listing
-from trainable.images.opening import SUFFIXES
+from trainable.images.endings import SUFFIXES
 
 Kind = Literal["image", "label", "patient", "exam", "view", "age", "sex", "site"]
 

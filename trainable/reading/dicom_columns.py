@@ -8,7 +8,7 @@ import pandas as pd
 
 from trainable.errors import Checks, InputError, are_not, did_you_mean, listing
 from trainable.images.dicom import is_dicom, known_keywords, read_element
-from trainable.images.opening import SUFFIXES
+from trainable.images.endings import SUFFIXES
 from trainable.reading.places import Places
 
 PREFIX = "dicom:"

@@ -11,14 +11,13 @@ import pandas as pd
 
 from trainable.errors import InputError, listing, unreadable_images
 from trainable.files import hash_file
-from trainable.images.dicom import DICOM_SUFFIXES, is_dicom
-from trainable.images.opening import SUFFIXES
+from trainable.images.dicom import is_dicom
+from trainable.images.endings import ALL_SUFFIXES
 
 READ = "PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 and DICOM"
 """The kinds of images that are read, as a message names them."""
 
 _MAC_FOLDER = "__MACOSX"
-_KNOWN_SUFFIXES = SUFFIXES | DICOM_SUFFIXES
 
 
 class FolderListing(NamedTuple):
@@ -36,7 +35,7 @@ class FolderListing(NamedTuple):
 
     def notes(self, folder: Path) -> list[str]:
         """A sentence on hidden files that look like images, where there are any."""
-        alike = [path for path in self.hidden if path.suffix.lower() in _KNOWN_SUFFIXES]
+        alike = [path for path in self.hidden if path.suffix.lower() in ALL_SUFFIXES]
         if not alike:
             return []
         names = listing([path.relative_to(folder).as_posix() for path in alike], 3)
@@ -96,12 +95,6 @@ def list_images(folder: Path) -> list[Path]:
     return list_folder(folder).images
 
 
-def stem(name: str) -> str:
-    """A file name without the ending of an image; an id with dots keeps its dots."""
-    base, dot, ending = name.rpartition(".")
-    return base if dot and base and f".{ending.lower()}" in _KNOWN_SUFFIXES else name
-
-
 def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
     """SHA-256 of each file's bytes, in order.
 
@@ -127,7 +120,7 @@ def hash_files(paths: Sequence[str] | pd.Series) -> list[str]:
 def is_image(path: Path) -> bool:
     """Whether a file is of a kind that is read: by its ending, or as DICOM without one."""
     ending = path.suffix.lower()
-    if ending in _KNOWN_SUFFIXES:
+    if ending in ALL_SUFFIXES:
         return path.is_file()
     # a PACS often writes files without an ending, named by an identifier with dots
     is_known_other = ending and not ending[1:].isdigit()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from trainable.reading.image_files import stem
+from trainable.images.endings import stem
 
 _ABSOLUTE = re.compile(r"^(?:/|~|[A-Za-z]:[\\/]|\\\\|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
 _ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+)://([^?#]*)", re.IGNORECASE)

@@ -13,7 +13,7 @@ from trainable.cohort.covariates import manifest_columns
 from trainable.cohort.exams import describe_missing
 from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, listing
-from trainable.images.opening import SUFFIXES
+from trainable.images.endings import SUFFIXES
 from trainable.images.pixels import check_readable
 from trainable.reading.covariates import without_useless
 from trainable.reading.dicom_columns import PATIENT
