@@ -75,6 +75,8 @@ def right_tables() -> dict[str, Content]:
         "zip.zip": zipped({"t.csv": plain.encode()}),
         "excel.xlsx": excel(frame),
         "yes-no.csv": table(["Yes" if label else "No" for label in LABELS]).encode(),
+        "image-twice.csv": table(more=["g03.png,1"]).encode(),
+        "other-image-column.csv": table(header="a,label").encode(),
         "floats.csv": table([f"{label}.0" for label in LABELS]).encode(),
         "long-cell.csv": table(
             [f'{label},"{"x" * 200_000}"' for label in LABELS], header="filename,label,report"
@@ -125,12 +127,11 @@ def wrong_tables() -> dict[str, Content]:
         "noise.csv.gz": gzip.compress(plain.encode())[:20] + rng.bytes(60),
         "half.csv": plain.encode("utf-16")[:-1],
         "latin-names.csv": plain.replace("g03", "gr\xfcn").encode("latin-1"),
-        "no-image-column.csv": table(header="a,label").encode(),
+        "no-image-column.csv": table(names=[f"x{n}" for n in range(12)], header="a,label").encode(),
         "no-label-column.csv": table(header="filename,b").encode(),
         "no-header.csv": plain.partition("\n")[2].encode(),
         "other-names.csv": plain.replace("png", "gif").encode(),
         "blank-name.csv": plain.replace("g03.png", "").encode(),
-        "image-twice.csv": table(more=["g03.png,1"]).encode(),
         "image-in-two-classes.csv": table(more=["g03.png,0"]).encode(),
         "up-and-away.csv": plain.replace("g03", "../../../etc/g03").encode(),
         "a-folder-as-image.csv": plain.replace("g03.png", "/etc").encode(),

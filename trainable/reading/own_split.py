@@ -69,12 +69,14 @@ def splits_in(raw: pd.DataFrame) -> list[str]:
 
 def sides_of(values: pd.Series) -> pd.Series:
     """`train`, `valid` or `test` for each cell of a column of the split."""
-    return values.map(plain_name).map(_SIDE_OF).fillna("")
+    return values.map({value: _SIDE_OF.get(plain_name(value), "") for value in values.unique()})
 
 
 def _says_sides(raw: pd.DataFrame, column: str) -> bool:
-    sides = sides_of(raw[column])
     is_usual = plain_name(column) in _COLUMNS
+    if not is_usual and raw[column].nunique() > len(_SIDE_OF):
+        return False
+    sides = sides_of(raw[column])
     return bool((sides != "").any() if is_usual else (sides != "").all() and sides.nunique() > 1)
 
 

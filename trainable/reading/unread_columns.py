@@ -62,7 +62,11 @@ def may_hold_patients(raw: pd.DataFrame, read: Collection[str]) -> list[str]:
     """
     found = []
     for column in (str(one) for one in raw.columns if one not in read):
-        values = raw[column][~raw[column].map(same_value).isin(UNKNOWN_WORDS)]
+        distinct = raw[column].unique()
+        if not _FEWEST <= len(distinct) < len(raw):
+            continue
+        unknown = [value for value in distinct if same_value(value) in UNKNOWN_WORDS]
+        values = raw[column][~raw[column].isin(unknown)]
         num_values, is_number = values.nunique(), values.str.fullmatch(r"[+-]?\d+([.,]\d*)?").all()
         plain = plain_name(column)
         if _FOLDS.fullmatch(plain) or plain in _PURPOSES:
