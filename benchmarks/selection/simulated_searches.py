@@ -95,16 +95,18 @@ class NormalTruth:
         return np.asarray(2 * found / (self.share + found + false))
 
 
-def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSearch:
+def simulate_search(
+    num_images: int, num_positive: int, seed: int, num_trials: int = NUM_TRIALS
+) -> JudgedSearch:
     """Draw the out-of-fold scores (num_trials, num_images) of one search, in [0, 1]."""
     rng = np.random.default_rng(seed)
     labels = np.repeat([1, 0], [num_positive, num_images - num_positive])
     positive = _patients(num_positive, rng)
     negative = positive.max() + 1 + _patients(num_images - num_positive, rng)
     patients = np.concatenate([positive, negative])
-    distances = rng.normal(MEAN_DISTANCE, DISTANCE_SPREAD, NUM_TRIALS)
+    distances = rng.normal(MEAN_DISTANCE, DISTANCE_SPREAD, num_trials)
     shared = np.sqrt(SHARE_OF_NOISE_SHARED) * _noise(1, patients, rng)
-    own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * _noise(NUM_TRIALS, patients, rng)
+    own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * _noise(num_trials, patients, rng)
     deviations = distances[:, None] * labels + shared + own
     folds = np.empty(num_images, np.int64)
     splitter = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
@@ -115,7 +117,7 @@ def simulate_search(num_images: int, num_positive: int, seed: int) -> JudgedSear
     num_positive_patients = int(positive.max()) + 1
     share = rng.beta(num_positive_patients, num_patients - num_positive_patients)
     truth = NormalTruth(distances, share, num_positive / num_images)
-    scores = truth.scores(range(NUM_TRIALS), deviations.T).T.astype(np.float32)
+    scores = truth.scores(range(num_trials), deviations.T).T.astype(np.float32)
     scored = Scored(labels[:, None], patients, scores[..., None])
     return JudgedSearch(scored, folds, scores, truth)
 

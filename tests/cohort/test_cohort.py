@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.cohorts import cohort as two_images
 
 from trainable.cohort.cohort import MANIFEST_COLUMNS, Cohort, check_cohort
 from trainable.cohort.label_rule import LabelRule
-from trainable.errors import Checks
+from trainable.errors import Checks, InputError
 
 MakeCohort = Callable[..., Cohort]
 LABELS = [0, 1, 0, 1]
@@ -195,3 +196,13 @@ def test_digest_does_not_change_with_the_names_of_files(make_cohort: MakeCohort)
     moved = make_cohort(LABELS, paths=["/a", "/b", "/c", "/d"])
     moved.manifest["image"] = ["a", "b", "c", "d"]
     assert moved.digest == make_cohort(LABELS).digest
+
+
+def test_an_edited_covariate_is_refused_as_an_edited_label_is(tmp_path: Path) -> None:
+    manifest = two_images().manifest.assign(**{"covariate:age": ["61", ""]})
+    Cohort(manifest, LabelRule(("alive", "dead"))).save(tmp_path)
+    assert Cohort.load(tmp_path).covariates["age"].tolist()[0] == "61"
+    table = tmp_path / "cohort.csv"
+    table.write_text(table.read_text().replace("61", "16"))
+    with pytest.raises(InputError, match=r"cohort\.csv is not as the search wrote it"):
+        Cohort.load(tmp_path)

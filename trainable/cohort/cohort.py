@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trainable.cohort.covariates import read_covariates
+from trainable.cohort.covariates import manifest_columns, read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
 from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.left_out import FILE as LEFT_OUT
@@ -116,6 +116,7 @@ class Cohort:
         columns = ["sha256", "label", "patient", "split"]
         if self.grouping.views > 1:
             columns += EXAM_COLUMNS
+        columns += manifest_columns(self.manifest)
         rows = self.manifest[columns].to_csv(index=False)
         return hashlib.sha256(rows.encode()).hexdigest()
 
