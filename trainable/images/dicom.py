@@ -1,6 +1,7 @@
 """DICOM files: known by their name or their preamble, read by pydicom."""
 
 import io
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,14 @@ TOO_LARGE = f"the image has more than {_MOST_PIXELS // 10**6} million pixels; sa
 """Why a file is refused whose head asks for so much memory; pillow has the same limit."""
 
 _MAGIC, _PREAMBLE = b"DICM", 128
+# of group 2 or 8, little-endian, with a kind of value (explicit) or a short length (implicit); some
+# archives write no preamble before it
+_FIRST_ELEMENT = re.compile(
+    rb"[\x02\x08]\x00[\x00-\x20]\x00(?:[A-Z]{2}|[\x00-\xff]\x00\x00\x00)", re.DOTALL
+)
+_SOP_CLASS = re.compile(
+    rb"(?:\x02\x00\x02\x00|\x08\x00\x16\x00)(?:UI..|..\x00\x00)([0-9.]+)", re.DOTALL
+)
 _RAW_CLASSES = frozenset(
     f"1.2.840.10008.5.1.4.1.1.1.{kind}.1"  # digital X-ray, mammography and teeth, for processing
     for kind in (1, 2, 3)
@@ -23,11 +32,22 @@ _RAW_CLASSES = frozenset(
 
 
 def is_dicom(file: Path | bytes) -> bool:
-    """Whether a file, or its content, begins as a DICOM file does."""
+    """Whether a file, or its content, begins as a DICOM file does, with a preamble or without."""
     if isinstance(file, bytes):
-        return file[_PREAMBLE : _PREAMBLE + len(_MAGIC)] == _MAGIC
+        has_preamble = file[_PREAMBLE : _PREAMBLE + len(_MAGIC)] == _MAGIC
+        return has_preamble or bool(_FIRST_ELEMENT.match(file))
     with file.open("rb") as opened:
         return is_dicom(opened.read(_PREAMBLE + len(_MAGIC)))
+
+
+def sop_class(file: Path) -> str:
+    """The UID of what a DICOM file holds, from its first KiB; "" if it is not there."""
+    try:
+        with file.open("rb") as opened:
+            found = _SOP_CLASS.search(opened.read(1024))
+    except OSError:  # who reads the picture says why it cannot be read
+        return ""
+    return found[1].decode() if found else ""
 
 
 class DicomPicture(NamedTuple):
@@ -78,7 +98,9 @@ def read_element(file: Path, keyword: str) -> str:
     """
     pydicom = _pydicom()
     try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[keyword])
+        dataset = pydicom.dcmread(
+            file, stop_before_pixels=True, specific_tags=[keyword], force=is_dicom(file)
+        )
         return str(dataset.get(keyword) or "").strip()
     except Exception as error:  # a foreign file can make the reader raise anything
         raise InputError(f"{file}: {str(error).strip() or type(error).__name__}") from error
@@ -100,6 +122,7 @@ def read_dicom(data: bytes) -> DicomPicture:
         from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
         dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+        _name_encoding(dataset)
         _drop_empty(dataset)
         if "PixelData" not in dataset:
             raise UnreadableImageError("the DICOM file has no picture")
@@ -133,6 +156,16 @@ def read_dicom(data: bytes) -> DicomPicture:
         raise
     except Exception as error:  # a foreign file can make the reader raise anything
         raise ValueError(f"DICOM: {str(error).strip() or type(error).__name__}") from error
+
+
+def _name_encoding(dataset: Any) -> None:
+    """Say how the pixels of a file without a header are stored: uncompressed, as its elements."""
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    is_implicit, is_little = dataset.original_encoding
+    if "TransferSyntaxUID" not in dataset.file_meta and is_little:
+        syntax = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = syntax
 
 
 def _require_one_frame(frames: int) -> None:

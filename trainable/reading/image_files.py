@@ -12,7 +12,8 @@ import pandas as pd
 from trainable.errors import InputError, listing, unreadable_images
 from trainable.files import hash_file
 from trainable.images.dicom import is_dicom
-from trainable.images.endings import ALL_SUFFIXES
+from trainable.images.endings import ALL_SUFFIXES, SUFFIXES
+from trainable.reading.beside_images import is_no_picture, masks_among
 
 READ = "PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 and DICOM"
 """The kinds of images that are read, as a message names them."""
@@ -27,19 +28,29 @@ class FolderListing(NamedTuple):
         images: Files of a kind that is read, sorted by their path.
         hidden: Files passed over: hidden ones (`._name`, `.DS_Store`) and those in `__MACOSX`.
         others: Files of a kind that is not read, sorted.
+        no_pictures: DICOM files passed over that hold no picture, such as reports, sorted.
+        masks: Images passed over that are masks of others, sorted.
     """
 
     images: list[Path]
     hidden: list[Path]
     others: list[Path]
+    no_pictures: Sequence[Path] = ()
+    masks: Sequence[Path] = ()
 
     def notes(self, folder: Path) -> list[str]:
-        """A sentence on hidden files that look like images, where there are any."""
-        alike = [path for path in self.hidden if path.suffix.lower() in ALL_SUFFIXES]
-        if not alike:
-            return []
-        names = listing([path.relative_to(folder).as_posix() for path in alike], 3)
-        return [f"{len(alike)} hidden files are passed over: {names}"]
+        """A sentence on each kind of files that look like images and are passed over."""
+        hidden = [path for path in self.hidden if path.suffix.lower() in ALL_SUFFIXES]
+        return [
+            f"{len(paths)} {what} are passed over: "
+            f"{listing([path.relative_to(folder).as_posix() for path in paths], 3)}"
+            for paths, what in (
+                (hidden, "hidden files"),
+                (self.no_pictures, "DICOM files without a picture (reports, directories and such)"),
+                (self.masks, "masks of other images, by their names,"),
+            )
+            if paths
+        ]
 
     def other_notes(self, folder: Path) -> list[str]:
         """A sentence on files below `folder` that are not read, where there are any."""
@@ -62,6 +73,7 @@ def list_folder(folder: Path) -> FolderListing:
     images: list[Path] = []
     hidden: list[Path] = []
     others: list[Path] = []
+    no_pictures: list[Path] = []
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = Path(place).resolve()
@@ -77,12 +89,15 @@ def list_folder(folder: Path) -> FolderListing:
             if is_hidden or name.startswith("."):
                 hidden.append(path)
             elif is_image(path):
-                images.append(path)
+                is_other = path.suffix.lower() not in SUFFIXES and is_no_picture(path)
+                (no_pictures if is_other else images).append(path)
             else:
                 others.append(path)
     if no_text := [_readable(path) for path in images if _readable(path) != str(path)]:
         raise InputError(f"the name of an image must be text (UTF-8); rename {listing(no_text)}")
-    return FolderListing(sorted(images), sorted(hidden), sorted(others))
+    masks = masks_among(images, folder)
+    shown = sorted(path for path in images if path not in masks)
+    return FolderListing(shown, sorted(hidden), sorted(others), sorted(no_pictures), sorted(masks))
 
 
 def _readable(path: Path) -> str:
