@@ -36,6 +36,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """At the end of the process all of it is collected, as ever."""
+    gc.unfreeze()
+
+
 def _draw_xray(seed: int, height: int, width: int) -> NDArray[np.uint8]:
     """Two dark lungs on a body that brightens downwards; no two corners alike, nor two seeds."""
     rng = np.random.default_rng(seed)
