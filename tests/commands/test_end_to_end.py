@@ -51,7 +51,8 @@ def search_options(home: Path, name: str) -> Sequence[object]:
 def finished(home: Path) -> Path:
     """A run folder of a search that ended by itself."""
     mlflow = ("--mlflow", f"sqlite:///{home / 'mlflow.db'}")
-    done = run_command("search", *search_options(home, "finished"), "--trials", 6, *mlflow)
+    trials = ("--trials", 6, "--max-concurrent", 1)
+    done = run_command("search", *search_options(home, "finished"), *trials, *mlflow)
     assert "winner: " in done.stdout
     assert not done.stderr
     return home / "finished"

@@ -76,6 +76,7 @@ def test_two_sigterms_to_the_group_leave_the_winner_so_far_and_nothing_else(
         *("--data", tmp_path / "demo" / "train.csv", "--out", run, "--cache", tmp_path / "cache"),
         *("--weights", "none", "--backbones", "squeezenet1_1", "--unfreeze", "none"),
         *("--image-size", 48, "--epochs", 1, "--folds", 2, "--trials", 500),
+        *("--max-concurrent", 1),
     )
     process = subprocess.Popen(
         command("search", *options),
