@@ -118,35 +118,25 @@ def find_new_images(
     wanted = Wanted(grouping, cohort.found_by, columns.names)
     listed, places = read_listing(images, wanted, checks)
     table, name_column, prediction_column = _rows_to_write(listed, template, wanted, checks)
-    whole, usable = table, np.arange(len(table))
-    left_out: tuple[LeftOut, ...] = ()
+    whole, usable, left_out = table, np.arange(len(table)), tuple[LeftOut, ...]()
     if leave_out and not checks.problems:
         listed, usable, left_out = _usable(table[name_column], listed, unit, places, checks)
         table = table.iloc[usable].reset_index(drop=True)
     asked = table[name_column]
     # the images of each row, and their files: a template may ask for some of those listed
-    names, exam_images = asked, np.arange(len(asked))[:, None]
-    if grouping.views > 1:
-        names, exam_images = _images_of(asked, listed, grouping, checks)
+    names, exam_images = _images_of(asked, listed, grouping, checks)
     paths = tuple(locate(names, places, checks))
     if checks.problems:
         check_readable([path for path in paths if path], checks)
     checks.raise_if_any()
     # whose they are, by one image each, and what else the team sees of them
-    firsts = exam_images.max(axis=1)
-    patients = known_patients(
-        [str(names.iloc[first]) for first in firsts], [paths[first] for first in firsts],
-        places.folders, wanted, checks,
-    )  # fmt: skip
-    once = listed.drop_duplicates(unit)
-    if column := wanted.column("patient", table, checks):
-        patients.insert(0, table[column])
-    if "patient" in listed:
-        patients.insert(0, _listed_values(asked, once, unit, "patient"))
-    seen = pd.DataFrame(
-        {name: _listed_values(asked, once, unit, PREFIX + name) for name in columns.names},
-        index=range(len(asked)),
+    once, firsts = listed.drop_duplicates(unit), exam_images.max(axis=1)
+    files = [paths[first] for first in firsts]
+    of_files = known_patients(
+        [*map(str, names.iloc[firsts])], files, places.folders, wanted, checks
     )
+    patients = [*_patients_in_tables(table, asked, once, wanted, checks), *of_files]
+    seen = _covariates_of(asked, once, unit, columns)
     checks.note(*_check_columns(seen, columns, checks))
     checks.raise_if_any()
     return NewImages(
@@ -163,6 +153,24 @@ def find_new_images(
         usable=usable,
         left_out=left_out,
     )  # fmt: skip
+
+
+def _patients_in_tables(
+    table: pd.DataFrame, asked: pd.Series, once: pd.DataFrame, wanted: Wanted, checks: Checks
+) -> Iterator[pd.Series]:
+    """Patients as the table of the images names them, then as the template does."""
+    if "patient" in once:
+        yield _listed_values(asked, once, wanted.grouping.column, "patient")
+    if column := wanted.column("patient", table, checks):
+        yield table[column]
+
+
+def _covariates_of(
+    asked: pd.Series, once: pd.DataFrame, unit: str, columns: ColumnCode
+) -> pd.DataFrame:
+    """A row for each one to write, with the covariates that the team sees."""
+    found = {name: _listed_values(asked, once, unit, PREFIX + name) for name in columns.names}
+    return pd.DataFrame(found, index=range(len(asked)))
 
 
 def _usable(
@@ -214,6 +222,8 @@ def _images_of(
     exams: pd.Series, listed: pd.DataFrame, grouping: Grouping, checks: Checks
 ) -> tuple[pd.Series, NDArray[np.int64]]:
     """Names of the images of these examinations, and their numbers in each, -1 where missing."""
+    if grouping.views == 1:
+        return exams, np.arange(len(exams))[:, None]
     checks.raise_if_any()
     without = exams[~exams.isin(listed["exam"])]
     if len(without):
