@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from trainable.errors import Checks
-from trainable.reading.listing import find_in_name
+from trainable.reading.names import find_in_name
 
 IN_NAME = "the file name"
 """What stands for a column of labels that are found by --label-pattern."""

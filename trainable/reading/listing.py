@@ -15,6 +15,7 @@ from trainable.reading.covariates import as_manifest
 from trainable.reading.dicom_columns import patients_in, with_dicom_columns
 from trainable.reading.exams import read_exams, same_grouping
 from trainable.reading.image_files import is_image, list_folder
+from trainable.reading.names import find_in_name
 from trainable.reading.places import Places
 from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
@@ -178,19 +179,6 @@ def folders_beside(table: Path) -> list[Path]:
     """
     places = [table.parent / table.name.partition(".")[0], table.parent / "images", table.parent]
     return [folder for folder in places if folder.is_dir()]
-
-
-def find_in_name(pattern: re.Pattern[str], name: str) -> str:
-    """What a pattern finds in the name of an image: in its last part first, then in its folders.
-
-    It is "" where nothing is found, and what the first group finds where the pattern has one.
-    """
-    for text in (name.replace("\\", "/").rsplit("/", 1)[-1], name):
-        match = pattern.search(text)
-        found = match and match.group(1 if pattern.groups else 0)
-        if found:
-            return found
-    return ""
 
 
 def known_patients(

@@ -21,7 +21,7 @@ from trainable.reading.exams import check_exams, places_of
 from trainable.reading.from_folders import read_folders
 from trainable.reading.from_table import read_labelled_table
 from trainable.reading.image_files import hash_files
-from trainable.reading.listing import find_in_name
+from trainable.reading.names import find_in_name
 from trainable.reading.options import DataOptions
 
 
