@@ -65,8 +65,8 @@ def launch(
             _check_experiment(run, plan, is_new=resume is None)
         for text in (*plan_lines(plan), f"run folder: {run.path}"):
             voice.say(text)
-        looks = _looks_so_far(run, plan)
-        with _writing(run):
+        with _held(run), _writing(run):
+            looks = _looks_so_far(run, plan)
             why_ended = run_trials(plan, run, SearchDisplay(run, plan, voice))
             winner = choose_winner(run, plan)
             for line in describe_end(run, plan, why_ended):
@@ -96,6 +96,15 @@ def _check_experiment(run: RunFolder, plan: SearchPlan, *, is_new: bool) -> None
         if is_new:
             run.discard()
         raise
+
+
+@contextlib.contextmanager
+def _held(run: RunFolder) -> Iterator[None]:
+    """Give the run folder back at the end, however it comes."""
+    try:
+        yield
+    finally:
+        run.release()
 
 
 @contextlib.contextmanager

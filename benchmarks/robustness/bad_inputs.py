@@ -42,6 +42,7 @@ from search.command import app as search_app
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.tune.callbacks import View
+from search.tune.study import open_study
 from search.winner.winner import choose_winner
 from trainable.commands.cli import run
 from trainable.commands.sort import app as sort_app
@@ -182,6 +183,7 @@ def _one_trial(plan: SearchPlan, run: RunFolder, view: View) -> None:
     *_, last = cross_validate(config, plan.task, torch.device("cpu"), store)
     objective, [evaluation] = plan.task.judge(last.scores)
     facts = {**evaluation, "objective": objective, **vars(last.last_epoch)}
+    open_study(run, plan.space_here(has_gpu=False))
     run.log.add(0, "complete", config.model_dump(mode="json"), facts, scores=last.scores)
     winner = choose_winner(run, plan)
     assert winner is not None

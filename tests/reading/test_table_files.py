@@ -1,5 +1,6 @@
 """One reader for all tables, in the encodings and shapes that programs write."""
 
+import csv
 import gzip
 import zipfile
 from pathlib import Path
@@ -60,6 +61,15 @@ def test_line_breaks_and_other_marks_in_a_report_do_not_hide_the_separator(
     found = cells(tmp_path / "t.csv")
     assert [(row[0], row[2]) for row in found] == [("file", "died"), ("a.png", "0"), ("b.png", "1")]
     assert found[1][1] == report.strip('"')
+
+
+def test_reading_a_table_leaves_the_limit_of_cells_as_it_was(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    (tmp_path / "t.csv").write_text("file,report\na.png," + "x" * (before + 1) + "\n")
+    assert len(cells(tmp_path / "t.csv")[1][1]) > before
+    (tmp_path / "short.csv").write_text("file,died\na.png,0\n")
+    cells(tmp_path / "short.csv")
+    assert csv.field_size_limit() == before
 
 
 def test_commas_in_the_header_and_in_free_text_are_no_separators(tmp_path: Path) -> None:

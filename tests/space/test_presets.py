@@ -200,7 +200,8 @@ def test_a_preset_draws_its_figures(deep_covid: tuple[Path, str], name: str) -> 
 
 
 def test_a_preset_with_test_rows_judges_its_winner_on_them(deep_covid: tuple[Path, str]) -> None:
-    test = json.loads((deep_covid[0] / "winner.json").read_text())["test"]["estimates"]
+    [look] = json.loads((deep_covid[0] / "winner.json").read_text())["test_looks"]
+    test = look["result"]["estimates"]
     assert 0 <= test["AUC"]["low"] <= test["AUC"]["value"] <= test["AUC"]["high"] <= 1
 
 

@@ -1,6 +1,7 @@
 """Read a table as people keep it: the one reader of all tables of all commands."""
 
 import bz2
+import contextlib
 import csv
 import gzip
 import io
@@ -9,7 +10,7 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -103,18 +104,32 @@ def _read_cells(path: Path) -> tuple[list[list[str]], list[str]]:
     text = text.removeprefix("\ufeff")
     told = re.match(r"sep=(.)\r?\n", text)  # Excel's own way to name the separator
     text = text[told.end() :] if told else text
-    csv.field_size_limit(len(text) + 1)  # a report may be long
-    separator = told[1] if told else _separator(text)
+    with _long_fields(len(text) + 1):
+        separator = told[1] if told else _separator(text)
+        lines = (line[0] for line in _LINE.finditer(text))
+        rows = csv.reader(lines, delimiter=separator, strict=True)
+        try:
+            cells = [
+                [cell.strip() for cell in row] for row in itertools.islice(rows, _MOST_ROWS + 1)
+            ]
+        except csv.Error as error:
+            raise ValueError(f"a quotation mark is out of place, or missing ({error})") from error
     if separator != ",":
         notes.append(f"values are separated by {_SEPARATORS.get(separator, repr(separator))}")
-    lines = csv.reader((line[0] for line in _LINE.finditer(text)), delimiter=separator, strict=True)
-    try:
-        cells = [[cell.strip() for cell in row] for row in itertools.islice(lines, _MOST_ROWS + 1)]
-    except csv.Error as error:
-        raise ValueError(f"a quotation mark is out of place, or missing ({error})") from error
     if len(cells) > _MOST_ROWS:
         raise ValueError(f"a table of at most {_MOST_ROWS:,} rows is read; this one has more")
     return cells, notes
+
+
+@contextlib.contextmanager
+def _long_fields(most: int) -> Iterator[None]:
+    """Let a cell hold a long report; the limit is of the whole process, so it is put back."""
+    before = csv.field_size_limit()
+    csv.field_size_limit(max(before, most))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _at_most(file: IO[bytes]) -> bytes:
