@@ -8,7 +8,7 @@ twice.
 import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,6 +64,10 @@ def _make(place: Path, num_bytes: int, fetch: Callable[[Path], object]) -> None:
 
 
 _URI = re.compile(r"([a-z][a-z0-9+]+):/+(.+)", re.DOTALL)
+_PROTOCOLS = (
+    *("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "hdfs", "sftp"),
+    *("http", "https", "file", "memory"),
+)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 # facts that change with the content of a file, by the names that stores give them
 _VERSION = ("size", "ETag", "etag", "md5Hash", "LastModified", "mtime", "created", "updated")
@@ -107,6 +111,12 @@ def download_inputs(data: DataOptions, cache: Path) -> DataOptions:
 
 def _download(address: str, cache: Path) -> Path:
     """Copy a table, or all images in a folder and below; a folder appears when it is complete."""
+    protocol = address.partition("://")[0]
+    if protocol not in _PROTOCOLS or "::" in address:
+        raise InputError(
+            f"an address must begin with one of {', '.join(f'{one}://' for one in _PROTOCOLS)} "
+            f"(got {address}): download it, and name the folder"
+        )
     try:
         store, root = fsspec.core.url_to_fs(address)
         found = store.find(root, detail=True)
@@ -116,6 +126,7 @@ def _download(address: str, cache: Path) -> Path:
             raise FileNotFoundError("it holds no table and no image, or does not answer")
         names = [path.removeprefix(root).lstrip("/") for path in found]
         names = [name or PurePosixPath(root).name for name in names]
+        _require_inside(names)
         num_bytes = sum(facts.get("size") or 0 for facts in found.values())
         folder = keep_download(
             cache,
@@ -126,11 +137,22 @@ def _download(address: str, cache: Path) -> Path:
     except DiskError:
         raise
     except Exception as error:  # stores raise errors of many kinds
-        extra = _EXTRAS.get(address.partition(":")[0]) if isinstance(error, ImportError) else None
+        extra = _EXTRAS.get(protocol) if isinstance(error, ImportError) else None
         advice = f"; install what reads it: uv sync --extra {extra}" if extra else ""
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{address} cannot be read ({reason}){advice}") from error
     return folder / PurePosixPath(root).name if list(found) == [root] else folder
+
+
+def _require_inside(names: Iterable[str]) -> None:
+    """Refuse names of a store that could lead out of the folder that they are copied to.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name in names:
+        if not {"", ".", ".."}.isdisjoint(name.split("/")) or re.search(r"[\\\0]", name):
+            raise ValueError(f"it holds a file whose name is no plain path: {name!r}")
 
 
 def _name(address: str, found: dict[str, dict[str, Any]]) -> str:

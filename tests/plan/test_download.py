@@ -90,7 +90,21 @@ def test_all_that_is_wrong_is_said_at_once(memory: str, tmp_path: Path) -> None:
         download(tmp_path, f"{memory}/gone.csv", "nostore://bucket/images")
     gone, unknown = refused.value.problems
     assert gone.startswith("memory://bucket/gone.csv cannot be read (FileNotFoundError")
-    assert unknown.startswith("nostore://bucket/images cannot be read (ValueError: Protocol not")
+    assert unknown.startswith("an address must begin with one of s3://, ")
+    assert unknown.endswith("(got nostore://bucket/images): download it, and name the folder")
+
+
+@pytest.mark.parametrize("name", ["of/../two.png", "of//two.png", "./two.png", "a\\two.png"])
+def test_a_name_that_is_no_plain_path_is_not_copied(memory: str, tmp_path: Path, name: str) -> None:
+    fsspec.filesystem("memory").pipe(f"/bucket/images/{name}", b"")
+    with pytest.raises(InputError, match="whose name is no plain path"):
+        download(tmp_path, f"{memory}/images")
+    assert not list((tmp_path / "cache").rglob("*.png"))
+
+
+def test_an_address_behind_another_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="an address must begin with one of"):
+        download(tmp_path, "file://a.zip::memory://bucket/a.zip")
 
 
 def test_a_table_in_a_store_needs_the_folder_of_its_images(memory: str, tmp_path: Path) -> None:
