@@ -163,27 +163,31 @@ def test_ctrl_c_ends_a_search_with_the_winner_so_far(home: Path) -> None:
     assert (run / "winner.json").exists()
 
 
-def test_the_report_shows_heat_maps_unless_they_are_left_out(finished: Path) -> None:
+def test_a_finished_search_has_a_page_that_is_whole_in_one_file_and_may_be_shared(
+    home: Path, finished: Path
+) -> None:
     done = call_command("search.page.command", finished)
-    num_shown = (finished / "report.html").read_text().count("data:image/jpeg")
-    assert num_shown >= 3
-    assert f"it shows X-rays of patients ({num_shown} images)" in done.stdout
-    call_command("search.page.command", finished, "--heat-maps", "no")
-    assert "data:image/jpeg" not in (finished / "report.html").read_text()
-
-
-def test_a_page_for_sharing_has_no_xray_and_no_folder(home: Path, finished: Path) -> None:
-    call_command("search.page.command", finished, "--heat-maps", "no")
-    assert str(home) in (finished / "report.html").read_text()
-    done = call_command("search.page.command", finished, "--for-sharing")
+    assert done.stdout.splitlines() == [
+        f"report: {finished / 'report.html'}",
+        "note: it shows X-rays of patients (5 images), names of images and of folders; leave them "
+        "out with --for-sharing",
+    ]
+    assert not done.stderr
     page = (finished / "report.html").read_text()
-    assert done.stdout == f"report: {finished / 'report.html'}\n"
+    for title in ("Result", "Calibration", "Encoders and cuts", "Cohort", "For the paper"):
+        assert title in page
+    assert f"cxr-search --data {home}" in page
+    assert "src=" not in page
+    assert page.count("data:image/jpeg;base64") >= 5
+    assert "@import" not in page
+    shared = call_command("search.page.command", finished, "--for-sharing")
+    assert shared.stdout == f"report: {finished / 'report.html'}\n"
+    page = (finished / "report.html").read_text()
     assert "data:image/jpeg" not in page
     assert str(home) not in page
     assert "cxr-search --data train.csv" in page
-    refused = call_command(
-        "search.page.command", finished, "--for-sharing", "--heat-maps", "yes", code=2
-    )
+    both = ("--for-sharing", "--heat-maps", "yes")
+    refused = call_command("search.page.command", finished, *both, code=2)
     assert "--for-sharing leaves out X-rays" in refused.stderr
 
 
@@ -350,20 +354,3 @@ def test_a_demo_with_a_wrong_option_is_not_drawn_and_leaves_no_folder(
     refused = call_command("search", "--data", "demo", "--space", wrong, "--out", out, code=2)
     assert "did you mean 'one_cycle'?" in refused.stderr + refused.stdout
     assert not out.exists()
-
-
-def test_a_finished_search_has_a_page_that_is_whole_in_one_file(finished: Path) -> None:
-    done = call_command("search.page.command", finished)
-    assert done.stdout.splitlines() == [
-        f"report: {finished / 'report.html'}",
-        "note: it shows X-rays of patients (5 images), names of images and of folders; leave them "
-        "out with --for-sharing",
-    ]
-    assert not done.stderr
-    page = (finished / "report.html").read_text()
-    for title in ("Result", "Calibration", "Encoders and cuts", "Cohort", "For the paper"):
-        assert title in page
-    assert "cxr-search --data" in page
-    assert "src=" not in page
-    assert page.count("data:image/jpeg;base64") >= 5
-    assert "@import" not in page

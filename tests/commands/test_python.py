@@ -74,14 +74,10 @@ def test_what_the_search_refuses_comes_problem_by_problem(tmp_path: Path) -> Non
 
 
 def test_a_refusal_speaks_of_arguments_and_not_of_options(tmp_path: Path) -> None:
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "file").touch()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "settings.json").touch()
     with pytest.raises(InputError, match=r"out must be .*: go on with it by resume, or"):
         run_search("demo", out=tmp_path / "run", progress=False)
-    with pytest.raises(InputError, match=r"not the folder of a search .*old"):
-        run_search(resume=tmp_path / "old", progress=False)
 
 
 def test_the_names_that_python_users_import_are_these() -> None:

@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from search.options.options import SearchOptions
-from search.tune.capacity import Resources, resources_per_trial
-from trainable.errors import InputError
+from search.tune.capacity import Resources
 
 NODE = {"CPU": 16.0, "GPU": 4.0, "memory": 32.0 * 2**30}
 
@@ -33,12 +32,9 @@ def test_a_node_holds_as_many_trials_as_its_cpus_and_gpus_allow(
     assert resources.fit_on(NODE) == trials
 
 
-@pytest.mark.usefixtures("ray_of_tests")
-def test_memory_counts_where_there_is_much_and_a_trial_without_room_is_refused() -> None:
-    assert resources_per_trial(1, 0, 2**20).as_asked() == {"cpu": 1, "gpu": 0}
-    assert resources_per_trial(1, 0, 2**30).as_asked() == {"cpu": 1, "gpu": 0, "memory": 2**30}
-    with pytest.raises(InputError, match=r"asks for 1 CPUs .* and 1 PiB of memory, .*--backbones"):
-        resources_per_trial(1, 0, 2**50)
+def test_ray_is_asked_for_memory_where_a_trial_needs_some() -> None:
+    assert Resources(1, 0).as_asked() == {"cpu": 1, "gpu": 0}
+    assert Resources(1, 0, 2**30).as_asked() == {"cpu": 1, "gpu": 0, "memory": 2**30}
 
 
 def test_several_gpus_are_a_whole_number() -> None:

@@ -90,6 +90,9 @@ def test_a_failing_trial_is_kept_with_its_error_and_the_others_go_on(tmp_path: P
 def test_a_request_that_no_node_can_meet_is_refused_with_what_there_is() -> None:
     with pytest.raises(InputError, match="a trial must fit on one node; it asks for 1000"):
         resources_per_trial(1000, 0)
+    with pytest.raises(InputError, match=r"asks for 1 CPUs .* and 1 PiB of memory, .*--backbones"):
+        resources_per_trial(1, 0, 2**50)
+    assert resources_per_trial(1, 0, 2**20).memory == 0, "too little to count"
 
 
 @pytest.mark.usefixtures("ray_of_tests")
