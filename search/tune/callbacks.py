@@ -13,6 +13,7 @@ from ray.tune.stopper import Stopper
 from search.run.run_folder import RunFolder
 from search.run.trial_log import TrialState, rungs
 from search.tune.scheduler import ReportTimeout, SearchStopper
+from trainable.commands.stop import stop_signals
 
 _COUNTERS = Path("/proc/vmstat")
 
@@ -94,6 +95,7 @@ class Progress(tune.Callback):
         **info: Any,
     ) -> None:
         """Begin the view."""
+        stop_signals.renew()  # Tune has just taken SIGUSR1
         self._view.begin(self._ends_at)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
