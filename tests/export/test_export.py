@@ -38,7 +38,9 @@ from trainable.run.winner import UsedWeights, read_winner, save_winner
 ABSENT = ("ray", "optuna", "sqlalchemy", "yaml")
 CONFIGS = (
     tiny_config(cut="features.2", normalization="cohort"),
-    tiny_config(cut="features.5", normalization="image", head="logistic", resize="pad"),
+    tiny_config(
+        cut="features.5", normalization="image", head="logistic", resize="pad", positive_weight=5
+    ),
 )
 
 
