@@ -33,7 +33,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.files import hash_file
 from trainable.model.covariate_encoder import NO_COLUMNS
-from trainable.run.winner import UsedWeights, read_winner, save_winner
+from trainable.run.winner import History, UsedWeights, WarmStarted, read_winner, save_winner
 
 ABSENT = ("ray", "optuna", "sqlalchemy", "yaml")
 CONFIGS = (
@@ -156,7 +156,12 @@ def test_an_export_names_no_folder_no_patient_and_no_file_unless_it_is_asked_to(
     write_run(run, [tiny_config(cut="features", head="logistic", backbone=file)])
     marks = {file: hash_file(tmp_path / "mine.pth")}
     weights = UsedWeights(kind="none", fingerprints=marks)
-    save_winner(read_winner(run).model_copy(update={"weights": weights}), run)
+    start = WarmStarted(
+        run=str(tmp_path / "earlier"), num_configurations=1, num_trials=2, num_shared=0,
+        is_repeated=True,
+    )  # fmt: skip
+    update = {"weights": weights, "history": History(warm_start=start)}
+    save_winner(read_winner(run).model_copy(update=update), run)
     cohort = Cohort.load(run)
     asked = {**cohort.found_by, "patient_pattern": r"id(\d+)"}
     dataclasses.replace(cohort, found_by=asked).save(run)
@@ -171,6 +176,7 @@ def test_an_export_names_no_folder_no_patient_and_no_file_unless_it_is_asked_to(
     said = texts("plain")
     assert "squeezenet1_0@/mine.pth" in said
     assert str(tmp_path) not in said
+    assert '"run": "earlier"' in said
     assert r"id(\\d+)" not in said
     assert not any(one in said for one in hashes)
     kept = texts("kept", keep_identifiers=True)

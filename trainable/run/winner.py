@@ -110,6 +110,14 @@ class History(_Record):
     are_stops_repeated: bool = True
     warm_start: WarmStarted | None = None
 
+    def without_folders(self) -> "History":
+        """The same choices; of the earlier run, the name without the folders above."""
+        start = self.warm_start
+        if start is None:
+            return self
+        named = start.model_copy(update={"run": Path(start.run).name})
+        return self.model_copy(update={"warm_start": named})
+
     @property
     def is_corrected(self) -> bool:
         """Whether the corrected F1 is free of the luck of these choices."""
@@ -275,7 +283,7 @@ class Winner(_Record):
         return self.sees_columns or self.best.config.views > 1
 
     def without_folders(self) -> "Winner":
-        """The same winner without the folders of weights, which tell of a machine."""
+        """The same winner without the folders of weights and runs, which tell of a machine."""
         members, tied = (
             tuple(
                 one.model_copy(update={"config": one.config.without_folders()})
@@ -283,8 +291,14 @@ class Winner(_Record):
             )
             for candidates in (self.members, self.tied)
         )
-        weights = self.weights.without_folders()
-        return self.model_copy(update={"members": members, "tied": tied, "weights": weights})
+        return self.model_copy(
+            update={
+                "members": members,
+                "tied": tied,
+                "weights": self.weights.without_folders(),
+                "history": self.history.without_folders(),
+            }
+        )
 
     def evaluate(self, scored: Scored) -> tuple[Evaluation, ...]:
         """Metrics of each finding at its threshold."""
