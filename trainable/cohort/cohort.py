@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trainable.cohort.covariates import manifest_columns, read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
+from trainable.cohort.findings import Findings
 from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.cohort.left_out import LeftOut, read_left_out, write_left_out
@@ -64,6 +65,11 @@ class Cohort:
         return self.label_rule.classes
 
     @property
+    def findings(self) -> Findings:
+        """What is asked of each examination."""
+        return Findings((self.classes[1],))
+
+    @property
     def exams(self) -> pd.DataFrame:
         """One row per examination, in the order of their first images: the manifest's row of that.
 
@@ -83,7 +89,7 @@ class Cohort:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Shape (num_exams, num_findings): 1 positive, 0 negative. There is one finding."""
+        """Shape (num_exams, num_findings): see `Findings`. There is one."""
         return self.exams[["label"]].to_numpy(np.int64)
 
     @property

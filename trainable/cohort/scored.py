@@ -11,7 +11,7 @@ class Scored:
     """Labels, patients and scores of the same examinations; `Cohort.scored` makes them.
 
     Attributes:
-        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
+        labels: int64 (num_exams, num_findings), 1 positive, 0 negative, -1 unknown.
         patients: int64 (num_exams,), examinations of one patient share a number.
         scores: float32 (..., num_exams, num_findings), probability of the positive class; in front
             may stand an axis of trials.
