@@ -68,10 +68,13 @@ def launch(
         with _held(run), _writing(run):
             looks = _looks_so_far(run, plan)
             why_ended = run_trials(plan, run, SearchDisplay(run, plan, voice))
-            winner = choose_winner(run, plan)
+            winner, is_stopped = _choose(run, plan, voice)
             for line in describe_end(run, plan, why_ended):
                 voice.announce(*line)
-            if winner is None:
+            if is_stopped:
+                voice.announce("a stop signal came before the winner was chosen; choose it with:")
+                voice.announce(f"cxr-search --resume {as_typed(run.path)}", 1)
+            elif winner is None:
                 voice.announce("no trial completed, so there is no winner")
             else:
                 winner = winner.model_copy(update={"test_looks": looks})
@@ -133,6 +136,15 @@ def _looks_so_far(run: RunFolder, plan: SearchPlan) -> tuple[TestLook, ...]:
             f"{winner_file(run.path)} holds each look at the test images and cannot be read: put "
             "it back from a copy, or remove it and start a new search for a new test"
         ) from error
+
+
+def _choose(run: RunFolder, plan: SearchPlan, voice: Voice) -> tuple[Winner | None, bool]:
+    """The winner, and whether a stop signal ended the choice; not one that ended the trials."""
+    try:
+        with voice.console.status("choosing the winner"), stop_signals.released(anew=True):
+            return choose_winner(run, plan), False
+    except KeyboardInterrupt:
+        return None, True
 
 
 def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:

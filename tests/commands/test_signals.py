@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
-from fixtures.commands import command, environment
+from fixtures.commands import call_command, command, environment
 from fixtures.processes import listening_at, num_rows, ray_folder, wait_until
 
 from search.demo.phantoms import write_demo
 from search.tune.reaper import writing_to
+from search.winner.selection import select
+from trainable.commands.stop import StopSignals
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -102,3 +105,41 @@ def test_signals_to_the_group_leave_the_winner_so_far_and_nothing_else(
     assert "winner: " in out
     assert not folder.exists()
     assert not list(writing_to(folder))
+
+
+@pytest.mark.usefixtures("ray_of_tests")
+def test_a_signal_during_the_choice_ends_it_and_a_resume_chooses(tmp_path: Path) -> None:
+    write_demo(tmp_path / "demo", num_patients=60, num_test_patients=2, size=32, seed=1)
+    run = tmp_path / "run"
+    options = (
+        *("--data", tmp_path / "demo" / "train.csv", "--out", run, "--cache", tmp_path / "cache"),
+        *("--weights", "none", "--backbones", "squeezenet1_1", "--unfreeze", "none"),
+        *("--image-size", 32, "--epochs", 1, "--folds", 2, "--trials", 1),
+    )
+
+    def interrupt(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is select.__code__:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    sys.setprofile(interrupt)
+    try:
+        stopped = call_command("search", *options, code=130)
+    finally:
+        sys.setprofile(None)
+    assert "winner: " not in stopped.stdout
+    assert stopped.stdout.endswith(
+        f"a stop signal came before the winner was chosen; choose it with:\n"
+        f"  cxr-search --resume {run}\n"
+    )
+    assert not (run / "winner.json").exists()
+    assert num_rows(run) == 1
+    assert "winner: " in call_command("search", "--resume", run).stdout
+
+
+def test_only_a_signal_that_is_new_ends_what_comes_after_the_trials() -> None:
+    signals = StopSignals()
+    signals.received = signal.SIGTERM
+    with signals.held(), signals.released(anew=True):
+        pass
+    with pytest.raises(KeyboardInterrupt), signals.held(), signals.released():
+        raise AssertionError("the signal came before")

@@ -32,7 +32,7 @@ class StopSignals:
         self._listens = False
         self._raises = False
         self._held = 0
-        self._raised = -_ONE_STOP_SECONDS
+        self._last = -_ONE_STOP_SECONDS
 
     @property
     def name(self) -> str:
@@ -78,11 +78,14 @@ class StopSignals:
             self._held -= 1
 
     @contextlib.contextmanager
-    def released(self) -> Iterator[None]:
-        """Let signals raise `KeyboardInterrupt` within `held`, one that came before at once."""
+    def released(self, *, anew: bool = False) -> Iterator[None]:
+        """Let signals raise `KeyboardInterrupt` within `held`.
+
+        One that came before raises at once, unless only a new one counts (`anew`).
+        """
         held, self._held = self._held, 0
         try:
-            if self.received is not None:
+            if self.received is not None and not anew:
                 raise KeyboardInterrupt
             yield
         finally:
@@ -103,9 +106,11 @@ class StopSignals:
             _say(f"{self.name}: stopping ..." if self._raises else f"Stopped by {self.name}.")
         if not self._raises:
             os._exit(self.status)
-        if not self._held and time.monotonic() - self._raised >= _ONE_STOP_SECONDS:
-            self._raised = time.monotonic()
-            raise KeyboardInterrupt
+        now = time.monotonic()
+        if now - self._last >= _ONE_STOP_SECONDS:
+            self._last = now
+            if not self._held:
+                raise KeyboardInterrupt
 
 
 def _ignore() -> None:
