@@ -52,7 +52,7 @@ class PillowSquare(nn.Module):
         Returns:
             uint8 of shape (batch, size, size).
         """
-        rows, columns = _places(grey.shape[1]), _places(grey.shape[2])
+        rows, columns = (_places(length, grey.device) for length in grey.shape[1:])
         height, width = rows[-1] + 1, columns[-1] + 1
         vertical, horizontal = self._axis(height, width), self._axis(width, height)
         values = grey.double()
@@ -88,7 +88,7 @@ class PillowSquare(nn.Module):
     def _weights(self, places: Tensor, axis: _Axis, is_bytes: Tensor) -> Tensor:
         """Weights (batch, size, length) of the places of one side for those of the square."""
         scale = axis.edge / axis.inner
-        own = _places(self.size) - axis.start
+        own = _places(self.size, places.device) - axis.start
         centres = axis.first + (own + 0.5) * scale
         away = (places[None, :] - centres[:, None] + 0.5) / scale.clamp(min=1)
         triangle = (1 - away.abs()).clamp(min=0)
@@ -98,5 +98,5 @@ class PillowSquare(nn.Module):
         return torch.where(is_bytes, of_bytes, shares) * is_inside[:, None]
 
 
-def _places(length: int) -> Tensor:
-    return torch.arange(length, dtype=torch.float64)
+def _places(length: int, device: torch.device) -> Tensor:
+    return torch.arange(length, dtype=torch.float64, device=device)

@@ -6,11 +6,16 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from fixtures.networks import STATISTICS, random_model, tiny_config
 from PIL import Image
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from analysis.export.graph import TeamGraph
 from analysis.export.squares import PillowSquare
+from analysis.model_file import FinalModel
 from trainable.images.decoding import decode, grey_values
 from trainable.images.preprocessing import Limits, Resize
+from trainable.trial.cross_validation import build_network
 
 SHAPES = [(120, 96), (48, 48), (641, 333), (50, 70), (300, 599), (1, 9), (7, 1), (200, 60)]
 
@@ -54,3 +59,18 @@ def test_images_of_bytes_and_of_fractions_share_a_batch() -> None:
     mixed = torch.from_numpy(np.stack([whole, whole / 2]))
     alone = [square(one[None])[0] for one in mixed]
     assert torch.equal(square(mixed), torch.stack(alone))
+
+
+@pytest.mark.parametrize("resize", get_args(Resize))
+def test_a_square_is_made_where_the_image_is(resize: Resize) -> None:
+    with FakeTensorMode():  # refuses operands on two devices, as CUDA does
+        square = PillowSquare(48, resize)(torch.empty(2, 60, 90, device="cuda"))
+    assert square.device.type == "cuda"
+
+
+def test_a_whole_team_follows_to_another_device() -> None:
+    config = tiny_config(views=2)
+    network = build_network(random_model("squeezenet1_0"), config)
+    model = FinalModel(config, (network,), (0.5,), STATISTICS, ("alive", "dead"), "digest")
+    views = torch.empty(2, 3, 60, 90, device="meta")
+    assert TeamGraph([model]).eval().to("meta")(list(views)).device.type == "meta"
