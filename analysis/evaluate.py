@@ -61,7 +61,7 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     Raises:
         InputError: naming images without a label or with two labels, and unknown labels.
     """
-    grouping, rule = cohort.grouping, cohort.label_rule
+    grouping, [rule] = cohort.grouping, cohort.label_rules
     wanted = Wanted(grouping, cohort.found_by)
     checks = Checks()
     if not csv.is_file():

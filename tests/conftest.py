@@ -113,7 +113,7 @@ def make_cohort() -> Callable[..., Cohort]:
                 "sha256": contents or [f"content{number}" for number in numbers],
             }
         )
-        return Cohort(manifest, LabelRule(("alive", "dead")), ("a remark",))
+        return Cohort(manifest, (LabelRule(("alive", "dead")),), ("a remark",))
 
     return make
 

@@ -164,7 +164,7 @@ def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
     ]
     images = pd.DataFrame({"sha256": export.trained_on, "split": ""}, dtype=str)
     rule = export.label_rule or LabelRule(export.classes)
-    cohort = Cohort(images, rule, grouping=export.grouping, found_by=export.found_by)
+    cohort = Cohort(images, (rule,), grouping=export.grouping, found_by=export.found_by)
     return winner, cohort, models
 
 

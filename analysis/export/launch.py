@@ -106,7 +106,7 @@ def _write(
         trained_on, _ = trained_on[:0], found_by.pop("patient_pattern", None)
     export = Export(
         classes=cohort.classes,
-        label_rule=cohort.label_rule,
+        label_rule=cohort.label_rules[0],
         grouping=cohort.grouping,
         found_by=found_by,
         preprocessing=tuple(

@@ -46,7 +46,7 @@ TASK = Task(
 )  # fmt: skip
 OPTIONS = SearchOptions.of(data=Path("nothing.csv"))
 _NAMES = dict.fromkeys(("image", "path", "patient", "sha256"), _ROWS.astype(str))
-COHORT = Cohort(pd.DataFrame(_NAMES).assign(label=0, split=""), LabelRule(("0", "1")))
+COHORT = Cohort(pd.DataFrame(_NAMES).assign(label=0, split=""), (LabelRule(("0", "1")),))
 TABLE = np.zeros((64, 16), np.float32)
 MILESTONES = (10, 100, 1_000, 10_000)
 

@@ -21,7 +21,8 @@ from search.plan.warm_start import find_warm_start
 from search.space.presets import with_defaults
 from search.space.protocol import SearchSpace
 from trainable.backbones.weights import Weights
-from trainable.cohort.cohort import Cohort, check_cohort
+from trainable.cohort.checks import check_cohort
+from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import (
     describe_look_alikes,
     find_look_alikes,

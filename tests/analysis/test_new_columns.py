@@ -23,7 +23,7 @@ MANIFEST = pd.DataFrame(
         **{"covariate:age": [str(60 + n) for n in range(8)], "covariate:sex": ["M", "F"] * 4},
     }
 )
-COHORT = Cohort(MANIFEST, LabelRule(("alive", "dead")), found_by={"image": "image"})
+COHORT = Cohort(MANIFEST, (LabelRule(("alive", "dead")),), found_by={"image": "image"})
 SEEN = seen_columns(make_winner(tiny_config(covariates=True)), COHORT)
 
 

@@ -17,7 +17,7 @@ from trainable.cohort.label_rule import LabelRule
 from trainable.errors import InputError
 
 WriteImages = Callable[[Path, Iterable[str]], None]
-COHORT = Cohort(pd.DataFrame(), LabelRule(("no", "yes")))
+COHORT = Cohort(pd.DataFrame(), (LabelRule(("no", "yes")),))
 NAMES = ["a.png", "b.png", "c.png"]
 
 
@@ -51,7 +51,7 @@ def test_images_may_be_named_one_by_one(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_one_image_is_no_examination_of_several_views(folder: Path) -> None:
-    cohort = Cohort(pd.DataFrame(), COHORT.label_rule, grouping=Grouping(2, "exam", None, ()))
+    cohort = Cohort(pd.DataFrame(), COHORT.label_rules, grouping=Grouping(2, "exam", None, ()))
     with pytest.raises(InputError, match=r"must be a table .*; .*a\.png is an image"):
         find_new_images(folder / "a.png", None, cohort)
 
@@ -72,7 +72,7 @@ def test_cells_of_images_that_cannot_be_used_are_empty(folder: Path, tmp_path: P
 
 
 def test_a_view_that_cannot_be_used_is_a_missing_view(folder: Path) -> None:
-    cohort = Cohort(pd.DataFrame(), COHORT.label_rule, grouping=Grouping(2, "exam", None, ()))
+    cohort = Cohort(pd.DataFrame(), COHORT.label_rules, grouping=Grouping(2, "exam", None, ()))
     (folder.parent / "new.csv").write_text("image,exam\na.png,1\nb.png,1\nabsent.png,2\nc.png,3\n")
     new = find_new_images(folder.parent / "new.csv", None, cohort, leave_out=True)
     assert new.exam_images.tolist() == [[0, -1], [1, -1]]

@@ -32,7 +32,7 @@ def cohort(tmp_path: Path) -> Cohort:
     names = [str(path) for path in paths]
     columns = {"image": names, "path": names, "patient": names, "sha256": hash_files(names)}
     manifest = pd.DataFrame(columns).assign(label=np.arange(12) % 2, split="")
-    return Cohort(manifest, LabelRule(("alive", "dead")))
+    return Cohort(manifest, (LabelRule(("alive", "dead")),))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_whatever_a_model_depends_on_is_in_its_folder(retraining: Retraining) ->
     winner, cohort = retraining.winner, retraining.cohort
     best, weights = winner.best, winner.weights
     relabelled = Cohort(
-        cohort.manifest.assign(label=1 - cohort.manifest["label"]), LabelRule(("a", "b"))
+        cohort.manifest.assign(label=1 - cohort.manifest["label"]), (LabelRule(("a", "b")),)
     )
     other_weights = weights.model_copy(update={"fingerprints": {str(CONFIG.backbone): "other"}})
     folders = [

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from fixtures.cohorts import cohort as two_images
 
-from trainable.cohort.cohort import MANIFEST_COLUMNS, Cohort, check_cohort
+from trainable.cohort.checks import check_cohort
+from trainable.cohort.cohort import MANIFEST_COLUMNS, Cohort
 from trainable.cohort.label_rule import LabelRule
 from trainable.errors import Checks, InputError
 
@@ -146,12 +147,12 @@ def test_save_and_load_keep_every_cell_and_remark(
         }
     )
     rule = LabelRule(("0", "1"), any_yes_or_no=True, missing="drop", uncertain="negative")
-    saved = Cohort(manifest, rule, ("one remark", "another"))
+    saved = Cohort(manifest, (rule,), ("one remark", "another"))
     saved.save(tmp_path)
     loaded = Cohort.load(tmp_path)
     assert tuple(loaded.manifest.columns) == MANIFEST_COLUMNS
     assert loaded.manifest.to_dict("list") == manifest.to_dict("list")
-    assert loaded.label_rule == rule
+    assert loaded.label_rules == (rule,)
     assert loaded.notes == saved.notes
     assert loaded.digest == saved.digest
     assert loaded.labels.dtype == np.int64
@@ -163,9 +164,10 @@ def test_a_cohort_of_before_there_was_a_rule_has_its_classes(
 ) -> None:
     make_cohort(LABELS).save(tmp_path)
     about = json.loads((tmp_path / "cohort.json").read_text())
-    about["classes"] = about.pop("label_rule")["classes"]
+    [rule] = about.pop("label_rules")
+    about["classes"] = rule["classes"]
     (tmp_path / "cohort.json").write_text(json.dumps(about))
-    assert Cohort.load(tmp_path).label_rule == LabelRule(("alive", "dead"))
+    assert Cohort.load(tmp_path).label_rules == (LabelRule(("alive", "dead")),)
 
 
 def test_images_of_one_patient_share_a_number(make_cohort: MakeCohort) -> None:
@@ -200,7 +202,7 @@ def test_digest_does_not_change_with_the_names_of_files(make_cohort: MakeCohort)
 
 def test_an_edited_covariate_is_refused_as_an_edited_label_is(tmp_path: Path) -> None:
     manifest = two_images().manifest.assign(**{"covariate:age": ["61", ""]})
-    Cohort(manifest, LabelRule(("alive", "dead"))).save(tmp_path)
+    Cohort(manifest, (LabelRule(("alive", "dead")),)).save(tmp_path)
     assert Cohort.load(tmp_path).covariates["age"].tolist()[0] == "61"
     table = tmp_path / "cohort.csv"
     table.write_text(table.read_text().replace("61", "16"))

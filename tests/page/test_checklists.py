@@ -57,8 +57,8 @@ def draft(
     names = [f"{number}.png" for number in range(12)]
     manifest = pd.DataFrame({"image": names, "path": names, "sha256": names, "split": ""})
     manifest = manifest.assign(label=np.arange(12) % 2, patient=np.arange(12) // 2)
-    rule = LabelRule(("alive", "dead"))
-    cohort = Cohort(manifest.assign(**(columns or {})), rule)
+    rules = (LabelRule(("alive", "dead")),)
+    cohort = Cohort(manifest.assign(**(columns or {})), rules)
     facts = checklist_facts(
         SearchResult(
             RunFolder(Path("runs/x")),

@@ -30,7 +30,7 @@ def cohort(split: str = "", **columns: object) -> Cohort:
             **{f"covariate:{name}": values for name, values in columns.items()},
         }
     )
-    return Cohort(manifest, LabelRule(("alive", "dead")))
+    return Cohort(manifest, (LabelRule(("alive", "dead")),))
 
 
 def section(cohort: Cohort, scores: np.ndarray) -> Section:
@@ -88,7 +88,7 @@ def test_numbers_that_are_equal_are_in_one_third() -> None:
 def test_one_split_has_no_score_of_both() -> None:
     split = np.where(np.arange(90) < 60, "train", "valid")
     known = cohort(age=AGES, sex=SEX)
-    known = Cohort(known.manifest.assign(split=split), known.label_rule)
+    known = Cohort(known.manifest.assign(split=split), known.label_rules)
     scores = np.where(split == "valid", GOOD, np.nan).astype(np.float32)
     found = section(known, scores)
     assert "with one split" in found.paragraphs[0]

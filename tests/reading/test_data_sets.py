@@ -10,7 +10,7 @@ import pytest
 from fixtures.cohorts import labels_of, patients_of, problems_of
 
 from search.command import app
-from trainable.cohort.cohort import check_cohort
+from trainable.cohort.checks import check_cohort
 from trainable.errors import Checks
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort

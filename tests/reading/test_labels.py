@@ -12,7 +12,7 @@ from trainable.reading.options import DataOptions
 
 def read(
     values: str, name: str = "label", **options: Any
-) -> tuple[list[int], tuple[str, str], str]:
+) -> tuple[list[int], tuple[str, ...], str]:
     raw = pd.Series(values.split(" "), name=name)
     checks = Checks()
     images = pd.Series([f"{number}.png" for number in range(len(raw))])

@@ -25,7 +25,9 @@ def images(tmp_path: Path, write_images: WriteImages) -> Path:
 def cohort_of(images: Path, names: Iterable[str] = NAMES) -> Cohort:
     paths = [str(images / name) for name in names]
     table = {"image": list(names), "path": paths, "patient": paths, "sha256": hash_files(paths)}
-    return Cohort(pd.DataFrame(table).assign(label=[0, 1, 1], split=""), LabelRule(("no", "yes")))
+    return Cohort(
+        pd.DataFrame(table).assign(label=[0, 1, 1], split=""), (LabelRule(("no", "yes")),)
+    )
 
 
 def saved(images: Path, run: Path) -> Path:

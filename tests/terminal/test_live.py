@@ -153,7 +153,7 @@ def test_the_best_so_far_has_an_interval_and_states_are_counted() -> None:
     rows = np.arange(60).astype(str)
     manifest = pd.DataFrame({"label": np.tile([0, 0, 1], 20), "patient": rows})
     plan = SimpleNamespace(
-        task=SimpleNamespace(scoring=Scoring()), cohort=Cohort(manifest, LabelRule(("0", "1")))
+        task=SimpleNamespace(scoring=Scoring()), cohort=Cohort(manifest, (LabelRule(("0", "1")),))
     )
     log = SimpleNamespace(scores=lambda _: np.linspace(0, 1, 60, dtype=np.float32)[:, None])
     best = BestSoFar(plan, log)  # type: ignore[arg-type]

@@ -218,28 +218,28 @@ def test_a_warm_start_tries_the_best_earlier_configurations_next(
 def test_a_warm_start_that_has_seen_the_test_images_is_refused(earlier: RunFolder) -> None:
     manifest = cohort().manifest.assign(split=["test", "train"])
     with pytest.raises(InputError, match=r"not seen the test images .* has seen 1 of 1: drop the"):
-        find_warm_start(earlier.path, Cohort(manifest, LabelRule(("alive", "dead"))))
+        find_warm_start(earlier.path, Cohort(manifest, (LabelRule(("alive", "dead")),)))
 
 
 def test_scores_of_an_earlier_search_come_in_the_order_of_this_one(earlier: RunFolder) -> None:
     for number in range(3):
         scores = np.array([[0.1], [0.9]], np.float32) + np.float32(number / 100)
         np.save(scores_file(earlier.path, number), scores)
-    turned = Cohort(cohort().manifest[::-1].reset_index(drop=True), LabelRule(("alive", "dead")))
+    turned = Cohort(cohort().manifest[::-1].reset_index(drop=True), (LabelRule(("alive", "dead")),))
     start = find_warm_start(earlier.path, turned)
     assert start.scores is not None
     assert [one.trial for one in start.search.trials] == [1, 0, 2]
     np.testing.assert_allclose(start.scores[0, :, 0], [0.91, 0.11], rtol=1e-6)
     assert (start.search.num_shared, start.search.has_history) == (2, False)
     others = cohort().manifest.assign(sha256=["aa", "cc"])
-    start = find_warm_start(earlier.path, Cohort(others, LabelRule(("alive", "dead"))))
+    start = find_warm_start(earlier.path, Cohort(others, (LabelRule(("alive", "dead")),)))
     assert (start.scores, start.search.num_shared) == (None, 1)
 
 
 def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
     earlier: RunFolder, tmp_path: Path
 ) -> None:
-    others = Cohort(cohort().manifest, LabelRule(("well", "ill")))
+    others = Cohort(cohort().manifest, (LabelRule(("well", "ill")),))
     with pytest.raises(InputError, match=r"for the classes well and ill; .* has alive and dead"):
         find_warm_start(earlier.path, others)
     settings = earlier.path / "settings.json"

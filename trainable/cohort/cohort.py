@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,16 @@ from numpy.typing import NDArray
 from trainable.cohort.covariates import manifest_columns, read_covariates
 from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping, group_images
 from trainable.cohort.findings import Findings
-from trainable.cohort.label_rule import LabelRule
+from trainable.cohort.label_rule import LabelRule, findings_of
 from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.cohort.left_out import LeftOut, read_left_out, write_left_out
 from trainable.cohort.scored import Scored, is_scored
-from trainable.errors import Checks, InputError, listing
+from trainable.errors import InputError
 from trainable.files import replacing, write_text
 
 MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
+LABEL_OF = "label:"
+"""Before the name of each of several findings, in place of the column `label`."""
 EXAM_COLUMNS = ("exam", "view")
 
 
@@ -35,13 +38,16 @@ class Cohort:
 
     Attributes:
         manifest: one row per image: `image` (the user's name for it), `path` (absolute), `label`
-            (1 positive, 0 negative), `patient`, `split` ("" to cross-validate;
-            "train", "valid" or "test" where there is one split), `sha256` of the file; and where
+            (1 positive, 0 negative; the number of the class where there are several), or for
+            each of several findings `label:NAME` (-1 unknown), `patient`, `split` ("" to
+            cross-validate; "train", "valid" or "test" where there is one split), `sha256` of the
+            file; and where
             examinations have several views `exam` (the user's name for it) and `view` (its place).
             A search adds `look`, the perceptual hash, and, where images that look the same count as
             one patient, `own_patient`, the patient as the user has it. Covariates, such as
             the age, stand there as text, see `covariates`.
-        label_rule: how the labels were read, by which later ones are judged.
+        label_rules: how the labels were read, by which later ones are judged: one rule, or one
+            for each of several findings that can stand together.
         notes: remarks for the user on how the input was understood, a sentence each.
         grouping: Grouping of the images into examinations.
         found_by: the columns of the table by what they hold (`image`, `label`, `patient`), and the
@@ -52,7 +58,7 @@ class Cohort:
     """
 
     manifest: pd.DataFrame
-    label_rule: LabelRule
+    label_rules: tuple[LabelRule, ...]
     notes: tuple[str, ...] = ()
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: Mapping[str, str] = field(default_factory=dict)
@@ -61,13 +67,21 @@ class Cohort:
 
     @property
     def classes(self) -> tuple[str, str]:
-        """What the user calls the negative and the positive class, as predictions name them."""
-        return self.label_rule.classes
+        """What the user calls the negative and the positive class of the one finding."""
+        [rule] = self.label_rules
+        negative, positive = rule.classes
+        return negative, positive
 
     @property
     def findings(self) -> Findings:
         """What is asked of each examination."""
-        return Findings((self.classes[1],))
+        return findings_of(self.label_rules)
+
+    @property
+    def label_columns(self) -> list[str]:
+        """The columns of the manifest that hold labels."""
+        several = len(self.label_rules) > 1
+        return [LABEL_OF + name for name in self.findings.names] if several else ["label"]
 
     @property
     def exams(self) -> pd.DataFrame:
@@ -89,8 +103,11 @@ class Cohort:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Shape (num_exams, num_findings): see `Findings`. There is one."""
-        return self.exams[["label"]].to_numpy(np.int64)
+        """Shape (num_exams, num_findings): see `Findings`."""
+        labels = self.exams[self.label_columns].to_numpy(np.int64)
+        if self.findings.exclusive:
+            return np.asarray(labels == np.arange(len(self.findings)), dtype=np.int64)
+        return labels
 
     @property
     def patients(self) -> NDArray[np.int64]:
@@ -119,7 +136,7 @@ class Cohort:
     @property
     def digest(self) -> str:
         """Names all that a search sees: two cohorts share it when they would share a search."""
-        columns = ["sha256", "label", "patient", "split"]
+        columns = ["sha256", *self.label_columns, "patient", "split"]
         if self.grouping.views > 1:
             columns += EXAM_COLUMNS
         columns += manifest_columns(self.manifest)
@@ -141,7 +158,7 @@ class Cohort:
             write_left_out(self.left_out, folder / LEFT_OUT)
         about = {
             "written_in": str(folder),
-            "label_rule": asdict(self.label_rule),
+            "label_rules": [asdict(rule) for rule in self.label_rules],
             "notes": self.notes,
             "digest": self.digest,
             "grouping": asdict(self.grouping),
@@ -177,10 +194,10 @@ class Cohort:
             dtype=defaultdict(lambda: "str", label="int64", view="int64"),
             keep_default_na=False,
         )
+        several = [name for name in manifest.columns if name.startswith(LABEL_OF)]
+        manifest = manifest.astype(dict.fromkeys(several, "int64"))
         about = json.loads((folder / "cohort.json").read_text())
-        # a search of before there was a rule has the classes alone
-        rule = about.get("label_rule") or {"classes": about["classes"]}
-        rule = LabelRule(**{**rule, "classes": tuple(rule["classes"])})
+        rules = tuple(LabelRule(**{**r, "classes": tuple(r["classes"])}) for r in _rules(about))
         grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
         notes, found_by = tuple(about["notes"]), about.get("found_by", {})
         pairs = about.get("look_alikes")  # a search of an earlier version kept none
@@ -191,7 +208,14 @@ class Cohort:
         ]
         manifest["path"] = max(places, key=lambda paths: sum(map(os.path.isfile, paths)))
         left_out = read_left_out(folder / LEFT_OUT)
-        return cls(manifest, rule, notes, grouping, found_by, left_out, alike)
+        return cls(manifest, rules, notes, grouping, found_by, left_out, alike)
+
+
+def _rules(about: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rules of a saved cohort; earlier versions had one, and the first the classes alone."""
+    if "label_rules" in about:
+        return list(about["label_rules"])
+    return [about.get("label_rule") or {"classes": about["classes"]}]
 
 
 def _relative(path: str, folder: Path) -> str:
@@ -199,68 +223,3 @@ def _relative(path: str, folder: Path) -> str:
     beside = folder.parent
     is_beside = beside != beside.parent and Path(path).is_relative_to(beside)
     return os.path.relpath(path, folder) if is_beside else path
-
-
-def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, checks: Checks) -> None:
-    """Add every rule that the cohort breaks to `checks`.
-
-    The rules: both classes present; rows of one image that agree; no file content under two labels
-    or two patients; no patient with both labels (unless `mixed_patients`) nor on both sides of a
-    kept split; at least `num_folds` patients of each class.
-    """
-    table = cohort.manifest
-    repeated = table.loc[table["path"].duplicated(), "image"].unique()
-    if len(repeated):
-        checks.add(
-            "the rows of an image must have one label and one patient; with several: "
-            f"{listing(repeated)}. Fix them; against all other labels (--negative rest) one "
-            "positive row is enough"
-        )
-    _check_same_content(table, checks)
-    by_patient = table.groupby("patient", sort=False)
-    labels_of = by_patient["label"].agg(["min", "max"])
-    mixed = labels_of.index[labels_of["min"] != labels_of["max"]]
-    if len(mixed) and not mixed_patients:
-        checks.add(
-            "a patient must have one label; with both: "
-            f"{listing(mixed)}. Fix the labels, or allow it with --mixed-patients"
-        )
-    if cohort.is_split:
-        sides = by_patient["split"].nunique()
-        both = sides.index[sides > 1]
-        if len(both):
-            checks.add(
-                f"a patient must be on one side of the split; on both: {listing(both)}. "
-                "Move their images to one side, or let the folds do it with --split merge"
-            )
-    _check_counts(cohort, num_folds, checks)
-
-
-def _check_same_content(table: pd.DataFrame, checks: Checks) -> None:
-    once_each = table.drop_duplicates("path")
-    for _, same in once_each[once_each["sha256"].duplicated(keep=False)].groupby("sha256"):
-        names = listing(same["image"])
-        if same["label"].nunique() > 1:
-            checks.add(f"files with the same content must have one label; these differ: {names}")
-        elif same["patient"].nunique() > 1:
-            checks.add(
-                f"files with the same content must belong to one patient, since else one leaks "
-                f"from training into scoring; these do not: {names}. Keep one of them"
-            )
-
-
-def _check_counts(cohort: Cohort, num_folds: int, checks: Checks) -> None:
-    parts = {"": cohort.manifest}
-    if cohort.is_split:
-        parts = {f" in {side}": part for side, part in cohort.manifest.groupby("split")}
-    needed = 1 if cohort.is_split else num_folds
-    for where, part in parts.items():
-        for value, name in enumerate(cohort.classes):
-            patients = part.loc[part["label"] == value, "patient"].nunique()
-            if patients < needed:
-                kind = "positive" if value else "negative"
-                advice = "" if cohort.is_split else f", or ask for fewer with --folds {patients}"
-                checks.add(
-                    f"{needed} patients of each class are needed{where}, one per fold; "
-                    f"{kind} ({name}): {patients}. Add images{advice if patients > 1 else ''}"
-                )

@@ -1,12 +1,13 @@
-"""What labels mean: a rule made from those of the training, by which later ones are judged."""
+"""What labels mean: rules made from those of the training, by which later ones are judged."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from trainable.cohort.findings import Findings
 from trainable.cohort.limit import Limit
 from trainable.cohort.words import UNKNOWN_WORDS, only_say_yes_or_no, same_value, yes_or_no
 
@@ -48,6 +49,7 @@ class LabelRule:
         classes: What the user calls the negative and the positive class. Where the negative one is
             `rest`, all is negative that lacks the positive one among the findings in its cell.
             Where the positive one is `rest`, all is positive that has another finding in its cell.
+            Three or more classes exclude each other.
         any_yes_or_no: Whether any word for yes or no counts, as in a column of yes, no, 1 and 0;
             the classes are 0 and 1 then.
         missing: Use of rows without a label; None where they are refused.
@@ -55,50 +57,71 @@ class LabelRule:
         has_limit: Whether a class is a limit, such as `>=10`, and no label as it stands.
         several_rows: Whether rows of one image may differ, as the table is of a kind that has a
             row per box or reader.
+        finding: Which of several findings the labels are of; None where there is one rule.
     """
 
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     any_yes_or_no: bool = False
     missing: Literal["negative", "drop"] | None = None
     uncertain: Literal["positive", "negative", "drop"] | None = None
     has_limit: bool = False
     several_rows: bool = False
+    finding: str | None = None
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether there are several classes, of which exactly one holds."""
+        return len(self.classes) > 2
 
     @property
     def one_row_is_enough(self) -> bool:
         """Whether an image is positive if one of its rows is; else its rows must agree."""
-        return self.several_rows or REST in self.classes
+        return not self.is_exclusive and (self.several_rows or REST in self.classes)
 
     def plain(self, labels: pd.Series) -> pd.Series:
         """One spelling for all spellings of a label."""
         return labels.map(self._plain)
 
     def judge(self, labels: pd.Series) -> Judged:
-        """What each label says.
+        """What each label says; of several classes, the value is the number of the class.
 
         Args:
             labels: Text, as the user wrote it.
         """
-        plain = self.plain(labels)
-        negative, positive = map(same_value, self.classes)
-        is_missing = plain.isin(UNKNOWN_WORDS - {negative, positive})
+        # the cells of a table with a million rows are few
+        numbers, cells = pd.factorize(labels)
+        judged = self._judge(pd.Series(cells, dtype=str))
+        values, is_missing, is_uncertain = (
+            pd.Series(column.to_numpy()[numbers], labels.index, name=labels.name)
+            for column in judged
+        )
+        return Judged(values, is_missing, is_uncertain)
+
+    def _judge(self, labels: pd.Series) -> Judged:
+        plain, names = self.plain(labels), [same_value(name) for name in self.classes]
+        is_missing = plain.isin(UNKNOWN_WORDS - {*names})
         is_uncertain = (plain == UNCERTAIN) & (self.uncertain is not None)
-        values = pd.Series(-1, plain.index, name=labels.name)
-        if REST in (negative, positive):
-            values[:] = int(positive == REST)
-        for value, name in enumerate((negative, positive)):
-            if name != REST:
+        values = pd.Series(-1, plain.index)
+        if self._against_rest:
+            values[:] = int(names[1] == REST)
+        for value, name in enumerate(names):
+            if not (self._against_rest and name == REST):
                 values[self._is(name, plain)] = value
         for rows, use in ((is_missing, self.missing), (is_uncertain, self.uncertain)):
             values[rows] = {"positive": 1, "negative": 0}.get(use or "", -1)
         return Judged(values.astype("int64"), is_missing, is_uncertain)
+
+    @property
+    def _against_rest(self) -> bool:
+        """Whether one class is all that the other is not; of three, one may be called so."""
+        return not self.is_exclusive and REST in map(same_value, self.classes)
 
     def _is(self, name: str, plain: pd.Series) -> pd.Series:
         """Whether each label is of a class that has a name of its own."""
         limit = Limit.read(name) if self.has_limit else None
         if limit is not None:
             return limit.holds(plain)
-        if REST not in map(same_value, self.classes):
+        if not self._against_rest:
             return plain == name
         names = {name, _bare(name)}
         if same_value(self.classes[1]) == REST:
@@ -136,6 +159,14 @@ class LabelRule:
     def _plain(self, label: str) -> str:
         plain = same_value(label)
         return yes_or_no(plain) if self.any_yes_or_no else plain
+
+
+def findings_of(rules: Sequence[LabelRule]) -> Findings:
+    """What is asked where labels are read so: by one rule, or by one for each of several labels."""
+    if len(rules) > 1:
+        return Findings(tuple(str(rule.finding) for rule in rules))
+    [rule] = rules
+    return Findings(rule.classes, True) if rule.is_exclusive else Findings(rule.classes[1:])
 
 
 def says_survival(column: object) -> bool:

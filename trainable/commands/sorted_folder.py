@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainable.cohort.cohort import Cohort, check_cohort
+from trainable.cohort.checks import check_cohort
+from trainable.cohort.cohort import Cohort
 from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.cohort.left_out import write_left_out
 from trainable.cohort.splits import split_by_shares

@@ -67,7 +67,7 @@ def read_cohort(source: DataOptions) -> Cohort:
         table["patient"] = _own_patients(table, read.may_hold_patients, checks)
     table = without_useless(table, checks)
     columns += manifest_columns(table)
-    cohort = Cohort(table[columns].reset_index(drop=True), rule, (), grouping, found_by)
+    cohort = Cohort(table[columns].reset_index(drop=True), (rule,), (), grouping, found_by)
     if grouping.views > 1:
         checks.note(describe_missing(cohort.exam_images, grouping))
     return dataclasses.replace(cohort, notes=tuple(checks.notes), left_out=read.left_out)
