@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from trainable.errors import Checks, InputError, listing
-from trainable.evaluation.metrics import f1_of_counts
+from trainable.evaluation.counts import f1_of_counts
 from trainable.evaluation.significance import CAVEAT, verdict, wilson_f1_interval
 from trainable.reading.tables import read_table
 

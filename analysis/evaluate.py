@@ -155,7 +155,7 @@ def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) 
     yield f"{'':18s}{'predicted +':>12s}{'predicted -':>12s}"
     yield f"{'actually +':18s}{found['tp']:12d}{found['fn']:12d}"
     yield f"{'actually -':18s}{found['fp']:12d}{found['tn']:12d}"
-    all_positive = all_positive_f1(scored.labels, winner.scoring.f1_average)
+    all_positive = all_positive_f1(scored.labels, winner.scoring)
     yield (
         f"F1 {found['f1']:.3f} (every image positive: {all_positive:.3f}), "
         f"precision {found['precision']:.3f}"

@@ -34,6 +34,7 @@ from search.demo.phantoms import write_demo
 from search.run.trial_log import ENDED
 from trainable.cohort.cohort import Cohort
 from trainable.evaluation.metrics import evaluate
+from trainable.evaluation.scoring import Scoring
 from trainable.files import hash_file
 from trainable.run.places import scores_file
 from trainable.run.winner import read_winner
@@ -200,7 +201,7 @@ class _Search:
         labels = Cohort.load(self._run).labels
         for row in trials[trials["state"] == "complete"].to_dict("records"):
             scores = np.load(scores_file(self._run, row["number"]))
-            [found] = evaluate(labels, scores, np.array([row["threshold"]]), "binary")
+            [found] = evaluate(labels, scores, np.array([row["threshold"]]), Scoring())
             if abs(found["f1"] - row["f1"]) > 1e-6:
                 yield "scores do not give the F1 of their row"
 

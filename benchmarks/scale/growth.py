@@ -57,7 +57,7 @@ def costs(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     intervals, _ = cpu_seconds(
-        lambda: estimate(alone, metrics_at(np.array([0.5], np.float32), "binary", 0.9))
+        lambda: estimate(alone, metrics_at(np.array([0.5], np.float32), Scoring(), 0.9))
     )
     return {
         "decode, s": decode,

@@ -33,7 +33,7 @@ def claim_holdout(search: JudgedSearch) -> Claim:
     held_out = search.scored.take(search.folds == 0)
     scores = search.first_scores[:, search.folds == 0]
     trial, threshold, _ = _best_mean(held_out.labels[:, 0], scores, np.ones((1, len(held_out))))
-    f1 = f1_at(np.array([threshold], np.float32), "binary")
+    f1 = f1_at(np.array([threshold], np.float32), Scoring())
     found = estimate(held_out, {"F1": of_scores(scores[trial][:, None], f1)})["F1"]
     return [trial], threshold, found.value, (found.low, found.high)
 

@@ -20,7 +20,7 @@ from search.space.protocol import SearchSpace
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.evaluation.metrics import f1_of_counts, weighted_counts
+from trainable.evaluation.counts import f1_of_counts, weighted_counts
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
 from trainable.features.body import Body

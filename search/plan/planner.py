@@ -29,7 +29,7 @@ from trainable.cohort.look_alikes import (
     keep_together,
     with_perceptual_hashes,
 )
-from trainable.cohort.splits import make_folds, split_by_shares
+from trainable.cohort.splits import Fold, make_folds, split_by_shares
 from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError, flag
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
@@ -240,17 +240,21 @@ def complete(
         pixels=decoded.pixels,
         task=task,
         num_trials=options.run.trials or len(space.experiments.rows) or _NUM_TRIALS,
-        odd_images=(
-            *decoded.odd_images,
-            *describe_look_alikes(cohort, find_look_alikes(cohort)),
-            *describe_sources(
-                decoded.surveys[cohort.exam_images.max(axis=1)], task.data.labels, task.folds
-            ),
-        ),
+        odd_images=_odd_images(decoded, cohort, task.folds),
         passes=missing_passes(largest, task),
     )
     require_few_passes(plan.num_passes, options, largest)
     return plan
+
+
+def _odd_images(decoded: Decoded, cohort: Cohort, folds: Sequence[Fold]) -> tuple[str, ...]:
+    """Notes on images that stand out, look alike, or tell the label by their files."""
+    surveys = decoded.surveys[cohort.exam_images.max(axis=1)]
+    return (
+        *decoded.odd_images,
+        *describe_look_alikes(cohort, find_look_alikes(cohort)),
+        *describe_sources(surveys, cohort.labels, folds, cohort.findings),
+    )
 
 
 def _task(options: SearchOptions, cohort: Cohort, decoded: Decoded, weights: Weights) -> Task:

@@ -169,12 +169,11 @@ def best_of_each(result: SearchResult, settings: Sequence[str]) -> pd.DataFrame:
     """The best complete trial for each value of some settings, out of fold, the best first."""
     tied = {trial.trial for trial in result.winner.tied}
     best = result.complete.drop_duplicates(list(settings))
-    average = result.winner.scoring.f1_average
     metrics, rows = {}, []
     row: Any
     for row in best.itertuples():
         scores = result.folder.log.scores(row.number)[result.rows]
-        at_threshold = f1_at(np.array([row.threshold], np.float32), average)
+        at_threshold = f1_at(np.array([row.threshold], np.float32), result.winner.scoring)
         metrics[str(row.number)] = of_scores(scores, at_threshold)
     found = estimate(result.scored, metrics)
     for row in best.itertuples():

@@ -159,7 +159,7 @@ class BestSoFar:
     def _estimate(self, number: int, threshold: float) -> Estimate:
         scored = self._plan.cohort.scored(self._log.scores(number))
         thresholds = np.array([threshold], np.float32)
-        f1 = f1_at(thresholds, self._plan.task.scoring.f1_average)
+        f1 = f1_at(thresholds, self._plan.task.scoring)
         return estimate(scored, {"F1": f1})["F1"]
 
 

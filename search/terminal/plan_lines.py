@@ -28,7 +28,9 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
         yield f"left out, since {why}: {'; '.join(titles)}"
     yield _cohort_line(plan)
     task = plan.task
-    suspicious = suspicious_columns(plan.cohort.covariates, task.data.labels, task.folds)
+    suspicious = suspicious_columns(
+        plan.cohort.covariates, task.data.labels, task.folds, plan.cohort.findings
+    )
     yield from (f"note: {note}" for note in (*plan.cohort.notes, *plan.odd_images, *suspicious))
     epochs = [number for number in plan.space.values("epochs") if number != AUTO] or [5]
     batch_sizes = plan.space.values("batch_size")
@@ -107,7 +109,7 @@ def _cohort_line(plan: SearchPlan) -> str:
     return (
         f"{len(labels)} {unit}s of {plan.cohort.manifest['patient'].nunique()} patients, "
         f"{int(labels.sum())} positive; calling every {unit} positive scores F1 "
-        f"{all_positive_f1(labels, plan.task.scoring.f1_average):.3f}"
+        f"{all_positive_f1(labels, plan.task.scoring):.3f}"
     )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from search.space.experiments import Experiments, TableName
 from trainable.cohort.scored import Scored
+from trainable.evaluation.counts import f1_of_counts
 from trainable.evaluation.intervals import Estimate, estimate
-from trainable.evaluation.metrics import auc, f1_of_counts, specificity_at
+from trainable.evaluation.metrics import auc, specificity_at
 from trainable.evaluation.significance import (
     CAVEAT,
     differing_pairs,

@@ -42,8 +42,9 @@ from search.winner.teams import (
     varied_first,
 )
 from trainable.cohort.scored import Scored
+from trainable.evaluation.counts import f1_over_findings
 from trainable.evaluation.intervals import LEVEL, NUM_RESAMPLES, estimate, resample_patients
-from trainable.evaluation.metrics import f1_at, f1_of_counts, of_scores
+from trainable.evaluation.metrics import f1_at, of_scores
 from trainable.evaluation.scoring import F1Average, Scoring
 
 TEAM_SIZES = (1, 5, 10)
@@ -148,7 +149,7 @@ def select(
     trials = Trials(scored, scoring)
     chosen = _choose(trials, rule, num_resamples, seed)
     # the resamples of the choice are gone by now: two draws would be the most memory of all
-    f1 = f1_at(chosen.thresholds, scoring.f1_average)
+    f1 = f1_at(chosen.thresholds, scoring)
     of_team = {"F1": of_scores(trials.mean_scores(chosen.members), f1)}
     apparent = estimate(scored, of_team, num_resamples, seed)["F1"]
     moved = chosen.corrected_f1 - apparent.value
@@ -247,11 +248,11 @@ def _largest_of_the_tied(
     f1s = np.stack([team.f1s for team in teams])
     left_out = np.stack([team.left_out for team in teams])[:, :, 1:]
     pooled = _as_in_the_cohort(np.moveaxis(left_out.sum(axis=2), 0, 1), labels)
-    honest = f1_of_counts(pooled, average).mean(axis=1, keepdims=True)
+    honest = f1_over_findings(pooled, average)[:, None]
     margins, order = chance_margins(f1s), np.arange(len(teams))
     taken = _take(f1s[:, 1:] - f1s[:, :1] + honest, margins, order)
     counts = _as_in_the_cohort(left_out[taken, :, np.arange(len(taken))].sum(axis=0), labels)
-    return int(_take(honest, margins, order)[0]), float(f1_of_counts(counts, average).mean())
+    return int(_take(honest, margins, order)[0]), float(f1_over_findings(counts, average))
 
 
 def _as_in_the_cohort(
@@ -259,9 +260,9 @@ def _as_in_the_cohort(
 ) -> NDArray[np.float64]:
     """Counts TP, FN, FP and TN, (4, ..., num_findings), with each class as often as in `labels`."""
     tp, fn, fp, tn = counts
-    num_positive = labels.sum(axis=0)
+    num_positive, num_negative = ((labels == label).sum(axis=0) for label in (1, 0))
     of_positives = num_positive / np.maximum(tp + fn, 1)
-    of_negatives = (len(labels) - num_positive) / np.maximum(fp + tn, 1)
+    of_negatives = num_negative / np.maximum(fp + tn, 1)
     return np.stack([tp * of_positives, fn * of_positives, fp * of_negatives, tn * of_negatives])
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.cohort.scored import Scored, team_scores
-from trainable.evaluation.metrics import Weighted, f1_of_counts, log_likelihood, weighted_counts
+from trainable.evaluation.counts import decide, f1_over_findings, weighted_counts
+from trainable.evaluation.metrics import Weighted, log_likelihood
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import ThresholdChoice, choose_thresholds
 
@@ -99,9 +100,9 @@ class Trials:
             for rows in np.array_split(those, math.ceil(len(those) * mean.size / _MOST_CELLS)):
                 some = weights[rows]
                 thresholds[rows] = self._choose(mean, some).thresholds
-                positives = mean >= thresholds[rows, None]
+                positives = decide(mean, thresholds[rows, None], exclusive=self.scoring.exclusive)
                 counts = weighted_counts(labels, positives, some)
-                f1s[rows] = f1_of_counts(counts, self.scoring.f1_average).mean(axis=1)
+                f1s[rows] = f1_over_findings(counts, self.scoring.f1_average)
                 left_out[:, rows] = weighted_counts(labels, positives, some == 0)
         return TeamChoice(thresholds, f1s, left_out)
 

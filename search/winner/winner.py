@@ -59,7 +59,7 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
     )
     found = select(scored, task.scoring, rule, seed=task.seed)
     mean_scores = team_scores(scored.scores[list(found.members)])
-    thresholds, average = np.array(found.thresholds, np.float32), task.scoring.f1_average
+    thresholds = np.array(found.thresholds, np.float32)
     candidates = [
         {"trial": row["number"], "config": config, "num_steps": int(row["num_steps"])}
         for row, config in zip(rows, configs[: len(rows)], strict=True)
@@ -72,13 +72,13 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         ),
         thresholds=found.thresholds,
         scoring=task.scoring,
-        out_of_fold=evaluate(scored.labels, mean_scores, thresholds, average),
+        out_of_fold=evaluate(scored.labels, mean_scores, thresholds, task.scoring),
         corrected=CorrectedF1(
             f1=found.corrected_f1, interval=found.interval, optimism=found.optimism
         ),
         tied=tuple(TiedTrial(**candidates[row], f1=rows[row]["f1"]) for row in found.tied),
         preferred_simple=options.prefer_simple,
-        all_positive_f1=all_positive_f1(scored.labels, average),
+        all_positive_f1=all_positive_f1(scored.labels, task.scoring),
         num_trials=len(rows),
         history=pool.history,
         weights=_used_weights(task.weights, configs, found),
@@ -150,7 +150,7 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     scored = Scored(cohort.labels[everything.valid], cohort.patients[everything.valid], scores)
     return TestResult(
         num_exams=len(scored),
-        num_positive=int(scored.labels.any(axis=1).sum()),
+        num_positive=int((scored.labels == 1).any(axis=1).sum()),
         num_trained=len(everything.train),
-        estimates=estimate(scored, winner.metrics(_OPERATING_POINT)),
+        estimates=estimate(scored, winner.metrics(_OPERATING_POINT) | {"F1": winner.f1}),
     )

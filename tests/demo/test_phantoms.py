@@ -15,6 +15,7 @@ from search.demo.phantoms import (
     write_demo,
 )
 from trainable.evaluation.metrics import all_positive_f1
+from trainable.evaluation.scoring import Scoring
 
 SIZE = 64
 
@@ -137,7 +138,7 @@ def test_default_cohort_is_learnable_but_neither_trivial_nor_hopeless() -> None:
     assert 0.15 < table["died"].mean() < 0.2
     best = best_possible_f1(table["probability"].to_numpy(), table["patient"].to_numpy(), 200)
     assert 0.7 < best < 0.8
-    assert best > all_positive_f1(table["died"].to_numpy(), "binary") + 0.3
+    assert best > all_positive_f1(table[["died"]].to_numpy(), Scoring()) + 0.3
 
 
 def test_the_best_possible_f1_of_sure_and_of_equal_chances() -> None:
@@ -174,7 +175,9 @@ def test_best_possible_f1_is_the_most_that_any_threshold_or_other_score_reaches(
 
     assert best == pytest.approx(reached(chance), abs=0.01)
     assert best > reached(chance + rng.normal(0.0, 0.15, size=60)[groups])
-    assert best > np.mean([all_positive_f1(draw.astype(np.int64), "binary") for draw in dead])
+    assert best > np.mean(
+        [all_positive_f1(draw.astype(np.int64)[:, None], Scoring()) for draw in dead]
+    )
     assert best_possible_f1(chance[::-1], groups[::-1]) == best
 
 

@@ -16,6 +16,7 @@ from trainable.evaluation.intervals import (
     resample_patients,
 )
 from trainable.evaluation.metrics import Weighted, metrics_at
+from trainable.evaluation.scoring import Scoring
 
 PATIENTS = np.repeat(np.arange(60), np.arange(60) % 3 + 1)
 FIRST_IMAGES = np.searchsorted(PATIENTS, np.arange(60))
@@ -23,7 +24,7 @@ LABELS = (PATIENTS < 12).astype(np.int64)
 SCORES = np.clip(0.3 * LABELS + np.random.default_rng(0).random(len(LABELS)) * 0.7, 0, 1).astype(
     np.float32
 )
-METRICS = metrics_at(np.array([0.5], np.float32), "binary", 0.9)
+METRICS = metrics_at(np.array([0.5], np.float32), Scoring(), 0.9)
 
 
 @pytest.mark.parametrize("stratified", [False, True])

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from trainable.cohort.findings import Findings
 from trainable.cohort.scored import Scored
 from trainable.cohort.splits import Fold
 from trainable.evaluation.covariates import covariate_scores, suspicious_columns, with_image
@@ -14,6 +15,7 @@ from trainable.evaluation.metrics import auc, difference, of_scores
 RNG = np.random.default_rng(0)
 LABELS = np.tile([0, 0, 1], 40)
 COLUMN = LABELS[:, None]
+ONE = Findings(("dead",))
 PATIENTS = np.arange(120)
 COLUMNS = pd.DataFrame(
     {
@@ -64,10 +66,10 @@ def test_the_image_is_one_more_column_even_where_it_is_sure() -> None:
 
 
 def test_only_the_column_that_predicts_the_label_is_named() -> None:
-    (said,) = suspicious_columns(COLUMNS, COLUMN, folds())
+    (said,) = suspicious_columns(COLUMNS, COLUMN, folds(), ONE)
     expected = roc_auc_score(LABELS, covariate_scores(COLUMNS[["view"]], COLUMN, folds()))
     assert said.startswith(f"view alone has an AUC of {expected:.2f}")
-    assert list(suspicious_columns(COLUMNS.iloc[:, :0], COLUMN, folds())) == []
+    assert list(suspicious_columns(COLUMNS.iloc[:, :0], COLUMN, folds(), ONE)) == []
 
 
 def test_differences_are_paired_and_in_their_order() -> None:
@@ -86,3 +88,19 @@ def test_differences_are_paired_and_in_their_order() -> None:
     # far narrower than if the two scores were of other patients
     apart = aucs["better"].high - aucs["better"].low + aucs["good"].high - aucs["good"].low
     assert found.high - found.low < apart / 2
+
+
+def test_unknown_labels_of_a_finding_teach_nothing_and_the_best_finding_is_named() -> None:
+    both = np.stack([RNG.integers(0, 2, 120), LABELS], axis=1)
+    some = both.copy()
+    some[RNG.random(120) < 0.2, 1] = -1
+    known = some[:, 1] >= 0
+    scores = covariate_scores(COLUMNS, some, folds())
+    assert not np.isnan(scores).any()
+    [first] = folds()[:1]
+    alone = Fold(first.train[known[first.train]], first.valid)
+    expected = covariate_scores(COLUMNS, COLUMN, [alone])[first.valid, 0]
+    assert scores[first.valid, 1] == pytest.approx(expected)
+    (said,) = suspicious_columns(COLUMNS, some, folds(), Findings(("Mass", "Edema")))
+    assert said.startswith("view alone has an AUC of 0.")
+    assert " for Edema, without any image" in said

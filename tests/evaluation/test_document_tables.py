@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from trainable.evaluation.metrics import f1_of_counts
+from trainable.evaluation.counts import f1_of_counts
 from trainable.evaluation.significance import differing_pairs
 
 ASSIGNMENT = """\

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from trainable.evaluation.metrics import Evaluation, all_positive_f1, evaluate
-from trainable.evaluation.scoring import F1_AVERAGES, F1Average
+from trainable.evaluation.scoring import F1_AVERAGES, F1Average, Scoring
 
 SEEDS = range(4)
 
@@ -51,7 +51,7 @@ def evaluate_one(
 ) -> Evaluation:
     """Metrics of labels and scores (num_images,) of one finding."""
     thresholds = np.array([threshold], np.float32)
-    [found] = evaluate(labels[:, None], scores[:, None], thresholds, average)
+    [found] = evaluate(labels[:, None], scores[:, None], thresholds, Scoring(f1_average=average))
     return found
 
 
@@ -77,7 +77,7 @@ def test_row_of_the_assignment_recomputes(
 
 def test_calling_all_of_the_assignment_positive_beats_two_of_its_rows() -> None:
     labels = np.repeat([1, 0], [30, 248])
-    everything = all_positive_f1(labels, "binary")
+    everything = all_positive_f1(labels[:, None], Scoring())
     assert round(everything, 3) == 0.195
     assert sum(row[-1] < everything for row in BACKBONES) == 2
 
@@ -118,7 +118,7 @@ def test_everything_equals_scikit_learn(seed: int, average: F1Average) -> None:
 def test_all_positive_is_the_score_of_a_threshold_of_zero(seed: int, average: F1Average) -> None:
     labels, scores = random_scores(seed)
     assert (
-        all_positive_f1(labels[:, None], average)
+        all_positive_f1(labels[:, None], Scoring(f1_average=average))
         == evaluate_one(labels, scores, 0.0, average)["f1"]
     )
 

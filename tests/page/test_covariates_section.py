@@ -10,6 +10,7 @@ from trainable.cohort.scored import Scored
 from trainable.cohort.splits import make_folds
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, f1_at
+from trainable.evaluation.scoring import Scoring
 from trainable.report.covariates import covariates_section, table_one
 from trainable.report.page import Section
 
@@ -37,7 +38,7 @@ def section(cohort: Cohort, scores: np.ndarray) -> Section:
     return covariates_section(cohort, make_folds(cohort, 3, 0), scores[:, None], HALF)
 
 
-HALF = f1_at(np.array([0.5], np.float32), "binary")
+HALF = f1_at(np.array([0.5], np.float32), Scoring())
 AGES = [str(age) for age in range(90)]
 
 

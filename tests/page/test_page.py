@@ -12,6 +12,7 @@ from search.options.options import SearchOptions, command_line
 from trainable.cohort.scored import Scored
 from trainable.commands.cli import new_app
 from trainable.evaluation.metrics import evaluate
+from trainable.evaluation.scoring import Scoring
 from trainable.report.figures import as_svg, new_figure
 from trainable.report.page import Figure, Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
@@ -27,7 +28,7 @@ def test_the_slider_counts_as_the_metrics_do(threshold: float) -> None:
     slider = Slider.of(SCORED, threshold)
     assert slider.thresholds[slider.start] == pytest.approx(threshold, abs=1e-6)
     thresholds = np.array([threshold], np.float32)
-    [found] = evaluate(SCORED.labels, SCORED.scores, thresholds, "binary")
+    [found] = evaluate(SCORED.labels, SCORED.scores, thresholds, Scoring())
     assert slider.true[slider.start] == found["tp"]
     assert slider.false[slider.start] == found["fp"]
     assert (slider.num_positive, slider.num_negative) == (20, 60)
@@ -48,7 +49,7 @@ def test_without_scripts_the_page_has_the_matrix_of_the_winner(tmp_path: Path) -
     slider = Slider.of(SCORED, 0.41)
     write_page(tmp_path / "page.html", "a", [Section("Scores", slider=slider)])
     page = (tmp_path / "page.html").read_text()
-    [found] = evaluate(SCORED.labels, SCORED.scores, np.array([0.41], np.float32), "binary")
+    [found] = evaluate(SCORED.labels, SCORED.scores, np.array([0.41], np.float32), Scoring())
     for name in ("tp", "fn", "fp", "tn"):
         assert f'id="{name}">{found[name]}</td>' in page
     assert "0.410</output>" in page

@@ -10,6 +10,7 @@ from search.terminal.tables import COMPARISONS, Result, experiment_lines
 from trainable.cohort.scored import Scored
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import evaluate
+from trainable.evaluation.scoring import Scoring
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat([1, 0], [30, 248])
@@ -21,7 +22,7 @@ def result(tp: int, fn: int, fp: int, tn: int) -> Result:
     scores = np.where(positives, 0.75, 0.25).astype(np.float32)
     labels = np.repeat([1, 1, 0, 0], [tp, fn, fp, tn])
     scored = Scored(labels[:, None], np.arange(len(labels)), scores[:, None])
-    [found] = evaluate(scored.labels, scored.scores, np.array([0.5], np.float32), "binary")
+    [found] = evaluate(scored.labels, scored.scores, np.array([0.5], np.float32), Scoring())
     metrics = {
         **found,
         **{"train_loss": 0.5, "train_accuracy": 0.75, "valid_loss": 0.25, "seconds": 1.25},

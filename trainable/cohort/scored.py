@@ -1,5 +1,6 @@
 """Labels, patients and scores of the same examinations, which belong together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,13 @@ class Scored:
     @property
     def has_both(self) -> bool:
         """Whether both classes of every finding occur."""
-        return bool((self.labels.min(axis=0) < self.labels.max(axis=0)).all())
+        return all(bool((self.labels == label).any(axis=0).all()) for label in (0, 1))
+
+    def of_findings(self, findings: Sequence[int]) -> "Scored":
+        """Some of the findings alone, and the examinations whose labels of them are known."""
+        known = np.asarray((self.labels[:, findings] >= 0).all(axis=1))
+        some = Scored(self.labels[:, findings], self.patients, self.scores[..., findings])
+        return some if known.all() else some.take(known)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Scored":
         """Some of the examinations, by a mask or by their numbers."""

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from trainable.cohort.findings import Findings
 from trainable.cohort.scored import OutOfFold, is_scored
 from trainable.cohort.splits import Fold
 from trainable.evaluation.metrics import Weighted, auc
@@ -28,11 +29,12 @@ def covariate_scores(
     """Out-of-fold scores of a logistic regression on covariates, one per finding.
 
     Numbers are standardized, and categories are one-hot. A missing number is the median, with a
-    column that marks it; a missing category is a category. All is fitted on the training rows.
+    column that marks it; a missing category is a category. All is fitted on the training rows whose
+    label is known.
 
     Args:
         covariates: One row per examination; see `Cohort.covariates`. At least one column.
-        labels: (num_exams, num_findings), 1 positive, 0 negative.
+        labels: (num_exams, num_findings), 1 positive, 0 negative, -1 unknown.
         folds: Rows of the examinations to train on and to score.
 
     Returns:
@@ -41,10 +43,11 @@ def covariate_scores(
     found = OutOfFold(*labels.shape)
     model = _model(covariates)
     for fold in folds:
-        train, valid = covariates.iloc[fold.train], covariates.iloc[fold.valid]
-        by_finding = [
-            model.fit(train, column[fold.train]).predict_proba(valid)[:, 1] for column in labels.T
-        ]
+        valid, by_finding = covariates.iloc[fold.valid], []
+        for column in labels.T:
+            known = fold.train[column[fold.train] >= 0]
+            model.fit(covariates.iloc[known], column[known])
+            by_finding.append(model.predict_proba(valid)[:, 1])
         found.add(fold.valid, np.stack(by_finding, axis=1))
     return found.scores
 
@@ -58,26 +61,35 @@ def with_image(covariates: pd.DataFrame, scores: NDArray[np.float32]) -> pd.Data
 
 
 def suspicious_columns(
-    covariates: pd.DataFrame, labels: NDArray[np.int64], folds: Sequence[Fold]
+    covariates: pd.DataFrame,
+    labels: NDArray[np.int64],
+    folds: Sequence[Fold],
+    findings: Findings,
 ) -> Iterator[str]:
-    """A sentence on each column that alone predicts the label suspiciously well."""
-    for name, best in telling_columns(covariates, labels, folds):
+    """A sentence on each column that alone predicts a finding suspiciously well."""
+    for name, finding, best in telling_columns(covariates, labels, folds):
+        of = "" if findings.is_one else f" for {findings.names[finding]}"
         yield (
-            f"{name} alone has an AUC of {best:.2f}, without any image. A network may learn "
+            f"{name} alone has an AUC of {best:.2f}{of}, without any image. A network may learn "
             f"{name} in place of the disease: the report shows the image within its values"
         )
 
 
 def telling_columns(
     covariates: pd.DataFrame, labels: NDArray[np.int64], folds: Sequence[Fold]
-) -> Iterator[tuple[str, float]]:
-    """Each column that alone has an AUC of `SUSPICIOUS_AUC` or more, with its AUC."""
+) -> Iterator[tuple[str, int, float]]:
+    """Each column that alone has an AUC of `SUSPICIOUS_AUC` or more.
+
+    Yields:
+        Its name, the number of the finding that it predicts best, and the AUC there.
+    """
     for name in covariates:
         scores = covariate_scores(covariates[[name]], labels, folds)
         rows = is_scored(scores)
-        best = float(auc(Weighted.once(labels[rows], scores[rows])).max())
-        if best >= SUSPICIOUS_AUC:
-            yield str(name), best
+        [aucs] = auc(Weighted.once(labels[rows], scores[rows]))
+        best = int(aucs.argmax())
+        if aucs[best] >= SUSPICIOUS_AUC:
+            yield str(name), best, float(aucs[best])
 
 
 def _model(covariates: pd.DataFrame) -> Pipeline:

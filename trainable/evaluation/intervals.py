@@ -58,17 +58,41 @@ def estimate(
         num_resamples: Number of resamples.
         seed: Seed of the resamples.
     """
+    drawn = _measure(scored, metrics, num_resamples, seed)
+    tail = interval_tail(scored.labels, scored.patients)
+    return {name: _estimate(values.mean(axis=1), tail) for name, values in drawn.items()}
+
+
+def estimate_each(
+    scored: Scored,
+    metrics: Mapping[str, Metric],
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> tuple[dict[str, Estimate], ...]:
+    """As `estimate`, for each finding by itself; the findings share the resamples."""
+    drawn = _measure(scored, metrics, num_resamples, seed)
+    columns = scored.labels.T[..., None]
+    tails = [interval_tail(column, scored.patients) for column in columns]
+    return tuple(
+        {name: _estimate(values[:, number], tail) for name, values in drawn.items()}
+        for number, tail in enumerate(tails)
+    )
+
+
+def _measure(
+    scored: Scored, metrics: Mapping[str, Metric], num_resamples: int, seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Each metric (1 + num_resamples, num_findings), first of all examinations."""
     labels, scores = scored.labels, scored.scores
     resamples = resample_patients(labels, scored.patients, num_resamples, seed, stratified=False)
     values = Weighted.once(labels, scores).measure(metrics)
     drawn = Weighted(labels, scores, resamples).measure(metrics)
-    tail = interval_tail(labels, scored.patients)
-    return {
-        name: Estimate(
-            float(values[name].mean()), *percentile_interval(drawn[name].mean(axis=1), tail)
-        )
-        for name in metrics
-    }
+    return {name: np.concatenate([values[name], drawn[name]]) for name in metrics}
+
+
+def _estimate(values: NDArray[np.float64], tail: float) -> Estimate:
+    """The value of all examinations, which is the first, with the range of the others."""
+    return Estimate(float(values[0]), *percentile_interval(values[1:], tail))
 
 
 def resample_patients(
@@ -82,14 +106,15 @@ def resample_patients(
     """Draw patients with replacement, as many as there are.
 
     Args:
-        labels: (num_images, num_findings), 1 positive, 0 negative.
+        labels: (num_images, num_findings), 1 positive, 0 negative, -1 unknown.
         patients: (num_images,), images of one patient share a number.
         num_resamples: How many.
         seed: Seed of the draws.
-        stratified: Whether every resample holds as many positive patients (those with any positive
-            label) as the cohort. So choices are compared that are made on the same share of
-            positives. For an interval it must vary: F1 and precision depend on it, the cohort's own
-            is a sample's, and new patients have another one.
+        stratified: Whether every resample holds as many positive patients as the cohort; of several
+            findings a patient is counted for the rarest that is positive. So choices are compared
+            that are made on the same share of positives. For an interval it must vary: F1 and
+            precision depend on it, the cohort's own is a sample's, and new patients have another
+            one.
 
     Returns:
         Whole numbers (num_resamples, num_images): how often each image was drawn; never only one
@@ -98,14 +123,8 @@ def resample_patients(
     rng = np.random.default_rng(seed)
     _, who = np.unique(patients, return_inverse=True)
     everyone = np.arange(who.max() + 1)
-    of_class = [
-        np.isin(everyone, who[column == label])[:, None]
-        for column in labels.T
-        for label in np.unique(column)
-    ]
-    positive = np.unique(who[(labels == 1).any(axis=1)])
-    both = [positive, np.setdiff1d(everyone, positive)]
-    strata = [some for some in both if len(some)] if stratified else [everyone]
+    of_class = [those[:, None] for those in _patients_of_classes(labels, who)]
+    strata = _strata(labels, who) if stratified else [everyone]
     drawn = np.empty((len(everyone), num_resamples), np.float32)
     lacking = np.arange(num_resamples)
     while len(lacking):
@@ -119,6 +138,28 @@ def resample_patients(
     return drawn[who].T
 
 
+def _patients_of_classes(
+    labels: NDArray[np.int64], who: NDArray[np.int64]
+) -> Iterator[NDArray[np.bool_]]:
+    """Which patients (num_patients,) have each class of each finding that occurs."""
+    for label in (0, 1):
+        for column in labels.T:
+            those = np.bincount(who, column == label) > 0
+            if those.any():
+                yield those
+
+
+def _strata(labels: NDArray[np.int64], who: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Patients by the rarest finding that is positive, and at last those without any."""
+    positive = [np.bincount(who, column == 1) > 0 for column in labels.T]
+    rarest_first = sorted(positive, key=np.count_nonzero)
+    rest, found = np.ones(who.max() + 1, np.bool_), []
+    for those in (*rarest_first, rest):
+        found.append(np.flatnonzero(those & rest))
+        rest &= ~those
+    return [some for some in found if len(some)]
+
+
 def interval_tail(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> float:
     """Share of the resampled values to leave out on each side of a 95 % CI.
 
@@ -127,17 +168,14 @@ def interval_tail(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> flo
     the class with the fewest patients of any finding, on which F1, sensitivity and AUC hang most.
 
     Args:
-        labels: (num_images, num_findings), 1 positive, 0 negative.
+        labels: (num_images, num_findings), 1 positive, 0 negative, -1 unknown.
         patients: (num_images,), images of one patient share a number.
 
     >>> round(interval_tail(np.repeat([0, 1], [900, 10])[:, None], np.arange(910)), 4)
     0.0086
     """
-    fewest = min(
-        len(np.unique(patients[column == label]))
-        for column in labels.T
-        for label in np.unique(column)
-    )
+    _, who = np.unique(patients, return_inverse=True)
+    fewest = min(map(np.count_nonzero, _patients_of_classes(labels, who)))
     if fewest < 2:
         return 0.0
     quantile = stats.t.ppf((1 - LEVEL) / 2, fewest - 1) * np.sqrt(fewest / (fewest - 1))

@@ -5,23 +5,25 @@ the scores anew for each.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from trainable.evaluation.counts import (
+    Thresholds,
+    decide,
+    f1_of_each,
+    f1_over_findings,
+    weighted_counts,
+)
 from trainable.evaluation.ranking import Ranking, rank
-from trainable.evaluation.scoring import F1Average, RankedBy
+from trainable.evaluation.scoring import RankedBy, Scoring
 
-_LEAST = np.finfo(np.float64).tiny  # keeps 0 / 0 at 0
 _MOST_CELLS = 1_000_000  # images times weightings at a time, to bound the memory
-
-Thresholds = NDArray[np.float32]
-"""One threshold per finding, (num_findings,); a score of at least it counts as positive."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Weighted:
     """Labels and scores of the same images, under some weightings of the images.
 
     Attributes:
-        labels: int64 (num_images, num_findings), 1 positive, 0 negative.
+        labels: int64 (num_images, num_findings), 1 positive, 0 negative, -1 unknown: left out.
         scores: float32 (num_images, num_findings), probability of the positive class.
         weights: float32 (num_weightings, num_images), how often each image counts, 0 or more. The
             transpose of a contiguous array is the fastest.
@@ -43,6 +45,11 @@ class Weighted:
     def once(cls, labels: NDArray[np.int64], scores: NDArray[np.float32]) -> "Weighted":
         """Every image counts once."""
         return cls(labels, scores, np.ones((1, len(labels)), np.float32))
+
+    @cached_property
+    def known(self) -> NDArray[np.float32]:
+        """Weight (num_weightings, num_findings) of the images whose label is known."""
+        return np.asarray(self.weights @ (self.labels >= 0).astype(np.float32))
 
     @cached_property
     def rankings(self) -> tuple[Ranking, ...]:
@@ -101,36 +108,43 @@ def log_likelihood(given: Weighted) -> NDArray[np.float64]:
     least = np.finfo(np.float32).eps
     scores = given.scores
     of_label = np.where(given.labels == 1, scores, 1 - scores).clip(least, 1 - least)
+    logs = np.where(given.labels >= 0, np.log(of_label, dtype=np.float64), 0)
     # not `weights @ ...`, which copies all weights to float64 for each score
-    sums = np.einsum("wi,if->wf", given.weights, np.log(of_label, dtype=np.float64))
-    return np.asarray(sums / given.weights.sum(axis=1)[:, None])
+    return np.asarray(np.einsum("wi,if->wf", given.weights, logs) / given.known)
 
 
 def brier_score(given: Weighted) -> NDArray[np.float64]:
     """Mean squared distance of the scores from the labels."""
-    squares = (given.scores - given.labels) ** 2
-    return np.asarray(given.weights @ squares / given.weights.sum(axis=1)[:, None])
+    squares = np.where(given.labels >= 0, (given.scores - given.labels) ** 2, 0)
+    return np.asarray(given.weights @ squares / given.known)
 
 
-def f1_at(thresholds: Thresholds, average: F1Average) -> Metric:
-    """F1 of the predictions at a threshold per finding."""
-    return _by_counts(thresholds, lambda counts: f1_of_counts(counts, average))
+def f1_at(thresholds: Thresholds, scoring: Scoring) -> Metric:
+    """F1 over the findings (num_weightings, 1) of the predictions at a threshold per finding."""
+    average = scoring.f1_average
+    return _by_counts(
+        thresholds, scoring, lambda counts: f1_over_findings(counts, average)[:, None]
+    )
 
 
 def metrics_at(
-    thresholds: Thresholds, average: F1Average, operating_point: float
+    thresholds: Thresholds, scoring: Scoring, operating_point: float
 ) -> dict[str, Metric]:
-    """The metrics that a report shows, by their names there.
+    """The metrics of each finding that a report shows, by their names there.
 
     Args:
-        thresholds: (num_findings,), a score of at least this counts as positive.
-        average: Kind of average of the F1.
+        thresholds: (num_findings,), see `decide`.
+        scoring: How scores are judged.
         operating_point: Specificity at which the sensitivity is reported, and the other way round.
     """
+
+    def at(of_counts: _OfCounts) -> Metric:
+        return _by_counts(thresholds, scoring, of_counts)
+
     return {
-        "F1": f1_at(thresholds, average),
-        "sensitivity": _by_counts(thresholds, lambda counts: _share(counts[0], counts[1])),
-        "specificity": _by_counts(thresholds, lambda counts: _share(counts[3], counts[2])),
+        "F1": at(lambda counts: f1_of_each(counts, scoring.f1_average)),
+        "sensitivity": at(lambda counts: _share(counts[0], counts[1])),
+        "specificity": at(lambda counts: _share(counts[3], counts[2])),
         "AUC": auc,
         "average precision": average_precision,
         "Brier score": brier_score,
@@ -139,13 +153,17 @@ def metrics_at(
     }
 
 
-def _by_counts(
-    thresholds: Thresholds, of_counts: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> Metric:
+_OfCounts = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+def _by_counts(thresholds: Thresholds, scoring: Scoring, of_counts: _OfCounts) -> Metric:
     """A metric of TP, FN, FP and TN, (4, num_weightings, num_findings)."""
-    return lambda given: of_counts(
-        weighted_counts(given.labels, given.scores >= thresholds, given.weights)
-    )
+
+    def metric(given: Weighted) -> NDArray[np.float64]:
+        positives = decide(given.scores, thresholds, exclusive=scoring.exclusive)
+        return of_counts(weighted_counts(given.labels, positives, given.weights))
+
+    return metric
 
 
 def _share(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,11 +179,12 @@ RANKED: Mapping[RankedBy, Metric] = {
 
 
 class Evaluation(TypedDict):
-    """Counts and metrics of the scores of one finding.
+    """Counts and metrics of the scores of one finding, on the images whose label is known.
 
-    `f1` is of the average that was asked for; precision, recall and specificity are of the positive
-    and the negative class. A ratio without any case is 0, as in scikit-learn. `auc` and
-    `average_precision` need both classes and are None without.
+    `f1` is of the average that was asked for, and of several findings of the positive class;
+    precision, recall and specificity are of the positive and the negative class. A ratio without
+    any case is 0, as in scikit-learn. `auc` and `average_precision` need both classes and are None
+    without.
     """
 
     threshold: float
@@ -181,81 +200,38 @@ class Evaluation(TypedDict):
     average_precision: float | None
 
 
-def f1_of_counts(counts: NDArray[Any], average: F1Average) -> NDArray[np.float64]:
-    """F1 of any number of confusion matrices at once, 0 where it is undefined.
-
-    scikit-learn's `f1_score`, for arrays of counts: a selection that is bootstrapped asks for some
-    ten million of them.
-
-    Args:
-        counts: TP, FN, FP and TN, (4, ...), 0 or more, not all of them 0.
-        average: "binary" for the positive class, 2 TP / (2 TP + FP + FN), or over both classes;
-            "macro" leaves out a class that is neither found nor predicted.
-
-    >>> f1_of_counts(np.array([[1, 2], [1, 0], [1, 0], [1, 2]]), "binary").tolist()
-    [0.5, 1.0]
-    """
-    tp, fn, fp, tn = np.asarray(counts, np.float64)
-    if average == "micro":
-        return np.asarray((tp + tn) / (tp + fn + fp + tn))
-    errors = fp + fn
-    of_positives = 2 * tp / np.maximum(2 * tp + errors, _LEAST)
-    if average == "binary":
-        return np.asarray(of_positives)
-    of_negatives = 2 * tn / np.maximum(2 * tn + errors, _LEAST)
-    if average == "macro":
-        weights = [2 * tp + errors > 0, 2 * tn + errors > 0]
-    else:
-        weights = [tp + fn, tn + fp]
-    return np.average([of_positives, of_negatives], axis=0, weights=weights)
-
-
-def weighted_counts(
-    labels: NDArray[np.int64], positives: NDArray[np.bool_], weights: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Confusion matrices under any number of weightings of the images.
-
-    Args:
-        labels: (num_images, num_findings), 1 positive, 0 negative.
-        positives: Whether predicted positive, (num_images, num_findings), or with an axis of
-            weightings in front where each weighting has its own predictions.
-        weights: (num_weightings, num_images), how often each image counts.
-
-    Returns:
-        TP, FN, FP and TN, (4, num_weightings, num_findings).
-    """
-    actual = labels == 1
-    cells = (actual & positives, actual & ~positives, ~actual & positives, ~actual & ~positives)
-    counts = [np.einsum("...i,...if->...f", weights, cell, dtype=np.float64) for cell in cells]
-    return np.stack(counts)
-
-
 def evaluate(
     labels: NDArray[np.int64],
     scores: NDArray[np.float32],
     thresholds: Thresholds,
-    average: F1Average,
+    scoring: Scoring,
 ) -> tuple[Evaluation, ...]:
     """Judge scores (num_images, num_findings) at a threshold per finding, each by itself."""
-    columns = zip(labels.T, scores.T, thresholds, strict=True)
-    return tuple(_evaluate(*column, average) for column in columns)
+    positives = decide(scores, thresholds, exclusive=scoring.exclusive)
+    once = Weighted.once(labels, scores).weights
+    counts = weighted_counts(labels, positives, once)[:, 0]
+    f1s = f1_of_each(counts, scoring.f1_average)
+    columns = zip(labels.T, scores.T, thresholds, f1s, counts.T.astype(int).tolist(), strict=True)
+    return tuple(_evaluate(*column) for column in columns)
 
 
 def _evaluate(
     labels: NDArray[np.int64],
     scores: NDArray[np.float32],
     threshold: np.float32,
-    average: F1Average,
+    f1: np.float64,
+    counts: list[int],
 ) -> Evaluation:
     # scikit-learn takes a second to import: `cxr-search --help` does not wait for it
     from sklearn import metrics as sk
 
-    matrix = sk.confusion_matrix(labels, scores >= threshold, labels=[0, 1])
-    tn, fp, fn, tp = matrix.ravel().tolist()
+    tp, fn, fp, tn = counts
+    known = labels >= 0
+    labels, scores = labels[known], scores[known]
     both = len(np.unique(labels)) == 2
     return Evaluation(
         threshold=float(threshold),
-        f1=float(f1_of_counts(np.array([tp, fn, fp, tn]), average)),
+        f1=float(f1),
         tp=tp,
         fn=fn,
         fp=fp,
@@ -268,9 +244,18 @@ def _evaluate(
     )
 
 
-def all_positive_f1(labels: NDArray[np.int64], average: F1Average) -> float:
-    """F1 of calling every image positive, the mean over the findings: a model must have more."""
-    num_positive = labels.sum(axis=0)
-    nothing = np.zeros_like(num_positive)
-    counts = np.stack([num_positive, nothing, len(labels) - num_positive, nothing])
-    return float(f1_of_counts(counts, average).mean())
+def counts_of(evaluations: Sequence[Evaluation]) -> NDArray[np.int64]:
+    """TP, FN, FP and TN (4, num_findings) of the findings' records."""
+    return np.array([[one["tp"], one["fn"], one["fp"], one["tn"]] for one in evaluations]).T
+
+
+def all_positive_f1(labels: NDArray[np.int64], scoring: Scoring) -> float:
+    """F1 over the findings of calling every image positive: a model must have more.
+
+    Of several classes the best of calling every image of one class.
+    """
+    count = labels.shape[1]
+    called = np.eye(count, dtype=bool) if scoring.exclusive else np.ones((1, count), bool)
+    once = Weighted.once(labels, labels.astype(np.float32)).weights
+    counts = [weighted_counts(labels, np.broadcast_to(one, labels.shape), once) for one in called]
+    return float(max(f1_over_findings(one, scoring.f1_average)[0] for one in counts))

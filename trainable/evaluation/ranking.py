@@ -78,15 +78,15 @@ def rank(
     """Rank the images of one finding under all weightings.
 
     Args:
-        labels: (num_images,), 1 positive, 0 negative.
+        labels: (num_images,), 1 positive, 0 negative, -1 unknown: left out.
         scores: (num_images,).
         weights: (num_weightings, num_images), how often each image counts, 0 or more.
     """
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
-    is_positive = labels[order, None] == 1
+    ranked = labels[order, None]
     by_image = weights.T[order].astype(np.float64)
     return Ranking(
-        np.add.reduceat(by_image * is_positive, starts, axis=0),
-        np.add.reduceat(by_image * ~is_positive, starts, axis=0),
+        np.add.reduceat(by_image * (ranked == 1), starts, axis=0),
+        np.add.reduceat(by_image * (ranked == 0), starts, axis=0),
     )

@@ -19,7 +19,7 @@ RankedBy = Literal["average_precision", "auc", "log_loss"]
 
 @dataclass(frozen=True)
 class ThresholdPolicy:
-    """How a threshold is chosen; a score of at least the threshold counts as positive.
+    """How a threshold is chosen; what follows from it is said by `decide` (counts.py).
 
     Attributes:
         kind: "fixed", the threshold is `value`; "best", where F1 is best over thresholds around it;
@@ -63,10 +63,13 @@ class Scoring:
 
     Attributes:
         threshold: How a threshold is chosen; every trial, team and finding has its own.
-        f1_average: Which F1 is computed.
-        objective: What trials are compared by; F1 and threshold are reported all the same.
+        f1_average: Which F1 is computed: of one finding over its classes, of several over these.
+        objective: What trials are compared by, the average over the findings; F1 and threshold are
+            reported all the same.
+        exclusive: Whether there are several classes, of which one holds.
     """
 
     threshold: ThresholdPolicy = ThresholdPolicy("best")
     f1_average: F1Average = "binary"
     objective: Objective = "f1"
+    exclusive: bool = False

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainable.cohort.findings import Findings
 from trainable.cohort.splits import Fold
 from trainable.evaluation.covariates import telling_columns
 from trainable.images.survey import KINDS, by_field
@@ -36,27 +37,36 @@ def file_columns(surveys: NDArray[np.float64]) -> pd.DataFrame:
 
 
 def describe_sources(
-    surveys: NDArray[np.float64], labels: NDArray[np.int64], folds: Sequence[Fold]
+    surveys: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    folds: Sequence[Fold],
+    findings: Findings,
 ) -> Iterator[str]:
     """A sentence if something about the files alone predicts the label suspiciously well.
 
     Args:
         surveys: (num_exams, number of fields), the survey of one image of each examination.
-        labels: (num_exams, num_findings), 1 positive, 0 negative.
+        labels: (num_exams, num_findings), 1 positive, 0 negative, -1 unknown.
         folds: Rows of the examinations to train on and to score.
+        findings: What is asked of each examination.
     """
     columns = file_columns(surveys)
     telling = list(telling_columns(columns, labels, folds))
     if telling:
         facts = "; ".join(
-            f"{name} (AUC {value:.2f}{_usual(columns[name], labels[:, 0])})"
-            for name, value in telling
+            f"{name} ({_of(findings, number)}AUC {value:.2f}"
+            f"{_usual(columns[name], labels[:, number])})"
+            for name, number, value in telling
         )
         yield (
             f"the files alone tell the classes apart, without any image: {facts}. A network may "
             "learn where images come from in place of the disease: take both classes from each "
             "source, or save all images in one kind, size and depth"
         )
+
+
+def _of(findings: Findings, number: int) -> str:
+    return "" if findings.is_one else f"{findings.names[number]}: "
 
 
 def _usual(column: pd.Series, label: NDArray[np.int64]) -> str:

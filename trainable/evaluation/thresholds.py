@@ -1,24 +1,25 @@
 """Where a score begins to count as positive, by a stated policy, and the objective of the scores.
 
-A score of at least the threshold counts as positive. If trials are compared by F1 and the threshold
-is the best one, the objective is the mean of the F1s around that threshold.
+Each finding has its own, chosen on the images whose label is known; each of several classes is
+chosen against all the others. If trials are compared by F1 and the threshold is the best one, the
+objective is the mean of the F1s around that threshold.
 """
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.metrics import (
-    RANKED,
-    Evaluation,
-    Weighted,
-    evaluate,
+from trainable.evaluation.counts import (
+    average_of_each,
     f1_of_counts,
+    mean_over_findings,
     weighted_counts,
 )
-from trainable.evaluation.scoring import Scoring
+from trainable.evaluation.metrics import RANKED, Evaluation, Weighted, evaluate
+from trainable.evaluation.scoring import F1Average, Scoring, ThresholdPolicy
 
 _MOST_CANDIDATES = 256
 _MOST_CELLS = 2_000_000  # images times weightings at a time, to bound the memory
@@ -31,7 +32,7 @@ class ThresholdChoice:
 
     Attributes:
         thresholds: float32 (num_weightings, num_findings).
-        objectives: float64 (num_weightings,), what trials are compared by, the mean over the
+        objectives: float64 (num_weightings,), what trials are compared by, the average over the
             findings; larger is better. An F1 is averaged over thresholds around the chosen one if
             that is "best", else it is at it.
     """
@@ -55,45 +56,68 @@ def choose_thresholds(given: Weighted, scoring: Scoring) -> ThresholdChoice:
     of the candidates around each one; in simulated searches that raised the true F1 of what was
     chosen, and brought the apparent one nearer to it (`benchmarks/selection/__main__.py`).
     """
-    columns = zip(given.labels.T, given.scores.T, strict=True)
-    found = [_of_finding(*column, given.weights, scoring) for column in columns]
-    thresholds = np.stack([thresholds for thresholds, _ in found], axis=1)
+    average = average_of_each(scoring.f1_average, given.labels.shape[1])
+    columns = zip(given.labels.T, given.scores.T, given.known.T, strict=True)
+    found = [_of_finding(*one, given.weights, scoring.threshold, average) for one in columns]
+    thresholds = np.stack([one.thresholds for one in found], axis=1)
     if scoring.objective == "f1":
-        return ThresholdChoice(thresholds, np.mean([f1s for _, f1s in found], axis=0))
+        f1s = np.stack([one.f1s for one in found], axis=1)
+        counts = np.stack([one.counts for one in found], axis=2)
+        return ThresholdChoice(thresholds, mean_over_findings(f1s, counts, scoring.f1_average))
     objectives = given.measure({"objective": RANKED[scoring.objective]})["objective"]
     return ThresholdChoice(thresholds, objectives.mean(axis=1))
+
+
+class _Found(NamedTuple):
+    """What is chosen for one finding under each weighting.
+
+    Attributes:
+        thresholds: float32 (num_weightings,).
+        f1s: float64 (num_weightings,), around the threshold if that is "best", else at it.
+        counts: (4, num_weightings), TP, FN, FP and TN at the threshold.
+    """
+
+    thresholds: NDArray[np.float32]
+    f1s: NDArray[np.float64]
+    counts: NDArray[np.floating]
 
 
 def _of_finding(
     labels: NDArray[np.int64],
     scores: NDArray[np.float32],
+    known: NDArray[np.float32],
     weights: NDArray[np.float32],
-    scoring: Scoring,
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Thresholds and F1s (num_weightings,) of one finding, whose labels are (num_images,)."""
-    policy = scoring.threshold
+    policy: ThresholdPolicy,
+    average: F1Average,
+) -> _Found:
+    """The choice for labels and scores (num_images,), known (num_weightings,) of them."""
     if policy.kind == "fixed":
         fixed = np.float32(policy.value)
         counts = weighted_counts(labels[:, None], (scores >= fixed)[:, None], weights)[..., 0]
-        return np.full(len(weights), fixed), f1_of_counts(counts, scoring.f1_average)
+        return _Found(np.full(len(weights), fixed), f1_of_counts(counts, average), counts)
     ranked = _Ranked.of(labels, scores)
     num_parts = math.ceil(weights.size / _MOST_CELLS)
     parts = [
-        _of_part(ranked, some.T, scoring)
-        for some in np.array_split(weights, num_parts)
+        _of_part(ranked, some.T, num_known, policy, average)
+        for some, num_known in zip(
+            np.array_split(weights, num_parts), np.array_split(known, num_parts), strict=True
+        )
         if len(some)
     ]
-    thresholds, f1s = zip(*parts, strict=True)
-    return np.concatenate(thresholds), np.concatenate(f1s)
+    return _Found(*(np.concatenate(each, axis=-1) for each in zip(*parts, strict=True)))
 
 
 def _of_part(
-    ranked: "_Ranked", by_image: NDArray[np.float32], scoring: Scoring
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Thresholds and F1s of some weightings (num_images, num_weightings), in the scores' order."""
+    ranked: "_Ranked",
+    by_image: NDArray[np.float32],
+    known: NDArray[np.float32],
+    policy: ThresholdPolicy,
+    average: F1Average,
+) -> _Found:
+    """The choice under some weightings (num_images, num_weightings)."""
     tp, predicted = ranked.counts(by_image)
-    num_positive, policy = tp[-1], scoring.threshold
-    num_negative = by_image.sum(axis=0) - num_positive
+    num_positive = tp[-1]
+    num_negative = known - num_positive
     if policy.kind == "specificity":
         kept = num_negative - (predicted - tp) >= policy.value * num_negative * (1 - _ROUNDING)
         places = _last_drawn(tp, kept)[None]
@@ -104,7 +128,8 @@ def _of_part(
         _after_nothing(np.take_along_axis(one, np.maximum(places, 0), 0)) for one in (tp, predicted)
     )
     fp = predicted - tp
-    f1 = f1_of_counts(np.stack([tp, num_positive - tp, fp, num_negative - fp]), scoring.f1_average)
+    counts = np.stack([tp, num_positive - tp, fp, num_negative - fp])
+    f1 = f1_of_counts(counts, average)
     # candidates fall from the highest: the first that reaches the most is the highest such
     if policy.kind == "sensitivity":
         best = (tp >= policy.value * num_positive * (1 - _ROUNDING)).argmax(axis=0)
@@ -119,7 +144,7 @@ def _of_part(
         best = f1.argmax(axis=0)
     every = np.arange(len(best))
     chosen = np.where(best > 0, places[np.maximum(best, 1) - 1, every], -1)
-    return ranked.below(chosen, by_image), f1[best, every]
+    return _Found(ranked.below(chosen, by_image), f1[best, every], counts[:, best, every])
 
 
 def _after_nothing(counts: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -128,11 +153,11 @@ def _after_nothing(counts: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """The images of one finding, the highest score first.
+    """The images whose label of one finding is known, the highest score first.
 
     Attributes:
-        order: (num_images,), numbers of the images.
-        scores: (num_images,), their scores.
+        order: (num_known,), numbers of the images.
+        scores: (num_known,), their scores.
         steps: (num_steps,), the different scores of positive images.
         ends: (num_steps,), how many images have at least each.
         positives: (num_positive,), numbers of the positive images, the highest score first.
@@ -150,6 +175,7 @@ class _Ranked:
     def of(cls, labels: NDArray[np.int64], scores: NDArray[np.float32]) -> "_Ranked":
         """Sort images by their scores."""
         order = np.argsort(-scores, kind="stable")
+        order = order[labels[order] >= 0]
         ranked = scores[order]
         positives = order[labels[order] == 1]
         starts = np.flatnonzero(np.diff(scores[positives], prepend=np.inf))
@@ -231,10 +257,10 @@ def judge(
     """Objective of scores, and the metrics of each finding at the threshold that they choose.
 
     Args:
-        labels: (num_images, num_findings), 1 positive, 0 negative.
+        labels: (num_images, num_findings), 1 positive, 0 negative, -1 unknown.
         scores: (num_images, num_findings), probability of the positive class.
         scoring: How scores are judged.
     """
     chosen = choose_thresholds(Weighted.once(labels, scores), scoring)
-    found = evaluate(labels, scores, chosen.thresholds[0], scoring.f1_average)
+    found = evaluate(labels, scores, chosen.thresholds[0], scoring)
     return float(chosen.objectives[0]), found

@@ -14,8 +14,9 @@ from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.scored import Scored, team_scores
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
+from trainable.evaluation.counts import Thresholds
 from trainable.evaluation.intervals import Estimate
-from trainable.evaluation.metrics import Evaluation, Metric, Thresholds, evaluate, f1_at, metrics_at
+from trainable.evaluation.metrics import Evaluation, Metric, evaluate, f1_at, metrics_at
 from trainable.evaluation.scoring import Scoring
 from trainable.files import as_typed, write_text
 from trainable.images.preprocessing import PixelStatistics
@@ -302,17 +303,16 @@ class Winner(_Record):
 
     def evaluate(self, scored: Scored) -> tuple[Evaluation, ...]:
         """Metrics of each finding at its threshold."""
-        average = self.scoring.f1_average
-        return evaluate(scored.labels, scored.scores, self._thresholds, average)
+        return evaluate(scored.labels, scored.scores, self._thresholds, self.scoring)
 
     @property
     def f1(self) -> Metric:
-        """The F1 that is reported, at the thresholds."""
-        return f1_at(self._thresholds, self.scoring.f1_average)
+        """The F1 over the findings that is reported, at the thresholds."""
+        return f1_at(self._thresholds, self.scoring)
 
     def metrics(self, operating_point: float) -> dict[str, Metric]:
-        """The metrics that are reported, at the thresholds; see `metrics_at`."""
-        return metrics_at(self._thresholds, self.scoring.f1_average, operating_point)
+        """The metrics of each finding that are reported, at the thresholds; see `metrics_at`."""
+        return metrics_at(self._thresholds, self.scoring, operating_point)
 
     @property
     def _thresholds(self) -> Thresholds:
