@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.processes import wait_until
 from numpy.typing import NDArray
 
 from trainable.files import replacing
@@ -195,9 +196,35 @@ def test_several_processes_share_the_work(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.glob("features*")) == ["features-table.npy"]
 
 
-def test_a_lock_that_is_made_while_another_process_finishes_leaves_no_folder(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.timeout(60)
+def test_what_a_killed_process_was_at_is_taken_over_by_one_that_waits(tmp_path: Path) -> None:
+    first = SPAWN.Process(target=compute_until_row, args=(tmp_path, 0))
+    start = SPAWN.Barrier(1)
+    second = SPAWN.Process(target=compute_slowly, args=(tmp_path, start))
+    others, last = list(map(str, range(32, 300))), list(map(str, range(32)))
+
+    def computed_by_second() -> list[str]:
+        found = tmp_path / f"computed-by-{second.pid}"
+        return found.read_text().split() if found.exists() else []
+
+    first.start()
+    try:
+        wait_until(lambda: not first.is_alive() or (tmp_path / "reached").exists())
+        second.start()
+        wait_until(lambda: not second.is_alive() or computed_by_second() == others)
+        in_the_making = (tmp_path / "features-table.parts").iterdir()
+        assert sorted(path.name for path in in_the_making) == ["data.npy", "parts.lock"]
+        second.join(0.5)
+        assert second.is_alive(), "it waits for the part that another one is at"
+    finally:
+        first.kill()
+    second.join()
+    assert second.exitcode == 0
+    assert computed_by_second() == [*others, *last]
+    assert sorted(path.name for path in tmp_path.glob("features*")) == ["features-table.npy"]
+
+
+def test_who_finishes_last_leaves_the_table_that_is_there(tmp_path: Path) -> None:
     path, room = ArrayStore(tmp_path).path("features-table"), Room(tmp_path)
     with (
         open_parts(path, TABLE.shape, TABLE.dtype, room, 10**6, must_fit=False) as first,
@@ -207,9 +234,6 @@ def test_a_lock_that_is_made_while_another_process_finishes_leaves_no_folder(
         assert second is not None
         first.fill(rows_of(TABLE))
         first.finish()
-        folder = path.with_suffix(".parts")
-        folder.mkdir()
-        (folder / "9.lock").touch()
         second.fill(fail)
         second.finish()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "features-table.npy"]

@@ -4,6 +4,7 @@ They are the operating system's own (`flock`), so they end with the process that
 it ends. A memory map of a locked file holds the lock for as long as the map lives.
 """
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -41,6 +42,29 @@ def lock(
         if is_at(file, path):
             return file
         file.close()  # it was removed while we waited
+
+
+def lock_byte(file: BinaryIO, number: int, *, wait: bool) -> bool:
+    """Lock one byte of an open file, there or not, until `unlock_byte` or the process ends.
+
+    It keeps out other processes, not this one. On a network disk it also meets those who hold a
+    `lock` on the same file.
+
+    Returns:
+        False if another process holds the byte and `wait` is false.
+    """
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, number)
+    except OSError as error:
+        if not wait and error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def unlock_byte(file: BinaryIO, number: int) -> None:
+    """Let others lock a byte."""
+    fcntl.lockf(file, fcntl.LOCK_UN, 1, number)
 
 
 def hold(file: BinaryIO) -> None:

@@ -5,15 +5,16 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from trainable.files import replacing, writing
 from trainable.store.array_file import Array, ArrayFile, file_bytes
 from trainable.store.budget import DATA, OPTION, PARTS, Room
-from trainable.store.locks import is_at, lock
+from trainable.store.locks import is_at, lock, lock_byte, unlock_byte
 
+_LOCKS = "parts.lock"
 _SECONDS_AT_ONCE = 1.0
 _BYTES_AT_ONCE = 64 << 20
 _FASTER = 4
@@ -23,12 +24,17 @@ Compute = Callable[[slice], Array]
 
 
 class Parts:
-    """The parts of one array. Whoever has them open keeps them from being removed."""
+    """The parts of one array. Whoever has them open keeps them from being removed.
 
-    def __init__(self, path: Path, array: ArrayFile, room: Room) -> None:
+    Who is at a part holds the byte of its number in one file of locks. It is not the file of the
+    data, on which all hold a lock together.
+    """
+
+    def __init__(self, path: Path, array: ArrayFile, locks: BinaryIO, room: Room) -> None:
         self._path = path
         self._folder = path.with_suffix(PARTS)
         self._array = array
+        self._locks = locks
         self._room = room
         self._num_parts = len(array.parts)
         self._at_once = 1
@@ -43,9 +49,9 @@ class Parts:
     def _fill(self, first: int, compute: Compute, *, wait: bool) -> int:
         """Compute the parts from this one on that nobody is at; the number of the next one."""
         end = first
-        with contextlib.ExitStack() as locks:
+        with contextlib.ExitStack() as claims:
             while end < min(first + self._at_once, self._num_parts):
-                if not self._claim(end, locks, wait=wait and end == first):
+                if not self._claim(end, claims, wait=wait and end == first):
                     break
                 end += 1
             if end > first:
@@ -56,16 +62,18 @@ class Parts:
                 self._adapt(end - first, time.monotonic() - began)
         return max(end, first + 1)
 
-    def _claim(self, number: int, locks: contextlib.ExitStack, *, wait: bool) -> bool:
+    def _claim(self, number: int, claims: contextlib.ExitStack, *, wait: bool) -> bool:
         """Lock a part that is to be computed; false if it is done, or somebody is at it."""
-        if self._array.is_done(number):
+        if self._array.is_done(number) or not self._lock(number, claims, wait=wait):
             return False
-        with self._writing():
-            held = lock(self._folder / f"{number}.lock", exclusive=True, wait=wait, create=True)
-        if held is None:  # somebody is at it, or has just finished the whole
-            return False
-        locks.enter_context(held)
         return not self._array.is_done(number)
+
+    def _lock(self, number: int, claims: contextlib.ExitStack, *, wait: bool) -> bool:
+        with self._writing():
+            if not lock_byte(self._locks, number, wait=wait):
+                return False
+        claims.callback(unlock_byte, self._locks, number)
+        return True
 
     def _adapt(self, num_done: int, seconds: float) -> None:
         """Take about as many parts at once as a second allows: each time is a flush of the disk."""
@@ -75,27 +83,20 @@ class Parts:
 
     def finish(self) -> None:
         """Put the file in its place, if all is done and nobody else did."""
-        with self._writing():
-            held = lock(self._folder / "whole.lock", exclusive=True, create=True)
-        if held is None:
-            return
-        with held:
-            if not is_at(self._array.file, self._folder / DATA):
-                self._remove_remains()
-                return
-            if not self._array.all_done:
+        with contextlib.ExitStack() as claims:
+            self._lock(self._num_parts, claims, wait=True)
+            if not self._is_begun() or not self._array.all_done:
                 return
             with self._writing():
                 self._array.finish()
                 with self._room.locked():
-                    (self._folder / DATA).replace(self._path)
-                    shutil.rmtree(self._folder, ignore_errors=True)
+                    if self._is_begun():
+                        (self._folder / DATA).replace(self._path)
+                        shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _remove_remains(self) -> None:
-        """Remove the folder of a finished array, which a lock made meanwhile has kept there."""
-        with self._writing(), self._room.locked():
-            if not (self._folder / DATA).exists():
-                shutil.rmtree(self._folder, ignore_errors=True)
+    def _is_begun(self) -> bool:
+        """Whether the array is still in the making."""
+        return is_at(self._array.file, self._folder / DATA)
 
     def _writing(self) -> Any:
         return writing(self._room.folder, OPTION)
@@ -126,17 +127,20 @@ def open_parts(
     """
     data = path.with_suffix(PARTS) / DATA
     num_bytes = file_bytes(shape, dtype)
-    with room.locked(), writing(room.folder, OPTION, num_bytes):
-        if not path.exists() and not data.exists():
-            fits = room.make(num_bytes, budget, must_fit=must_fit)
-            if fits or not must_fit:
-                _begin(data, shape, dtype)
-        file = None if path.exists() else lock(data)
-    if file is None:
-        yield None
-        return
-    with file:
-        yield Parts(path, ArrayFile.read(file), room)
+    with contextlib.ExitStack() as opened:
+        with room.locked(), writing(room.folder, OPTION, num_bytes):
+            if not path.exists() and not data.exists():
+                fits = room.make(num_bytes, budget, must_fit=must_fit)
+                if fits or not must_fit:
+                    _begin(data, shape, dtype)
+            file = None if path.exists() else lock(data)
+            if file is None:
+                parts = None
+            else:
+                array = ArrayFile.read(opened.enter_context(file))
+                locks = opened.enter_context(data.with_name(_LOCKS).open("ab"))
+                parts = Parts(path, array, locks, room)
+        yield parts
 
 
 def _begin(data: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
