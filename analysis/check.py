@@ -1,6 +1,5 @@
 """Everything that a prediction needs, found and checked before anything is trained."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,9 @@ from trainable.errors import Checks, InputError, flag, listing
 from trainable.files import try_to_write
 from trainable.images.outliers import describe_unlike
 from trainable.images.perceptual_hash import (
+    HOW_SURE,
     SURELY_ALIKE,
+    bits_apart,
     find_alike,
     perceptual_hashes_of_files,
 )
@@ -105,15 +106,15 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     truth, labels = None, options.labels
     if labels is not None:
         truth = checks.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
-    shared: list[str] = []
+    leak = Leakage()
     if seen is not None:
-        shared = leakage(new, seen.perceptual_hashes, truth.names if truth else None, cohort)
+        leak = leakage(new, seen.perceptual_hashes, truth.names if truth else None, cohort)
     if labels is not None:
-        checks.add(*(f"--labels must leave out {one}" for one in shared))
+        checks.add(*(f"--labels must leave out {one}" for one in leak.shared))
     checks.raise_if_any()
     assert seen is not None
-    unlike = (*seen.unlike, *possible_copies(new, seen.perceptual_hashes, cohort))
-    return Checked(run, winner, cohort, models, new, truth, tuple(shared), unlike)
+    unlike = (*seen.unlike, *leak.notes)
+    return Checked(run, winner, cohort, models, new, truth, leak.shared, unlike)
 
 
 def _check_outputs(options: PredictOptions, checks: Checks) -> None:
@@ -167,10 +168,24 @@ def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages
     return SeenImages(hashes, tuple(unlike))
 
 
+@dataclass(frozen=True)
+class Leakage:
+    """What the new images share with the images of the training.
+
+    Attributes:
+        shared: What they surely share, a phrase each.
+        notes: What may be copies in another contrast, a sentence each. Among many images some of
+            these are none, so that they are named, and not refused.
+    """
+
+    shared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 def leakage(
     new: NewImages, perceptual_hashes: NDArray[np.uint8], patients: pd.Series | None, cohort: Cohort
-) -> list[str]:
-    """What the new images share with the images of the training, a phrase each.
+) -> Leakage:
+    """Look for the images and the patients of the training among the new images.
 
     Args:
         new: New images, with their patients where those are known.
@@ -180,39 +195,28 @@ def leakage(
     """
     trained_on, trained_hashes = _trained_on(cohort)
     is_same = np.isin(new.hashes, trained_on["sha256"])
+    pairs = find_alike(perceptual_hashes, trained_hashes)
+    apart = bits_apart(perceptual_hashes[pairs[:, 0]], trained_hashes[pairs[:, 1]])
+    sure = pairs[apart <= SURELY_ALIKE]
+    is_known = is_same | np.isin(np.arange(len(is_same)), sure[:, 0])
     found = [
         ("images that the model was trained on", np.asarray(new.images)[is_same].tolist()),
         (
             "images that look like images that the model was trained on",
-            _alike(
-                new,
-                find_alike(perceptual_hashes, trained_hashes, SURELY_ALIKE),
-                is_same,
-                trained_on,
-            ),
+            _alike(new, sure, is_same, trained_on),
         ),
         ("patients that the model was trained on", _patients(new, patients, trained_on)),
     ]
-    return [f"{what}: {listing(names)}" for what, names in found if names]
-
-
-def possible_copies(
-    new: NewImages, perceptual_hashes: NDArray[np.uint8], cohort: Cohort
-) -> Iterator[str]:
-    """A sentence on new images that may be copies of the training's in another contrast.
-
-    Among many images some of these are none, so that they are named, and not refused.
-    """
-    trained_on, trained_hashes = _trained_on(cohort)
-    is_same = np.isin(new.hashes, trained_on["sha256"])
-    sure = find_alike(perceptual_hashes, trained_hashes, SURELY_ALIKE)
-    is_same[sure[:, 0]] = True
-    names = _alike(new, find_alike(perceptual_hashes, trained_hashes), is_same, trained_on)
-    if names:
-        yield (
-            f"new images may be copies, in another contrast, of images that the model was trained "
-            f"on ({len(names)}): {listing(names)}. Their scores say little of new patients"
-        )
+    copies = _alike(new, pairs, is_known, trained_on)
+    notes = (
+        f"new images may be copies, in another contrast, of images that the model was trained "
+        f"on ({len(copies)}): {listing(copies)}. Their scores say little of new patients",
+        HOW_SURE,
+    )
+    return Leakage(
+        tuple(f"{what}: {listing(names)}" for what, names in found if names),
+        notes if copies else (),
+    )
 
 
 def _trained_on(cohort: Cohort) -> tuple[pd.DataFrame, NDArray[np.uint8]]:

@@ -9,14 +9,14 @@ import pytest
 from fixtures.dicoms import dataset, written
 from PIL import Image
 
-from analysis.check import leakage, possible_copies
+from analysis.check import Leakage, leakage
 from analysis.evaluate import read_true_labels
 from analysis.new_images import NewImages, find_new_images
 from search.demo.phantoms import draw_phantom
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import with_perceptual_hashes
 from trainable.errors import InputError
-from trainable.images.perceptual_hash import load_perceptual_hashes
+from trainable.images.perceptual_hash import HOW_SURE, load_perceptual_hashes
 from trainable.images.pixels import load_pixels
 from trainable.images.preprocessing import Square
 from trainable.reading.options import DataOptions
@@ -31,10 +31,16 @@ def draw(path: Path, seed: int) -> None:
     Image.fromarray(draw_phantom(0.2, seed, seed, size=64)).save(path)
 
 
-def shared(folder: Path, new: NewImages, cohort: Cohort, patients: pd.Series | None) -> list[str]:
+def looked_for(
+    folder: Path, new: NewImages, cohort: Cohort, patients: pd.Series | None = None
+) -> Leakage:
     store = ArrayStore(folder / "cache")
     pixels = load_pixels(new.paths, new.hashes, Square(64), store)
     return leakage(new, load_perceptual_hashes(pixels, new.hashes, store), patients, cohort)
+
+
+def shared(folder: Path, new: NewImages, cohort: Cohort, patients: pd.Series | None) -> list[str]:
+    return list(looked_for(folder, new, cohort, patients).shared)
 
 
 @pytest.fixture
@@ -123,12 +129,11 @@ def test_copies_in_another_contrast_are_noted_and_negatives_are_refused(
     window = np.clip(4.0 * film - 300, 0, 255).astype(np.uint8)
     Image.fromarray(window).save(folder / "p9_other.png")
     new = find_new_images(folder, None, cohort)
-    (said,) = shared(folder.parent, new, cohort, None)
+    found = looked_for(folder.parent, new, cohort)
+    (said,) = found.shared
     assert said.endswith("that the model was trained on: negative.png (like p2_a.png)")
-    store = ArrayStore(folder.parent / "cache")
-    pixels = load_pixels(new.paths, new.hashes, Square(64), store)
-    hashes = load_perceptual_hashes(pixels, new.hashes, store)
-    (note,) = possible_copies(new, hashes, cohort)
+    note, rates = found.notes
+    assert rates == HOW_SURE
     assert "in another contrast" in note
     assert "(1): p9_other.png (like p2_a.png)" in note
 

@@ -28,6 +28,12 @@ that are cropped by 1 % a side, and none by 3 %; no mirrored or rotated ones. Wi
 both true copies; the next differ by 38. Of very many X-rays, some pairs within 32 bits are none.
 """
 
+HOW_SURE = (
+    "measured on 854 X-rays, the rule of looks missed up to 10 % of copies in another contrast and "
+    "all mirrored ones; it took no other pair for copies"
+)
+"""How often the rule of `ALIKE` was wrong, for people."""
+
 _BANDS = 11
 """Hashes within 32 bits agree in one of 11 bands but for 2 bits at most, since 11 times 3 is more.
 
@@ -95,10 +101,14 @@ def perceptual_hashes_of_files(
     return load_perceptual_hashes(small, hashes, store)
 
 
-def find_alike(
-    hashes: NDArray[np.uint8], others: NDArray[np.uint8], most: int = ALIKE
-) -> NDArray[np.int64]:
-    """Pairs of images that look the same: (num_pairs, 2), rows of `hashes` and of `others`.
+def bits_apart(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Bits by which each hash of (num_pairs, 32) differs from another, or from its negative."""
+    apart: NDArray[np.int64] = np.bitwise_count(hashes ^ others).sum(axis=1, dtype=np.int64)
+    return np.asarray(np.minimum(apart, _BITS - apart))
+
+
+def find_alike(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Pairs of images within `ALIKE` bits: (num_pairs, 2), rows of `hashes` and of `others`.
 
     All pairs are found, though bands of the hashes are compared, and not each image with each.
     Images of (nearly) one grey have too few bits, and are in no pair.
@@ -106,7 +116,6 @@ def find_alike(
     Args:
         hashes: (num_images, 32).
         others: (num_others, 32).
-        most: Bits by which two hashes, or one and the other's negative, may differ; at most 32.
     """
     rows, other_rows = _with_content(hashes), _with_content(others)
     whole, other_whole = _words(hashes[rows]), _words(others[other_rows])
@@ -118,7 +127,7 @@ def find_alike(
         for words, of_band in ((whole, asked), (~whole, asked.negative())):
             for mine, theirs in index.candidates(of_band):
                 apart = np.bitwise_count(words[mine] ^ other_whole[theirs]).sum(axis=1, dtype=int)
-                are_near = apart <= most
+                are_near = apart <= ALIKE
                 near.append(np.unique(mine[are_near] * len(other_rows) + theirs[are_near]))
         found = np.unique(np.concatenate(near))
     first, second = np.divmod(found, max(1, len(other_rows)))
