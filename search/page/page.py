@@ -179,7 +179,7 @@ def _cohort_lines(result: SearchResult) -> Iterator[str]:
         f"{len(result.cohort.labels):,} {unit}s, {int(result.cohort.labels.sum()):,} positive. "
         f"Positive is {positive!r}, negative is {negative!r}."
     )
-    for note in result.cohort.notes:
+    for note in result.remarks:
         yield f"{_capital(note)}."
 
 

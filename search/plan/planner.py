@@ -252,7 +252,7 @@ def _odd_images(decoded: Decoded, cohort: Cohort, folds: Sequence[Fold]) -> tupl
     surveys = decoded.surveys[cohort.exam_images.max(axis=1)]
     return (
         *decoded.odd_images,
-        *describe_look_alikes(cohort, find_look_alikes(cohort)),
+        *describe_look_alikes(cohort),
         *describe_sources(surveys, cohort.labels, folds, cohort.findings),
     )
 

@@ -16,6 +16,7 @@ from search.run.trial_log import complete_best_first
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.start import read_start, short_start
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.look_alikes import describe_look_alikes
 from trainable.cohort.scored import Scored, is_scored
 from trainable.cohort.splits import Fold, make_folds
 from trainable.evaluation.intervals import estimate
@@ -111,13 +112,18 @@ class SearchResult:
         """These examinations, with the scores of the winner."""
         return self.cohort.scored(self.out_of_fold)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """How the data were understood, and which images look the same, a sentence each."""
+        return (*self.cohort.notes, *describe_look_alikes(self.cohort))
+
     def for_sharing(self) -> "SearchResult":
         """The same result without names of images, of folders, and of what errors say of them."""
-        count = len(self.cohort.notes)
+        count = len(self.remarks)
         left_out = (f"{count} remarks on the data are left out of this page",) if count else ()
         return replace(
             self,
-            cohort=replace(self.cohort, notes=left_out),
+            cohort=replace(self.cohort, notes=left_out, look_alikes=()),
             winner=self.winner.without_folders(),
             trials=self.trials.assign(error=""),
         )

@@ -16,6 +16,7 @@ from trainable.cohort.look_alikes import (
     with_perceptual_hashes,
 )
 from trainable.cohort.splits import make_folds
+from trainable.images.perceptual_hash import HOW_SURE
 
 MakeCohort = Callable[..., Cohort]
 
@@ -30,7 +31,10 @@ def looking(cohort: Cohort, alike: list[tuple[int, int]]) -> Cohort:
 
 
 def described(cohort: Cohort) -> list[str]:
-    return list(describe_look_alikes(cohort, find_look_alikes(cohort)))
+    """What is said of pairs; the rates of the rule follow on it."""
+    *said, rates = describe_look_alikes(cohort)
+    assert rates == HOW_SURE
+    return said
 
 
 def test_pairs_are_named_by_what_differs(make_cohort: MakeCohort) -> None:
@@ -64,7 +68,7 @@ def test_images_that_look_the_same_are_kept_in_one_fold(
     assert together.manifest["own_patient"].tolist() == cohort.manifest["patient"].tolist()
     for fold in make_folds(together, 4, seed=0):
         assert len({0, 1, 2} & set(fold.valid.tolist())) in (0, 3)
-    assert not described(together)
+    assert not list(describe_look_alikes(together))
     together.save(tmp_path)
     again = keep_together(Cohort.load(tmp_path), find_look_alikes(Cohort.load(tmp_path)))
     assert again.digest == together.digest

@@ -1,5 +1,6 @@
 """The table by encoder: the best trial of each, and what all its trials cost."""
 
+import dataclasses
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from search.run.run_folder import RunFolder
 from search.terminal.display import encoder_table
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
+from trainable.images.perceptual_hash import HOW_SURE
 from trainable.run.winner import TiedTrial
 
 LABELS = np.repeat([0, 1], [12, 8])
@@ -75,3 +77,16 @@ def test_the_table_keeps_the_whole_name_of_the_weights(result: SearchResult, col
     assert "squeezenet1_0-of-a-hospital" in shown
     assert "0.900" in shown
     assert "1.000 to 1.000" in shown
+
+
+def test_images_that_look_the_same_are_a_remark_that_no_shared_page_has(
+    result: SearchResult,
+) -> None:
+    cohort = dataclasses.replace(result.cohort, look_alikes=((0, 12),))
+    result = dataclasses.replace(result, cohort=cohort)
+    of_table, pair, rates = result.remarks
+    assert of_table == "a remark"
+    assert "image0.png and image12.png" in pair
+    assert rates == HOW_SURE
+    (left_out,) = result.for_sharing().remarks
+    assert left_out == "3 remarks on the data are left out of this page"

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing
-from trainable.images.perceptual_hash import HASH_BYTES, find_alike
+from trainable.images.perceptual_hash import HASH_BYTES, HOW_SURE, find_alike
 
 
 def with_perceptual_hashes(cohort: Cohort, perceptual_hashes: NDArray[np.uint8]) -> Cohort:
@@ -66,8 +66,12 @@ def keep_together(cohort: Cohort, pairs: NDArray[np.int64]) -> Cohort:
     return dataclasses.replace(cohort, manifest=manifest)
 
 
-def describe_look_alikes(cohort: Cohort, pairs: NDArray[np.int64]) -> Iterator[str]:
-    """A sentence for images that look the same but have two labels, sides or patients."""
+def describe_look_alikes(cohort: Cohort) -> Iterator[str]:
+    """A sentence for images that look the same but have two labels, sides or patients.
+
+    The last sentence says how often that is wrong.
+    """
+    pairs = find_look_alikes(cohort)
     first, second = (cohort.manifest.iloc[pairs[:, place]] for place in (0, 1))
 
     def differs(column: str) -> NDArray[np.bool_]:
@@ -85,3 +89,5 @@ def describe_look_alikes(cohort: Cohort, pairs: NDArray[np.int64]) -> Iterator[s
             names = zip(first["image"][rows], second["image"][rows], strict=True)
             pairs_text = listing(f"{one} and {other}" for one, other in names)
             yield f"images look the same but {what} (pairs: {int(rows.sum())}): {pairs_text}"
+    if (two_labels | two_sides | two_patients).any():
+        yield HOW_SURE
