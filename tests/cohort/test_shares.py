@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.cohorts import three_classes, three_findings
 
 from search.options.options import SearchOptions
 from search.plan.planner import plan_search
@@ -54,6 +55,29 @@ def test_too_few_patients_for_such_shares_are_refused(make_cohort: MakeCohort) -
     cohort = make_cohort([0, 1] * 8)
     with pytest.raises(InputError, match="20 patients of each class; one class has 8"):
         split_by_shares(cohort, (85, 15), seed=0)
+
+
+@pytest.mark.parametrize("make", [three_findings, three_classes])
+@pytest.mark.parametrize("shares", [(80, 20), (70, 15, 15)])
+def test_each_side_has_its_share_of_several_findings(
+    make: Callable[[int], Cohort], shares: tuple[int, ...]
+) -> None:
+    cohort = split_by_shares(make(120), shares, seed=0)
+    assert (cohort.manifest.groupby("patient")["split"].nunique() == 1).all()
+    for side, share in zip(("train", "valid", "test"), shares, strict=False):
+        labels = cohort.labels[rows_of(cohort, side)]
+        for value in (0, 1):
+            expected = share / 100 * (cohort.labels == value).sum(axis=0)
+            assert np.abs((labels == value).sum(axis=0) - expected).max() <= 3
+
+
+def test_a_side_that_cannot_have_a_finding_is_refused() -> None:
+    cohort = three_findings(30)
+    cohort.manifest["label:nodule"] = [1, 1, 1, 1, *[0] * 26]
+    with pytest.raises(
+        InputError, match=r"80,10,10 must hold .*; these do not: .* \(nodule\)\. Ask"
+    ):
+        split_by_shares(cohort, (80, 10, 10), seed=0)
 
 
 @pytest.mark.parametrize("shares", ["80", "80,30", "100,0", "50,20,20,10", "80,x"])

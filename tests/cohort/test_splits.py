@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from fixtures.cohorts import three_classes, three_findings
+from sklearn.model_selection import StratifiedGroupKFold
 
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, make_folds
@@ -78,6 +80,13 @@ def test_seed_alone_decides_the_folds(make_cohort: MakeCohort, seed: int) -> Non
     assert not same(folds, make_folds(cohort, 5, seed + 1))
 
 
+def test_the_first_draw_of_one_finding_is_that_of_scikit_learn(make_cohort: MakeCohort) -> None:
+    cohort = random_cohort(make_cohort, 0)
+    labels, patients = cohort.labels, cohort.patients
+    drawn = StratifiedGroupKFold(5, shuffle=True, random_state=7).split(labels, labels, patients)
+    assert same(make_folds(cohort, 5, seed=7), tuple(Fold(*rows) for rows in drawn))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_repeat_is_a_split_of_its_own_and_the_first_is_that_of_the_seed(
     make_cohort: MakeCohort, seed: int
@@ -94,6 +103,47 @@ def test_each_repeat_is_a_split_of_its_own_and_the_first_is_that_of_the_seed(
         np.testing.assert_array_equal(np.sort(scored), np.arange(len(cohort.labels)))
         for fold in repeat:
             assert not set(cohort.patients[fold.train]) & set(cohort.patients[fold.valid])
+
+
+def test_later_repeats_let_large_patients_share_a_fold(make_cohort: MakeCohort) -> None:
+    owners = np.repeat(np.arange(100), [6, 6] + [1] * 98)
+    cohort = make_cohort((owners % 4 == 0).astype(np.int64), [f"p{owner}" for owner in owners])
+    folds = make_folds(cohort, 5, seed=0, num_repeats=60)
+    together = np.array([{0, 6} <= set(fold.valid.tolist()) for fold in folds]).reshape(60, 5)
+    assert not together[0].any()
+    assert 3 <= together.any(axis=1).sum() <= 24
+
+
+@pytest.mark.parametrize("make", [three_findings, three_classes])
+def test_several_findings_are_spread_over_every_fold(make: Callable[[int], Cohort]) -> None:
+    cohort = make(90)
+    folds = make_folds(cohort, 3, seed=0, num_repeats=2)
+    labels = cohort.labels
+    assert len(folds) == 6
+    for fold in folds:
+        assert abs(len(fold.valid) - 30) <= 2
+        assert not set(cohort.patients[fold.train]) & set(cohort.patients[fold.valid])
+        for value in (0, 1):
+            counts = (labels[fold.valid] == value).sum(axis=0)
+            assert np.abs(counts - (labels == value).sum(axis=0) / 3).max() <= 3
+
+
+def test_folds_that_lack_a_finding_name_it() -> None:
+    cohort = three_findings(30)
+    cohort.manifest["label:nodule"] = [1, 1, 1, *[0] * 27]
+    with pytest.raises(InputError) as refusal:
+        make_folds(cohort, 3, seed=0)
+    text = str(refusal.value)
+    assert "positives and negatives of each finding; of 3 folds (seed 0) these do not: " in text
+    assert text.count("(nodule)") == 1
+    assert "mass" not in text
+
+
+def test_folds_that_lack_a_class_name_it() -> None:
+    cohort = three_classes(30)
+    cohort.manifest.loc[cohort.manifest["label"] == 2, "patient"] = "one"
+    with pytest.raises(InputError, match=r"must hold each class; .*\(viral\), . \(viral\)"):
+        make_folds(cohort, 3, seed=0)
 
 
 def test_new_names_of_patients_change_no_fold(make_cohort: MakeCohort) -> None:

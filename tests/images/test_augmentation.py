@@ -124,3 +124,12 @@ def test_only_views_of_what_a_fold_trains_on_are_trained_on(positive_copies: int
             assert np.array_equal(origins, fold.train)
             assert np.array_equal(counts, np.where(labels[origins, 0] == 1, positive_copies, 1))
             assert len(set(whole.train.tolist())) == len(whole.train)
+
+
+def test_of_several_classes_all_but_the_most_frequent_are_copied() -> None:
+    labels = np.eye(3, dtype=np.int64)[[0, 1, 1, 2, 1, 0]]
+    rows = trial_rows(np.arange(6)[:, None], labels, 3, exclusive=True)
+    assert rows.origins.tolist() == [0, 1, 2, 3, 4, 5, 0, 3, 5, 0, 3, 5]
+    assert rows.positives.tolist() == [0, 3, 5]
+    rows = trial_rows(np.arange(6)[:, None], labels, 2)
+    assert rows.origins.tolist() == [*range(6), *range(6)]

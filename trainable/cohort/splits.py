@@ -1,15 +1,17 @@
-"""Splits: stratified by label, each patient on one side; and the rows that a fold trains on."""
+"""Splits: stratified by all findings, each patient on one side; the rows that a fold trains on."""
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.stratified import draw_parts
 from trainable.errors import InputError, listing
 
 
@@ -25,7 +27,7 @@ SIDES = ("train", "valid", "test")
 
 
 def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
-    """Split a cohort once, stratified by label, each patient on one side.
+    """Split a cohort once, stratified by all findings, each patient on one side.
 
     Args:
         cohort: not yet split.
@@ -35,6 +37,31 @@ def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
 
     Returns:
         The cohort with its `split` column filled in.
+
+    Raises:
+        InputError: if there are too few patients of a class for such shares.
+    """
+    if cohort.findings.is_one:
+        split = _sides_of_images(cohort, shares, seed)
+    else:
+        parts = draw_parts(cohort.labels, cohort.patients, np.array(shares) / sum(shares), seed)
+        lacking = {
+            side: _lacking(cohort, np.flatnonzero(parts == part))
+            for part, side in enumerate(SIDES[: len(shares)])
+        }
+        if any(lacking.values()):
+            raise InputError(
+                f"each side of --shares {','.join(map(str, shares))} must hold "
+                f"{_all_kinds(cohort)}; these do not: {_listed(cohort, lacking)}. Ask for larger "
+                "shares, or leave out what is too rare"
+            )
+        side_of = dict(zip(cohort.exams["patient"], np.take(SIDES, parts), strict=True))
+        split = cohort.manifest["patient"].map(side_of).to_numpy(object)
+    return dataclasses.replace(cohort, manifest=cohort.manifest.assign(split=split))
+
+
+def _sides_of_images(cohort: Cohort, shares: Sequence[int], seed: int) -> NDArray[np.object_]:
+    """The side of each image for one finding, as scikit-learn splits it into equal parts.
 
     Raises:
         InputError: if there are too few patients of a class for such shares.
@@ -56,7 +83,7 @@ def split_by_shares(cohort: Cohort, shares: Sequence[int], seed: int) -> Cohort:
     parts = splitter.split(np.zeros(len(labels)), labels, cohort.manifest["patient"])
     for side, (_, rows) in zip(side_of_part, parts, strict=True):
         split[rows] = side
-    return dataclasses.replace(cohort, manifest=cohort.manifest.assign(split=split))
+    return split
 
 
 def rows_of(cohort: Cohort, side: str) -> NDArray[np.int64]:
@@ -79,28 +106,66 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) 
     Raises:
         InputError: if some fold would be trained or scored on one class only.
     """
-    labels = cohort.labels
     if cohort.is_split:
         folds = [Fold(rows_of(cohort, "train"), rows_of(cohort, "valid"))]
     else:
         folds = [
-            Fold(np.sort(train), np.sort(valid))
+            Fold(np.flatnonzero(parts != part), np.flatnonzero(parts == part))
             for repeat in range(num_repeats)
-            for train, valid in StratifiedGroupKFold(
-                num_folds, shuffle=True, random_state=_repeat_seed(seed, repeat)
-            ).split(labels, labels[:, 0], cohort.patients)  # stratified by the first finding
+            for parts in [_equal_parts(cohort, num_folds, seed, repeat)]
+            for part in range(num_folds)
         ]
-    one_class = [
-        number
-        for number, fold in enumerate(folds)
-        if any(np.ptp(labels[rows], axis=0).min() == 0 for rows in (fold.train, fold.valid))
-    ]
-    if one_class:
+    lacking = {
+        number: _lacking(cohort, fold.train, fold.valid) for number, fold in enumerate(folds)
+    }
+    if any(lacking.values()):
         raise InputError(
-            f"every fold must hold both classes; of {len(folds)} folds (seed {seed}) these do "
-            f"not: {listing(one_class)}. Ask for fewer with --folds or try another --seed"
+            f"every fold must hold {_all_kinds(cohort)}; of {len(folds)} folds (seed {seed}) these "
+            f"do not: {_listed(cohort, lacking)}. Ask for fewer with --folds or try another --seed"
         )
     return tuple(folds)
+
+
+def _equal_parts(cohort: Cohort, num_parts: int, seed: int, repeat: int) -> NDArray[np.int64]:
+    """The part of each examination in one repeat; that of one finding at first is scikit-learn's.
+
+    Its later repeats would never let two of the largest patients share a part.
+    """
+    labels, patients = cohort.labels, cohort.patients
+    if repeat or not cohort.findings.is_one:
+        shares = np.full(num_parts, 1 / num_parts)
+        return draw_parts(labels, patients, shares, _repeat_seed(seed, repeat))
+    splitter = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed)
+    parts = np.empty(len(labels), np.int64)
+    for part, (_, rows) in enumerate(splitter.split(labels, labels[:, 0], patients)):
+        parts[rows] = part
+    return parts
+
+
+def _all_kinds(cohort: Cohort) -> str:
+    """What a side needs to be trained or scored on."""
+    if cohort.findings.is_one:
+        return "both classes"
+    return "each class" if cohort.findings.exclusive else "positives and negatives of each finding"
+
+
+def _lacking(cohort: Cohort, *sides: NDArray[np.int64]) -> list[str]:
+    """Findings of which one of some sides, given by its rows, lacks positives or negatives."""
+    labels = cohort.labels
+    has = np.array([[(labels[rows] == value).any(axis=0) for value in (0, 1)] for rows in sides])
+    return [cohort.findings.names[number] for number in np.flatnonzero(~has.all(axis=(0, 1)))]
+
+
+def _listed(cohort: Cohort, lacking: Mapping[Any, list[str]]) -> str:
+    """The sides that lack something, and what each lacks where that is not clear."""
+    is_one = cohort.findings.is_one
+    return listing(
+        [
+            side if is_one else f"{side} ({', '.join(lacks)})"
+            for side, lacks in lacking.items()
+            if lacks
+        ]
+    )
 
 
 def _repeat_seed(seed: int, repeat: int) -> int:
@@ -115,7 +180,7 @@ class TrialRows:
     Attributes:
         images: int64 (num_rows, views), numbers of images, -1 where a view is missing. Those of
             augmented views follow on those of the cohort, view by view.
-        labels: int64 (num_rows, num_findings), 1 positive, 0 negative.
+        labels: int64 (num_rows, num_findings), 1 positive, 0 negative, -1 unknown.
         origins: int64 (num_rows,), the cohort's row that each is, or is an augmented view of.
         positives: int64 (num_positives,), the images that are augmented, ascending.
     """
@@ -131,16 +196,26 @@ class TrialRows:
 
 
 def trial_rows(
-    exam_images: NDArray[np.int64], labels: NDArray[np.int64], positive_copies: int
+    exam_images: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    positive_copies: int,
+    *,
+    exclusive: bool = False,
 ) -> TrialRows:
     """The rows of a cohort, then each augmented view of all that have a positive label.
 
+    Of several classes every row has one: those of the most frequent class are not augmented.
+
     Args:
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing.
-        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
+        labels: int64 (num_exams, num_findings), 1 positive, 0 negative, -1 unknown.
         positive_copies: Copies per positive row, the row itself counted.
+        exclusive: Whether the columns of labels are classes, of which one holds.
     """
-    exams = np.flatnonzero((labels == 1).any(axis=1))
+    is_positive = labels == 1
+    if exclusive:
+        is_positive[:, is_positive.sum(axis=0).argmax()] = False
+    exams = np.flatnonzero(is_positive.any(axis=1))
     images = exam_images[exams]
     positives = np.sort(images[images >= 0])
     first = exam_images.max() + 1
