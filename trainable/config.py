@@ -94,7 +94,8 @@ class TrialConfig(BaseModel):
             hidden layer.
         augment: `light`: each image is turned, shifted and changed in contrast anew in every step;
             it needs a body whose stages are all trained, since frozen ones run once per image.
-        positive_weight: weight of a positive image in the loss; a negative one weighs 1.
+        positive_weight: how many times as much as a negative image a positive one counts in the
+            loss; folds that have more or fewer positives than the whole cohort make up for it.
         positive_copies: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
         covariates: Whether the head sees the covariates of the table, such as age and sex,

@@ -31,11 +31,15 @@ def drawn(num_features: int) -> tuple[Tensor, Tensor]:
 
 
 def fitted(
-    features: Tensor, labels: Tensor, config: TrialConfig, train: NDArray[np.int64]
+    features: Tensor,
+    labels: Tensor,
+    config: TrialConfig,
+    train: NDArray[np.int64],
+    weight: float = 1.0,
 ) -> tuple[Network, EpochRecord]:
     network = head_only(features.shape[1], config)
     held_out = np.setdiff1d(ROWS, train)
-    data = FoldData(lambda r: Batch(features[r]), labels, train, held_out)
+    data = FoldData(lambda r: Batch(features[r]), labels, train, held_out, weight)
     return network, LogisticHead().fit(network, data, config, seed=0)
 
 
@@ -45,8 +49,8 @@ def test_scores_are_those_of_scikit_learn(num_features: int, penalty: float, wei
     features, labels = drawn(num_features)
     # as copies of images do, these rows depend on others
     features[10:20], labels[10:20] = features[:10], labels[:10]
-    config = tiny_config(head="logistic", C=penalty, positive_weight=weight)
-    _, record = fitted(features, labels, config, ROWS[:NUM_TRAIN])
+    config = tiny_config(head="logistic", C=penalty)
+    _, record = fitted(features, labels, config, ROWS[:NUM_TRAIN], weight)
     regression = LogisticRegression(
         C=penalty, class_weight={0: 1, 1: weight}, tol=1e-9, max_iter=10**5
     )

@@ -27,14 +27,14 @@ def separable(count: int) -> tuple[Tensor, Tensor]:
 
 
 def train(
-    config: TrialConfig, count: int = 24, num_valid: int = 8, seed: int = 0
+    config: TrialConfig, count: int = 24, num_valid: int = 8, seed: int = 0, weight: float = 1.0
 ) -> tuple[Network, list[EpochRecord]]:
     features, labels = separable(count + num_valid)
     network = head_only(NUM_FEATURES, config)
     rows = np.arange(count + num_valid)
     records = fit(
         network,
-        FoldData(lambda r: Batch(features[r]), labels, rows[:count], rows[count:]),
+        FoldData(lambda r: Batch(features[r]), labels, rows[:count], rows[count:], weight),
         config,
         seed,
     )
@@ -118,11 +118,7 @@ def test_the_training_loss_is_the_mean_over_images_of_a_smaller_last_batch_too()
 
 def test_a_heavier_positive_class_moves_the_scores_up() -> None:
     means = [
-        float(
-            train(tiny_config(positive_weight=weight, epochs=5, learning_rate=0.01))[1][
-                -1
-            ].scores.mean()
-        )
+        float(train(tiny_config(epochs=5, learning_rate=0.01), weight=weight)[1][-1].scores.mean())
         for weight in (0.1, 1.0, 10.0)
     ]
     assert means[0] + 0.05 < means[1] < means[2] - 0.05

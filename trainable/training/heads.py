@@ -149,7 +149,7 @@ class LogisticHead(Head):
         features -= mean
         features /= deviation
         np.clip(features, -LARGEST, LARGEST, out=features)
-        weights, bias, num_iterations = _solve(features, targets, config)
+        weights, bias, num_iterations = _solve(features, targets, config.C, data.positive_weight)
         weights = weights / deviation
         with torch.no_grad():
             # a softmax over (0, z) is the logistic function of z
@@ -161,7 +161,7 @@ class LogisticHead(Head):
             linear.low.copy_(torch.from_numpy(mean - reach))
             linear.high.copy_(torch.from_numpy(mean + reach))
         with torch.inference_mode():
-            train = Judged.by(linear(seen), data.targets(data.train), config.positive_weight)
+            train = Judged.by(linear(seen), data.targets(data.train), data.positive_weight)
         valid = judge(network, data, data.valid, config.batch_size)
         assert train.loss is not None
         assert train.accuracy is not None
@@ -182,9 +182,11 @@ class LogisticHead(Head):
 
 
 def _solve(
-    features: NDArray[np.float64], targets: NDArray[np.int64], config: TrialConfig
+    features: NDArray[np.float64], targets: NDArray[np.int64], penalty: float, weight: float
 ) -> tuple[NDArray[np.float64], float, int]:
     """Weights (num_features,) of standardized features, intercept and iterations.
+
+    `penalty` is C, the inverse strength of the penalty, and `weight` that of a positive row.
 
     The solution lies in the span of the rows. With fewer rows than features it is found there: rows
     with the same products have the same solution, under the same penalty.
@@ -196,8 +198,8 @@ def _solve(
         products[np.diag_indices(num_rows)] += _RIDGE * num_features
         seen = np.linalg.cholesky(products)  # a fifth of the time of a QR decomposition
     model = LogisticRegression(
-        C=config.C,
-        class_weight={0: 1.0, 1: config.positive_weight},
+        C=penalty,
+        class_weight={0: 1.0, 1: weight},
         tol=_TOLERANCE,
         max_iter=_MOST_ITERATIONS,
     )
@@ -207,7 +209,7 @@ def _solve(
             model.fit(seen, targets)
         except ConvergenceWarning as error:
             raise DivergedError(
-                f"the logistic head did not converge with C {config.C:g}; use a smaller C"
+                f"the logistic head did not converge with C {penalty:g}; use a smaller C"
             ) from error
     found = model.coef_[0]
     if seen is not features:

@@ -61,12 +61,14 @@ class FoldData:
         labels: int64 (num_rows,) on the device of the network, 1 positive, 0 negative.
         train: Rows to train on, at least 2.
         valid: Rows to score when training has ended; may be none.
+        positive_weight: Weight of a positive row in the loss; a negative one weighs 1.
     """
 
     inputs: Batches
     labels: Tensor
     train: NDArray[np.int64]
     valid: NDArray[np.int64]
+    positive_weight: float = 1.0
 
     def targets(self, rows: NDArray[np.int64] | Tensor) -> Tensor:
         """Labels of rows, on the device."""
@@ -79,7 +81,7 @@ def fit(network: Network, data: FoldData, config: TrialConfig, seed: int) -> Ite
     Args:
         network: Network to train.
         data: Rows to train on, and those to score.
-        config: Optimizer, schedule, weight of the positive class, batch size and epochs.
+        config: Optimizer, schedule, batch size and epochs.
         seed: Seed of the order of the images and of dropout.
 
     Yields:
@@ -133,7 +135,7 @@ def _train_epoch(
     """
     device = data.labels.device
     network.train()
-    class_weights = torch.tensor([1.0, config.positive_weight], device=device)
+    class_weights = torch.tensor([1.0, data.positive_weight], device=device)
     total, num_right = torch.zeros((), device=device), torch.zeros((), device=device)
     for rows in epoch_batches(data.train, config.batch_size):
         logits = network.logits(data.inputs, rows).float()

@@ -38,6 +38,7 @@ class Assembly:
         config: The configuration.
         rows: The cohort's examinations, then their augmented copies.
         labels: int64 (num_rows,) on the device, 1 positive, 0 negative.
+        odds: Odds of a positive label among the examinations that take part in trials.
         inputs: What the trained part of a network takes in, for rows; without covariates,
             whose numbers depend on the training rows.
         covariates: Covariates of each row.
@@ -48,6 +49,7 @@ class Assembly:
     config: TrialConfig
     rows: TrialRows
     labels: torch.Tensor
+    odds: float
     inputs: Batches
     covariates: pd.DataFrame
     source: Source
@@ -82,6 +84,7 @@ def assemble(config: TrialConfig, materials: Materials) -> Assembly:
         config,
         rows,
         labels=torch.tensor(rows.labels[:, 0], device=device),  # heads learn one finding
+        odds=_odds(np.delete(data.labels, data.held_out, axis=0)),
         inputs=by_examination(of_images, rows.images),
         covariates=data.covariates,
         source=source,
@@ -224,8 +227,15 @@ def train_network(
     network = new_network(config, frozen, parts.body.trained, seed, device, code)
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)
-    data = FoldData(inputs, parts.labels, rows.train, rows.valid)
+    # every fold learns the same odds, whatever its share of positives is: a fold that leaves out
+    # many of them would else score lower, and its scores are pooled with those of the others
+    weight = config.odds_factor * parts.odds / _odds(parts.rows.labels[rows.train])
+    data = FoldData(inputs, parts.labels, rows.train, rows.valid, weight)
     return network, HEADS[config.head].fit(network, data, config, seed)
+
+
+def _odds(labels: NDArray[np.int64]) -> float:
+    return float((labels == 1).sum() / (labels == 0).sum())
 
 
 def fold_seed(seed: int, fold: int, draw: int = 0) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.scored import is_scored
-from trainable.cohort.splits import Fold
+from trainable.cohort.splits import Fold, rows_of
 from trainable.evaluation.metrics import Evaluation
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
@@ -31,6 +31,7 @@ class TrainingData:
         labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
         statistics: Mean and standard deviation of the cohort's pixels.
         covariates: Covariates of each examination, as `Cohort.covariates` has them.
+        held_out: Numbers of the examinations that are kept for a test.
     """
 
     paths: tuple[str, ...]
@@ -39,13 +40,15 @@ class TrainingData:
     labels: NDArray[np.int64]
     statistics: PixelStatistics
     covariates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    held_out: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @classmethod
     def of(cls, cohort: Cohort, statistics: PixelStatistics) -> "TrainingData":
         """The images of a cohort."""
         paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
         images, labels = cohort.exam_images, cohort.labels
-        return cls(paths, hashes, images, labels, statistics, cohort.covariates)
+        held_out = rows_of(cohort, "test")
+        return cls(paths, hashes, images, labels, statistics, cohort.covariates, held_out)
 
 
 @dataclass(frozen=True)
