@@ -29,8 +29,7 @@ from trainable.images.perceptual_hash import (
     find_alike,
     perceptual_hashes_of_files,
 )
-from trainable.images.pixels import load_pixels, load_surveys
-from trainable.images.usual_look import look_at
+from trainable.images.pixels import load_looks, load_pixels, load_surveys, pixels_key
 from trainable.reading.moved_images import find_images
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
@@ -163,7 +162,10 @@ def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages
         square: load_pixels(new.paths, new.hashes, square, store, training.limits)
         for square in {member.config.preprocessing.square for member in winner.members}
     }
-    unlike = describe_unlike(new.images, surveys, look_at(pixels[max(pixels)]), training)
+    sharpest = max(pixels)
+    key = pixels_key(new.hashes, sharpest, training.limits)
+    looks = load_looks(pixels[sharpest], key, store)
+    unlike = describe_unlike(new.images, surveys, looks, training)
     hashes = perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, training.limits)
     return SeenImages(hashes, tuple(unlike))
 

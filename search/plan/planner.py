@@ -36,9 +36,17 @@ from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.evaluation.sources import describe_sources
 from trainable.images.outliers import describe_outliers
 from trainable.images.perceptual_hash import perceptual_hashes_of_files
-from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixel_statistics
+from trainable.images.pixels import (
+    cohort_limits,
+    load_grey_counts,
+    load_looks,
+    load_pixels,
+    load_surveys,
+    pixel_statistics,
+    pixels_key,
+)
 from trainable.images.preprocessing import Limits, Square
-from trainable.images.usual_look import Looks, UsualLook, look_at
+from trainable.images.usual_look import Looks, UsualLook
 from trainable.reading.moved_images import require_unchanged
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
@@ -78,7 +86,8 @@ def decode(cohort: Cohort, squares: Sequence[Square], store: ArrayStore) -> Deco
     surveys = load_surveys(paths, hashes, store)
     limits = cohort_limits(surveys)
     pixels = {square: load_pixels(paths, hashes, square, store, limits) for square in squares}
-    looks = look_at(pixels[max(pixels)])
+    sharpest = max(pixels)
+    looks = load_looks(pixels[sharpest], pixels_key(hashes, sharpest, limits), store)
     odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, looks, limits)
     alike = perceptual_hashes_of_files(paths, hashes, pixels, store, limits)
     return Decoded(pixels, surveys, limits, looks, alike, tuple(odd))
@@ -182,8 +191,11 @@ def _decode(
     if space is not None:
         sides = itertools.product(space.values("image_size"), space.values("resize"))
         squares = [Square(size, resize) for size, resize in sides]
-    store = ArrayStore(_cache(options).expanduser(), options.advanced.cache_bytes)
-    return checks.attempt(lambda: decode(cohort, squares, store))
+    return checks.attempt(lambda: decode(cohort, squares, _store(options)))
+
+
+def _store(options: SearchOptions) -> ArrayStore:
+    return ArrayStore(_cache(options).expanduser(), options.advanced.cache_bytes)
 
 
 def _cache(options: SearchOptions) -> Path:
@@ -262,10 +274,13 @@ def _task(options: SearchOptions, cohort: Cohort, decoded: Decoded, weights: Wei
     scoring, seed = options.scoring, options.advanced.seed
     # test rows must not move the mean and standard deviation that the networks see
     rows = np.flatnonzero(cohort.manifest["split"] != "test")
-    sharpest = decoded.pixels[max(decoded.pixels)]
-    statistics = pixel_statistics(
-        (sharpest[row] for row in rows), decoded.limits, UsualLook.of(decoded.looks.of(rows))
+    square = max(decoded.pixels)
+    counts = load_grey_counts(
+        lambda: (decoded.pixels[square][row] for row in rows),
+        pixels_key(cohort.manifest["sha256"].iloc[rows].tolist(), square, decoded.limits),
+        _store(options),
     )
+    statistics = pixel_statistics(counts, decoded.limits, UsualLook.of(decoded.looks.of(rows)))
     return Task(
         data=TrainingData.of(cohort, statistics),
         folds=make_folds(cohort, scoring.folds, seed, scoring.repeats),

@@ -19,7 +19,13 @@ from analysis import load_model
 from analysis.options import PredictOptions
 from search.demo.phantoms import draw_phantom
 from trainable.images.outliers import describe_unlike
-from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixel_statistics
+from trainable.images.pixels import (
+    cohort_limits,
+    count_greys,
+    load_pixels,
+    load_surveys,
+    pixel_statistics,
+)
 from trainable.images.preprocessing import PixelStatistics, Square
 from trainable.images.usual_look import UsualLook, look_at
 from trainable.reading.image_files import hash_files
@@ -49,7 +55,7 @@ def statistics_of(paths: list[str], store: ArrayStore) -> PixelStatistics:
     hashes = hash_files(paths)
     limits = cohort_limits(load_surveys(paths, hashes, store))
     pixels = load_pixels(paths, hashes, Square(SIZE), store, limits)
-    return pixel_statistics(pixels, limits, UsualLook.of(look_at(pixels)))
+    return pixel_statistics(count_greys(pixels), limits, UsualLook.of(look_at(pixels)))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision.transforms import functional
 
-from trainable.images.pixels import pixel_statistics
+from trainable.images.pixels import count_greys, pixel_statistics
 from trainable.images.preprocessing import (
     NORMALIZATIONS,
     NormalizationName,
@@ -69,7 +69,7 @@ def test_imagenet_equals_torchvision(pixels: Tensor) -> None:
 
 
 def test_cohort_has_mean_0_and_deviation_1_over_all_images(pixels: Tensor) -> None:
-    normalized = normalize(pixels, "cohort", pixel_statistics(pixels.numpy()))
+    normalized = normalize(pixels, "cohort", pixel_statistics(count_greys(pixels.numpy())))
     assert normalized.mean().item() == pytest.approx(0, abs=1e-5)
     assert normalized.std(correction=0).item() == pytest.approx(1, abs=1e-5)
     assert normalized.mean(dim=(1, 2, 3)).std() > 0.1
@@ -97,7 +97,7 @@ def test_image_is_normalized_alike_in_every_batch(pixels: Tensor, name: Normaliz
 @pytest.mark.parametrize("level", [0, 100, 255])
 def test_image_of_one_grey_stays_finite(name: NormalizationName, level: int) -> None:
     grey = torch.full((2, 8, 8), level, dtype=torch.uint8)
-    normalized = normalize(grey, name, pixel_statistics(grey.numpy()))
+    normalized = normalize(grey, name, pixel_statistics(count_greys(grey.numpy())))
     assert normalized.isfinite().all()
     if name in ("cohort", "image"):
         torch.testing.assert_close(normalized, torch.zeros(2, 3, 8, 8), atol=1e-4, rtol=0)

@@ -5,13 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trainable.errors import InputError
 from trainable.images.decoding import decode
-from trainable.images.pixels import load_pixels, pixel_statistics, pixels_key
+from trainable.images.pixels import (
+    count_greys,
+    load_grey_counts,
+    load_looks,
+    load_pixels,
+    pixel_statistics,
+    pixels_key,
+)
 from trainable.images.preprocessing import Square
+from trainable.images.usual_look import look_at
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
+from trainable.store.lazy import LazyArray
 
 SIZE = 16
 
@@ -95,13 +105,31 @@ def test_statistics_are_the_mean_and_deviation_of_all_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
     brightest = rng.integers(1, 256, (7, 1, 1))
     pixels = rng.integers(0, brightest + 1, (7, 20, 20)).astype(np.uint8)
-    statistics = pixel_statistics(pixels)
+    statistics = pixel_statistics(count_greys(pixels))
     assert statistics.mean == pytest.approx(np.mean(pixels / 255))
     assert statistics.std == pytest.approx(np.std(pixels / 255))
 
 
+def test_counts_and_looks_are_found_again_and_no_pixel_is_read(store: ArrayStore) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 20, 20)).astype(np.uint8)
+
+    def fail() -> NDArray[np.uint8]:
+        raise AssertionError("no pixel is needed")
+
+    counts = load_grey_counts(lambda: pixels, "some images", store)
+    np.testing.assert_array_equal(counts, np.bincount(pixels.ravel(), minlength=256))
+    looks = load_looks(pixels, "some images", store)
+    for one, other in zip(looks, look_at(pixels), strict=True):
+        np.testing.assert_array_equal(one, other)
+    later, unread = ArrayStore(store.folder), LazyArray(pixels.shape, np.uint8, fail)
+    np.testing.assert_array_equal(load_grey_counts(fail, "some images", later), counts)
+    for one, other in zip(load_looks(unread, "some images", later), looks, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert load_grey_counts(lambda: pixels[:9], "other images", later).sum() == 9 * 400
+
+
 @pytest.mark.parametrize("level", [0, 77, 255])
 def test_one_grey_has_no_deviation(level: int) -> None:
-    statistics = pixel_statistics(np.full((2, 4, 4), level, np.uint8))
+    statistics = pixel_statistics(count_greys(np.full((2, 4, 4), level, np.uint8)))
     assert statistics.mean == pytest.approx(level / 255)
     assert statistics.std == 0

@@ -16,8 +16,14 @@ from trainable.images.decoding import DECODE_RULE, decode
 from trainable.images.intensity import common_limits
 from trainable.images.preprocessing import Limits, PixelStatistics, Square
 from trainable.images.survey import SURVEY_RULE, Survey, by_field, survey
-from trainable.images.usual_look import UsualLook
+from trainable.images.usual_look import LOOK_RULE, NUM_NUMBERS, Looks, UsualLook, look_at
 from trainable.store.arrays import ArrayStore
+from trainable.store.lazy import AnyArray
+
+_COUNT_RULE = "greys v1"
+"""Part of the key of stored counts: change it whenever a count could change."""
+
+_NUM_GREYS = 256
 
 _SMALL = 32  # pixels a side, where pixels are not used
 
@@ -117,14 +123,52 @@ def load_pixels(
     return store.get_or_compute(key, shape, np.uint8, compute)
 
 
+def load_looks(pixels: AnyArray, key: str, store: ArrayStore) -> Looks:
+    """Look at images, or find what was seen; then no pixel is read.
+
+    Args:
+        pixels: (num_images, size, size), at least one image.
+        key: Name of the pixels in the store.
+        store: Store that keeps the looks between runs.
+    """
+    name, shape = f"looks-{digest(f'{LOOK_RULE} {key}')}", (len(pixels), NUM_NUMBERS)
+    table = store.get_or_compute(
+        name, shape, np.float64, lambda rows: look_at(pixels[rows]).table()
+    )
+    return Looks.of_table(table, pixels.shape[1])
+
+
+def load_grey_counts(
+    images: Callable[[], Iterable[NDArray[np.uint8]]], key: str, store: ArrayStore
+) -> NDArray[np.int64]:
+    """Count the greys of images, or find them counted; then no pixel is read.
+
+    Args:
+        images: Gives the images.
+        key: Name of what they are, and of nothing else.
+        store: Store that keeps the counts between runs.
+    """
+    name, shape = f"looks-{digest(f'{_COUNT_RULE} {key}')}", (1, _NUM_GREYS)
+    return np.asarray(
+        store.get_or_compute(name, shape, np.int64, lambda _: count_greys(images())[None])[0]
+    )
+
+
+def count_greys(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """How many pixels (256,) of some images have each grey value."""
+    counts = np.zeros(_NUM_GREYS, np.int64)
+    for image in images:
+        counts += np.bincount(image.ravel(), minlength=_NUM_GREYS)
+    return counts
+
+
 def pixel_statistics(
-    images: Iterable[NDArray[np.uint8]],
+    counts: NDArray[np.int64],
     limits: Limits | None = None,
     look: UsualLook | None = None,
 ) -> PixelStatistics:
-    """What is known of all images of a cohort; mean and deviation are exact, from the histogram."""
-    counts = sum(np.bincount(image.ravel(), minlength=256) for image in images)
-    levels = np.arange(256) / 255.0
+    """What is known of all images of a cohort; mean and deviation are exact, from `count_greys`."""
+    levels = np.arange(_NUM_GREYS) / 255.0
     mean = float(np.average(levels, weights=counts))
     variance = float(np.average((levels - mean) ** 2, weights=counts))
     return PixelStatistics(mean, variance**0.5, limits, look)

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+LOOK_RULE = "look v1"
+"""Part of the key of stored looks: change it whenever a look could change."""
+
 _GRID = 8
 _FEWEST = 8
 _NEARLY_ONE_GREY = 6
@@ -15,6 +18,9 @@ _ROBUST, _ROBUST_TOGETHER = 6, 2
 _INVERTED, _ALIKE = -0.4, 0.3
 _CHUNK = 2048  # images whose pixels are in memory at a time
 _EDGE = 64  # pixels a side that a look takes in
+
+NUM_NUMBERS = 2 + _GRID**2
+"""Columns of `Looks.table`."""
 
 Rows = NDArray[np.bool_]
 
@@ -33,6 +39,15 @@ class Looks(NamedTuple):
     flat: Rows
     sketches: NDArray[np.float64]
     size: int
+
+    def table(self) -> NDArray[np.float64]:
+        """The looks as numbers (num_images, 66)."""
+        return np.column_stack([self.middle, self.flat, self.sketches])
+
+    @classmethod
+    def of_table(cls, table: NDArray[np.float64], size: int) -> "Looks":
+        """The looks that `table` gave."""
+        return cls(table[:, 0], table[:, 1] == 1, table[:, 2:], size)
 
     def of(self, rows: NDArray[np.int64]) -> "Looks":
         """The looks of some of the images."""
