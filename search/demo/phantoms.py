@@ -4,7 +4,9 @@ Lung opacities carry a severity and death is drawn from it with a known probabil
 that any model can reach on the demo is known too.
 """
 
-from functools import lru_cache, reduce
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +16,11 @@ from numpy.random import Generator as Rng
 from numpy.typing import NDArray
 from PIL import Image
 
+from search.demo.shapes import Plane, blur, edge, ellipse
+from search.demo.signs import NO_SIGNS, Signs
 from trainable.files import replacing
 
 SLOPE, MIDPOINT = 13.0, 0.68  # Probability of death = logistic(SLOPE * (severity - MIDPOINT)).
-Plane = NDArray[np.float64]  # One value a pixel: (size, size).
-
-
-def _edge(*outlines: Plane, width: float = 1.0) -> Plane:
-    """Smooth step from 0 (outside) to 1 (width / 2 inside every one of the outlines)."""
-    # A polynomial, since exp may differ between machines in the last digit.
-    t = np.clip(reduce(np.minimum, outlines) / width + 0.5, 0.0, 1.0)
-    return (3.0 - 2.0 * t) * t * t
-
-
-def _ellipse(x: Plane, y: Plane, centre: tuple[float, float], radii: tuple[float, float]) -> Plane:
-    """Signed closeness to an ellipse: 1 at its centre, 0 on its rim, negative outside."""
-    across, down = (x - centre[0]) / radii[0], (y - centre[1]) / radii[1]
-    return 1.0 - np.sqrt(across * across + down * down)
-
-
-@lru_cache(maxsize=64)
-def _spline(size: int, cells: int) -> Plane:
-    """Cubic B-spline basis (size, cells + 3), which turns random knots into smooth noise."""
-    offset = np.abs((np.arange(size)[:, None] + 0.5) / size * cells + 1.0 - np.arange(cells + 3))
-    near = 2.0 / 3.0 - offset**2 + offset**3 / 2.0
-    return np.where(offset < 1.0, near, np.clip(2.0 - offset, 0.0, None) ** 3 / 6.0)
-
-
-def _blur(rng: Rng, cells: tuple[int, int], shape: tuple[int, ...]) -> Plane:
-    """Smooth noise of about unit variance that looks the same at every number of pixels."""
-    knots = 2.0 * rng.normal(size=(cells[0] + 3, cells[1] + 3))
-    return _spline(shape[0], cells[0]) @ knots @ _spline(shape[1], cells[1]).T
 
 
 def _frame(anatomy: Rng, day: Rng, size: int) -> tuple[Plane, Plane]:
@@ -55,7 +31,7 @@ def _frame(anatomy: Rng, day: Rng, size: int) -> tuple[Plane, Plane]:
     across, down = axis[None, :] - day.normal(0.0, 0.035), axis[:, None] - day.normal(0.0, 0.035)
     x = (across * np.cos(angle) + down * np.sin(angle)) / (width * zoom)
     y = (down * np.cos(angle) - across * np.sin(angle)) / (height * zoom)
-    warp_x, warp_y = _blur(anatomy, (5, 5), x.shape), _blur(anatomy, (5, 5), x.shape)
+    warp_x, warp_y = blur(anatomy, (5, 5), x.shape), blur(anatomy, (5, 5), x.shape)
     return x + 0.014 * warp_x, y + 0.014 * warp_y
 
 
@@ -72,10 +48,10 @@ def _organs(anatomy: Rng, breath: float, x: Plane, y: Plane) -> tuple[Plane, Pla
     dome = base - drop * (1.0 - np.clip((a - 0.26) / (wide - 0.26), 0.0, 1.2) ** 2) - y
     depth = reduce(np.minimum, (lateral, medial, dome + 0.03 * np.sign(x), height))
     left, low, wide = anatomy.uniform(0.1, 0.16), 0.3 + breath, anatomy.uniform(0.26, 0.36)
-    ventricle = _ellipse(x, y - 0.35 * (x - left), (left, low), (wide, 0.27)) / 0.2
-    atrium = _ellipse(x, y, (-0.06, low - 0.02), (0.14, 0.26)) / 0.3
-    aorta = _ellipse(x, y, (0.09, -0.3), (0.1, 0.1)) / 0.5
-    return depth, height, _edge(reduce(np.maximum, (ventricle, atrium, aorta, (0.14 - a) / 0.08)))
+    ventricle = ellipse(x, y - 0.35 * (x - left), (left, low), (wide, 0.27)) / 0.2
+    atrium = ellipse(x, y, (-0.06, low - 0.02), (0.14, 0.26)) / 0.3
+    aorta = ellipse(x, y, (0.09, -0.3), (0.1, 0.1)) / 0.5
+    return depth, height, edge(reduce(np.maximum, (ventricle, atrium, aorta, (0.14 - a) / 0.08)))
 
 
 def _bones(anatomy: Rng, x: Plane, y: Plane, cage: Plane) -> Plane:
@@ -85,30 +61,30 @@ def _bones(anatomy: Rng, x: Plane, y: Plane, cage: Plane) -> Plane:
     stripes = ((y - bow * a * a) / spacing, (y + 0.6 * a) / (1.15 * spacing), y / 0.14)
     back, front, disc = (np.abs(at + phase - np.rint(at + phase)) for at in stripes)
     # A rib is a tube: its rim is denser than its middle.
-    bones: Plane = _edge(0.2 - back, width=0.08) * (0.066 + 0.22 * back)
-    bones += 0.055 * _edge((0.2 - front) / 0.12, (a - 0.36) / 0.2, (0.3 - y) / 0.4)
+    bones: Plane = edge(0.2 - back, width=0.08) * (0.066 + 0.22 * back)
+    bones += 0.055 * edge((0.2 - front) / 0.12, (a - 0.36) / 0.2, (0.3 - y) / 0.4)
     bones *= cage
     clavicle = 0.9 * (a - 0.2) * (a - 0.45) * (a - 0.7) - 0.28 * a - anatomy.normal(0.63, 0.02)
-    bones += 0.1 * _edge((0.036 - np.abs(y - clavicle)) / 0.03, (a - 0.08) / 0.04)
-    bones += 0.05 * _edge((a - 0.66 - 0.5 * (y + 0.35) ** 2) / 0.05, (0.05 - y) / 0.1)
-    spine = 0.042 + 0.028 * _edge(0.4 - disc, width=0.16)
-    return bones + spine * _edge(0.085 - a, width=0.05)
+    bones += 0.1 * edge((0.036 - np.abs(y - clavicle)) / 0.03, (a - 0.08) / 0.04)
+    bones += 0.05 * edge((a - 0.66 - 0.5 * (y + 0.35) ** 2) / 0.05, (0.05 - y) / 0.1)
+    spine = 0.042 + 0.028 * edge(0.4 - disc, width=0.16)
+    return bones + spine * edge(0.085 - a, width=0.05)
 
 
 def _opacity(severity: float, anatomy: Rng, day: Rng, depth: Plane, height: Plane) -> Plane:
     """Share of the lung's air that is filled, in [0, 1]: its extent grows with severity."""
-    seat = _blur(anatomy, (6, 6), depth.shape) + 0.5 * _blur(day, (6, 6), depth.shape)
-    seat += 0.35 * _blur(day, (16, 16), depth.shape)
+    seat = blur(anatomy, (6, 6), depth.shape) + 0.5 * blur(day, (6, 6), depth.shape)
+    seat += 0.35 * blur(day, (16, 16), depth.shape)
     seat += 1.6 * height - 2.5 * np.clip(depth, 0.0, 0.3)  # Basal and peripheral first.
     threshold = np.quantile(seat[depth > 0.0], 1.0 - 0.85 * severity)
     # The fade-in leaves severity 0 clear, though its threshold is the largest value.
     strength = day.uniform(0.45, 0.75) * min(1.0, 5.0 * severity)
-    filled = _edge(seat - threshold, width=1.3) * (1.0 + 0.16 * _blur(day, (36, 36), depth.shape))
+    filled = edge(seat - threshold, width=1.3) * (1.0 + 0.16 * blur(day, (36, 36), depth.shape))
     return np.clip(strength * filled, 0.0, 1.0)
 
 
 def draw_phantom(
-    severity: float, anatomy_seed: int, day_seed: int, size: int = 256
+    severity: float, anatomy_seed: int, day_seed: int, size: int = 256, signs: Signs = NO_SIGNS
 ) -> NDArray[np.uint8]:
     """Draw one frontal chest X-ray, the same pixels for the same arguments.
 
@@ -117,6 +93,7 @@ def draw_phantom(
         anatomy_seed: The patient: build, organs, bones, where opacities tend to sit.
         day_seed: The visit: positioning, breath, exposure, contrast, noise, shape of opacities.
         size: Pixels a side, 32 or more.
+        signs: Signs of other findings.
 
     Returns:
         Grey levels (size, size), 0 black to 255 white.
@@ -130,20 +107,23 @@ def draw_phantom(
     x, y = _frame(anatomy, day, size)
     a, breath = np.abs(x), day.normal(0.0, 0.03)
     depth, height, centre = _organs(anatomy, breath, x, y)
-    lung = _edge(depth, width=0.035)
+    centre = signs.widened(centre, breath, x, y)
+    lung = edge(depth, width=0.035)
     density = (0.62 + anatomy.uniform(0.0, 0.1)) - 0.22 * a * a
-    density += 0.16 * np.maximum(centre, _edge(y - 0.3, width=0.5) * (1.0 - lung))
-    breast = _ellipse(a, y, (0.41, anatomy.uniform(0.12, 0.3)), (0.34, 0.3))
-    density += anatomy.uniform(0.0, 0.16) * _edge(breast, width=0.5)
-    density += 0.015 * _blur(anatomy, (30, 30), x.shape)
-    density -= 0.1 * _edge((0.035 - a) / 0.04, (-0.28 - y) / 0.2)  # The windpipe.
-    density += _bones(anatomy, x, y, _edge(depth + 0.035, width=0.05) * (1.0 - 0.6 * centre))
-    branches = np.clip(1.0 - 1.8 * np.abs(_blur(anatomy, (34, 26), x.shape)), 0.0, 1.0)
-    hilum = 1.0 + _ellipse(a, y, (0.17, -0.06), (0.3, 0.36))
+    density += 0.16 * np.maximum(centre, edge(y - 0.3, width=0.5) * (1.0 - lung))
+    breast = ellipse(a, y, (0.41, anatomy.uniform(0.12, 0.3)), (0.34, 0.3))
+    density += anatomy.uniform(0.0, 0.16) * edge(breast, width=0.5)
+    density += 0.015 * blur(anatomy, (30, 30), x.shape)
+    density -= 0.1 * edge((0.035 - a) / 0.04, (-0.28 - y) / 0.2)  # The windpipe.
+    density += _bones(anatomy, x, y, edge(depth + 0.035, width=0.05) * (1.0 - 0.6 * centre))
+    branches = np.clip(1.0 - 1.8 * np.abs(blur(anatomy, (34, 26), x.shape)), 0.0, 1.0)
+    hilum = 1.0 + ellipse(a, y, (0.17, -0.06), (0.3, 0.36))
     density += 0.07 * np.clip(hilum, 0.0, 1.4) ** 2 * (branches + 0.3) * lung * (1.0 - centre)
-    air = lung * (1.0 - 0.8 * centre) * (0.29 + 0.29 * _edge(depth - 0.07, width=0.26))
+    air = lung * (1.0 - 0.8 * centre) * (0.29 + 0.29 * edge(depth - 0.07, width=0.26))
+    air *= 1.0 - signs.fluid(anatomy_seed, height, x)
     density -= air * (1.0 - _opacity(severity, anatomy, day, depth, height))
-    density *= _edge(0.24 + 0.78 * _edge(y + 0.84, width=0.5) - a, width=0.1)  # Neck, shoulders.
+    density += signs.spot(anatomy_seed, x, y)
+    density *= edge(0.24 + 0.78 * edge(y + 0.84, width=0.5) - a, width=0.1)  # Neck, shoulders.
     # Automatic exposure, as on a real machine: without it the mean grey would tell the severity.
     middle = density[size // 5 : -size // 5, size // 5 : -size // 5].mean()
     film = (density - middle + day.normal(0.0, 0.06)) / day.uniform(0.3, 0.55)
@@ -190,9 +170,36 @@ def write_demo(
     Raises:
         FileExistsError: If folder is there and is not an empty folder.
     """
+    rows = sample_patients(num_patients + num_test_patients, seed)
+    write_phantoms(folder, rows, ["died"], ["probability", "severity"], num_patients, size, seed)
+
+
+def write_phantoms(
+    folder: Path,
+    rows: pd.DataFrame,
+    labels: list[str],
+    truth: list[str],
+    num_patients: int,
+    size: int,
+    seed: int,
+) -> None:
+    """Write phantoms as `write_demo` does.
+
+    Args:
+        folder: Folder to make.
+        rows: One row per image: `image`, `patient`, `severity`, `anatomy_seed`, `day_seed`, signs
+            by their names where there are any, `labels` and `truth`.
+        labels: Columns that are to be learned.
+        truth: Columns that are kept apart.
+        num_patients: The first patients, who are not for the test.
+        size: Pixels a side.
+        seed: Seed of the order of the test images.
+
+    Raises:
+        FileExistsError: If folder is there and is not an empty folder.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there and not empty: name another folder or delete it")
-    rows = sample_patients(num_patients + num_test_patients, seed)
     is_test = rows["patient"].isin(rows["patient"].unique()[num_patients:])
     # Test names in the patients' order would tell which images are of one patient.
     numbers = np.random.default_rng(seed).permutation(int(is_test.sum())) + 1
@@ -201,16 +208,23 @@ def write_demo(
     with replacing(folder) as partial:
         for split, table in (("train", "train.csv"), ("test", "test_labels.csv")):
             (partial / split).mkdir(parents=True)
-            part = rows.loc[rows["split"] == split, ["image", "died", "patient"]]
+            part = rows.loc[rows["split"] == split, ["image", *labels, "patient"]]
             part.to_csv(partial / table, index=False)
-        part[["image"]].assign(died=0).to_csv(partial / "prediction_example.csv", index=False)
-        truth = rows[["image", "patient", "probability", "severity", "split"]]
-        truth.to_csv(partial / "truth.csv", index=False)
+        example = part[["image"]].assign(**dict.fromkeys(labels, 0))
+        example.to_csv(partial / "prediction_example.csv", index=False)
+        rows[["image", "patient", *truth, "split"]].to_csv(partial / "truth.csv", index=False)
         # One by one: a pool of threads was measured, and was no faster.
-        row: Any
-        for row in rows.itertuples():
-            film = draw_phantom(row.severity, row.anatomy_seed, row.day_seed, size)
-            Image.fromarray(film).save(partial / row.split / row.image)
+        for (_, row), film in zip(rows.iterrows(), draw_rows(rows, size), strict=True):
+            Image.fromarray(film).save(partial / row["split"] / row["image"])
+
+
+def draw_rows(rows: pd.DataFrame, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Draw the phantom of each row, as `write_phantoms` takes them, size x size pixels."""
+    signs = [sign.name for sign in fields(Signs) if sign.name in rows]
+    row: Any
+    for row in rows.itertuples():
+        drawn = Signs(**{name: getattr(row, name) for name in signs})
+        yield draw_phantom(row.severity, row.anatomy_seed, row.day_seed, size, drawn)
 
 
 def best_possible_f1(
