@@ -25,7 +25,7 @@ def claim_team(search: JudgedSearch, sizes: Sequence[int] = TEAM_SIZES) -> Claim
     """Choose and correct as `cxr-search` does."""
     planned = np.arange(len(search.scored.scores)) < NUM_PLANNED
     found = select(search.scored, Scoring(), TeamRule(sizes, planned=planned))
-    return found.members, found.thresholds[0], found.corrected_f1, found.interval
+    return found.members, found.thresholds[0], found.corrected.f1, found.corrected.interval
 
 
 def claim_holdout(search: JudgedSearch) -> Claim:

@@ -47,12 +47,12 @@ def judge_history(
             found = select(scored, Scoring(), rule, NUM_RESAMPLES, seed)
             members = trials[list(found.members)].tolist()
             true_f1 = search.truth.f1(members, found.thresholds[0])
-            low, high = found.interval
+            low, high = found.corrected.interval
             rows.append(
                 {
                     "choice": choice,
                     "candidates": candidates,
-                    "bias": found.corrected_f1 - true_f1,
+                    "bias": found.corrected.f1 - true_f1,
                     "coverage": float(low <= true_f1 <= high),
                 }
             )

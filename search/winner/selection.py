@@ -16,6 +16,10 @@ resample of the patients. It is judged on the patients whom the resample left ou
 in the choice. A resample holds two thirds of the patients, so a choice by it is a little worse than
 the one by all, and the corrected F1 a little low: by some 0.01 with 15 to 30 positive patients.
 
+Of several findings that can stand together, each has a team of its own among the same trials, as if
+it were asked alone. The F1 over the findings is that of all these choices, made again on the same
+resamples. Several classes have one team.
+
 Three things differ from the paper. The counts of all resamples are pooled into one F1, since the
 mean of F1s of few positives each is biased (Forman and Scholz 2010, "Apples-to-apples in
 cross-validation studies"). They are scaled to the share of positives in the cohort: of few positive
@@ -42,10 +46,18 @@ from search.winner.teams import (
     varied_first,
 )
 from trainable.cohort.scored import Scored
-from trainable.evaluation.counts import f1_over_findings
-from trainable.evaluation.intervals import LEVEL, NUM_RESAMPLES, estimate, resample_patients
-from trainable.evaluation.metrics import f1_at, of_scores
+from trainable.evaluation.counts import f1_of_each, f1_over_findings
+from trainable.evaluation.intervals import (
+    LEVEL,
+    NUM_RESAMPLES,
+    Estimate,
+    estimate,
+    estimate_each,
+    resample_patients,
+)
+from trainable.evaluation.metrics import f1_at, f1_of_each_at
 from trainable.evaluation.scoring import F1Average, Scoring
+from trainable.run.winner import CorrectedF1
 
 TEAM_SIZES = (1, 5, 10)
 """Sizes of a team to choose among."""
@@ -82,52 +94,60 @@ class TeamRule:
 
 @dataclass(frozen=True)
 class Selection:
-    """The team that was taken; trials are named by their row in the scores.
+    """The teams that were taken; trials are named by their row in the scores.
 
     Attributes:
-        members: Trials of the team, the best objective first; its score is their mean score.
-        thresholds: (num_findings,), thresholds of the team's score.
+        members: Trials of all teams, the best objective first.
+        teams: For each finding the trials of its team, the best objective first; its score is
+            their mean score.
+        thresholds: (num_findings,), thresholds of the teams' scores.
         own_thresholds: (num_members, num_findings), thresholds of each member alone.
-        apparent_f1: F1 of the team on the scores that it was chosen by; as all F1s here, the mean
-            over the findings.
-        corrected_f1: F1 to expect of such a choice on patients who had no part in it.
-        interval: 95 % CI of the corrected F1.
+        corrected: The F1 over the findings to expect of such a choice on patients who had no part
+            in it.
+        corrected_each: The same of each finding.
         tied: Trials that are statistically tied with the best one, best first.
     """
 
     members: tuple[int, ...]
+    teams: tuple[tuple[int, ...], ...]
     thresholds: tuple[float, ...]
     own_thresholds: tuple[tuple[float, ...], ...]
-    apparent_f1: float
-    corrected_f1: float
-    interval: tuple[float, float]
+    corrected: CorrectedF1
+    corrected_each: tuple[CorrectedF1, ...]
     tied: tuple[int, ...]
 
-    @property
-    def optimism(self) -> float:
-        """The part of the apparent F1 that is luck."""
-        return self.apparent_f1 - self.corrected_f1
+
+@dataclass(frozen=True)
+class _Team:
+    """A team that was taken, with what the same choice was worth.
+
+    Attributes:
+        members: (size,), rows of its trials.
+        thresholds: (num_findings,), of the findings that it is for.
+        counts: (4, num_findings), TP, FN, FP and TN of the same choice, made on resamples, on the
+            patients they left out, with each class as often as in the cohort.
+    """
+
+    members: NDArray[np.int64]
+    thresholds: NDArray[np.float32]
+    counts: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """A choice of a team, with what it was chosen by; trials are rows of the scores.
+    """A choice of teams, with what they were chosen by; trials are rows of the scores.
 
     Attributes:
         alone: Thresholds (num_trials, num_findings) of each trial alone.
         ranked: (num_trials,), trials, the best objective first.
         tied: (num_trials,), whether a trial is statistically tied with the best one.
-        members: (size,), trials of the team.
-        thresholds: (num_findings,), thresholds of the team.
-        corrected_f1: F1 of the same choice, made on resamples, on the patients they left out.
+        teams: One for all findings, or one for each.
     """
 
     alone: NDArray[np.float32]
     ranked: NDArray[np.int64]
     tied: NDArray[np.bool_]
-    members: NDArray[np.int64]
-    thresholds: NDArray[np.float32]
-    corrected_f1: float
+    teams: Sequence[_Team]
 
 
 def select(
@@ -137,7 +157,7 @@ def select(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Selection:
-    """Take the team of the best trials, or the simplest trial that is tied with the best one.
+    """Take the teams of the best trials, or the simplest trial that is tied with the best one.
 
     Args:
         scored: Out-of-fold scores (num_trials, num_images, num_findings).
@@ -149,19 +169,45 @@ def select(
     trials = Trials(scored, scoring)
     chosen = _choose(trials, rule, num_resamples, seed)
     # the resamples of the choice are gone by now: two draws would be the most memory of all
-    f1 = f1_at(chosen.thresholds, scoring)
-    of_team = {"F1": of_scores(trials.mean_scores(chosen.members), f1)}
-    apparent = estimate(scored, of_team, num_resamples, seed)["F1"]
-    moved = chosen.corrected_f1 - apparent.value
-    members = chosen.ranked[np.isin(chosen.ranked, chosen.members)]
+    thresholds = np.concatenate([team.thresholds for team in chosen.teams])
+    counts = np.concatenate([team.counts for team in chosen.teams], axis=1)
+    num_findings = scored.labels.shape[1]
+    teams = [team.members for team in chosen.teams] * (num_findings // len(chosen.teams))
+    scores = [trials.mean_scores(team)[:, number] for number, team in enumerate(teams)]
+    found = Scored(scored.labels, scored.patients, np.stack(scores, axis=1))
+    average, f1 = scoring.f1_average, f1_at(thresholds, scoring)
+    corrected = _moved(
+        estimate(found, {"F1": f1}, num_resamples, seed)["F1"], f1_over_findings(counts, average)
+    )
+    corrected_each = [corrected]
+    if num_findings > 1:
+        of_each = {"F1": f1_of_each_at(thresholds, scoring)}
+        each = estimate_each(found, of_each, num_resamples, seed)
+        f1s = f1_of_each(counts, average)
+        corrected_each = [_moved(one["F1"], f1) for one, f1 in zip(each, f1s, strict=True)]
+    members = _in_order(chosen.ranked, np.concatenate(teams))
     return Selection(
-        members=tuple(members.tolist()),
-        thresholds=tuple(chosen.thresholds.tolist()),
-        own_thresholds=tuple(map(tuple, chosen.alone[members].tolist())),
-        apparent_f1=apparent.value,
-        corrected_f1=chosen.corrected_f1,
+        members=members,
+        teams=tuple(_in_order(chosen.ranked, team) for team in teams),
+        thresholds=tuple(thresholds.tolist()),
+        own_thresholds=tuple(map(tuple, chosen.alone[list(members)].tolist())),
+        corrected=corrected,
+        corrected_each=tuple(corrected_each),
+        tied=_in_order(chosen.ranked, np.flatnonzero(chosen.tied)),
+    )
+
+
+def _in_order(ranked: NDArray[np.int64], some: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(ranked[np.isin(ranked, some)].tolist())
+
+
+def _moved(apparent: Estimate, f1: NDArray[np.float64]) -> CorrectedF1:
+    """The F1 to expect, with the interval of the apparent one moved to it."""
+    moved = float(f1) - apparent.value
+    return CorrectedF1(
+        f1=float(f1),
         interval=(max(0.0, apparent.low + moved), min(1.0, apparent.high + moved)),
-        tied=tuple(chosen.ranked[chosen.tied[chosen.ranked]].tolist()),
+        optimism=apparent.value - float(f1),
     )
 
 
@@ -170,25 +216,59 @@ def _choose(trials: Trials, rule: TeamRule, num_resamples: int, seed: int) -> _C
     # row 0 is all images, the others are resamples: each step treats all of them alike
     weights = _all_and_resamples(trials.scored, num_resamples, seed)
     alone = trials.each(weights)
-    objectives = alone.objectives
-    there = np.ones(objectives.shape, np.bool_)
+    there = np.ones(alone.objectives.shape, np.bool_)
     if rule.entry is not None:
-        there = rule.entry.candidates(trials, weights, objectives)
-    margins = chance_margins(objectives, there)
-    objectives = np.where(there, objectives, -np.inf)
-    # the teams to choose among, the largest first
-    members = _teams(trials, weights, objectives, margins, rule)
-    teams = [trials.teams(one, weights) for one in members]
-    # the largest that is tied with the best
-    place, corrected = _largest_of_the_tied(teams, trials.scored.labels, trials.scoring.f1_average)
+        there = rule.entry.candidates(trials, weights, alone.objectives)
+    margins = chance_margins(alone.objectives, there)
+    objectives = np.where(there, alone.objectives, -np.inf)
+    num_findings = trials.scored.labels.shape[1]
+    if trials.scoring.exclusive or num_findings == 1 or rule.complexity is not None:
+        teams = [_choose_team(trials, weights, objectives, margins, rule)]
+    else:
+        teams = [
+            _choose_for_finding(trials, number, weights, alone.of_each[..., number], there, rule)
+            for number in range(num_findings)
+        ]
     return _Choice(
         alone=alone.thresholds[:, 0],
         ranked=best_first(objectives)[0],
         tied=_near(objectives, margins)[:, 0],
-        members=members[place][0],
-        thresholds=teams[place].thresholds[0],
-        corrected_f1=corrected,
+        teams=teams,
     )
+
+
+def _choose_for_finding(
+    trials: Trials,
+    number: int,
+    weights: NDArray[np.float32],
+    objectives: NDArray[np.float64],
+    there: NDArray[np.bool_],
+    rule: TeamRule,
+) -> _Team:
+    """The choice for one of several findings, by the images whose label of it is known."""
+    known = trials.scored.labels[:, number] >= 0
+    return _choose_team(
+        trials.of_finding(number),
+        weights if known.all() else weights.T[known].T,
+        np.where(there, objectives, -np.inf),
+        chance_margins(objectives, there),
+        rule,
+    )
+
+
+def _choose_team(
+    trials: Trials,
+    weights: NDArray[np.float32],
+    objectives: NDArray[np.float64],
+    margins: NDArray[np.float64],
+    rule: TeamRule,
+) -> _Team:
+    """Take the largest team that is tied with the best."""
+    # the teams to choose among, the largest first
+    members = _teams(trials, weights, objectives, margins, rule)
+    teams = [trials.teams(one, weights) for one in members]
+    place, counts = _largest_of_the_tied(teams, trials.scored.labels, trials.scoring.f1_average)
+    return _Team(members[place][0], teams[place].thresholds[0], counts)
 
 
 def _all_and_resamples(scored: Scored, num_resamples: int, seed: int) -> NDArray[np.float32]:
@@ -239,8 +319,8 @@ def _team_order(
 
 def _largest_of_the_tied(
     teams: Sequence[TeamChoice], labels: NDArray[np.int64], average: F1Average
-) -> tuple[int, float]:
-    """Place of the first team that is tied with the best; F1 of the same choice made anew.
+) -> tuple[int, NDArray[np.float64]]:
+    """Place of the first team that is tied with the best; counts of the same choice made anew.
 
     A team of one is the luckiest of all trials, so it seems better than it is. So each team is
     compared by its F1 on the patients whom the resamples left out: there it has no luck.
@@ -252,7 +332,7 @@ def _largest_of_the_tied(
     margins, order = chance_margins(f1s), np.arange(len(teams))
     taken = _take(f1s[:, 1:] - f1s[:, :1] + honest, margins, order)
     counts = _as_in_the_cohort(left_out[taken, :, np.arange(len(taken))].sum(axis=0), labels)
-    return int(_take(honest, margins, order)[0]), float(f1_over_findings(counts, average))
+    return int(_take(honest, margins, order)[0]), counts
 
 
 def _as_in_the_cohort(

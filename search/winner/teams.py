@@ -1,13 +1,13 @@
 """Trials and teams of trials, scored under any number of weightings of the images at once."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainable.cohort.scored import Scored, team_scores
-from trainable.evaluation.counts import decide, f1_over_findings, weighted_counts
+from trainable.evaluation.counts import average_of_each, decide, f1_over_findings, weighted_counts
 from trainable.evaluation.metrics import Weighted, log_likelihood
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import ThresholdChoice, choose_thresholds
@@ -21,7 +21,7 @@ class TeamChoice:
 
     Attributes:
         thresholds: float32 (num_weightings, num_findings), of the team's mean score.
-        f1s: float64 (num_weightings,), on the same weighting, the mean over the findings.
+        f1s: float64 (num_weightings,), on the same weighting, over the findings.
         left_out: float64 (4, num_weightings, num_findings), TP, FN, FP and TN on the images of
             weight 0.
     """
@@ -47,15 +47,22 @@ class Trials:
         """Thresholds (num_trials, num_weightings, num_findings) and objectives of each alone."""
         each = [self._choose(one, weights) for one in self.scored.scores]
         return ThresholdChoice(
-            np.stack([one.thresholds for one in each]), np.stack([one.objectives for one in each])
+            np.stack([one.thresholds for one in each]),
+            np.stack([one.objectives for one in each]),
+            np.stack([one.of_each for one in each]),
         )
+
+    def of_finding(self, number: int) -> "Trials":
+        """The same trials for one of the findings, on the images whose label of it is known."""
+        average = average_of_each(self.scoring.f1_average, self.scored.labels.shape[1])
+        return Trials(self.scored.of_findings([number]), replace(self.scoring, f1_average=average))
 
     def objectives_of(
         self, scores: NDArray[np.float32], weights: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """Objectives (len(scores), num_weightings) of scores of some of the images, NaN elsewhere.
 
-        -inf where the images of a weighting lack a class.
+        -inf where the images of a weighting lack a class of every finding.
         """
         return np.stack([self._objectives(one, weights) for one in scores])
 
@@ -65,7 +72,7 @@ class Trials:
         rows = ~np.isnan(scores).any(axis=1)
         labels, by_image = self.scored.labels[rows], weights.T[rows]
         classes = [(labels == label).astype(np.float32).T @ by_image > 0 for label in (0, 1)]
-        usable = np.all(classes, axis=(0, 1))
+        usable = np.all(classes, axis=0).any(axis=0)
         found = np.full(len(weights), -np.inf)
         if usable.any():
             given = Weighted(labels, scores[rows], by_image[:, usable].T)

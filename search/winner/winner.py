@@ -24,7 +24,6 @@ from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import count_parameters
 from trainable.run.winner import (
     FORMAT,
-    CorrectedF1,
     Member,
     TestLook,
     TestResult,
@@ -73,9 +72,7 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         thresholds=found.thresholds,
         scoring=task.scoring,
         out_of_fold=evaluate(scored.labels, mean_scores, thresholds, task.scoring),
-        corrected=CorrectedF1(
-            f1=found.corrected_f1, interval=found.interval, optimism=found.optimism
-        ),
+        corrected=found.corrected,
         tied=tuple(TiedTrial(**candidates[row], f1=rows[row]["f1"]) for row in found.tied),
         preferred_simple=options.prefer_simple,
         all_positive_f1=all_positive_f1(scored.labels, task.scoring),

@@ -20,10 +20,10 @@ def test_the_corrected_f1_is_near_the_truth_where_the_apparent_one_is_not(
         search = simulate_search(*cohort, seed)
         found = select(search.scored, Scoring(), TeamRule(sizes), num_resamples=200)
         truth = search.truth.f1(found.members, found.thresholds[0])
-        apparent.append(found.apparent_f1 - truth)
-        corrected.append(found.corrected_f1 - truth)
-        held.append(found.interval[0] <= truth <= found.interval[1])
-        assert found.optimism == found.apparent_f1 - found.corrected_f1
+        apparent.append(found.corrected.apparent - truth)
+        corrected.append(found.corrected.f1 - truth)
+        held.append(found.corrected.interval[0] <= truth <= found.corrected.interval[1])
+        assert found.corrected.optimism == found.corrected.apparent - found.corrected.f1
     assert np.mean(apparent) > np.mean(corrected) + 0.03
     assert abs(np.mean(corrected)) < 0.07
     assert sum(held) >= 6
@@ -37,7 +37,7 @@ def test_a_team_is_better_than_its_best_trial_and_is_said_to_be() -> None:
     ]
     single, team = (search.truth.f1(one.members, one.thresholds[0]) for one in both)
     assert team > single
-    assert both[1].corrected_f1 > both[0].corrected_f1
+    assert both[1].corrected.f1 > both[0].corrected.f1
 
 
 def test_a_few_trials_that_lead_by_luck_alone_are_not_taken_before_ten() -> None:

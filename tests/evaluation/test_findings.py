@@ -207,9 +207,9 @@ def test_a_team_for_a_finding_that_is_listed_twice_is_that_for_it_alone() -> Non
     assert both.members == alone.members
     assert both.thresholds == alone.thresholds * 2
     assert both.own_thresholds == tuple(one * 2 for one in alone.own_thresholds)
-    assert both.apparent_f1 == pytest.approx(alone.apparent_f1)
-    assert both.corrected_f1 == pytest.approx(alone.corrected_f1)
-    assert both.interval == pytest.approx(alone.interval)
+    assert both.corrected.apparent == pytest.approx(alone.corrected.apparent)
+    assert both.corrected.f1 == pytest.approx(alone.corrected.f1)
+    assert both.corrected.interval == pytest.approx(alone.corrected.interval)
 
 
 def test_scores_are_means_over_the_folds_and_rows_without_one_are_left_out() -> None:

@@ -34,7 +34,7 @@ def of(scores: NDArray[np.float32]) -> Scored:
 
 def corrected(scores: NDArray[np.float32], entry: Entry | None = None) -> float:
     rule = TeamRule((1,), entry=entry)
-    return select(of(scores), Scoring(), rule, num_resamples=100).corrected_f1
+    return select(of(scores), Scoring(), rule, num_resamples=100).corrected.f1
 
 
 def test_the_luck_of_the_best_of_an_earlier_search_is_taken_off() -> None:

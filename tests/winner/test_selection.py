@@ -138,8 +138,8 @@ def test_of_fewer_trials_all_are_the_team() -> None:
 def test_scores_without_meaning_are_worth_no_more_than_calling_all_positive() -> None:
     found = choose(noisy([0.05] * 60))
     all_positive = 2 * 40 / (2 * 40 + 160)
-    assert found.apparent_f1 > all_positive + 0.03
-    assert found.corrected_f1 < all_positive + 0.02
+    assert found.corrected.apparent > all_positive + 0.03
+    assert found.corrected.f1 < all_positive + 0.02
 
 
 def test_a_clear_winner_is_alone_and_equals_are_tied() -> None:
@@ -159,20 +159,20 @@ def test_the_simplest_of_the_tied_is_taken_and_never_one_that_is_clearly_worse()
     assert len(best.tied) > 1
     assert found.members == (simplest,)
     assert found.tied == best.tied
-    assert found.apparent_f1 <= best.apparent_f1 + 0.05
+    assert found.corrected.apparent <= best.corrected.apparent + 0.05
 
 
 def test_a_single_trial_has_no_rival_but_its_threshold_is_chosen() -> None:
     found = choose(noisy([1.0]))
     assert (found.members, found.tied) == ((0,), (0,))
-    assert 0 < found.optimism < 0.1
+    assert 0 < found.corrected.optimism < 0.1
 
 
 def test_a_single_trial_at_a_fixed_threshold_has_nothing_to_correct() -> None:
     found = choose(noisy([1.0]), policy="0.5")
     assert found.thresholds == (0.5,)
     # patients left out of the resamples, pooled, are nearly the cohort itself
-    assert found.optimism == pytest.approx(0, abs=0.01)
+    assert found.corrected.optimism == pytest.approx(0, abs=0.01)
 
 
 def test_few_positive_patients_are_as_often_among_those_left_out_as_in_the_cohort() -> None:
@@ -181,7 +181,7 @@ def test_few_positive_patients_are_as_often_among_those_left_out_as_in_the_cohor
     scores = np.where(labels == 1, 0.9, np.where(patients % 10 == 0, 0.8, 0.1)).astype(np.float32)
     scoring = Scoring(ThresholdPolicy.parse("0.5"))
     found = select(of_trials(scores[None], labels, patients), scoring, TeamRule((1,)))
-    assert found.optimism == pytest.approx(0, abs=0.015)
+    assert found.corrected.optimism == pytest.approx(0, abs=0.015)
 
 
 def test_images_of_one_patient_make_the_interval_wider_than_as_many_patients() -> None:
@@ -191,7 +191,7 @@ def test_images_of_one_patient_make_the_interval_wider_than_as_many_patients() -
     for patients in (PATIENTS, np.arange(200)):
         of_patients = of_trials(scores, labels, patients)
         found = select(of_patients, Scoring(), TeamRule((1,)), num_resamples=400)
-        low, high = found.interval
+        low, high = found.corrected.interval
         widths.append(high - low)
     assert widths[0] > 1.2 * widths[1]
 
@@ -215,5 +215,7 @@ def test_another_objective_chooses_another_trial_and_its_f1_is_reported() -> Non
     }
     assert [found.members for found in chosen.values()] == [(0,), (1,)]
     by_auc = chosen["auc"]
-    assert by_auc.apparent_f1 == pytest.approx(f1_score(LABELS, scores[1] >= by_auc.thresholds[0]))
-    assert by_auc.apparent_f1 < chosen["f1"].apparent_f1
+    assert by_auc.corrected.apparent == pytest.approx(
+        f1_score(LABELS, scores[1] >= by_auc.thresholds[0])
+    )
+    assert by_auc.corrected.apparent < chosen["f1"].corrected.apparent

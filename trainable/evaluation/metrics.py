@@ -48,8 +48,8 @@ class Weighted:
 
     @cached_property
     def known(self) -> NDArray[np.float32]:
-        """Weight (num_weightings, num_findings) of the images whose label is known."""
-        return np.asarray(self.weights @ (self.labels >= 0).astype(np.float32))
+        """Weight (num_weightings, num_findings) of the images whose label is known, 1 or more."""
+        return np.maximum(self.weights @ (self.labels >= 0).astype(np.float32), 1)
 
     @cached_property
     def rankings(self) -> tuple[Ranking, ...]:
@@ -127,6 +127,11 @@ def f1_at(thresholds: Thresholds, scoring: Scoring) -> Metric:
     )
 
 
+def f1_of_each_at(thresholds: Thresholds, scoring: Scoring) -> Metric:
+    """F1 of each finding at its threshold."""
+    return _by_counts(thresholds, scoring, lambda counts: f1_of_each(counts, scoring.f1_average))
+
+
 def metrics_at(
     thresholds: Thresholds, scoring: Scoring, operating_point: float
 ) -> dict[str, Metric]:
@@ -142,7 +147,7 @@ def metrics_at(
         return _by_counts(thresholds, scoring, of_counts)
 
     return {
-        "F1": at(lambda counts: f1_of_each(counts, scoring.f1_average)),
+        "F1": f1_of_each_at(thresholds, scoring),
         "sensitivity": at(lambda counts: _share(counts[0], counts[1])),
         "specificity": at(lambda counts: _share(counts[3], counts[2])),
         "AUC": auc,

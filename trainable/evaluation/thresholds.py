@@ -22,7 +22,7 @@ from trainable.evaluation.metrics import RANKED, Evaluation, Weighted, evaluate
 from trainable.evaluation.scoring import F1Average, Scoring, ThresholdPolicy
 
 _MOST_CANDIDATES = 256
-_MOST_CELLS = 2_000_000  # images times weightings at a time, to bound the memory
+_MOST_CELLS = 500_000  # steps times weightings at a time, to bound the memory
 _ROUNDING = 1e-6  # 0.98 * 50 is 49, whatever floating point makes of it
 
 
@@ -35,17 +35,19 @@ class ThresholdChoice:
         objectives: float64 (num_weightings,), what trials are compared by, the average over the
             findings; larger is better. An F1 is averaged over thresholds around the chosen one if
             that is "best", else it is at it.
+        of_each: float64 (num_weightings, num_findings), the same of each finding.
     """
 
     thresholds: NDArray[np.float32]
     objectives: NDArray[np.float64]
+    of_each: NDArray[np.float64]
 
 
 def choose_thresholds(given: Weighted, scoring: Scoring) -> ThresholdChoice:
     """Choose thresholds once for each weighting of the images, the highest among equals.
 
-    Both classes of every finding occur in every weighting. A threshold is chosen by F1, whatever
-    the objective. Images of weight 0 have no part in it.
+    A threshold is chosen by F1, whatever the objective. Images of weight 0 have no part in it. A
+    finding without a positive image has an F1 of 0, and a threshold above all its scores.
 
     At a given number of true positives fewer false positives are never worse, for any of the four
     averages. So the best threshold is just above the next lower score of a positive image, or above
@@ -63,9 +65,10 @@ def choose_thresholds(given: Weighted, scoring: Scoring) -> ThresholdChoice:
     if scoring.objective == "f1":
         f1s = np.stack([one.f1s for one in found], axis=1)
         counts = np.stack([one.counts for one in found], axis=2)
-        return ThresholdChoice(thresholds, mean_over_findings(f1s, counts, scoring.f1_average))
-    objectives = given.measure({"objective": RANKED[scoring.objective]})["objective"]
-    return ThresholdChoice(thresholds, objectives.mean(axis=1))
+        objectives = mean_over_findings(f1s, counts, scoring.f1_average)
+        return ThresholdChoice(thresholds, objectives, f1s)
+    of_each = given.measure({"objective": RANKED[scoring.objective]})["objective"]
+    return ThresholdChoice(thresholds, of_each.mean(axis=1), of_each)
 
 
 class _Found(NamedTuple):
@@ -95,8 +98,12 @@ def _of_finding(
         fixed = np.float32(policy.value)
         counts = weighted_counts(labels[:, None], (scores >= fixed)[:, None], weights)[..., 0]
         return _Found(np.full(len(weights), fixed), f1_of_counts(counts, average), counts)
+    if not (labels == 1).any():
+        nothing = np.zeros(len(weights))
+        counts = np.stack([nothing, nothing, nothing, known])
+        return _Found(np.ones(len(weights), np.float32), nothing, counts)
     ranked = _Ranked.of(labels, scores)
-    num_parts = math.ceil(weights.size / _MOST_CELLS)
+    num_parts = math.ceil(len(ranked.steps) * len(weights) / _MOST_CELLS)
     parts = [
         _of_part(ranked, some.T, num_known, policy, average)
         for some, num_known in zip(
@@ -173,8 +180,8 @@ class _Ranked:
 
     @classmethod
     def of(cls, labels: NDArray[np.int64], scores: NDArray[np.float32]) -> "_Ranked":
-        """Sort images by their scores."""
-        order = np.argsort(-scores, kind="stable")
+        """Sort images by their scores; how equals are sorted has no meaning."""
+        order = np.argsort(-scores)
         order = order[labels[order] >= 0]
         ranked = scores[order]
         positives = order[labels[order] == 1]
@@ -190,10 +197,8 @@ class _Ranked:
 
     def counts(self, by_image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """Weight of the positive images, and of all, from each step up: (num_steps, weightings)."""
-        tp = np.add.reduceat(by_image[self.positives], self.starts, axis=0)
-        above = by_image[self.order[: self.ends[-1]]]
-        of_step = np.add.reduceat(above, np.concatenate([[0], self.ends[:-1]]), axis=0)
-        return tp.cumsum(axis=0), of_step.cumsum(axis=0)
+        positives = _sums(self.positives, np.append(self.starts[1:], self.num_positive), by_image)
+        return positives, _sums(self.order, self.ends, by_image)
 
     def below(
         self, places: NDArray[np.int64], by_image: NDArray[np.float32]
@@ -222,6 +227,21 @@ class _Ranked:
         return np.where(rows <= last, np.maximum(middle, least), middle)
 
 
+def _sums(
+    rows: NDArray[np.int64], ends: NDArray[np.int64], by_image: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Weight (num_ends, num_weightings) of the rows before each end.
+
+    A sparse product adds up rows of the weights where they lie; to copy them took most of the time.
+    """
+    # SciPy takes a second to import: `cxr-search --help` does not wait for it
+    from scipy.sparse import csr_array
+
+    ones, bounds = np.ones(ends[-1], np.float32), np.append(0, ends)
+    picked = csr_array((ones, rows[: ends[-1]], bounds), shape=(len(ends), len(by_image)))
+    return np.asarray((picked @ by_image).cumsum(axis=0))
+
+
 def _last_drawn(tp: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each weighting the last step that is kept and weighs something; -1 if there is none."""
     is_drawn = np.diff(tp, axis=0, prepend=np.float32(0)) > 0
@@ -245,6 +265,8 @@ def _levels(tp: NDArray[np.float32], num_levels: int) -> NDArray[np.int64]:
     # each step as often as it weighs, one weighting after the other
     each = np.diff(tp, axis=0, prepend=np.float32(0)).T.astype(np.int64).ravel()
     step = np.repeat(np.tile(np.arange(num_steps), num_weightings), each)
+    if not len(step):
+        return np.zeros((num_levels, num_weightings), np.int64)
     level = np.arange(1, num_levels + 1)[:, None]
     at = -(-level * totals // num_levels) - 1
     found: NDArray[np.int64] = step[at + np.cumsum(totals) - totals]

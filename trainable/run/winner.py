@@ -79,6 +79,11 @@ class CorrectedF1(_Record):
     interval: tuple[Share, Share]
     optimism: float
 
+    @property
+    def apparent(self) -> float:
+        """The F1 on the scores that the trials were chosen by."""
+        return self.f1 + self.optimism
+
 
 class WarmStarted(_Record):
     """Where a search took its first configurations from.
