@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainable.errors import Checks, InputError, listing
+from trainable.errors import Checks, InputError, listing, num_of
 from trainable.evaluation.counts import f1_of_counts
 from trainable.evaluation.significance import CAVEAT, verdict, wilson_f1_interval
 from trainable.reading.tables import read_table
@@ -63,4 +63,4 @@ def describe(table: pd.DataFrame) -> Iterator[str]:
     errors = table["fn"] + table["fp"]
     yield from verdict([str(name) for name in table.index], table["tp"].tolist(), errors.tolist())
     num_pairs = len(table) * (len(table) - 1) // 2
-    yield f"(Fisher's exact test of {num_pairs} pairs, {CAVEAT})"
+    yield f"(Fisher's exact test of {num_of(num_pairs, 'pair')}, {CAVEAT})"

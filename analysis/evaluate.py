@@ -13,7 +13,7 @@ from analysis.new_images import NewImages
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import Judged, LabelRule
 from trainable.cohort.scored import Scored
-from trainable.errors import Checks, InputError, listing
+from trainable.errors import Checks, InputError, listing, num_of
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.evaluation.metrics import all_positive_f1
 from trainable.reading.exams import same_grouping
@@ -163,7 +163,7 @@ def describe(scored: Scored, winner: Winner, estimates: Mapping[str, Estimate]) 
     if not estimates:
         yield "all labels are the same: the other metrics need both classes"
         return
-    who = f"the {scored.num_patients} patients"
+    who = f"the {num_of(scored.num_patients, 'patient')}"
     yield f"with 95 % confidence intervals (CI) from a bootstrap of {who}:"
     yield from (
         f"  {name}{':' * name.split()[-1][0].isdigit()} {estimate}"

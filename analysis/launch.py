@@ -19,7 +19,7 @@ from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import describe_cost, share_stages
 from trainable.cohort.left_out import write_left_out
 from trainable.commands.stop import stop_signals
-from trainable.errors import InputError, listing
+from trainable.errors import InputError, listing, num_of
 from trainable.evaluation.intervals import estimate
 from trainable.files import replacing, writing
 from trainable.run.winner import Winner
@@ -88,7 +88,7 @@ def _predict(
     for shared in checked.shared:
         console.print(f"note: the new images include {shared}", markup=False)
     if new.num_unlisted:
-        console.print(f"note: {new.num_unlisted} {unit}s are not in the template, and left out")
+        console.print(f"note: {num_of(new.num_unlisted, unit)} not in the template, and left out")
     with stop_signals.released():
         scores = score(models, new, retraining.store)
     tables = predictions_and_scores(new, scores, winner, cohort.classes)
@@ -102,7 +102,8 @@ def _predict(
     [threshold] = winner.thresholds
     num_positive = int((scores >= np.float32(threshold)).sum())
     console.print(
-        f"{len(scores)} {unit}s, {num_positive} predicted positive (a score of {threshold:.3f} or "
+        f"{num_of(len(scores), unit)}, {num_positive} predicted positive (a score of "
+        f"{threshold:.3f} or "
         f"more): {options.out}"
     )
     console.print(f"scores: {options.scores_out}")

@@ -12,7 +12,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.covariates import PREFIX, known_text
 from trainable.cohort.exams import Grouping, group_images
 from trainable.cohort.left_out import LeftOut, describe_left_out
-from trainable.errors import Checks, InputError, listing
+from trainable.errors import Checks, InputError, listing, num_of
 from trainable.images.pixels import check_readable
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.reading.covariates import limit_notes
@@ -190,7 +190,7 @@ def _usable(
         return listed, np.arange(len(asked)), ()
     num_empty = int((~is_usable).sum())
     for note in describe_left_out(unusable.values(), images.nunique()):
-        checks.note(f"{note}; {num_empty} predictions are empty")
+        checks.note(f"{note}; {num_of(num_empty, 'prediction is', 'predictions are')} empty")
     return kept, np.flatnonzero(is_usable), tuple(unusable.values())
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.check import Checked
 from trainable.cohort.scored import Scored
+from trainable.errors import num_of
 from trainable.evaluation.intervals import Estimate, estimate
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
@@ -44,7 +45,8 @@ def write_evaluation(
         Section(
             "Result",
             [
-                f"{len(scored)} new {cohort.grouping.unit}s of {scored.num_patients} patients, "
+                f"{num_of(len(scored), f'new {cohort.grouping.unit}')} of "
+                f"{num_of(scored.num_patients, 'patient')}, "
                 f"{int(scored.labels.sum())} positive.",
                 f"The search expected an F1 of {winner.corrected.f1:.3f} on new patients "
                 f"({low:.3f} to {high:.3f}); here it is {estimates['F1']}.",

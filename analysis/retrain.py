@@ -14,6 +14,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, make_folds, rows_of, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import own_device
+from trainable.errors import num_of
 from trainable.files import digest, remove_partial, writing
 from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
@@ -140,7 +141,9 @@ def _model(
     def report(number: int, record: EpochRecord) -> None:
         kind = "seed" if HEADS[member.config.head].is_seeded else "fit"
         which = f"{kind} {number} of {len(retraining.folds(member))}"
-        console.print(f"  {which}: loss {record.train_loss:.3f} after {record.num_steps} steps")
+        console.print(
+            f"  {which}: loss {record.train_loss:.3f} after {num_of(record.num_steps, 'step')}"
+        )
 
     model = retraining.model(member, report)
     if not is_there:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from analysis.model_file import FinalModel
+from trainable.errors import num_of
 from trainable.features.body import folded
 from trainable.model.network import Network
 
@@ -62,9 +63,9 @@ def describe_cost(models: Sequence[FinalModel]) -> str:
         )
     ]
     num_trained = sum(len(network.trained) > 0 for model in models for network in model.networks)
-    plural = "" if len(longest) == 1 else "es"
     trained = f", and {num_trained} of trained stages" if num_trained else ""
-    return f"cost per image: {len(longest)} forward pass{plural} of frozen stages{trained}"
+    passes = num_of(len(longest), "forward pass", "forward passes")
+    return f"cost per image: {passes} of frozen stages{trained}"
 
 
 def _chain(network: Network) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from search.options.options import SearchOptions, command_line
 from search.results.search_result import SearchResult
-from trainable.errors import InputError, did_you_mean, explain, flag
+from trainable.errors import InputError, did_you_mean, explain, flag, num_of
 
 _REFUSED = 2
 
@@ -156,7 +156,7 @@ class _Progress:
             self._num_trials = event["num_trials"]
         elif event["event"] == "trial":
             self._best = max(self._best, event["f1"] or 0)
-            counts = f"{event['num_ended']} of {self._num_trials} trials ended"
+            counts = f"{event['num_ended']} of {num_of(self._num_trials, 'trial')} ended"
             print(f"\r{counts}, best F1 {self._best:.3f}", end="", flush=True)
             self._is_open = True
         elif event["event"] == "line" and (event["announced"] or not self._num_trials):

@@ -30,7 +30,7 @@ from search.tune.tuner import run_trials
 from search.winner.winner import choose_winner, look_at_test
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
-from trainable.errors import InputError
+from trainable.errors import InputError, num_of
 from trainable.files import DiskError, as_typed, writing
 from trainable.run.places import winner_file
 from trainable.run.winner import TestLook, Winner, read_winner, save_winner
@@ -184,6 +184,7 @@ def describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator
     if lost.exists():
         yield Line(f"MLflow no longer took what it was sent, and lacks some trials; see {lost}")
     if ended < plan.num_trials:
+        trials = num_of(plan.num_trials, "trial")
         why = {
             "interrupt": stop_signals.name,
             "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
@@ -191,7 +192,7 @@ def describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator
             "machine": "errors of the machine",
             "error": f"an error (see {run.log.errors}/search.txt)",
         }[why_ended]
-        yield Line(f"{why} ended the search after {ended} of {plan.num_trials} trials; go on with:")
+        yield Line(f"{why} ended the search after {ended} of {trials}; go on with:")
         yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
 
 

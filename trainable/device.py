@@ -14,7 +14,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from trainable.errors import MachineError
+from trainable.errors import MachineError, num_of
 from trainable.files import DiskError
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -103,7 +103,7 @@ class Batching:
                 self.size = len(batch) // 2
                 warnings.warn(
                     f"the GPU has no memory for {len(batch)} images of {self._what} at once; "
-                    f"{self.size} are run at once from here on",
+                    f"{num_of(self.size, 'is', 'are')} run at once from here on",
                     stacklevel=3,
                 )
             else:

@@ -45,7 +45,16 @@ def unreadable_images(failed: Sequence[str]) -> InputError:
 
 def are_not(failed: Sequence[object]) -> str:
     """How many break a rule, as in `1 is not` and `3 are not`."""
-    return "1 is not" if len(failed) == 1 else f"{len(failed)} are not"
+    return num_of(len(failed), "is not", "are not")
+
+
+def num_of(count: int, one: str, several: str = "") -> str:
+    """A count with its noun, and a verb if need be.
+
+    >>> num_of(1, "image"), num_of(3, "image is", "images are")
+    ('1 image', '3 images are')
+    """
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 class Checks:

@@ -9,7 +9,7 @@ from search.options.options import SearchOptions
 from search.results.search_result import SearchResult
 from trainable.backbones.start import Random, read_start, short_start
 from trainable.cohort.cohort import Cohort
-from trainable.errors import listing
+from trainable.errors import listing, num_of
 from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.run.winner import Winner
 from trainable.training.heads import HEADS
@@ -182,7 +182,7 @@ def _choice(winner: Winner) -> str:
             f"of {count} by {metric}, out of fold."
         )
     if size == 1:
-        return f"The best of {count} trials by {metric}, out of fold."
+        return f"The best of {num_of(count, 'trial')} by {metric}, out of fold."
     return (
         f"A team (ensemble) of {size} of {count} trials. They have the least log loss out of fold; "
         "some trials that were planned before the search come first, and each encoder and cut has "

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from search.options.types import HeatMaps
 from search.results.search_result import SearchResult
 from trainable.device import own_device
-from trainable.errors import InputError
+from trainable.errors import InputError, num_of
 from trainable.features.passes import FrozenPass
 from trainable.files import as_typed
 from trainable.model.heat_map import has_heat_map
@@ -78,7 +78,8 @@ def explanation(result: SearchResult, section: Section) -> str:
         else "Grad-CAM with both signs (the gradient of the log-odds times the activations, captum)"
     )
     return (
-        f"Heat maps of {len(section.figures)} {result.cohort.grouping.unit}s, of a model of trial "
+        f"Heat maps of {num_of(len(section.figures), result.cohort.grouping.unit)}, of a model "
+        "of trial "
         f"{member.trial} that never saw the patient: {how}."
     )
 

@@ -15,7 +15,7 @@ from search.page.study_figures import study_figures
 from search.results.search_result import SearchResult, by_body
 from search.terminal.outcome import look_sentences, winner_sentences
 from trainable.backbones.encoder import Encoder
-from trainable.errors import InputError
+from trainable.errors import InputError, num_of
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
 from trainable.report.covariates import covariates_section
@@ -68,7 +68,7 @@ def write_report(
     if for_sharing or result.is_demo:
         return WrittenPage(page, "")
     count, unit = len(seen.figures), result.cohort.grouping.unit
-    xrays = f"X-rays of patients ({count} {unit}{'s' if count > 1 else ''})" if count else ""
+    xrays = f"X-rays of patients ({num_of(count, unit)})" if count else ""
     return WrittenPage(page, ", ".join(filter(None, (xrays, "names of images and of folders"))))
 
 

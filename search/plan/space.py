@@ -11,7 +11,7 @@ from search.space.presets import preset_grid
 from search.space.protocol import SearchSpace
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights, find_weights
-from trainable.errors import Checks, InputError
+from trainable.errors import Checks, InputError, num_of
 from trainable.features.passes import FrozenPass
 from trainable.trial.stored import is_stored
 from trainable.trial.task import Task
@@ -90,7 +90,8 @@ def require_few_passes(num_passes: int, options: SearchOptions, space: SearchSpa
         return
     sizes, names = set(space.values("image_size")), set(space.values("normalization"))
     raise InputError(
-        f"the space must need at most {most} passes of all images through frozen networks, as "
+        f"the space must need at most {num_of(most, 'pass', 'passes')} of all images through "
+        "frozen networks, as "
         f"--max-passes says (got {num_passes}); list fewer --backbones "
         f"({len(set(space.values('backbone')))} now), --normalizations ({len(names)}) or image "
         f"sizes ({len(sizes)}), or run fewer --trials"

@@ -19,6 +19,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import describe_look_alikes
 from trainable.cohort.scored import Scored, is_scored
 from trainable.cohort.splits import Fold, make_folds
+from trainable.errors import num_of
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import f1_at, of_scores
 from trainable.run.winner import Winner, read_winner
@@ -120,7 +121,9 @@ class SearchResult:
     def for_sharing(self) -> "SearchResult":
         """The same result without names of images, of folders, and of what errors say of them."""
         count = len(self.remarks)
-        left_out = (f"{count} remarks on the data are left out of this page",) if count else ()
+        left_out = (
+            (f"{num_of(count, 'remark')} on the data left out of this page",) if count else ()
+        )
         return replace(
             self,
             cohort=replace(self.cohort, notes=left_out, look_alikes=()),

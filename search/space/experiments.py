@@ -13,7 +13,7 @@ from trainable.backbones.backbone import Backbone
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.layout import count_trained, read_unfreeze
 from trainable.config import TrialConfig
-from trainable.errors import Checks, InputError, explain, listing
+from trainable.errors import Checks, InputError, explain, listing, num_of
 
 TableName = Literal["counts", "accuracy", "detection"]
 """Tables that a report can print of an experiment."""
@@ -131,7 +131,9 @@ class Experiments:
         if self.left_out and not self.rows:
             raise InputError(*(f"no row is left to run: {why}" for why in self.left_out))
         if self.rows and trials is not None and trials > len(self.rows):
-            raise InputError(f"--trials must be at most the {len(self.rows)} rows (got {trials})")
+            raise InputError(
+                f"--trials must be at most the {num_of(len(self.rows), 'row')} (got {trials})"
+            )
 
     def same_networks(self, numbers: Sequence[int]) -> list[list[int]]:
         """Those of the rows that differ by nothing but their seed, two and more together."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from search.run.trial_log import ENDED
 from search.terminal.output import Line
-from trainable.errors import listing
+from trainable.errors import listing, num_of
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.files import as_typed
 from trainable.run.places import winner_file
@@ -84,9 +84,9 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
             f"trial {top.trial} (F1 {top.f1:.3f})"
         )
     elif num_others:
-        others = "trial is" if num_others == 1 else "trials are"
         yield (
-            f"{num_others} other {others} statistically tied with trial "
+            f"{num_of(num_others, 'other trial is', 'other trials are')} statistically tied with "
+            "trial "
             f"{winner.tied[0].trial}; use --resume --prefer-simple to pick the simplest"
         )
 
@@ -151,17 +151,18 @@ def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:
     lost = trials.loc[trials["state"] == "lost", "error"]
     if num_failed:
         num_ended = int(trials["state"].isin(ENDED).sum())
-        yield f"{num_failed} of {num_ended} trials failed; their errors are in {errors}"
+        yield f"{num_failed} of {num_of(num_ended, 'trial')} failed; see {errors}"
     if len(lost):
-        were, do = ("trial was", "It does") if len(lost) == 1 else ("trials were", "They do")
+        do = "It does" if len(lost) == 1 else "They do"
         yield (
-            f"{len(lost)} {were} lost to errors of the machine. {do} not count, and will run "
+            f"{num_of(len(lost), 'trial was', 'trials were')} lost to errors of the machine. "
+            f"{do} not count, and will run "
             f"again. The last error: {lost.iloc[-1]}"
         )
     if mostly_failed(trials):
         num_complete = int((trials["state"] == "complete").sum())
         yield (
-            f"most trials did not work; {num_complete} {'is' if num_complete == 1 else 'are'} "
+            f"most trials did not work; {num_of(num_complete, 'is', 'are')} "
             "complete. Look at the errors before you rely on a winner"
         )
 

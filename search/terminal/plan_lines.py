@@ -10,7 +10,7 @@ from trainable.backbones.start import Published, Random, Start
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import SIDES
-from trainable.errors import listing
+from trainable.errors import listing, num_of
 from trainable.evaluation.covariates import suspicious_columns
 from trainable.evaluation.metrics import all_positive_f1
 from trainable.files import size_text
@@ -36,7 +36,7 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     batch_sizes = plan.space.values("batch_size")
     least, most = min(epochs), max(epochs)
     yield (
-        f"{plan.num_trials} trials, each scored {_scoring(plan)}; {_squares(plan)}, "
+        f"{num_of(plan.num_trials, 'trial')}, each scored {_scoring(plan)}; {_squares(plan)}, "
         f"{least if least == most else f'{least} to {most}'} "
         f"epoch{'s' * (most > 1)}, batches "
         f"of {plan.space.describe('batch_size')}"
@@ -60,7 +60,8 @@ def _passes_line(plan: SearchPlan) -> str:
     if not plan.passes:
         return "frozen networks: the features of all of them are stored, and take no time"
     return (
-        f"frozen networks: at most {plan.num_passes} passes of all {len(plan.task.data.paths)} "
+        f"frozen networks: at most {num_of(plan.num_passes, 'pass', 'passes')} of all "
+        f"{len(plan.task.data.paths)} "
         "images; to limit them, use --max-passes or fewer --backbones"
     )
 

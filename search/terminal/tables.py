@@ -8,6 +8,7 @@ import numpy as np
 
 from search.space.experiments import Experiments, TableName
 from trainable.cohort.scored import Scored
+from trainable.errors import num_of
 from trainable.evaluation.counts import f1_of_counts
 from trainable.evaluation.intervals import Estimate, estimate
 from trainable.evaluation.metrics import auc, specificity_at
@@ -171,7 +172,8 @@ def _differences(table: Comparison, results: Mapping[str, Result], by_seed: floa
     within = len(pairs) - len(beyond)
     if within:
         yield (
-            f"{by}, {within} pairs of rows differ by more than the chance of the images, but not "
+            f"{by}, {num_of(within, 'pair of rows differs', 'pairs of rows differ')} by more "
+            "than the chance of the images, but not "
             f"by more than the same network with other seeds ({by_seed:.3f}, below)"
         )
     if not pairs:

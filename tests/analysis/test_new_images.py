@@ -44,7 +44,7 @@ def test_images_may_be_named_one_by_one(folder: Path, monkeypatch: pytest.Monkey
     new = find_new_images(["c.png", folder / "a.png"], None, COHORT)
     assert new.paths == (str(folder / "c.png"), str(folder / "a.png"))
     assert new.images == ("c.png", str(folder / "a.png"))
-    with pytest.raises(InputError, match=r"1 of 2 are not found: absent\.png\. Check their names"):
+    with pytest.raises(InputError, match=r"1 of 2 is not found: absent\.png\. Check their names"):
         find_new_images(["absent.png", "a.png"], None, COHORT)
     with pytest.raises(InputError, match="the list is empty"):
         find_new_images([], None, COHORT)
@@ -80,5 +80,5 @@ def test_a_view_that_cannot_be_used_is_a_missing_view(folder: Path) -> None:
 
 
 def test_without_the_option_they_are_refused_and_it_is_named(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"1 of 2 are not found.* with --unusable drop"):
+    with pytest.raises(InputError, match=r"1 of 2 is not found.* with --unusable drop"):
         find_new_images([folder / "a.png", folder / "absent.png"], None, COHORT)

@@ -58,8 +58,8 @@ def test_missing_and_uncertain_labels_count_as_in_the_search(tmp_path: Path) -> 
     assert truth.rows.tolist() == [0, 1, 3]
     assert len(truth.patients) == 3
     assert truth.notes == (
-        "1 missing labels counted as negative, as in the search",
-        "1 uncertain labels left out, as in the search",
+        "1 missing label counted as negative, as in the search",
+        "1 uncertain label left out, as in the search",
     )
 
 

@@ -105,7 +105,7 @@ def test_images_with_nothing_known_beside_a_rare_finding_are_left_out() -> None:
     cohort = with_column(cohort, "label:mass", *[-1] * 5)
     left = without_rare(cohort, 5)
     assert len(left.labels) == 35
-    assert left.notes[0].endswith("so are 1 images without another label")
+    assert left.notes[0].endswith("so is 1 image without another label")
 
 
 def test_one_finding_that_is_left_is_the_only_one() -> None:
@@ -126,7 +126,7 @@ def test_a_rare_class_is_left_out_with_its_images() -> None:
     )
     left = without_rare(four, 5)
     assert left.findings.names == ("normal", "bacterial", "viral")
-    assert left.notes[0].endswith("fungal: 1; so are 1 images without another label")
+    assert left.notes[0].endswith("fungal: 1; so is 1 image without another label")
     assert len(left.labels) == 35
     assert broken_rules(left) == []
 

@@ -28,8 +28,8 @@ def test_covid_chestxray_dataset(tmp_path: Path, write_images: WriteImages) -> N
     cohort = read_cohort(DataOptions(data=tmp_path / "metadata.csv"))
     assert labels_of(cohort) == {"a.png": 0, "b.png": 1}
     assert patients_of(cohort) == ["1", "1"]
-    assert "1 missing labels left out" in cohort.notes[0]
-    assert any("rows of modality CT are left out" in note for note in cohort.notes)
+    assert "1 missing label left out" in cohort.notes[0]
+    assert any("row of modality CT left out" in note for note in cohort.notes)
 
 
 def test_nih(tmp_path: Path, write_images: WriteImages) -> None:

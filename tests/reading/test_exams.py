@@ -71,7 +71,7 @@ def test_views_are_placed_by_the_sorted_values_of_their_column(write: Write) -> 
     assert cohort.grouping.names == ("frontal", "lateral")
     assert "exam in 'study_id', view in 'View Position'" in cohort.notes[0]
     assert "4 examinations" in cohort.notes[-1]
-    assert "1 lack frontal, 1 lack lateral" in cohort.notes[-1]
+    assert "1 lacks frontal, 1 lacks lateral" in cohort.notes[-1]
 
 
 @pytest.mark.parametrize("view_column", ["none", None])

@@ -53,7 +53,7 @@ def test_words_for_not_known_are_missing_and_never_negative(word: str) -> None:
     assert "images of both classes are needed" in refusal(f"1 1 {word}", missing="drop")
     labels, _, note = read(f"1 0 {word}", missing="drop")
     assert labels == [1, 0, -1]
-    assert "1 missing labels left out" in note
+    assert "1 missing label left out" in note
     assert read(f"1 0 {word}", missing="negative")[0] == [1, 0, 0]
 
 
@@ -168,7 +168,7 @@ def test_a_cell_with_another_finding_is_positive_against_the_rest_and_is_named()
     values = "Normal|Mass Normal ['Normal'] Mass;Nodule"
     labels, _, note = read(values, negative="Normal", positive="rest")
     assert labels == [1, 0, 0, 1]
-    assert "1 positive ones name Normal beside other findings: Normal|Mass" in note
+    assert "1 positive one names Normal beside other findings: Normal|Mass" in note
 
 
 def test_whatever_is_filled_in_may_be_positive() -> None:

@@ -112,8 +112,8 @@ def test_a_file_of_another_kind_is_not_said_to_be_missing(tmp_path: Path) -> Non
     checks = Checks()
     locate(["a.nii.gz", "b.png"], Places([tmp_path]), checks)
     kind, absent = checks.problems
-    assert "1 are there, but of another kind: a.nii.gz" in kind
-    assert "1 of 2 are not found" in absent
+    assert "1 is there, but of another kind: a.nii.gz" in kind
+    assert "1 of 2 is not found" in absent
     assert "a.nii.gz" not in absent
 
 

@@ -243,7 +243,7 @@ def test_without_patients_only_identical_files_share_one(csv: Path) -> None:
     first, second, third, copy = patients_of(cohort)
     assert first == copy
     assert len({first, second, third}) == 3
-    assert any(note.startswith("1 images repeat another's content") for note in cohort.notes)
+    assert any(note.startswith("1 image repeats another's content") for note in cohort.notes)
 
 
 @needs_shared

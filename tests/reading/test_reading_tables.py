@@ -245,7 +245,7 @@ def test_rows_that_agree_are_one_image(csv: Path) -> None:
     cohort = read_cohort(DataOptions(data=csv))
     assert labels_of(cohort) == {"a.png": 0, "b.png": 1}
     assert any("4 rows for 2 images, each image counts once" in note for note in cohort.notes)
-    assert any("rows of 1 images differ in age; the first" in note for note in cohort.notes)
+    assert any("rows of 1 image differ in age; the first" in note for note in cohort.notes)
 
 
 @pytest.mark.parametrize("rows", ["a.png,0,p\na.png,1,p", "a.png,0,p\na.png,0,q"])

@@ -24,7 +24,7 @@ def test_nothing_is_said_where_nothing_failed() -> None:
 
 def test_failed_and_lost_trials_are_counted_apart() -> None:
     failed, lost = told("complete", "failed", "lost", "complete", "interrupted")
-    assert failed == "1 of 3 trials failed; their errors are in errors"
+    assert failed == "1 of 3 trials failed; see errors"
     assert lost.startswith("1 trial was lost to errors of the machine")
     assert lost.endswith("The last error: why 2")
 

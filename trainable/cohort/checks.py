@@ -6,7 +6,7 @@ import pandas as pd
 
 from trainable.cohort.cohort import LABEL_OF, Cohort
 from trainable.cohort.rare import TooFew, describe_too_few, find_too_few
-from trainable.errors import Checks, listing
+from trainable.errors import Checks, listing, num_of
 
 
 def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, checks: Checks) -> None:
@@ -78,6 +78,7 @@ def _check_counts(cohort: Cohort, num_folds: int, checks: Checks) -> None:
             least, needed = min(few.patients for few in several), several[0].needed
             advice = "" if cohort.is_split else f", or ask for fewer with --folds {least}"
             checks.add(
-                f"{needed} patients of each class are needed{where}, one per fold; "
+                f"{num_of(needed, 'patient of each class is', 'patients of each class are')} "
+                f"needed{where}, one per fold; "
                 f"{describe_too_few(cohort, several)}. Add images{advice if least > 1 else ''}"
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.errors import listing
+from trainable.errors import listing, num_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,11 @@ def group_images(
 def describe_missing(exam_images: NDArray[np.int64], grouping: Grouping) -> str:
     """How many examinations there are, and which views they lack, in a sentence."""
     missing = (exam_images < 0).sum(axis=0)
-    lacks = [f"{count} lack {grouping.name(place)}" for place, count in enumerate(missing) if count]
+    lacks = [
+        f"{num_of(count, 'lacks', 'lack')} {grouping.name(place)}"
+        for place, count in enumerate(missing)
+        if count
+    ]
     text = f"{listing(lacks)}: zeros after pooling" if lacks else "none is missing"
     order = ", ".join(grouping.name(place) for place in range(grouping.views))
-    return f"{len(exam_images)} examinations of {grouping.views} views ({order}); {text}"
+    return f"{num_of(len(exam_images), 'examination')} of {grouping.views} views ({order}); {text}"

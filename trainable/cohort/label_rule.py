@@ -10,6 +10,7 @@ import pandas as pd
 from trainable.cohort.findings import Findings
 from trainable.cohort.limit import Limit
 from trainable.cohort.words import UNKNOWN_WORDS, only_say_yes_or_no, same_value, yes_or_no
+from trainable.errors import num_of
 
 REST = "rest"
 """Class of all that is not the other class."""
@@ -149,7 +150,7 @@ class LabelRule:
         ):
             if rows.any():
                 done = "left out" if use == "drop" else f"counted as {use}"
-                yield f"{int(rows.sum())} {what} labels {done}"
+                yield f"{num_of(int(rows.sum()), f'{what} label')} {done}"
 
     def may_be_opposite(self, column: str, trained_on: str) -> bool:
         """Whether yes in a column may be no in that of the training: survived, not died."""

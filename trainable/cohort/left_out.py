@@ -51,4 +51,4 @@ def describe_left_out(images: Iterable[LeftOut], num_all: int) -> Iterator[str]:
         parts = "; ".join(
             f"{reason} ({len(names)}): {listing(names, 3)}" for reason, names in by_reason.items()
         )
-        yield f"{num} of {num_all} images are left out: {parts}"
+        yield f"{num} of {num_all} images {'is' if num == 1 else 'are'} left out: {parts}"

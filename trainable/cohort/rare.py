@@ -8,7 +8,7 @@ import numpy as np
 
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.counts import count_findings
-from trainable.errors import listing
+from trainable.errors import listing, num_of
 
 
 class TooFew(NamedTuple):
@@ -76,7 +76,7 @@ def without_rare(cohort: Cohort, num_folds: int) -> Cohort:
     smaller = _only_classes if cohort.findings.exclusive else _only_findings
     left = smaller(cohort, kept)
     if gone := len(cohort.manifest) - len(left.manifest):
-        note += f"; so are {gone} images without another label"
+        note += f"; so {'is' if gone == 1 else 'are'} {num_of(gone, 'image')} without another label"
     return dataclasses.replace(left, notes=(*cohort.notes, note))
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ByteSize, Field
 from trainable.commands.cli import new_app
 from trainable.commands.sizes import Size
 from trainable.defaults import CACHE
-from trainable.errors import InputError
+from trainable.errors import InputError, num_of
 from trainable.files import as_typed, size_text
 from trainable.store.array_file import is_whole
 from trainable.store.budget import DOWNLOADS, KINDS, UNFINISHED, Entry, Room
@@ -60,9 +60,8 @@ def describe_removed(removed: list[Entry], room: Room) -> Iterator[str]:
 
 
 def _count(entries: list[Entry]) -> str:
-    plural = "" if len(entries) == 1 else "s"
     size = size_text(sum(entry.num_bytes for entry in entries))
-    return f"{len(entries)} file{plural} or folder{plural}, {size}"
+    return f"{num_of(len(entries), 'file or folder', 'files or folders')}, {size}"
 
 
 _DAMAGED = 1

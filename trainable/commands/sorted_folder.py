@@ -13,7 +13,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.cohort.left_out import write_left_out
 from trainable.cohort.splits import split_by_shares
-from trainable.errors import Checks, InputError, listing
+from trainable.errors import Checks, InputError, listing, num_of
 from trainable.files import replacing, writing
 from trainable.reading.image_files import hash_files, list_images
 
@@ -116,18 +116,23 @@ def _fill(table: pd.DataFrame, folder: Path, link: bool) -> None:
     table.to_csv(folder / MANIFEST, index=False)
 
 
+def _of_patients(table: pd.DataFrame) -> str:
+    num_patients = num_of(table["patient"].nunique(), "patient")
+    return f"{num_of(len(table), 'image')} of {num_patients}"
+
+
 def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> list[str]:
     done = "linked" if link else "copied"
     lines = [f"note: {note}" for note in cohort.notes]
-    lines.append(f"{len(table)} images of {table['patient'].nunique()} patients {done} to {out}")
+    lines.append(f"{_of_patients(table)} {done} to {out}")
     depth = 2 if table["split"].any() else 1
     for name, rows in table.groupby(table["image"].str.split("/").str[:depth].str.join("/")):
-        lines.append(f"  {name}/  {len(rows)} images of {rows['patient'].nunique()} patients")
+        lines.append(f"  {name}/  {_of_patients(rows)}")
     folder = os.path.commonpath([Path(source).parent for source in table["source"]])
     damaged = [one for one in cohort.left_out if one.path]
     unlisted = len(list_images(Path(folder))) - len(table) - len(damaged)
     if unlisted > 0:
-        lines.append(f"{unlisted} other images in {folder} have no label and were not copied")
+        lines.append(f"{num_of(unlisted, 'other image')} in {folder} without a label, not copied")
     split = ["--split", "keep"] if table["split"].any() else []
     command = ["cxr-search", "--data", str(out), *split, "--positive", cohort.classes[1]]
     lines.append(f"search with: {shlex.join(command)}")

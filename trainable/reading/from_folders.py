@@ -7,7 +7,7 @@ import pandas as pd
 
 from trainable.cohort.label_rule import REST, LabelRule
 from trainable.cohort.left_out import LeftOut
-from trainable.errors import Checks, InputError, listing
+from trainable.errors import Checks, InputError, listing, num_of
 from trainable.reading.classes import two_classes
 from trainable.reading.covariates import asked_covariates
 from trainable.reading.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
@@ -186,7 +186,7 @@ def _note_left_out(
     others = len(list_images(folder)) - used
     checks.note(
         f"positive is {classes[1]} ({positive}), negative is {classes[0]} ({used - positive})"
-        + (f"; {others} images in other folders are left out" if others > 0 else "")
+        + (f"; {num_of(others, 'image')} in other folders left out" if others > 0 else "")
     )
 
 
@@ -201,7 +201,8 @@ def _add_what_is_there(folder: Path, checks: Checks) -> None:
     else:
         checks.add(
             f"--data must be a table, or a folder with a folder of images for each class; {folder} "
-            f"has no folder of images, and {len(listed.images)} images outside of folders. If the "
+            f"has no folder of images, and {num_of(len(listed.images), 'image')} outside of "
+            "folders. If the "
             "file names hold the labels, find them with --label-pattern, such as '_([01])[.]png'"
         )
 

@@ -10,7 +10,7 @@ from trainable.cohort.exams import ONE_IMAGE_EACH, Grouping
 from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.left_out import LeftOut
 from trainable.cohort.words import UNKNOWN_WORDS, same_value
-from trainable.errors import Checks, listing
+from trainable.errors import Checks, listing, num_of
 from trainable.reading.columns import find_column, find_image_column, may_hold, plain_name
 from trainable.reading.covariates import asked_covariates, find_covariates
 from trainable.reading.data_sets import KnownDataSet, find_data_set, with_images
@@ -200,5 +200,5 @@ def _rows_of(raw: pd.DataFrame, data_set: KnownDataSet, checks: Checks) -> pd.Da
     kept = raw[raw[column] == value].reset_index(drop=True)
     if len(kept) < len(raw):
         others = listing(sorted(set(raw[column]) - {value}))
-        checks.note(f"{len(raw) - len(kept)} rows of {column} {others} are left out")
+        checks.note(f"{num_of(len(raw) - len(kept), 'row')} of {column} {others} left out")
     return kept

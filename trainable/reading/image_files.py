@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from trainable.errors import InputError, listing, unreadable_images
+from trainable.errors import InputError, listing, num_of, unreadable_images
 from trainable.files import hash_file
 from trainable.images.dicom import is_dicom
 from trainable.images.endings import ALL_SUFFIXES, SUFFIXES
@@ -42,12 +42,20 @@ class FolderListing(NamedTuple):
         """A sentence on each kind of files that look like images and are passed over."""
         hidden = [path for path in self.hidden if path.suffix.lower() in ALL_SUFFIXES]
         return [
-            f"{len(paths)} {what} are passed over: "
+            f"{num_of(len(paths), what + ' is', several + ' are')} passed over: "
             f"{listing([path.relative_to(folder).as_posix() for path in paths], 3)}"
-            for paths, what in (
-                (hidden, "hidden files"),
-                (self.no_pictures, "DICOM files without a picture (reports, directories and such)"),
-                (self.masks, "masks of other images, by their names,"),
+            for paths, what, several in (
+                (hidden, "hidden file", "hidden files"),
+                (
+                    self.no_pictures,
+                    "DICOM file without a picture (a report, directory or such)",
+                    "DICOM files without a picture (reports, directories and such)",
+                ),
+                (
+                    self.masks,
+                    "mask of another image, by its name,",
+                    "masks of other images, by their names,",
+                ),
             )
             if paths
         ]

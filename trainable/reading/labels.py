@@ -17,7 +17,7 @@ from trainable.cohort.label_rule import (
 )
 from trainable.cohort.limit import Limit, number_in
 from trainable.cohort.words import UNKNOWN_WORDS, only_say_yes_or_no, same_value, yes_or_no
-from trainable.errors import Checks, listing
+from trainable.errors import Checks, listing, num_of
 from trainable.reading.classes import any_yes_or_no, opposite_of, two_classes
 from trainable.reading.options import DataOptions
 
@@ -105,8 +105,8 @@ def _described(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]
         if beside.any():
             names = listing(sorted(set(raw[beside])))
             yield (
-                f"{int(beside.sum())} positive ones name {rule.classes[0]} beside other findings: "
-                f"{names}"
+                f"{num_of(int(beside.sum()), 'positive one names', 'positive ones name')} "
+                f"{rule.classes[0]} beside other findings: {names}"
             )
 
 
@@ -236,7 +236,7 @@ def _check_left_out(
         )
     if is_uncertain.any() and options.uncertain is None:
         checks.add(
-            f"a label must be certain; -1 (uncertain, {int(is_uncertain.sum())} images): "
+            f"a label must be certain; -1 (uncertain, {num_of(int(is_uncertain.sum()), 'image')}): "
             f"{listing(images[is_uncertain])}. Say with --uncertain positive, negative or drop "
             "what they count as"
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trainable.errors import Checks, listing
+from trainable.errors import Checks, listing, num_of
 from trainable.reading.image_files import READ, FolderListing, list_folder
 from trainable.reading.names import ImageNames, file_named_in_full
 
@@ -124,7 +124,8 @@ def locate(names: Iterable[str], places: Places, checks: Checks) -> list[str]:
         there = {name for name in missing if others.find(name)}
         if there:
             checks.add(
-                f"an image must be of a kind that is read ({READ}); {len(there)} are there, but of "
+                f"an image must be of a kind that is read ({READ}); "
+                f"{num_of(len(there), 'is', 'are')} there, but of "
                 f"another kind: {listing(sorted(there))}. Convert them, for example to PNG, "
                 f"{LEAVE_OUT}"
             )
@@ -133,7 +134,8 @@ def locate(names: Iterable[str], places: Places, checks: Checks) -> list[str]:
             leave_out = f", {LEAVE_OUT}" if len(missing) < len(wanted) else ""
             where = f" in {listing(places.folders)}" if places.folders else ""
             checks.add(
-                f"every listed image must be a file; {len(absent)} of {len(wanted)} are not found"
+                f"every listed image must be a file; {len(absent)} of {len(wanted)} "
+                f"{'is' if len(absent) == 1 else 'are'} not found"
                 f"{where}: {listing(dict.fromkeys(absent))}. "
                 f"{_advice(absent, listed.images, places.advice)}{leave_out}"
             )

@@ -12,7 +12,7 @@ from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
 from trainable.cohort.covariates import manifest_columns
 from trainable.cohort.exams import describe_missing
 from trainable.cohort.words import same_value
-from trainable.errors import Checks, InputError, listing
+from trainable.errors import Checks, InputError, listing, num_of
 from trainable.images.endings import SUFFIXES
 from trainable.images.pixels import check_readable
 from trainable.reading.covariates import without_useless
@@ -134,5 +134,8 @@ def _own_patients(table: pd.DataFrame, columns: Sequence[str], checks: Checks) -
     first = table.groupby("sha256")["image"].transform("first")
     same = int((first != table["image"]).sum())
     if same:
-        checks.note(f"{same} images repeat another's content: kept on one side of every fold")
+        checks.note(
+            f"{num_of(same, 'image repeats', 'images repeat')} another's content: kept on one "
+            "side of every fold"
+        )
     return first

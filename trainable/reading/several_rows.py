@@ -3,7 +3,7 @@
 import pandas as pd
 
 from trainable.cohort.covariates import PREFIX
-from trainable.errors import Checks, listing
+from trainable.errors import Checks, listing, num_of
 
 _OF_AN_IMAGE = ("label", "patient", "exam", "view", "split")
 
@@ -43,7 +43,8 @@ def one_row_each(
         differ = merged.loc[rows[column].transform("nunique") > 1, "image"]
         if len(differ):
             checks.note(
-                f"the rows of {len(differ)} images differ in {column.removeprefix(PREFIX)}; the "
+                f"the rows of {num_of(len(differ), 'image')} differ in "
+                f"{column.removeprefix(PREFIX)}; the "
                 f"first one counts: {listing(differ)}"
             )
     return merged.reset_index(drop=True)

@@ -13,7 +13,7 @@ from trainable.backbones.start import read_start, without_folders
 from trainable.backbones.weights import Weights, find_weights
 from trainable.cohort.scored import Scored, team_scores
 from trainable.config import TrialConfig
-from trainable.errors import InputError, explain
+from trainable.errors import InputError, explain, num_of
 from trainable.evaluation.counts import Thresholds
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation, Metric, evaluate, f1_at, metrics_at
@@ -134,15 +134,17 @@ class History(_Record):
     def sentences(self) -> Iterator[str]:
         """These choices, and whether their luck is in the corrected F1; without the full stops."""
         if self.num_stopped:
-            were = "trial was" if self.num_stopped == 1 else "trials were"
+            stopped = num_of(self.num_stopped, "trial was", "trials were")
             luck = _luck(is_off=self.are_stops_repeated)
-            yield f"{self.num_stopped} {were} stopped early for being behind; {luck}"
+            yield f"{stopped} stopped early for being behind; {luck}"
         start = self.warm_start
         if start is not None:
             luck = _luck(is_off=start.is_repeated)
             yield (
-                f"{start.num_configurations} configurations came from {start.run}, the best of "
-                f"{start.num_trials} trials there, chosen on {start.num_shared} images of this "
+                f"{num_of(start.num_configurations, 'configuration')} came from {start.run}, the "
+                "best of "
+                f"{num_of(start.num_trials, 'trial')} there, chosen on "
+                f"{num_of(start.num_shared, 'image')} of this "
                 f"search{'; ' + luck if start.num_shared else ': no image in common'}"
             )
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, StepLR
 
 from trainable.config import TrialConfig
+from trainable.errors import num_of
 from trainable.model.network import Network
 
 FEW_STEPS = 30
@@ -55,8 +56,9 @@ def few_steps_note(num_images: int, batch_size: int, epochs: int) -> str | None:
     if steps >= FEW_STEPS:
         return None
     return (
-        f"only {steps} gradient steps per fold ({num_images} training images, batches of "
-        f"{batch_size}, {epochs} epochs): too few to learn much; use a smaller --batch-size or "
+        f"only {num_of(steps, 'gradient step')} per fold ({num_images} training images, batches of "
+        f"{batch_size}, {num_of(epochs, 'epoch')}): too few to learn much; use a smaller "
+        "--batch-size or "
         "more --epochs"
     )
 
