@@ -30,11 +30,11 @@ patients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from search.winner.entry import Entry
 from search.winner.teams import (
@@ -45,7 +45,7 @@ from search.winner.teams import (
     there_first,
     varied_first,
 )
-from trainable.cohort.scored import Scored
+from trainable.cohort.scored import Scored, scores_of_teams
 from trainable.evaluation.counts import f1_of_each, f1_over_findings
 from trainable.evaluation.intervals import (
     LEVEL,
@@ -172,9 +172,9 @@ def select(
     thresholds = np.concatenate([team.thresholds for team in chosen.teams])
     counts = np.concatenate([team.counts for team in chosen.teams], axis=1)
     num_findings = scored.labels.shape[1]
-    teams = [team.members for team in chosen.teams] * (num_findings // len(chosen.teams))
-    scores = [trials.mean_scores(team)[:, number] for number, team in enumerate(teams)]
-    found = Scored(scored.labels, scored.patients, np.stack(scores, axis=1))
+    teams = [team.members.tolist() for team in chosen.teams]
+    teams *= num_findings // len(teams)
+    found = replace(scored, scores=scores_of_teams(scored.scores, teams))
     average, f1 = scoring.f1_average, f1_at(thresholds, scoring)
     corrected = _moved(
         estimate(found, {"F1": f1}, num_resamples, seed)["F1"], f1_over_findings(counts, average)
@@ -197,7 +197,7 @@ def select(
     )
 
 
-def _in_order(ranked: NDArray[np.int64], some: NDArray[np.int64]) -> tuple[int, ...]:
+def _in_order(ranked: NDArray[np.int64], some: ArrayLike) -> tuple[int, ...]:
     return tuple(ranked[np.isin(ranked, some)].tolist())
 
 

@@ -15,11 +15,11 @@ from search.winner.pool import gather
 from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights
-from trainable.cohort.scored import Scored, team_scores
+from trainable.cohort.scored import Scored, scores_of_teams
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.config import TrialConfig
 from trainable.device import own_device
-from trainable.evaluation.intervals import estimate
+from trainable.evaluation.intervals import estimate, estimate_each
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.model.network import count_parameters
 from trainable.run.winner import (
@@ -57,7 +57,7 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         pool.entry,
     )
     found = select(scored, task.scoring, rule, seed=task.seed)
-    mean_scores = team_scores(scored.scores[list(found.members)])
+    scores = scores_of_teams(scored.scores, found.teams)
     thresholds = np.array(found.thresholds, np.float32)
     candidates = [
         {"trial": row["number"], "config": config, "num_steps": int(row["num_steps"])}
@@ -65,14 +65,17 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
     ]
     return Winner(
         format=FORMAT,
+        findings=plan.cohort.findings,
         members=tuple(
             Member(**candidates[row], thresholds=own)
             for row, own in zip(found.members, found.own_thresholds, strict=True)
         ),
+        teams=tuple(tuple(rows[row]["number"] for row in team) for team in found.teams),
         thresholds=found.thresholds,
         scoring=task.scoring,
-        out_of_fold=evaluate(scored.labels, mean_scores, thresholds, task.scoring),
+        out_of_fold=evaluate(scored.labels, scores, thresholds, task.scoring),
         corrected=found.corrected,
+        corrected_each=found.corrected_each,
         tied=tuple(TiedTrial(**candidates[row], f1=rows[row]["f1"]) for row in found.tied),
         preferred_simple=options.prefer_simple,
         all_positive_f1=all_positive_f1(scored.labels, task.scoring),
@@ -143,11 +146,13 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
         parts = assemble(member.config, materials)
         folds = final_folds(member.config, everything, lambda: task.folds, winner.repeats)
         by_member.append(fit_final(parts, member.num_steps, folds, lambda *_: None).scores)
-    scores = team_scores(np.stack(by_member))
+    scores = winner.team_scores(np.stack(by_member))
     scored = Scored(cohort.labels[everything.valid], cohort.patients[everything.valid], scores)
+    of_each = winner.metrics(_OPERATING_POINT)
     return TestResult(
         num_exams=len(scored),
         num_positive=int((scored.labels == 1).any(axis=1).sum()),
         num_trained=len(everything.train),
-        estimates=estimate(scored, winner.metrics(_OPERATING_POINT) | {"F1": winner.f1}),
+        estimates=estimate(scored, of_each | {"F1": winner.f1}),
+        each=() if winner.findings.is_one else estimate_each(scored, of_each),
     )

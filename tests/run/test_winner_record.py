@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.cohorts import cohort
 from fixtures.networks import tiny_config
 from fixtures.winners import make_winner
 
+from trainable.cohort.findings import Findings
+from trainable.cohort.scored import team_scores
 from trainable.errors import InputError
 from trainable.evaluation.intervals import Estimate
 from trainable.run.places import scores_file
@@ -32,8 +35,8 @@ def team() -> Winner:
     estimates = {"AUC": Estimate(0.7, float("nan"), 1.0)}
     test = TestResult(num_exams=9, num_positive=2, num_trained=30, estimates=estimates)
     look = TestLook(date="2026-11-29", trials=(3, 4), thresholds=(0.4,), result=test)
-    changes = {"members": (winner.best, second), "tied": (tied,), "test_looks": (look,)}
-    return winner.model_copy(update=changes)
+    changes = {"members": (winner.best, second), "teams": ((3, 4),)}
+    return winner.model_copy(update={**changes, "tied": (tied,), "test_looks": (look,)})
 
 
 def test_a_winner_comes_back_to_the_bit(tmp_path: Path) -> None:
@@ -52,6 +55,42 @@ def test_a_record_of_before_licences_were_kept_is_read(tmp_path: Path) -> None:
     assert read_winner(tmp_path).weights.licences == {}
 
 
+def test_a_record_of_the_version_before_has_one_finding_and_one_team(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "fixtures" / "winner_of_format_6.json").read_text()
+    (tmp_path / "winner.json").write_text(text)
+    with pytest.raises(InputError, match=r"cohort\.csv is missing"):
+        read_winner(tmp_path)
+    cohort().save(tmp_path)
+    found, then = read_winner(tmp_path), json.loads(text)
+    assert found.findings == Findings(("dead",))
+    assert found.teams == ((2, 1),)
+    assert found.corrected_each == (found.corrected,)
+    now = json.loads(found.model_dump_json())
+    assert now["scoring"].pop("exclusive") is False
+    assert now.pop("format") == FORMAT
+    assert now["test_looks"][0]["result"].pop("each") == []
+    for name in ("findings", "teams", "corrected_each"):
+        del now[name]
+    assert then.pop("format") == FORMAT - 1
+    assert now == then, "nothing is lost"
+    save_winner(found, tmp_path)
+    assert read_winner(tmp_path) == found
+    (tmp_path / "winner.json").write_text(text.replace("members", "x"))
+    with pytest.raises(InputError, match="another version"):
+        read_winner(tmp_path)
+
+
+def test_each_finding_has_the_scores_of_its_own_team() -> None:
+    winner = team().model_copy(update={"teams": ((3, 4), (4,), (3,))})
+    by_member = np.random.default_rng(0).random((2, 5, 3)).astype(np.float32)
+    scores = winner.team_scores(by_member)
+    assert scores.dtype == np.float32
+    assert scores[:, 0] == pytest.approx(by_member[..., 0].mean(axis=0))
+    assert np.array_equal(scores[:, 1:], np.stack([by_member[1, :, 1], by_member[0, :, 2]], axis=1))
+    one = team().team_scores(by_member[..., :1])
+    assert np.array_equal(one, team_scores(by_member[..., :1]))
+
+
 def edited(change: Callable[[dict[str, Any]], object]) -> str:
     content = json.loads(team().model_dump_json())
     change(content)
@@ -63,7 +102,7 @@ def edited(change: Callable[[dict[str, Any]], object]) -> str:
     [
         (edited(lambda content: content.update(format=FORMAT + 1)), "another version of cxr"),
         (edited(lambda content: content.pop("format")), "another version of cxr"),
-        (edited(lambda content: content.update(format=FORMAT - 1)), "another version of cxr"),
+        (edited(lambda content: content.update(format=FORMAT - 2)), "another version of cxr"),
         (json.dumps({"format": 3, "trial": 7}), "another version of cxr"),
         (edited(lambda content: content.pop("thresholds")), "thresholds is missing"),
         (edited(lambda content: content.update(members=[])), "damaged"),

@@ -66,6 +66,22 @@ def team_scores(by_member: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(by_member.mean(axis=0, dtype=np.float64), np.float32)
 
 
+def scores_of_teams(
+    by_trial: NDArray[np.float32], teams: Sequence[Sequence[int]]
+) -> NDArray[np.float32]:
+    """Scores (..., num_findings) of each finding by its own team.
+
+    Args:
+        by_trial: (num_trials, ..., num_findings).
+        teams: For each finding the rows of its team.
+    """
+    columns = [
+        team_scores(by_trial[list(team), ..., number : number + 1])
+        for number, team in enumerate(teams)
+    ]
+    return np.concatenate(columns, axis=-1)
+
+
 class OutOfFold:
     """Mean over all repeats of the scores that folds give to what they leave out."""
 

@@ -1,5 +1,7 @@
 """The winner of a search: what is retrained for predictions, and what it is worth."""
 
+import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.start import read_start, without_folders
 from trainable.backbones.weights import Weights, find_weights
-from trainable.cohort.scored import Scored, team_scores
+from trainable.cohort.cohort import Cohort
+from trainable.cohort.findings import Findings
+from trainable.cohort.scored import Scored, scores_of_teams
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain, num_of
 from trainable.evaluation.counts import Thresholds
@@ -22,8 +26,11 @@ from trainable.files import as_typed, write_text
 from trainable.images.preprocessing import PixelStatistics
 from trainable.run.places import read_scores, winner_file
 
-FORMAT: Literal[6] = 6
+FORMAT: Literal[7] = 7
 """Version of `winner.json`; raise it whenever an older file would be misread."""
+
+_OF_ONE_FINDING = 6
+"""The version before, which is read too: one finding, whose team are all members."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -57,7 +64,7 @@ class TiedTrial(Candidate):
 
 
 class Member(Candidate):
-    """A trial that is retrained; the score of the team is the mean over all members.
+    """A trial that is retrained; the score of a team is the mean over its members.
 
     Attributes:
         thresholds: Threshold of the member alone per finding, chosen on its out-of-fold scores.
@@ -162,7 +169,8 @@ class TestResult(_Record):
         num_exams: Number of test examinations.
         num_positive: Number of positive test examinations.
         num_trained: Number of examinations that the model was trained on.
-        estimates: Each metric with its 95 % CI by patient.
+        estimates: Each metric with its 95 % CI by patient; of several findings, the average.
+        each: The same of each of several findings.
     """
 
     __test__ = False  # pytest takes it for a class of tests
@@ -171,6 +179,7 @@ class TestResult(_Record):
     num_positive: int
     num_trained: int
     estimates: dict[str, Estimate]
+    each: tuple[dict[str, Estimate], ...] = ()
 
 
 class TestLook(_Record):
@@ -179,7 +188,7 @@ class TestLook(_Record):
     Attributes:
         date: Day of the look, as 2026-11-29.
         trials: Numbers of the members that were judged.
-        thresholds: Threshold of their mean score per finding.
+        thresholds: Threshold of the team's score per finding.
         result: What they scored.
     """
 
@@ -220,16 +229,20 @@ class Winner(_Record):
 
     Attributes:
         format: Version of the file.
-        members: The trials to retrain, the best one first.
-        thresholds: A mean score of at least this is predicted positive, one per finding.
+        findings: What is asked of each examination.
+        members: The trials to retrain, those of all teams, the best one first.
+        teams: For each finding the numbers of the trials in its team; of several classes, all are
+            equal.
+        thresholds: Threshold of the team's score per finding; see `decide`.
         scoring: How scores were judged.
-        out_of_fold: Metrics of the members' mean out-of-fold scores, one record per finding.
-        corrected: The F1 to expect on new patients.
+        out_of_fold: Metrics of the teams' out-of-fold scores, one record per finding.
+        corrected: The F1 over the findings to expect on new patients.
+        corrected_each: The same of each finding.
         test_looks: Every look at the test rows, the first one first; none if there are no test rows
             or the search has not ended.
         tied: Trials that are statistically tied with the best one, best first.
         preferred_simple: Whether the simplest of the tied trials was taken, and not the best one.
-        all_positive_f1: F1 of calling every examination positive.
+        all_positive_f1: F1 of calling every examination positive, or of one class.
         num_trials: Number of complete trials that were chosen among.
         history: Choices that were made before, by stopping trials and by a warm start.
         weights: Weights that the bodies start from.
@@ -240,12 +253,15 @@ class Winner(_Record):
         versions: Versions of the libraries that a score depends on.
     """
 
-    format: Literal[6]
+    format: Literal[7]
+    findings: Findings
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
+    teams: Annotated[tuple[tuple[int, ...], ...], Field(min_length=1)]
     thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
     scoring: Scoring
     out_of_fold: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     corrected: CorrectedF1
+    corrected_each: Annotated[tuple[CorrectedF1, ...], Field(min_length=1)]
     test_looks: tuple[TestLook, ...] = ()
     tied: tuple[TiedTrial, ...]
     preferred_simple: bool
@@ -326,12 +342,23 @@ class Winner(_Record):
         return np.array(self.thresholds, np.float32)
 
     def out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
-        """Mean out-of-fold scores (num_exams, num_findings) of the members; NaN where never scored.
+        """Out-of-fold scores (num_exams, num_findings) of the teams; NaN where never scored.
 
         Raises:
             InputError: If the scores of a member are missing or damaged.
         """
-        return team_scores(np.stack([read_scores(run, member.trial) for member in self.members]))
+        return self.team_scores(
+            np.stack([read_scores(run, member.trial) for member in self.members])
+        )
+
+    def team_scores(self, by_member: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (..., num_findings) of each finding's team.
+
+        Args:
+            by_member: (num_members, ..., num_findings).
+        """
+        rows = {member.trial: row for row, member in enumerate(self.members)}
+        return scores_of_teams(by_member, [[rows[trial] for trial in team] for team in self.teams])
 
     def load_weights(self) -> Weights:
         """The weights that the members' bodies start from.
@@ -367,7 +394,7 @@ def read_winner(run: Path) -> Winner:
     if not file.is_file():
         raise InputError(f"RUN must be the folder of a search with a winner; there is no {file}")
     try:
-        return Winner.model_validate_json(file.read_bytes())
+        return Winner.model_validate_json(_as_of_today(file.read_bytes(), run))
     except ValidationError as error:
         if any(detail["loc"] == ("format",) for detail in error.errors()):
             raise InputError(
@@ -379,3 +406,21 @@ def read_winner(run: Path) -> Winner:
         ) from error
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror})") from error
+
+
+def _as_of_today(text: bytes, run: Path) -> bytes:
+    """The record in this version; what is damaged stays as it is, and is refused as such.
+
+    Raises:
+        InputError: If the cohort, which alone names the finding of an older record, is damaged.
+    """
+    try:
+        content = json.loads(text)
+        team, corrected = [one["trial"] for one in content["members"]], content["corrected"]
+    except (ValueError, KeyError, TypeError):
+        return text
+    if content.get("format") != _OF_ONE_FINDING:
+        return text
+    now = {"format": FORMAT, "teams": [team], "corrected_each": [corrected]}
+    findings = dataclasses.asdict(Cohort.load(run).findings)
+    return json.dumps({**content, **now, "findings": findings}).encode()
