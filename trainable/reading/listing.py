@@ -1,6 +1,5 @@
 """Images as a folder or a table lists them: for a search, and for new images after it."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from trainable.reading.covariates import as_manifest
 from trainable.reading.dicom_columns import patients_in, with_dicom_columns
 from trainable.reading.exams import read_exams, same_grouping
 from trainable.reading.image_files import is_image, list_folder
-from trainable.reading.names import find_in_name
+from trainable.reading.patterns import find_in_names
 from trainable.reading.places import Places
 from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
@@ -191,13 +190,11 @@ def known_patients(
     """Patients by the pattern of the search, and in DICOM files, where some are found."""
     found = [patients_in(paths, wanted.found_by.get("patient"), checks)]
     if pattern := wanted.found_by.get("patient_pattern"):
-        regex = re.compile(pattern)
-        inside = [_inside(Path(path), folders) for path in paths]
-        by_name = [
-            find_in_name(regex, name) or find_in_name(regex, path)
-            for name, path in zip(names, inside, strict=True)
-        ]
-        found.insert(0, pd.Series(by_name, dtype=object))
+        both = [*names, *(_inside(Path(path), folders) for path in paths)]
+        what = "the --patient-pattern of the search"
+        by_name = checks.attempt(lambda: find_in_names(pattern, both, what)) or []
+        pairs = zip(by_name, by_name[len(names) :], strict=False)
+        found.insert(0, pd.Series([one or other for one, other in pairs], dtype=object))
     return [one for one in found if one.any()]
 
 

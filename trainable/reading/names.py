@@ -104,16 +104,3 @@ def file_named_in_full(name: str) -> str:
 
 def _ends_with(whole: Sequence[str], end: Sequence[str]) -> bool:
     return len(end) <= len(whole) and list(whole[len(whole) - len(end) :]) == list(end)
-
-
-def find_in_name(pattern: re.Pattern[str], name: str) -> str:
-    """What a pattern finds in the name of an image: in its last part first, then in its folders.
-
-    It is "" where nothing is found, and what the first group finds where the pattern has one.
-    """
-    for text in (name.replace("\\", "/").rsplit("/", 1)[-1], name):
-        match = pattern.search(text)
-        found = match and match.group(1 if pattern.groups else 0)
-        if found:
-            return found
-    return ""

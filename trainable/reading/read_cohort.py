@@ -1,7 +1,6 @@
 """Read a cohort as users keep it: a table beside the images, or a folder of class folders."""
 
 import dataclasses
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,8 +20,8 @@ from trainable.reading.exams import check_exams, places_of
 from trainable.reading.from_folders import read_folders
 from trainable.reading.from_table import read_labelled_table
 from trainable.reading.image_files import hash_files
-from trainable.reading.names import find_in_name
 from trainable.reading.options import DataOptions
+from trainable.reading.patterns import find_in_names
 
 
 def read_cohort(source: DataOptions) -> Cohort:
@@ -78,12 +77,11 @@ def _patients(table: pd.DataFrame, pattern: str | None, checks: Checks) -> pd.Se
         if "patient" in table:
             return table["patient"]
         return pd.Series([None] * len(table), index=table.index, dtype=object)
-    try:
-        regex = re.compile(pattern)
-    except re.error as error:
-        checks.add(f"--patient-pattern must be a regular expression; {pattern!r}: {error}")
+    found = checks.attempt(
+        lambda: find_in_names(pattern, list(table["image"]), "--patient-pattern")
+    )
+    if found is None:
         return table["image"]
-    found = [find_in_name(regex, image) for image in table["image"]]
     without = [name for name, patient in zip(table["image"], found, strict=True) if not patient]
     if without:
         checks.add(
