@@ -214,7 +214,14 @@ def _moved(apparent: Estimate, f1: NDArray[np.float64]) -> CorrectedF1:
 def _choose(trials: Trials, rule: TeamRule, num_resamples: int, seed: int) -> _Choice:
     """Choose on all images and anew on each resample, and judge the choice by what those left."""
     # row 0 is all images, the others are resamples: each step treats all of them alike
-    weights = _all_and_resamples(trials.scored, num_resamples, seed)
+    weights = resample_patients(
+        trials.scored.labels,
+        trials.scored.patients,
+        num_resamples,
+        seed,
+        stratified=True,
+        with_all=True,
+    )
     alone = trials.each(weights)
     there = np.ones(alone.objectives.shape, np.bool_)
     if rule.entry is not None:
@@ -269,14 +276,6 @@ def _choose_team(
     teams = [trials.teams(one, weights) for one in members]
     place, counts = _largest_of_the_tied(teams, trials.scored.labels, trials.scoring.f1_average)
     return _Team(members[place][0], teams[place].thresholds[0], counts)
-
-
-def _all_and_resamples(scored: Scored, num_resamples: int, seed: int) -> NDArray[np.float32]:
-    """Weights (1 + num_resamples, num_images): all images once, then the resamples."""
-    drawn = resample_patients(scored.labels, scored.patients, num_resamples, seed, stratified=True)
-    by_image = np.ones((len(scored), 1 + num_resamples), np.float32)
-    by_image[:, 1:] = drawn.T
-    return by_image.T
 
 
 def _teams(

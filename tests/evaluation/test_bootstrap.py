@@ -50,6 +50,13 @@ def test_the_share_of_positive_patients_varies_as_in_cohorts_unless_it_is_kept()
     assert (kept[:, FIRST_IMAGES[:12]].sum(axis=1) == 12).all()
 
 
+def test_a_row_of_all_images_stands_before_the_same_resamples() -> None:
+    drawn = resample_patients(LABELS[:, None], PATIENTS, 30, seed=0, stratified=True)
+    both = resample_patients(LABELS[:, None], PATIENTS, 30, seed=0, stratified=True, with_all=True)
+    assert (both[0] == 1).all()
+    np.testing.assert_array_equal(both[1:], drawn)
+
+
 @pytest.mark.parametrize("stratified", [False, True])
 def test_a_patient_of_both_labels_is_drawn_whole_and_no_resample_lacks_a_class(
     stratified: bool,

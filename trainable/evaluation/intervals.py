@@ -102,6 +102,7 @@ def resample_patients(
     seed: int,
     *,
     stratified: bool,
+    with_all: bool = False,
 ) -> NDArray[np.float32]:
     """Draw patients with replacement, as many as there are.
 
@@ -115,6 +116,7 @@ def resample_patients(
             that are made on the same share of positives. For an interval it must vary: F1 and
             precision depend on it, the cohort's own is a sample's, and new patients have another
             one.
+        with_all: Whether a first row stands before the resamples in which each image counts once.
 
     Returns:
         Whole numbers (num_resamples, num_images): how often each image was drawn; never only one
@@ -125,7 +127,8 @@ def resample_patients(
     everyone = np.arange(who.max() + 1)
     of_class = [those[:, None] for those in _patients_of_classes(labels, who)]
     strata = _strata(labels, who) if stratified else [everyone]
-    drawn = np.empty((len(everyone), num_resamples), np.float32)
+    # a byte is enough: nobody is drawn 256 times where each is drawn once on average
+    drawn = np.empty((len(everyone), num_resamples), np.uint8)
     lacking = np.arange(num_resamples)
     while len(lacking):
         for stratum in strata:
@@ -135,7 +138,10 @@ def resample_patients(
                 drawn[np.ix_(stratum, some)] = counts.T
         has_classes = np.all([drawn.any(axis=0, where=those) for those in of_class], axis=0)
         lacking = np.flatnonzero(~has_classes)
-    return drawn[who].T
+    by_image = np.ones((len(who), with_all + num_resamples), np.float32)
+    for rows in np.array_split(np.arange(len(who)), math.ceil(by_image.size / _MOST_CELLS)):
+        by_image[rows, int(with_all) :] = drawn[who[rows]]
+    return by_image.T
 
 
 def _patients_of_classes(
