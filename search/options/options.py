@@ -88,8 +88,8 @@ class ScoringOptions(_Options):
     """Least score of a positive image: best (F1), a number, sensitivity:0.98, specificity:0.95."""
     objective: Objective = "f1"
     """Metric to compare trials by; F1 and threshold are reported all the same."""
-    f1_average: F1Average = "binary"
-    """Kind of F1; binary is the F1 of the positive class."""
+    f1_average: F1Average | None = None
+    """Kind of F1; binary (of the positive class) if not given, macro with several findings."""
     team: Annotated[TeamSize, COMMON] = None
     """Trials in the team (ensemble); auto: 1, 5 or 10."""
     prefer_simple: bool = False

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from search.options.options import SearchOptions
+from search.options.options import ScoringOptions, SearchOptions
 from search.plan.plan import SearchPlan
 from search.plan.space import (
     load_space,
@@ -224,16 +224,14 @@ def complete(
         InputError: Naming every problem found.
     """
     weights = checks.attempt(lambda: load_weights(space, options))
-    scoring = options.scoring
-    if scoring.prefer_simple and scoring.team not in (None, 1):
-        checks.add(f"--prefer-simple chooses one trial: drop it, or drop --team {scoring.team}")
+    _check_scoring(options.scoring, cohort, checks)
     if cohort is not None:
         if space is not None and True in space.values("covariates") and cohort.covariates.empty:
             checks.add(
                 "--use-covariates needs covariates of a table, such as age or sex, and none "
                 "was read: name them with --covariates, or drop the option"
             )
-        check_cohort(cohort, scoring.folds, options.advanced.mixed_patients, checks)
+        check_cohort(cohort, options.scoring.folds, options.advanced.mixed_patients, checks)
     checks.raise_if_any()
     # a value that is missing has left a problem
     assert space is not None
@@ -257,6 +255,16 @@ def complete(
     )
     require_few_passes(plan.num_passes, options, largest)
     return plan
+
+
+def _check_scoring(scoring: ScoringOptions, cohort: Cohort | None, checks: Checks) -> None:
+    if scoring.prefer_simple and scoring.team not in (None, 1):
+        checks.add(f"--prefer-simple chooses one trial: drop it, or drop --team {scoring.team}")
+    if cohort is not None and not cohort.findings.is_one and scoring.f1_average == "binary":
+        checks.add(
+            f"--f1-average binary is of one finding, and there are {len(cohort.findings)}: drop it "
+            "for macro, or take micro or weighted"
+        )
 
 
 def _odd_images(decoded: Decoded, cohort: Cohort, folds: Sequence[Fold]) -> tuple[str, ...]:
@@ -288,7 +296,10 @@ def _task(options: SearchOptions, cohort: Cohort, decoded: Decoded, weights: Wei
         cache=_cache(options),
         cache_bytes=options.advanced.cache_bytes,
         scoring=Scoring(
-            ThresholdPolicy.parse(scoring.threshold), scoring.f1_average, scoring.objective
+            ThresholdPolicy.parse(scoring.threshold),
+            scoring.f1_average or ("binary" if cohort.findings.is_one else "macro"),
+            scoring.objective,
+            cohort.findings.exclusive,
         ),
         seed=seed,
         repeatable=options.advanced.max_concurrent == 1,

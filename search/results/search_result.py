@@ -22,6 +22,7 @@ from trainable.cohort.splits import Fold, make_folds
 from trainable.errors import num_of
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import f1_at, of_scores
+from trainable.evaluation.thresholds import own_thresholds
 from trainable.run.winner import Winner, read_winner
 
 TIED = "tied"
@@ -181,12 +182,12 @@ def best_of_each(result: SearchResult, settings: Sequence[str]) -> pd.DataFrame:
     metrics, rows = {}, []
     row: Any
     for row in best.itertuples():
-        scores = result.folder.log.scores(row.number)[result.rows]
-        at_threshold = f1_at(np.array([row.threshold], np.float32), result.winner.scoring)
-        metrics[str(row.number)] = of_scores(scores, at_threshold)
+        scores, scoring = result.folder.log.scores(row.number), result.winner.scoring
+        f1 = f1_at(own_thresholds(result.cohort.labels, scores, scoring), scoring)
+        metrics[str(row.number)] = of_scores(scores[result.rows], f1)
     found = estimate(result.scored, metrics)
     for row in best.itertuples():
-        f1 = found[str(row.number)]
+        interval = found[str(row.number)]
         rows.append(
             {
                 **{name: getattr(row, name) for name in settings},
@@ -194,7 +195,7 @@ def best_of_each(result: SearchResult, settings: Sequence[str]) -> pd.DataFrame:
                 "trial": row.number,
                 "head": row.head,
                 "F1": row.f1,
-                "95 % CI": f"{f1.low:.3f} to {f1.high:.3f}",
+                "95 % CI": f"{interval.low:.3f} to {interval.high:.3f}",
                 "AUC": row.auc,
                 TIED: "yes" if row.number in tied else "no",
             }

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -24,6 +23,7 @@ from trainable.backbones.encoder import Encoder
 from trainable.config import TrialConfig
 from trainable.evaluation.intervals import Estimate, estimate
 from trainable.evaluation.metrics import f1_at
+from trainable.evaluation.thresholds import own_thresholds
 from trainable.run.places import trial_name
 from trainable.training.heads import HEADS
 
@@ -151,15 +151,15 @@ class BestSoFar:
         best = complete_best_first(trials).head(1).to_dict("records")
         if best and best[0]["number"] != self._number:
             self._number = best[0]["number"]
-            interval = self._estimate(best[0]["number"], best[0]["threshold"])
+            interval = self._estimate(best[0]["number"])
             f1 = replace(interval, value=best[0]["f1"])
             self._text = f"best so far: trial {self._number}, F1 {f1}, not corrected for selection"
         return self._text
 
-    def _estimate(self, number: int, threshold: float) -> Estimate:
+    def _estimate(self, number: int) -> Estimate:
         scored = self._plan.cohort.scored(self._log.scores(number))
-        thresholds = np.array([threshold], np.float32)
-        f1 = f1_at(thresholds, self._plan.task.scoring)
+        scoring = self._plan.task.scoring
+        f1 = f1_at(own_thresholds(scored.labels, scored.scores, scoring), scoring)
         return estimate(scored, {"F1": f1})["F1"]
 
 

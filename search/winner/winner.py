@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from search.plan.plan import SearchPlan
+from search.run.finding_table import write_findings
 from search.run.run_folder import RunFolder
 from search.winner.pool import gather
 from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
@@ -56,6 +57,9 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         pool.planned,
         pool.entry,
     )
+    if not plan.cohort.findings.is_one:
+        judged = {row["number"]: task.judge(run.log.scores(row["number"]))[1] for row in rows}
+        write_findings(run.path, plan.cohort.findings.names, judged)
     found = select(scored, task.scoring, rule, seed=task.seed)
     scores = scores_of_teams(scored.scores, found.teams)
     thresholds = np.array(found.thresholds, np.float32)

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.cohort.scored import is_scored
 from trainable.evaluation.counts import (
+    Thresholds,
     average_of_each,
     f1_of_counts,
     mean_over_findings,
@@ -271,6 +273,22 @@ def _levels(tp: NDArray[np.float32], num_levels: int) -> NDArray[np.int64]:
     at = -(-level * totals // num_levels) - 1
     found: NDArray[np.int64] = step[at + np.cumsum(totals) - totals]
     return found
+
+
+def own_thresholds(
+    labels: NDArray[np.int64], scores: NDArray[np.float32], scoring: Scoring
+) -> Thresholds:
+    """The threshold of each finding that scores choose, where every image counts once.
+
+    Args:
+        labels: (num_images, num_findings), 1 positive, 0 negative, -1 unknown.
+        scores: (num_images, num_findings); images without a score do not count.
+        scoring: How scores are judged.
+    """
+    rows = is_scored(scores)
+    thresholds: Thresholds
+    [thresholds] = choose_thresholds(Weighted.once(labels[rows], scores[rows]), scoring).thresholds
+    return thresholds
 
 
 def judge(
