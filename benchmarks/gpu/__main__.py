@@ -29,6 +29,7 @@ from benchmarks.gpu.checks import (
     peak,
     precision_of_logits,
     share,
+    waits,
 )
 from search.demo.phantoms import write_demo
 from trainable.backbones.table import BACKBONES
@@ -61,6 +62,7 @@ def lines(bench: Bench, backbones: tuple[str, ...]) -> Iterator[Line]:
     yield from heads(bench)
     yield from precision_of_logits(bench)
     yield from finetuning(bench)
+    yield from waits(bench)
     yield from out_of_memory(bench)
     yield from shared(bench)
 
@@ -82,6 +84,8 @@ def main() -> None:
     size = options.image_size or (320 if on_gpu else 32)
     weights = find_weights(options.weights)
     backbones = tuple(name for name in weights.names if name in BACKBONES)
+    if not on_gpu:
+        print("not looked at without a GPU: memory, and whether a step of training waits for it")
     began, found = time.monotonic(), []
     with TemporaryDirectory(prefix="cxr-gpu-") as place:
         folder = Path(place)

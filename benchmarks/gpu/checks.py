@@ -203,9 +203,16 @@ def finetuning(bench: Bench) -> Iterator[Line]:
 
 
 def _epoch(bench: Bench, config: TrialConfig, body: Body, inputs: Inputs) -> float:
-    """Seconds of one epoch; the network is another copy each time."""
+    """Seconds of one epoch."""
+    return _seconds(bench, _training(bench, config, body, inputs, _fold(bench).train))
+
+
+def _training(
+    bench: Bench, config: TrialConfig, body: Body, inputs: Inputs, train: NDArray[np.int64]
+) -> Callable[[], None]:
+    """What trains one epoch on some rows; the network is another copy each time."""
     labels = torch.tensor(bench.data.labels[:, 0], device=bench.device)
-    train, none = _fold(bench).train, np.empty(0, np.int64)
+    none = np.empty(0, np.int64)
 
     def work() -> None:
         network = new_network(config, [], body.trained, 0, bench.device)
@@ -218,7 +225,39 @@ def _epoch(bench: Bench, config: TrialConfig, body: Body, inputs: Inputs) -> flo
             )
         )
 
-    return _seconds(bench, work)
+    return work
+
+
+def waits(bench: Bench) -> Iterator[Line]:
+    """How often one more step of training waits for the GPU, hidden in a copy or a look at it."""
+    if bench.device.type != "cuda":
+        return
+    last, rows = find_backbone("resnet18").cuts[-1], _fold(bench).train
+    for unfreeze in (1, 4):
+        config = bench.config(backbone="resnet18", cut=last, unfreeze=unfreeze, epochs=1)
+        body = Body(bench.images(), config, bench.weights, bench.device)
+        inputs, source = frozen_inputs(body, bench.store("waits"))
+        steps = len(rows) // config.batch_size
+        few, many = (
+            _training(bench, config, body, inputs, rows[: number * config.batch_size])
+            for number in (steps // 2, steps)
+        )
+        few()  # what is done once is done before
+        more = count_waits(many) - count_waits(few)
+        what = f"resnet18, {unfreeze} of 4 stages, from {source}"
+        yield Line("waits", what, more / (steps - steps // 2), "per step", most=0)
+
+
+def count_waits(work: Callable[[], None]) -> int:
+    """How often the host waits for a GPU while it works, as PyTorch says."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            work()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchronizing CUDA operation" in str(one.message) for one in said)
 
 
 def out_of_memory(bench: Bench) -> Iterator[Line]:
