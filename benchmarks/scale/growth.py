@@ -30,7 +30,7 @@ from trainable.evaluation.metrics import metrics_at
 from trainable.evaluation.scoring import Scoring
 from trainable.features.body import Body
 from trainable.features.tables import features_key, frozen_inputs
-from trainable.images.pixels import load_pixels, pixels_key
+from trainable.images.pixels import load_grey_counts, load_looks, load_pixels, pixels_key
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import cross_validate
@@ -47,6 +47,12 @@ def costs(
     store, data, size = ArrayStore(folder), task.data, config.image_size
     decode, _ = cpu_seconds(lambda: load_pixels(data.paths, data.hashes, Square(size), store))
     images = images_of(task, config.image_size)
+    looks, _ = cpu_seconds(
+        lambda: (
+            load_looks(images.pixels, images.key, store),
+            load_grey_counts(lambda: np.asarray(images.pixels), images.key, store),
+        )
+    )
     body = Body(images, config, task.weights, CPU)
     forward, _ = cpu_seconds(lambda: frozen_inputs(body, store))
     trial, records = cpu_seconds(lambda: list(cross_validate(config, task, CPU, store)))
@@ -61,6 +67,7 @@ def costs(
     )
     return {
         "decode, s": decode,
+        "looks and grey counts, s": looks,
         "forward pass, s": forward,
         "frozen trial with its features, s": trial,
         f"choice among {NUM_TRIALS} trials, s": choice,
