@@ -16,6 +16,7 @@ from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.findings import Findings
 from trainable.cohort.left_out import describe_left_out
 from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.errors import InputError
@@ -31,21 +32,44 @@ class Team:
 
     Attributes:
         winner: What the search chose, and what it is worth.
-        classes: What the user calls the negative and the positive class.
+        findings: What is asked of each image.
         models: The members; the score is the mean of theirs.
     """
 
     winner: Winner
-    classes: tuple[str, str]
+    findings: Findings
     models: tuple[FinalModel, ...]
     _cohort: Cohort
     _store: ArrayStore
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """What the user calls the negative and the positive class, or several classes.
+
+        Raises:
+            InputError: If there are several findings that can stand together.
+        """
+        if len(self._cohort.label_rules) > 1:
+            raise InputError(f"classes are of one finding; of {len(self.findings)}, see findings")
+        return self._cohort.label_rules[0].classes
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each finding; of several classes the highest score / threshold wins."""
+        return dict(zip(self.findings.names, self.winner.thresholds, strict=True))
+
+    @property
     def threshold(self) -> float:
-        """A score of at least this is predicted positive."""
-        [threshold] = self.winner.thresholds
-        return threshold
+        """A score of at least this is predicted positive.
+
+        Raises:
+            InputError: If there are several findings or classes.
+        """
+        if not self.findings.is_one:
+            raise InputError(
+                f"a threshold is of one finding; of {len(self.findings)}, see thresholds"
+            )
+        return self.winner.thresholds[0]
 
     @private_files()
     def predict(
@@ -62,7 +86,8 @@ class Team:
 
         Returns:
             A row per image: `image` (or `exam`), `score` (0 to 1) and `prediction`, one of
-            `classes`. Without a score, NaN and "".
+            `classes`. Of several findings `score:NAME` and `prediction:NAME` of each, of several
+            classes `score:NAME` of each and one `prediction`. Without a score, NaN and "".
 
         Warns:
             UserWarning: Of images that are unlike those of the training, or are left out.
@@ -78,7 +103,8 @@ class Team:
         for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
             warnings.warn(note, stacklevel=2)
         scores = score(self.models, new, self._store)
-        return predictions_and_scores(new, scores, self.winner, self.classes)[1]
+        positives = self.winner.decide(scores)
+        return predictions_and_scores(new, scores, positives, self._cohort.label_rules)[1]
 
 
 def _source(images: Path | str | Iterable[Path | str]) -> Source:
@@ -111,4 +137,4 @@ def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | st
         retraining = Retraining(path, winner, cohort, seeds, store)
         models = [retraining.model(member, lambda *_: None) for member in winner.members]
     share_stages(models)
-    return Team(winner, cohort.classes, tuple(models), cohort, store)
+    return Team(winner, cohort.findings, tuple(models), cohort, store)

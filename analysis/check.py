@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.evaluate import TrueLabels, read_true_labels
 from analysis.export.folder import is_export, read_team
 from analysis.heat_maps import OPTION as HEAT_MAPS
 from analysis.heat_maps import check_heat_maps, room_for
 from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
+from analysis.true_labels import TrueLabels, read_true_labels
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import perceptual_hashes_of
 from trainable.cohort.words import same_value

@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from analysis.check import Checked, check
-from analysis.evaluate import TrueLabels, describe
+from analysis.evaluate import judge_findings
+from analysis.evaluation_lines import describe
 from analysis.heat_maps import write_heat_maps
 from analysis.options import PredictOptions
-from analysis.predict import predictions_and_scores, score
+from analysis.predict import (
+    describe_predictions,
+    predictions_and_scores,
+    score,
+)
 from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import describe_cost, share_stages
+from analysis.true_labels import TrueLabels
 from trainable.cohort.left_out import write_left_out
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, listing, num_of
-from trainable.evaluation.intervals import estimate
 from trainable.files import replacing, writing
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
@@ -91,21 +96,10 @@ def _predict(
         console.print(f"note: {num_of(new.num_unlisted, unit)} not in the template, and left out")
     with stop_signals.released():
         scores = score(models, new, retraining.store)
-    tables = predictions_and_scores(new, scores, winner, cohort.classes)
-    for table, file in zip(tables, (options.out, options.scores_out), strict=True):
-        write_csv(table, file)
-        written.append(file)
-    if options.unusable:
-        with writing(options.out.parent, "--out"):
-            write_left_out(new.left_out, options.left_out_out)
-        written.append(options.left_out_out)
-    [threshold] = winner.thresholds
-    num_positive = int((scores >= np.float32(threshold)).sum())
-    console.print(
-        f"{num_of(len(scores), unit)}, {num_positive} predicted positive (a score of "
-        f"{threshold:.3f} or "
-        f"more): {options.out}"
-    )
+    positives = winner.decide(scores)
+    _write_tables(options, checked, scores, positives, written)
+    for line in describe_predictions(positives, winner, cohort.findings, unit, options.out):
+        console.print(line)
     console.print(f"scores: {options.scores_out}")
     if new.left_out:
         console.print(f"left out: {options.left_out_out}")
@@ -119,6 +113,25 @@ def _predict(
         _evaluate(options, checked, checked.truth, scores, console, written)
 
 
+def _write_tables(
+    options: PredictOptions,
+    checked: Checked,
+    scores: NDArray[np.float32],
+    positives: NDArray[np.bool_],
+    written: list[Path],
+) -> None:
+    """Write the predictions, the scores, and which images are left out."""
+    new, rules = checked.new, checked.cohort.label_rules
+    tables = predictions_and_scores(new, scores, positives, rules)
+    for table, file in zip(tables, (options.out, options.scores_out), strict=True):
+        write_csv(table, file)
+        written.append(file)
+    if options.unusable:
+        with writing(options.out.parent, "--out"):
+            write_left_out(new.left_out, options.left_out_out)
+        written.append(options.left_out_out)
+
+
 def _evaluate(
     options: PredictOptions,
     checked: Checked,
@@ -130,17 +143,17 @@ def _evaluate(
     """Print the metrics, and write their page where both classes occur."""
     for note in truth.notes:
         console.print(f"note: {note}", markup=False)
-    winner, point, scored = checked.winner, options.operating_point, truth.scored(scores)
-    estimates = estimate(scored, winner.metrics(point)) if scored.has_both else {}
-    lines = list(describe(scored, winner, estimates))
+    scored, findings, winner = truth.scored(scores), checked.cohort.findings, checked.winner
+    judged = judge_findings(scored, findings, winner, options.operating_point)
+    lines = list(describe(judged, scored, findings, winner))
     for line in lines:
         console.print(line)
-    if estimates:
+    if any(judged.estimates):
         # matplotlib takes a second to import
         from analysis.report import write_evaluation
 
         page = options.report_out
-        write_evaluation(page, checked, scored, estimates, lines, point)
+        write_evaluation(page, checked, scored, judged, lines, options.operating_point)
         written.append(page)
         console.print(f"report: {page}")
 

@@ -1,6 +1,6 @@
 """The new images: which there are, whose they are, and the rows that a template asks for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.template import rows_to_write
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.covariates import PREFIX, known_text
 from trainable.cohort.exams import Grouping, group_images
 from trainable.cohort.left_out import LeftOut, describe_left_out
-from trainable.errors import Checks, InputError, listing, num_of
+from trainable.errors import Checks, listing, num_of
 from trainable.images.pixels import check_readable
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.reading.covariates import limit_notes
@@ -21,7 +22,6 @@ from trainable.reading.image_files import hash_files
 from trainable.reading.listing import Source, Wanted, known_patients, read_listing
 from trainable.reading.names import ImageNames
 from trainable.reading.places import Places, locate
-from trainable.reading.tables import read_table
 from trainable.reading.unusable import find_unusable
 
 
@@ -32,7 +32,8 @@ class NewImages:
     Attributes:
         table: the rows to predict: the template's columns, or `image` or `exam`.
         name_column: which of them names the image or the examination.
-        prediction_column: which of them is filled in.
+        prediction_columns: which of them are filled in, by what is predicted there; see
+            `what_is_predicted`.
         images: name of each image.
         paths: the file of each image.
         hashes: SHA-256 of each file.
@@ -50,7 +51,7 @@ class NewImages:
 
     table: pd.DataFrame
     name_column: str
-    prediction_column: str
+    prediction_columns: Mapping[str, str]
     images: tuple[str, ...]
     paths: tuple[str, ...]
     hashes: tuple[str, ...]
@@ -117,7 +118,7 @@ def find_new_images(
     grouping, unit = cohort.grouping, cohort.grouping.column
     wanted = Wanted(grouping, cohort.found_by, columns.names)
     listed, places = read_listing(images, wanted, checks)
-    table, name_column, prediction_column = _rows_to_write(listed, template, wanted, checks)
+    table, name_column, to_fill = rows_to_write(listed, template, cohort.findings, wanted, checks)
     whole, usable, left_out = table, np.arange(len(table)), tuple[LeftOut, ...]()
     if leave_out and not checks.problems:
         listed, usable, left_out = _usable(table[name_column], listed, unit, places, checks)
@@ -140,7 +141,7 @@ def find_new_images(
     checks.note(*_check_columns(seen, columns, checks))
     checks.raise_if_any()
     return NewImages(
-        table, name_column, prediction_column,
+        table, name_column, to_fill,
         images=tuple(names),
         paths=paths,
         hashes=tuple(hash_files(paths)),
@@ -194,30 +195,6 @@ def _usable(
     return kept, np.flatnonzero(is_usable), tuple(unusable.values())
 
 
-def _rows_to_write(
-    listed: pd.DataFrame, template: Path | None, wanted: Wanted, checks: Checks
-) -> tuple[pd.DataFrame, str, str]:
-    """One row per image or examination, with the columns of their names and of predictions."""
-    unit = wanted.grouping.column
-    if template is None:
-        rows = listed[[unit]]
-        once = rows if unit == "image" else rows.drop_duplicates(ignore_index=True)
-        table, name_column, prediction_column = once, unit, "prediction"
-    else:
-        if not template.is_file():
-            raise InputError(f"--template must be a table; not found: {template}")
-        table, notes = read_table(template, "--template")
-        checks.note(*notes)
-        name_column, prediction_column = _template_columns(table, listed[unit], wanted, checks)
-        checks.raise_if_any()
-    repeated = table.loc[table[name_column].duplicated(), name_column]
-    if len(repeated):
-        checks.add(
-            f"an {wanted.grouping.unit} may be asked for once; asked for again: {listing(repeated)}"
-        )
-    return table, name_column, prediction_column
-
-
 def _images_of(
     exams: pd.Series, listed: pd.DataFrame, grouping: Grouping, checks: Checks
 ) -> tuple[pd.Series, NDArray[np.int64]]:
@@ -236,32 +213,6 @@ def _images_of(
     places = places_of(grouping, images, checks)
     checks.raise_if_any()
     return images["image"], group_images(numbers, places, grouping.views)
-
-
-def _template_columns(
-    table: pd.DataFrame, listed: pd.Series, wanted: Wanted, checks: Checks
-) -> tuple[str, str]:
-    """Which column of a template names the images, and which one is to be filled in."""
-    matcher = ImageNames(Path("/"), zip(listed, listed, strict=True))
-    hits = {
-        str(column): sum(bool(matcher.find(value)) for value in table[column])
-        for column in table.columns
-    }
-    image_column = max(hits, key=lambda column: hits[column], default="")
-    if not hits.get(image_column):
-        checks.add(
-            f"a column of the template must name the images; none of {listing(table.columns)} does"
-        )
-        return "", ""
-    others = [str(column) for column in table.columns if column != image_column]
-    if not others:
-        checks.add(
-            f"the template needs a column for the predictions beside {image_column!r}; add one"
-        )
-        return "", ""
-    if len(others) == 1:
-        return image_column, others[0]
-    return image_column, wanted.column("label", table[others], checks) or ""
 
 
 def _listed_values(asked: pd.Series, listed: pd.DataFrame, unit: str, column: str) -> pd.Series:

@@ -1,15 +1,22 @@
 """Score new images with the final model, and write one row for each, as a template asks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from analysis.findings_table import lines_of
 from analysis.model_file import FinalModel, team_score
 from analysis.new_images import NewImages
+from analysis.template import PREDICTION, what_is_predicted
+from trainable.cohort.findings import Findings
+from trainable.cohort.label_rule import REST, LabelRule, findings_of
 from trainable.device import Batching, own_device, place
+from trainable.errors import num_of
 from trainable.features.body import cpu_batch
 from trainable.images.batches import by_examination
 from trainable.images.loading import load_images
@@ -51,19 +58,77 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
 
 
 def predictions_and_scores(
-    new: NewImages, scores: NDArray[np.float32], winner: Winner, classes: tuple[str, str]
+    new: NewImages,
+    scores: NDArray[np.float32],
+    positives: NDArray[np.bool_],
+    rules: Sequence[LabelRule],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The predictions table, as the template has it, and the table of scores, of one finding."""
-    [column], [threshold] = scores.T, winner.thresholds
-    predictions = np.where(column >= np.float32(threshold), classes[1], classes[0])
-    # cells of what is left out stay empty
-    predicted = np.full(len(new.whole), "", object)
-    predicted[new.usable] = predictions
-    all_scores = np.full(len(new.whole), np.nan, np.float32)
-    all_scores[new.usable] = column
-    filled = new.whole.assign(**{new.prediction_column: predicted})
+    """The predictions table, as the template has it, and the table of scores.
+
+    Args:
+        new: The rows to write; the cells of what is left out stay empty.
+        scores: (num_rows, num_findings).
+        positives: What is predicted positive, of that shape.
+        rules: How the labels of the search were read, whose words the predictions are in.
+    """
+    findings = findings_of(rules)
+    predicted = _in_words(positives, rules)
+    predictions = {name: _in_rows(new, values, "", object) for name, values in predicted.items()}
     unit = "image" if new.exam_images.shape[1] == 1 else "exam"
-    score_table = pd.DataFrame(
-        {unit: new.whole[new.name_column], "score": all_scores, "prediction": predicted}
+    columns: dict[str, Any] = {unit: new.whole[new.name_column]}
+    for name, column in zip(findings.names, scores.T, strict=True):
+        own = "score" if findings.is_one else f"score:{name}"
+        columns[own] = _in_rows(new, column, np.nan, np.float32)
+    for name, values in predictions.items():
+        columns[name if len(predictions) == 1 else f"{PREDICTION}:{name}"] = values
+    filled = {column: predictions[name] for name, column in new.prediction_columns.items()}
+    return new.whole.assign(**filled), pd.DataFrame(columns)
+
+
+def _in_words(
+    positives: NDArray[np.bool_], rules: Sequence[LabelRule]
+) -> dict[str, NDArray[np.object_]]:
+    """What is predicted, as the user says it, by its column."""
+    findings = findings_of(rules)
+    if findings.exclusive:
+        return {PREDICTION: np.array(findings.names, object)[positives.argmax(axis=1)]}
+    return {
+        name: np.array(_words(rule, findings), object)[column.astype(int)]
+        for name, rule, column in zip(what_is_predicted(findings), rules, positives.T, strict=True)
+    }
+
+
+def _words(rule: LabelRule, findings: Findings) -> tuple[str, ...]:
+    """What the user calls negative and positive; of one finding in a cell of several, 0 and 1."""
+    return rule.classes if findings.is_one or REST not in rule.classes else ("0", "1")
+
+
+def _in_rows(new: NewImages, values: NDArray[Any], missing: object, kind: type) -> NDArray[Any]:
+    """One value for each row to write, `missing` where an image is left out."""
+    column: NDArray[Any] = np.full(len(new.whole), missing, kind)
+    column[new.usable] = values
+    return column
+
+
+def describe_predictions(
+    positives: NDArray[np.bool_], winner: Winner, findings: Findings, unit: str, out: Path
+) -> Iterator[str]:
+    """How many images or examinations are predicted positive of each finding, a line each."""
+    num, counts, thresholds = len(positives), positives.sum(axis=0), winner.thresholds
+    if findings.is_one:
+        yield (
+            f"{num_of(num, unit)}, {counts[0]} predicted positive (a score of {thresholds[0]:.3f} "
+            f"or more): {out}"
+        )
+        return
+    how = ", each of the class with the highest ratio of score to threshold"
+    yield f"{num_of(num, unit)}{how if findings.exclusive else ''}: {out}"
+    yield from lines_of(
+        pd.DataFrame(
+            {
+                "class" if findings.exclusive else "finding": findings.names,
+                "predicted" if findings.exclusive else "predicted positive": counts,
+                "threshold": [f"{threshold:.3f}" for threshold in thresholds],
+            }
+        )
     )
-    return filled, score_table

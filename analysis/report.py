@@ -1,23 +1,27 @@
 """The page of an evaluation on new labels, side by side with the out-of-fold figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.check import Checked
+from analysis.evaluate import JudgedFindings, judge_findings
+from analysis.evaluation_lines import average_name, confusion_matrix
 from trainable.cohort.scored import Scored
 from trainable.errors import num_of
-from trainable.evaluation.intervals import Estimate, estimate
+from trainable.evaluation.intervals import Estimate
 from trainable.report.page import Section, Slider, Table, write_page
 from trainable.report.scores import score_figures
+
+_HERE, _THEN = "new images", "out of fold, in the search"
 
 
 def write_evaluation(
     page: Path,
     checked: Checked,
     scored: Scored,
-    estimates: Mapping[str, Estimate],
+    judged: JudgedFindings,
     lines: Sequence[str],
     operating_point: float,
 ) -> None:
@@ -26,39 +30,114 @@ def write_evaluation(
     Args:
         page: File to write.
         checked: The run that predicted.
-        scored: True labels, patients and scores of the new images; both classes occur.
-        estimates: Metrics of the scores.
+        scored: True labels, patients and scores of the new images.
+        judged: What the scores are worth; both classes of some finding occur.
         lines: What the command prints of them.
         operating_point: Specificity at which sensitivity is reported, and the reverse.
     """
     winner, cohort = checked.winner, checked.cohort
-    table = pd.DataFrame(
-        {"metric": list(estimates), "new images": [str(one) for one in estimates.values()]}
-    )
+    before = None
     if not checked.models:  # an exported team leaves the scores of the search behind
         then = cohort.scored(winner.out_of_fold_scores(checked.run))
-        before = estimate(then, winner.metrics(operating_point))
-        table["out of fold, in the search"] = [str(before[name]) for name in estimates]
-    low, high = winner.corrected.interval
+        before = judge_findings(then, cohort.findings, winner, operating_point)
+    sections = _of_one if cohort.findings.is_one else _of_several
+    write_page(
+        page,
+        f"Evaluation of {checked.run.name}",
+        [
+            *sections(checked, scored, judged, before),
+            Section("As printed", listing="\n".join(lines)),
+        ],
+    )
+
+
+def _of_one(
+    checked: Checked, scored: Scored, judged: JudgedFindings, before: JudgedFindings | None
+) -> Iterator[Section]:
+    winner, [one] = checked.winner, judged.each
     [threshold] = winner.thresholds
-    sections = [
-        Section(
-            "Result",
-            [
-                f"{num_of(len(scored), f'new {cohort.grouping.unit}')} of "
-                f"{num_of(scored.num_patients, 'patient')}, "
-                f"{int(scored.labels.sum())} positive.",
-                f"The search expected an F1 of {winner.corrected.f1:.3f} on new patients "
-                f"({low:.3f} to {high:.3f}); here it is {estimates['F1']}.",
-                *(f"Note: {note}." for note in checked.unlike),
-            ],
-            tables=[Table(table, "Each metric with its 95 % CI by patient.")],
-        ),
-        Section(
-            "How good are the scores?",
-            figures=score_figures(scored, threshold),
-            slider=Slider.of(scored, threshold),
-        ),
-        Section("As printed", listing="\n".join(lines)),
+    table = pd.DataFrame({"metric": list(one.estimates), _HERE: _texts(one.estimates.values())})
+    if before is not None:
+        table[_THEN] = _texts(before.each[0].estimates[name] for name in one.estimates)
+    yield Section(
+        "Result",
+        [
+            f"{_of_patients(checked, scored)}, {one.num_positive} positive.",
+            _expected(checked, "F1", one.estimates["F1"]),
+            *(f"Note: {note}." for note in checked.unlike),
+        ],
+        tables=[Table(table, "Each metric with its 95 % CI by patient.")],
+    )
+    yield Section(
+        "How good are the scores?",
+        figures=score_figures(scored, threshold),
+        slider=Slider.of(scored, threshold),
+    )
+
+
+def _of_several(
+    checked: Checked, scored: Scored, judged: JudgedFindings, before: JudgedFindings | None
+) -> Iterator[Section]:
+    """The findings in one table, then the figures of each that can be judged."""
+    winner, findings = checked.winner, checked.cohort.findings
+    kind = "class" if findings.exclusive else "finding"
+    average = average_name(winner.scoring)
+    found = judged.averages.get("F1")
+    tables = [
+        Table(_table(judged, kind, average, _HERE), "Each metric with its 95 % CI by patient.")
     ]
-    write_page(page, f"Evaluation of {checked.run.name}", sections)
+    if before is not None:
+        tables.append(Table(_table(before, kind, average, _THEN), "The same in the search."))
+    if findings.exclusive:
+        matrix = confusion_matrix(scored, findings, winner)
+        tables.append(Table(matrix, "Labels down, predictions across."))
+    yield Section(
+        "Result",
+        [
+            f"{_of_patients(checked, scored)}.",
+            *([] if found is None else [_expected(checked, f"{average} of F1", found)]),
+            *(f"Note: {note}." for note in checked.unlike),
+        ],
+        tables=tables,
+    )
+    for one in judged.each:
+        if one.estimates:
+            yield Section(
+                f"How good are the scores of {one.name}?",
+                figures=score_figures(
+                    scored.of_findings([one.number]), winner.thresholds[one.number]
+                ),
+            )
+
+
+def _of_patients(checked: Checked, scored: Scored) -> str:
+    exams = num_of(len(scored), f"new {checked.cohort.grouping.unit}")
+    return f"{exams} of {num_of(scored.num_patients, 'patient')}"
+
+
+def _expected(checked: Checked, what: str, found: Estimate) -> str:
+    corrected = checked.winner.corrected
+    low, high = corrected.interval
+    article = "an" if what == "F1" else "a"
+    return (
+        f"The search expected {article} {what} of {corrected.f1:.3f} on new patients "
+        f"({low:.3f} to {high:.3f}); here it is {found}."
+    )
+
+
+def _table(judged: JudgedFindings, kind: str, average: str, where: str) -> pd.DataFrame:
+    """A row per finding with all its metrics, then the averages."""
+    metrics = next(list(one.estimates) for one in judged.each if one.estimates)
+    rows = [
+        (one.name, str(one.num_known), str(one.num_positive), one.estimates) for one in judged.each
+    ]
+    if judged.averages:
+        rows.append((average, "", "", judged.averages))
+    cells = [
+        (*about, *(str(estimates.get(name, "")) for name in metrics)) for *about, estimates in rows
+    ]
+    return pd.DataFrame(cells, columns=[f"{kind}, {where}", "known", "positive", *metrics])
+
+
+def _texts(estimates: Iterable[Estimate]) -> list[str]:
+    return [str(one) for one in estimates]

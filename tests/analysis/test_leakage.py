@@ -10,8 +10,8 @@ from fixtures.dicoms import dataset, written
 from PIL import Image
 
 from analysis.check import Leakage, leakage
-from analysis.evaluate import read_true_labels
 from analysis.new_images import NewImages, find_new_images
+from analysis.true_labels import read_true_labels
 from search.demo.phantoms import draw_phantom
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import with_perceptual_hashes

@@ -31,7 +31,8 @@ def folder(tmp_path: Path, write_images: WriteImages) -> Path:
 
 def tables(new: NewImages, *scores: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     column = np.array(scores, np.float32)[:, None]
-    return predictions_and_scores(new, column, make_winner(tiny_config()), COHORT.classes)
+    positives = make_winner(tiny_config()).decide(column)
+    return predictions_and_scores(new, column, positives, COHORT.label_rules)
 
 
 def test_one_image_is_predicted(folder: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from analysis.evaluate import TrueLabels, read_true_labels
 from analysis.new_images import find_new_images
+from analysis.true_labels import TrueLabels, read_true_labels
 from search.demo.phantoms import draw_phantom
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError

@@ -22,11 +22,11 @@ from fixtures.networks import (
 from fixtures.winners import make_winner
 from PIL import Image
 
-from analysis.evaluate import read_true_labels
 from analysis.model_file import load_model, save_model
 from analysis.new_images import find_new_images
 from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
+from analysis.true_labels import read_true_labels
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, trial_rows
 from trainable.errors import InputError
@@ -227,7 +227,8 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     new = find_new_images(csv, template, cohort)
     assert new.num_unlisted == 4
     scores = score([model], new, store)
-    predictions, table = predictions_and_scores(new, scores, winner, cohort.classes)
+    positives = winner.decide(scores)
+    predictions, table = predictions_and_scores(new, scores, positives, cohort.label_rules)
     assert predictions["Study"].tolist() == table["exam"].tolist() == order
     truth = read_true_labels(csv, new, cohort)
     expected = [int(exam.split("-")[1]) // 2 % 2 for exam in order]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from fixtures.winners import OUT_OF_FOLD, make_winner
 
-from analysis.evaluate import TrueLabels
-from analysis.evaluate import describe as describe_evaluation
+from analysis.evaluation_lines import describe_one
+from analysis.true_labels import TrueLabels
 from search.terminal.display import describe
 from search.terminal.outcome import describe_next, describe_winner, winner_sentences
 from search.terminal.output import Line
@@ -86,5 +86,5 @@ def test_an_interval_of_a_prediction_without_a_mistake_is_told_to_mean_nothing(
     scored = TrueLabels(labels[:, None], patients, np.arange(24)).scored(scores[:, None])
     winner = make_winner(TrialConfig(), thresholds=(0.5,))
     estimates = estimate(scored, winner.metrics(0.9))
-    lines = list(describe_evaluation(scored, winner, estimates))
+    lines = list(describe_one(scored, winner, estimates))
     assert (f"  {EQUAL_ENDS}" in lines) == (num_wrong == 0)

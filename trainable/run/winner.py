@@ -18,7 +18,7 @@ from trainable.cohort.findings import Findings
 from trainable.cohort.scored import Scored, scores_of_teams
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain, num_of
-from trainable.evaluation.counts import Thresholds
+from trainable.evaluation.counts import Thresholds, decide
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation, Metric, evaluate, f1_at, metrics_at
 from trainable.evaluation.scoring import Scoring
@@ -323,6 +323,10 @@ class Winner(_Record):
                 "history": self.history.without_folders(),
             }
         )
+
+    def decide(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """What is predicted positive of scores (..., num_findings), of that shape."""
+        return decide(scores, self._thresholds, exclusive=self.scoring.exclusive)
 
     def evaluate(self, scored: Scored) -> tuple[Evaluation, ...]:
         """Metrics of each finding at its threshold."""
