@@ -2,12 +2,13 @@
 
 import json
 
-from fixtures.commands import run_command
+from fixtures.warm import Warm
 
 
-def test_bad_inputs_are_read_rightly_or_refused_in_sentences() -> None:
-    done = run_command("benchmarks.robustness.bad_inputs", "--every", "16")
-    report = json.loads(done.stdout.splitlines()[-1])
+def test_bad_inputs_are_read_rightly_or_refused_in_sentences(warm: Warm) -> None:
+    process = warm.start("benchmarks.robustness.bad_inputs", "--every", "16")
+    assert process.wait() == 0, process.out + process.err
+    report = json.loads(process.out.splitlines()[-1])
     assert report["inputs"] >= 30
     assert report["faults"] == []
     assert report["read"] > 0

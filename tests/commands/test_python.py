@@ -5,9 +5,11 @@ import contextlib
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fixtures.warm import Warm
 from IPython.core.interactiveshell import InteractiveShell
 
 import analysis
@@ -36,7 +38,15 @@ async def cells_run(folder: Path) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.fixture
+def warm_python(warm: Warm) -> Iterator[None]:
+    """A search's process begins with all imported."""
+    with warm.python():
+        yield
+
+
 @pytest.mark.timeout(240)
+@pytest.mark.usefixtures("warm_python")
 def test_the_notebook_of_the_documents_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +74,7 @@ def test_wrong_arguments_are_named_at_once_before_anything_is_read() -> None:
     )
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_what_the_search_refuses_comes_problem_by_problem(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         run_search(tmp_path / "none.csv", weights=str(tmp_path / "none.pth"), progress=False)
@@ -73,6 +84,7 @@ def test_what_the_search_refuses_comes_problem_by_problem(tmp_path: Path) -> Non
     assert not any("problems to fix" in problem for problem in problems)
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_a_refusal_speaks_of_arguments_and_not_of_options(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "settings.json").touch()

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import ray
 import torch
+from fixtures.nodes import head_alone
 from fixtures.run_folders import run_of
+from fixtures.warm import Warm
 from ray import tune
 from ray.cluster_utils import Cluster
 from ray.tune.experiment import Trial
@@ -38,11 +40,18 @@ ONE_CPU = Resources(cpus=1, gpus=0)
 @pytest.fixture(scope="module")
 def nodes(no_ray: None) -> Iterator[Cluster]:
     """A head that runs no trials, joined as a search joins a cluster; tests add the workers."""
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    nodes = head_alone()
     with cluster(nodes.address) as wait:
         wait()
         yield nodes
     nodes.shutdown()
+
+
+@pytest.fixture
+def warm_workers(warm: Warm) -> Iterator[None]:
+    """Nodes that are added meanwhile have workers that have all imported."""
+    with warm.workers():
+        yield
 
 
 @pytest.fixture
@@ -125,7 +134,7 @@ def test_a_worker_runs_the_code_that_was_sent() -> None:
 
 
 def test_a_search_outlives_its_only_node_and_goes_on_with_one_that_joins_late(
-    nodes: Cluster, prepared: SearchPlan, tmp_path: Path, worker: Any
+    nodes: Cluster, warm_workers: None, prepared: SearchPlan, tmp_path: Path, worker: Any
 ) -> None:
     def replace(_: Any) -> None:
         nodes.remove_node(worker, allow_graceful=False)
@@ -144,7 +153,7 @@ def test_a_search_outlives_its_only_node_and_goes_on_with_one_that_joins_late(
         assert np.isfinite(run.log.scores(number)).all()
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("warm_workers", "worker")
 def test_a_node_that_joins_late_runs_trials_shorter_than_the_start_of_a_worker(
     nodes: Cluster, prepared: SearchPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +179,7 @@ def test_a_node_that_joins_late_runs_trials_shorter_than_the_start_of_a_worker(
     assert late[0].node_id in ran_on
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_the_number_of_concurrent_trials_follows_the_nodes(
     nodes: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
