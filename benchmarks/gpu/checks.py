@@ -234,18 +234,19 @@ def waits(bench: Bench) -> Iterator[Line]:
         return
     last, rows = find_backbone("resnet18").cuts[-1], _fold(bench).train
     for unfreeze in (1, 4):
-        config = bench.config(backbone="resnet18", cut=last, unfreeze=unfreeze, epochs=1)
+        config = bench.config(
+            backbone="resnet18", cut=last, unfreeze=unfreeze, epochs=1, batch_size=len(rows) // 8
+        )
         body = Body(bench.images(), config, bench.weights, bench.device)
         inputs, source = frozen_inputs(body, bench.store("waits"))
-        steps = len(rows) // config.batch_size
         few, many = (
-            _training(bench, config, body, inputs, rows[: number * config.batch_size])
-            for number in (steps // 2, steps)
+            _training(bench, config, body, inputs, rows[: steps * config.batch_size])
+            for steps in (4, 8)
         )
         few()  # what is done once is done before
         more = count_waits(many) - count_waits(few)
         what = f"resnet18, {unfreeze} of 4 stages, from {source}"
-        yield Line("waits", what, more / (steps - steps // 2), "per step", most=0)
+        yield Line("waits", what, more / 4, "per step", most=0)
 
 
 def count_waits(work: Callable[[], None]) -> int:
