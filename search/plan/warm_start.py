@@ -24,17 +24,15 @@ def find_warm_start(folder: Path, cohort: Cohort) -> WarmStart:
         cohort: Cohort of the new search.
 
     Raises:
-        InputError: If the earlier search had other classes, has seen test images of the new one,
-            has no complete trial, or was made by another version of cxr.
+        InputError: If the earlier search had other classes or findings, has seen test images of the
+            new one, has no complete trial, or was made by another version of cxr.
     """
     run = RunFolder(folder)
     run.read_options()
     earlier, before = Cohort.load(run.path), WarmStart.load(run.path)
-    if earlier.classes != cohort.classes:
-        raise InputError(
-            f"--warm-start must be a search for the classes {' and '.join(cohort.classes)}; "
-            f"{run.path} has {' and '.join(earlier.classes)}"
-        )
+    if (asked := _asked(cohort)) != (then := _asked(earlier)):
+        has = then.removeprefix("classes ")
+        raise InputError(f"--warm-start must be a search for the {asked}; {run.path} has {has}")
     seen = _images(earlier) | set(before.search.seen if before else ())
     tested = set(cohort.manifest.loc[cohort.manifest["split"] == "test", "sha256"])
     if known := len(tested & seen):
@@ -58,6 +56,14 @@ def find_warm_start(folder: Path, cohort: Cohort) -> WarmStart:
         seen=tuple(sorted(seen)),
     )
     return WarmStart(search, _scores(run, search, earlier, cohort))
+
+
+def _asked(cohort: Cohort) -> str:
+    """What is asked of each examination, in words."""
+    findings = cohort.findings
+    names = cohort.classes if findings.is_one else findings.names
+    kind = "classes" if findings.is_one or findings.exclusive else "findings"
+    return f"{kind} {', '.join(names[:-1])} and {names[-1]}"
 
 
 def _images(cohort: Cohort) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import optuna
 import pytest
-from fixtures.cohorts import CONFIG, cohort
+from fixtures.cohorts import CONFIG, cohort, three_findings
 from fixtures.run_folders import begun_run
 from optuna.trial import TrialState
 
@@ -242,6 +242,9 @@ def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(
     others = Cohort(cohort().manifest, (LabelRule(("well", "ill")),))
     with pytest.raises(InputError, match=r"for the classes well and ill; .* has alive and dead"):
         find_warm_start(earlier.path, others)
+    several = r"for the findings mass, nodule and effusion; .* has alive and dead"
+    with pytest.raises(InputError, match=several):
+        find_warm_start(earlier.path, three_findings())
     settings = earlier.path / "settings.json"
     settings.write_text(settings.read_text().replace('"format": ', '"format": 9'))
     with pytest.raises(InputError, match="another version of cxr"):
