@@ -106,6 +106,8 @@ def edited(change: Callable[[dict[str, Any]], object]) -> str:
         (json.dumps({"format": 3, "trial": 7}), "another version of cxr"),
         (edited(lambda content: content.pop("thresholds")), "thresholds is missing"),
         (edited(lambda content: content.update(members=[])), "damaged"),
+        (edited(lambda content: content.update(teams=[[3, 4, 5]])), "must be those of the teams"),
+        (edited(lambda content: content["thresholds"].append(0.5)), "must be one per finding"),
         (edited(lambda content: content["members"][0]["config"].update(epochs=0)), "epochs must"),
         (team().model_dump_json()[:-50], "damaged"),
         ("", "damaged"),

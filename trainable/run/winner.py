@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.start import read_start, without_folders
@@ -274,6 +274,16 @@ class Winner(_Record):
     folds: Annotated[int, Field(ge=1)]
     repeats: Annotated[int, Field(ge=1)]
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _check_findings(self) -> "Winner":
+        """Each finding has its part, and each team is of members."""
+        each = (self.teams, self.thresholds, self.out_of_fold, self.corrected_each)
+        if any(len(one) != len(self.findings) for one in each):
+            raise ValueError("teams, thresholds and metrics must be one per finding")
+        if {trial for team in self.teams for trial in team} != {one.trial for one in self.members}:
+            raise ValueError("the members must be those of the teams")
+        return self
 
     @property
     def best(self) -> Member:
