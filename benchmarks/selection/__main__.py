@@ -17,6 +17,10 @@ With `--histories`, trials were also stopped early, or the ten best of 200 earli
 again, or both. `alone` are corrected as if the complete trials had been all that there were,
 `repeated` as `cxr-search` does (`search/winner/entry.py`), `fresh` are as many trials without a
 history, for comparison.
+
+With `--several`, searches are for four findings that can stand together, one of them rare and one
+with unknown labels, and for three classes. `bias` and `coverage` are of what is told of each
+finding and of their mean; `apparent_bias` is of the F1 before its correction.
 """
 
 import argparse
@@ -35,10 +39,13 @@ from benchmarks.quality.judged_search import JudgedSearch
 from benchmarks.selection.claims import METHODS, judge
 from benchmarks.selection.histories import HISTORIES, judge_history
 from benchmarks.selection.real_searches import draw_new_images, run_search
+from benchmarks.selection.several_findings import judge_classes, judge_findings
 from benchmarks.selection.simulated_searches import simulate_search
 
 COHORTS = {1393: 164, 147: 31, 66: 14}
 """Number of positive images by the number of images."""
+
+SEVERAL = {"four findings": judge_findings, "three classes": judge_classes}
 
 FIGURES = ("bias", "coverage", "true_f1", "regret", "size")
 
@@ -62,6 +69,10 @@ def main() -> None:
         "--histories", type=int, default=0,
         help="searches of each cohort and history: early stops, warm start, both (0)",
     )  # fmt: skip
+    parser.add_argument(
+        "--several", type=int, default=0,
+        help="searches for four findings, and for three classes (0)",
+    )  # fmt: skip
     parser.add_argument("--real", type=int, default=20, help="searches with real networks (20)")
     parser.add_argument("--processes", type=int, default=2, help="at a time (2)")
     options = parser.parse_args()
@@ -81,6 +92,12 @@ def main() -> None:
                 print(f"{size} images, {history}: {options.histories} searches")
                 means = rows.groupby(["choice", "candidates"])[["bias", "coverage"]].mean()
                 print(means.to_string(float_format="{:+.3f}".format), "\n", flush=True)
+        for what, judge_one in SEVERAL.items() if options.several else ():
+            found = pool.map(judge_one, range(options.several))
+            rows = pd.DataFrame([row for rows in found for row in rows])
+            print(f"{what}: {options.several} searches")
+            means = rows.groupby("finding", sort=False).mean()
+            print(means.to_string(float_format="{:+.3f}".format), "\n", flush=True)
         if not options.simulated and not options.real:
             return
         jobs: dict[str, tuple[Callable[[int], JudgedSearch], int]] = {

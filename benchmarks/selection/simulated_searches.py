@@ -101,12 +101,12 @@ def simulate_search(
     """Draw the out-of-fold scores (num_trials, num_images) of one search, in [0, 1]."""
     rng = np.random.default_rng(seed)
     labels = np.repeat([1, 0], [num_positive, num_images - num_positive])
-    positive = _patients(num_positive, rng)
-    negative = positive.max() + 1 + _patients(num_images - num_positive, rng)
+    positive = patients_of(num_positive, rng)
+    negative = positive.max() + 1 + patients_of(num_images - num_positive, rng)
     patients = np.concatenate([positive, negative])
     distances = rng.normal(MEAN_DISTANCE, DISTANCE_SPREAD, num_trials)
-    shared = np.sqrt(SHARE_OF_NOISE_SHARED) * _noise(1, patients, rng)
-    own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * _noise(num_trials, patients, rng)
+    shared = np.sqrt(SHARE_OF_NOISE_SHARED) * noise(1, patients, rng)
+    own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * noise(num_trials, patients, rng)
     deviations = distances[:, None] * labels + shared + own
     folds = np.empty(num_images, np.int64)
     splitter = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
@@ -122,13 +122,14 @@ def simulate_search(
     return JudgedSearch(scored, folds, scores, truth)
 
 
-def _patients(num_images: int, rng: Generator) -> NDArray[np.int64]:
+def patients_of(num_images: int, rng: Generator) -> NDArray[np.int64]:
     """A patient for each image, 1 to 4 images a patient as in the demo cohort."""
     sizes = 1 + rng.choice(4, num_images, p=[0.6, 0.25, 0.1, 0.05])
     return np.repeat(np.arange(num_images), sizes)[:num_images]
 
 
-def _noise(num_trials: int, patients: NDArray[np.int64], rng: Generator) -> NDArray[np.float64]:
+def noise(num_trials: int, patients: NDArray[np.int64], rng: Generator) -> NDArray[np.float64]:
+    """Normal numbers (num_trials, num_images), those of a patient's images alike."""
     of_patients = rng.normal(size=(num_trials, patients.max() + 1))[:, patients]
     of_images = rng.normal(size=(num_trials, len(patients)))
     share = SHARE_OF_NOISE_OF_PATIENTS
