@@ -1,5 +1,6 @@
 """The model card of an exported team, and the packages that it needs."""
 
+import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,10 @@ from analysis.export.graph import OLDEST_RUNTIME, OPSET, largest_size, pixel_inp
 from analysis.model_file import FinalModel, seen_columns
 from trainable.backbones.timm_networks import TimmBackbone
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.counts import count_findings
 from trainable.cohort.exams import Grouping
+from trainable.cohort.splits import seen_rows
+from trainable.errors import listing
 from trainable.images.endings import DICOM_SUFFIXES
 from trainable.images.scale import Scale
 from trainable.model.covariate_encoder import ColumnCode
@@ -56,21 +60,26 @@ def write_card(
         keep_trailing_newline=True,
     )
     trained_on = cohort.exams[cohort.exams["split"] != "test"]
+    findings = cohort.findings
+    title = _positives(cohort) if findings.is_one else listing(findings.names, 20)
     images = cohort.manifest[cohort.manifest["split"] != "test"]
     text = environment.get_template("card.md").render(
-        title=f"Predictions from chest X-rays: {_positives(cohort)}",
+        title=f"Predictions from chest X-rays: {title}",
         folder=folder.name,
         requirements=f"{folder.name}/{REQUIREMENTS}",
         winner=winner,
-        found=winner.out_of_fold[0],
+        findings=findings,
+        kind="Class" if findings.exclusive else "Finding",
+        f1="F1" if findings.is_one else f"{winner.scoring.f1_average} average of F1",
+        each=_each(winner, cohort),
+        names=json.dumps(findings.names, ensure_ascii=False),
         export=export,
         unit=cohort.grouping.unit,
-        negative=cohort.classes[0],
-        positive=_positives(cohort),
+        negative=cohort.classes[0] if findings.is_one else "",
+        positive=title,
         num_images=len(images),
         num_patients=trained_on["patient"].nunique(),
         num_exams=len(trained_on),
-        num_positive=int(trained_on["label"].sum()),
         members=_members(winner, models),
         views=_views(cohort.grouping),
         columns=_columns(seen_columns(winner, cohort, models)),
@@ -84,6 +93,18 @@ def write_card(
         versions=", ".join(f"{name} {number}" for name, number in export.versions.items()),
     )
     (folder / CARD).write_text(text)
+
+
+def _each(winner: Winner, cohort: Cohort) -> list[dict[str, Any]]:
+    """What is known of each finding, or class."""
+    rows = seen_rows(cohort)
+    counts = count_findings(cohort.findings, cohort.labels[rows], cohort.patients[rows])
+    return [
+        {"name": of.name, "counts": of.exams, "found": found, "corrected": corrected, "team": team}
+        for of, found, corrected, team in zip(
+            counts, winner.out_of_fold, winner.corrected_each, winner.teams, strict=True
+        )
+    ]
 
 
 def _positives(cohort: Cohort) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
-from trainable.cohort.label_rule import LabelRule
+from trainable.cohort.label_rule import LabelRule, findings_of
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain
 from trainable.images.preprocessing import NormalizationName, PixelStatistics, Resize
@@ -84,8 +84,11 @@ class Export(_Record):
 
     Attributes:
         format: Version of the file.
-        classes: What the user calls the negative and the positive class.
-        label_rule: How labels are read; None in a folder of an earlier version.
+        classes: What the user calls the negative and the positive class; of several findings or
+            classes, their names.
+        label_rule: How labels of one finding are read; None in a folder of an earlier version.
+        label_rules: How labels of several findings, or classes, are read.
+        thresholds: Their thresholds, by name.
         grouping: Grouping of images into examinations.
         found_by: Columns of the user's tables by what they hold.
         preprocessing: What is done to images for each member.
@@ -96,8 +99,10 @@ class Export(_Record):
     """
 
     format: Literal[1] = 1
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     label_rule: LabelRule | None = None
+    label_rules: tuple[LabelRule, ...] = ()
+    thresholds: dict[str, float] = {}
     grouping: Grouping
     found_by: dict[str, str]
     preprocessing: Annotated[tuple[PreprocessingRecord, ...], Field(min_length=1)]
@@ -115,7 +120,8 @@ def write_models(folder: Path, winner: Winner, models: Sequence[FinalModel]) -> 
 
 def write_about(folder: Path, export: Export) -> None:
     """Write the rest, which makes the folder one that `is_export`."""
-    (folder / ABOUT).write_text(export.model_dump_json(indent=2) + "\n")
+    of_others = {"label_rule"} if export.label_rules else {"label_rules", "thresholds"}
+    (folder / ABOUT).write_text(export.model_dump_json(indent=2, exclude=of_others) + "\n")
 
 
 def is_export(folder: Path) -> bool:
@@ -151,8 +157,9 @@ def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
     except (ValidationError, ValueError, OSError) as error:
         why = explain(error)[0] if isinstance(error, ValidationError) else error
         raise InputError(f"{file} cannot be read ({why}): export the team again") from error
+    rules = export.label_rules or (export.label_rule or LabelRule(export.classes),)
     try:
-        winner = read_winner(folder)
+        winner = read_winner(folder, findings_of(rules))
     except InputError as error:
         raise InputError(
             f"winner.json in {folder} is missing, damaged, or of another version of cxr: export "
@@ -163,8 +170,7 @@ def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
         for member in winner.members
     ]
     images = pd.DataFrame({"sha256": export.trained_on, "split": ""}, dtype=str)
-    rule = export.label_rule or LabelRule(export.classes)
-    cohort = Cohort(images, (rule,), grouping=export.grouping, found_by=export.found_by)
+    cohort = Cohort(images, rules, grouping=export.grouping, found_by=export.found_by)
     return winner, cohort, models
 
 

@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -105,8 +106,7 @@ def _write(
     if not options.keep_identifiers:
         trained_on, _ = trained_on[:0], found_by.pop("patient_pattern", None)
     export = Export(
-        classes=cohort.classes,
-        label_rule=cohort.label_rules[0],
+        **_asked(winner, cohort),
         grouping=cohort.grouping,
         found_by=found_by,
         preprocessing=tuple(
@@ -127,6 +127,25 @@ def _write(
     write_card(folder, export, winner, cohort, models)
 
 
+def _asked(winner: Winner, cohort: Cohort) -> dict[str, Any]:
+    """What is asked of each image, as `export.json` has it."""
+    findings, rules = cohort.findings, cohort.label_rules
+    if findings.is_one:
+        return {"classes": cohort.classes, "label_rule": rules[0]}
+    thresholds = dict(zip(findings.names, winner.thresholds, strict=True))
+    return {"classes": findings.names, "label_rules": rules, "thresholds": thresholds}
+
+
+def _in_graph(winner: Winner, cohort: Cohort) -> dict[str, str]:
+    """What is asked of each image, as the metadata of `model.onnx` have it."""
+    findings, thresholds = cohort.findings, winner.thresholds
+    if findings.is_one:
+        negative, positive = cohort.classes
+        return {"threshold": repr(thresholds[0]), "negative": negative, "positive": positive}
+    kind = "classes" if findings.exclusive else "findings"
+    return {kind: json.dumps(findings.names), "thresholds": json.dumps(thresholds)}
+
+
 def _write_graph(
     path: Path,
     winner: Winner,
@@ -134,10 +153,8 @@ def _write_graph(
     models: Sequence[FinalModel],
     console: Console,
 ) -> GraphCheck:
-    num_images, (negative, positive) = len(cohort.manifest), cohort.classes
-    [threshold] = winner.thresholds
-    about = {"threshold": repr(threshold), "negative": negative, "positive": positive}
-    about["pixels"] = "grey values, 0 black to 255 white"
+    num_images = len(cohort.manifest)
+    about = {**_in_graph(winner, cohort), "pixels": "grey values, 0 black to 255 white"}
     columns = seen_columns(winner, cohort, models)
     if columns.names:
         known = {one.name: one.known for one in columns.categories}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import pickle
 import re
 import shutil
@@ -220,6 +221,17 @@ def test_a_damaged_team_is_refused_in_a_sentence(home: Path, tmp_path: Path) -> 
         (team / file).write_bytes((team / file).read_bytes()[:20])
         with pytest.raises(InputError, match="export the team again"):
             predicted(team, home, "no")
+
+
+def test_a_team_that_an_earlier_version_exported_scores_the_same(
+    home: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(home / "team", tmp_path / "team")
+    record = json.loads((home / "team" / "winner.json").read_text())
+    for name in ("findings", "teams", "corrected_each"):
+        del record[name]
+    (tmp_path / "team" / "winner.json").write_text(json.dumps({**record, "format": 6}))
+    assert predicted(tmp_path / "team", home, "earlier") == predicted(home / "team", home, "now")
 
 
 def test_a_graph_that_scores_otherwise_is_found(home: Path) -> None:

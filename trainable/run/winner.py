@@ -398,8 +398,12 @@ def save_winner(winner: Winner, run: Path) -> None:
     write_text(winner_file(run), winner.model_dump_json(indent=2) + "\n")
 
 
-def read_winner(run: Path) -> Winner:
-    """Read `winner.json` of a run folder.
+def read_winner(run: Path, findings: Findings | None = None) -> Winner:
+    """Read `winner.json` of a folder.
+
+    Args:
+        run: A run folder, or one of an exported team.
+        findings: What is asked of each examination, where no cohort is there to say so.
 
     Raises:
         InputError: If the folder has no winner, or one that this version of cxr cannot read.
@@ -408,7 +412,7 @@ def read_winner(run: Path) -> Winner:
     if not file.is_file():
         raise InputError(f"RUN must be the folder of a search with a winner; there is no {file}")
     try:
-        return Winner.model_validate_json(_as_of_today(file.read_bytes(), run))
+        return Winner.model_validate_json(_as_of_today(file.read_bytes(), run, findings))
     except ValidationError as error:
         if any(detail["loc"] == ("format",) for detail in error.errors()):
             raise InputError(
@@ -422,7 +426,7 @@ def read_winner(run: Path) -> Winner:
         raise InputError(f"{file} cannot be read ({error.strerror})") from error
 
 
-def _as_of_today(text: bytes, run: Path) -> bytes:
+def _as_of_today(text: bytes, run: Path, findings: Findings | None) -> bytes:
     """The record in this version; what is damaged stays as it is, and is refused as such.
 
     Raises:
@@ -436,5 +440,5 @@ def _as_of_today(text: bytes, run: Path) -> bytes:
     if content.get("format") != _OF_ONE_FINDING:
         return text
     now = {"format": FORMAT, "teams": [team], "corrected_each": [corrected]}
-    findings = dataclasses.asdict(Cohort.load(run).findings)
-    return json.dumps({**content, **now, "findings": findings}).encode()
+    asked = dataclasses.asdict(findings or Cohort.load(run).findings)
+    return json.dumps({**content, **now, "findings": asked}).encode()
