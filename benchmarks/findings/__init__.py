@@ -1,0 +1,1 @@
+"""How well several findings are found, and how far what is reported of each holds."""
