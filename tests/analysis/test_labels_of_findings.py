@@ -19,6 +19,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.scored import Scored
 from trainable.errors import InputError
 from trainable.evaluation.scoring import Scoring
+from trainable.run.winner import Winner
 
 WriteImages = Callable[[Path, Iterable[str]], None]
 LABELS, CLASSES = three_findings(), three_classes()
@@ -117,6 +118,12 @@ def test_labels_that_say_nothing_sure_are_refused_in_a_sentence(
     assert message in problem
 
 
+def winner_of(cohort: Cohort, thresholds: tuple[float, ...]) -> Winner:
+    findings = cohort.findings
+    scoring = Scoring(f1_average="macro", exclusive=findings.exclusive)
+    return make_winner(tiny_config(), findings=findings, thresholds=thresholds, scoring=scoring)
+
+
 def scored_findings(num_exams: int = 60) -> Scored:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, (num_exams, 3))
@@ -127,8 +134,7 @@ def scored_findings(num_exams: int = 60) -> Scored:
 
 def test_each_finding_is_judged_on_the_labels_that_are_known() -> None:
     scored = scored_findings()
-    scoring = Scoring(f1_average="macro")
-    winner = make_winner(tiny_config(), thresholds=(0.5, 0.4, 0.6), scoring=scoring)
+    winner = winner_of(LABELS, (0.5, 0.4, 0.6))
     judged = judge_findings(scored, LABELS.findings, winner, 0.9)
     known = scored.labels[:, 2] >= 0
     expected = f1_score(scored.labels[known, 2], scored.scores[known, 2] >= np.float32(0.6))
@@ -147,9 +153,7 @@ def test_a_finding_of_one_value_is_named_and_the_others_are_judged_as_ever() -> 
     labels = whole.labels.copy()
     labels[:, 1] = -1
     labels[:, 2] = np.where(labels[:, 2] == 1, 0, labels[:, 2])
-    winner = make_winner(
-        tiny_config(), thresholds=(0.5, 0.4, 0.6), scoring=Scoring(f1_average="macro")
-    )
+    winner = winner_of(LABELS, (0.5, 0.4, 0.6))
     scored = replace(whole, labels=labels)
     judged = judge_findings(scored, LABELS.findings, winner, 0.9)
     assert [one.name for one in judged.each] == ["mass", "effusion"]
@@ -168,8 +172,7 @@ def test_classes_are_judged_with_their_confusion_matrix(lacks_a_class: bool) -> 
     scores = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
     scored = Scored(labels, np.arange(60), scores)
     thresholds = (0.3, 0.3, 0.4)
-    scoring = Scoring(f1_average="macro", exclusive=True)
-    winner = make_winner(tiny_config(), thresholds=thresholds, scoring=scoring)
+    winner = winner_of(CLASSES, thresholds)
     judged = judge_findings(scored, CLASSES.findings, winner, 0.9)
     predicted, actual = (scores / np.array(thresholds)).argmax(axis=1), labels.argmax(axis=1)
     each = f1_score(actual, predicted, average=None, labels=[0, 1, 2])

@@ -31,8 +31,9 @@ def folder(tmp_path: Path, write_images: WriteImages) -> Path:
 
 
 def tables(new: NewImages, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
-    scoring = Scoring(f1_average="macro", exclusive=cohort.findings.exclusive)
-    winner = make_winner(tiny_config(), thresholds=THRESHOLDS, scoring=scoring)
+    findings = cohort.findings
+    scoring = Scoring(f1_average="macro", exclusive=findings.exclusive)
+    winner = make_winner(tiny_config(), findings=findings, thresholds=THRESHOLDS, scoring=scoring)
     positives = winner.decide(SCORES)
     return predictions_and_scores(new, SCORES, positives, cohort.label_rules)
 
@@ -114,7 +115,7 @@ def test_what_is_predicted_is_counted_finding_by_finding() -> None:
         for name in ("mass", "a finding with a name that is far too long for any line of a table")
     ]
     findings = Cohort(pd.DataFrame(), tuple(rules)).findings
-    winner = make_winner(tiny_config(), thresholds=(0.5, 0.25))
+    winner = make_winner(tiny_config(), findings=findings, thresholds=(0.5, 0.25))
     first, *table = describe_predictions(positives, winner, findings, "image", Path("out.csv"))
     assert first == "2 images: out.csv"
     assert [len(line) for line in table] == [80, 80, 80]
