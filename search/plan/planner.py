@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from search.options.options import ScoringOptions, SearchOptions
 from search.plan.plan import SearchPlan
+from search.plan.several import refuse_several
 from search.plan.space import (
     load_space,
     load_weights,
@@ -29,6 +30,7 @@ from trainable.cohort.look_alikes import (
     keep_together,
     with_perceptual_hashes,
 )
+from trainable.cohort.rare import without_rare
 from trainable.cohort.splits import Fold, make_folds, split_by_shares
 from trainable.config import TrialConfig
 from trainable.errors import Checks, InputError, flag
@@ -47,6 +49,7 @@ from trainable.images.pixels import (
 )
 from trainable.images.preprocessing import Limits, Square
 from trainable.images.usual_look import Looks, UsualLook
+from trainable.reading.label_columns import asked_by_name
 from trainable.reading.moved_images import require_unchanged
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
@@ -138,7 +141,7 @@ def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> Sear
     """
     options, checks = with_defaults(asked), Checks()
     space = checks.attempt(lambda: load_space(options))
-    cohort = checks.attempt(lambda: read_cohort(images or options.data))
+    cohort = checks.attempt(lambda: _read(images or options.data, options))
     decoded = _decode(options, space, cohort, checks)
     if cohort is not None:
         read = cohort
@@ -153,6 +156,19 @@ def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> Sear
         )
     start = find_warm_start(options.space.warm_start, plan.cohort)
     return dataclasses.replace(plan, warm_start=start)
+
+
+def _read(images: DataOptions, options: SearchOptions) -> Cohort:
+    """The labelled images, without findings that have too few patients, unless named by the user.
+
+    Raises:
+        InputError: Naming everything that is wrong with them.
+    """
+    cohort = read_cohort(images)
+    if not asked_by_name(images):
+        cohort = without_rare(cohort, options.scoring.folds)
+    refuse_several(cohort)
+    return cohort
 
 
 def require_space(asked: SearchOptions) -> None:

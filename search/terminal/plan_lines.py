@@ -9,10 +9,12 @@ from search.space.settings import AUTO
 from trainable.backbones.start import Published, Random, Start
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.counts import count_lines
 from trainable.cohort.splits import SIDES
 from trainable.errors import listing, num_of
 from trainable.evaluation.covariates import suspicious_columns
 from trainable.evaluation.metrics import all_positive_f1
+from trainable.evaluation.scoring import Scoring
 from trainable.files import size_text
 from trainable.training.steps import few_steps_note
 
@@ -26,7 +28,7 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
         yield from changed_lines(plan.options.space.preset, plan.options)
     for why, titles in plan.space.experiments.left_out.items():
         yield f"left out, since {why}: {'; '.join(titles)}"
-    yield _cohort_line(plan)
+    yield from cohort_lines(plan.cohort, plan.task.scoring)
     task = plan.task
     suspicious = suspicious_columns(
         plan.cohort.covariates, task.data.labels, task.folds, plan.cohort.findings
@@ -105,13 +107,22 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _cohort_line(plan: SearchPlan) -> str:
-    labels, unit = plan.task.data.labels, plan.cohort.grouping.unit
-    return (
-        f"{len(labels)} {unit}s of {plan.cohort.manifest['patient'].nunique()} patients, "
-        f"{int(labels.sum())} positive; calling every {unit} positive scores F1 "
-        f"{all_positive_f1(labels, plan.task.scoring):.3f}"
+def cohort_lines(cohort: Cohort, scoring: Scoring) -> Iterator[str]:
+    """How many images, patients and findings there are, and what F1 needs no model."""
+    labels, unit, findings = cohort.labels, cohort.grouping.unit, cohort.findings
+    there = f"{len(labels)} {unit}s of {cohort.manifest['patient'].nunique()} patients"
+    least = f"{all_positive_f1(labels, scoring):.3f}"
+    if findings.is_one:
+        positive = int(labels.sum())
+        yield f"{there}, {positive} positive; calling every {unit} positive scores F1 {least}"
+        return
+    kind = "classes that exclude each other" if findings.exclusive else "findings"
+    called = "of one class" if findings.exclusive else "positive for all"
+    yield (
+        f"{there}, {len(findings)} {kind}; calling every {unit} {called} scores F1 {least} "
+        f"({scoring.f1_average})"
     )
+    yield from count_lines(findings, labels, cohort.patients, unit)
 
 
 def _scoring(plan: SearchPlan) -> str:
@@ -124,9 +135,11 @@ def _scoring(plan: SearchPlan) -> str:
 
 def _split_text(cohort: Cohort) -> str:
     """How many images each side has."""
-    sides = cohort.manifest.groupby("split", sort=False)["label"].agg(["size", "sum"])
+    table = cohort.manifest
+    parts = {side: table.loc[table["split"] == side] for side in SIDES}
+    is_one = cohort.findings.is_one
     return ", ".join(
-        f"{side} {sides['size'][side]} images ({sides['sum'][side]} positive)"
-        for side in SIDES
-        if side in sides.index
+        f"{side} {len(part)} images" + (f" ({part['label'].sum()} positive)" if is_one else "")
+        for side, part in parts.items()
+        if len(part)
     )

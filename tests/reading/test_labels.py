@@ -19,7 +19,7 @@ def read(
     labels = read_labels(raw, images, DataOptions(**options), checks)
     checks.raise_if_any()
     assert labels is not None
-    return labels.values.tolist(), labels.rule.classes, labels.note
+    return labels.values["label"].tolist(), labels.rules[0].classes, labels.note
 
 
 def refusal(values: str, **options: Any) -> str:

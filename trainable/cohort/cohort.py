@@ -80,8 +80,7 @@ class Cohort:
     @property
     def label_columns(self) -> list[str]:
         """The columns of the manifest that hold labels."""
-        several = len(self.label_rules) > 1
-        return [LABEL_OF + name for name in self.findings.names] if several else ["label"]
+        return label_columns(self.manifest)
 
     @property
     def exams(self) -> pd.DataFrame:
@@ -191,11 +190,10 @@ class Cohort:
     def _read(cls, folder: Path) -> "Cohort":
         manifest = pd.read_csv(
             folder / "cohort.csv",
-            dtype=defaultdict(lambda: "str", label="int64", view="int64"),
+            dtype=defaultdict(lambda: "str", view="int64"),
             keep_default_na=False,
         )
-        several = [name for name in manifest.columns if name.startswith(LABEL_OF)]
-        manifest = manifest.astype(dict.fromkeys(several, "int64"))
+        manifest = manifest.astype(dict.fromkeys(label_columns(manifest), "int64"))
         about = json.loads((folder / "cohort.json").read_text())
         rules = tuple(LabelRule(**{**r, "classes": tuple(r["classes"])}) for r in _rules(about))
         grouping = Grouping(**{**about["grouping"], "names": tuple(about["grouping"]["names"])})
@@ -209,6 +207,11 @@ class Cohort:
         manifest["path"] = max(places, key=lambda paths: sum(map(os.path.isfile, paths)))
         left_out = read_left_out(folder / LEFT_OUT)
         return cls(manifest, rules, notes, grouping, found_by, left_out, alike)
+
+
+def label_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of labels that a table has as a manifest has them."""
+    return [str(one) for one in table if one == "label" or str(one).startswith(LABEL_OF)]
 
 
 def _rules(about: dict[str, Any]) -> list[dict[str, Any]]:

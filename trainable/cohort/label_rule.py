@@ -124,20 +124,20 @@ class LabelRule:
             return limit.holds(plain)
         if not self._against_rest:
             return plain == name
-        names = {name, _bare(name)}
+        names = {name, bare(name)}
         if same_value(self.classes[1]) == REST:
             return plain.map(lambda cell: cell in names or self._parts(cell) <= names)
         return plain.map(lambda cell: not names.isdisjoint(map(self._plain, findings_in(cell))))
 
     def _parts(self, cell: str) -> set[str]:
         """The findings in a cell, where every mark stands between two."""
-        parts = (_bare(part) for part in _BETWEEN_FINDINGS.split(cell))
+        parts = (bare(part) for part in _BETWEEN_FINDINGS.split(cell))
         return {self._plain(part) for part in parts if part}
 
     def is_beside_others(self, labels: pd.Series) -> pd.Series:
         """Whether the cell of a row in the class `rest` names the other class too."""
         other = next((name for name in self.classes if name != REST), REST)
-        wanted = {same_value(other), _bare(same_value(other))}
+        wanted = {same_value(other), bare(same_value(other))}
         plain = self.plain(labels)
         holds = plain.map(lambda cell: not wanted.isdisjoint(map(self._plain, findings_in(cell))))
         return holds & ~self._is(same_value(other), plain)
@@ -181,10 +181,10 @@ def findings_in(cell: str) -> set[str]:
     >>> sorted(findings_in("Effusion|Mass")), sorted(findings_in("['effusion', 'mass']"))[1:]
     (['effusion', 'mass'], ['effusion', 'mass'])
     """
-    parts = [*cell.split("|"), *map(_bare, _BETWEEN_FINDINGS.split(cell))]
+    parts = [*cell.split("|"), *map(bare, _BETWEEN_FINDINGS.split(cell))]
     return {same_value(part) for part in parts}
 
 
-def _bare(finding: str) -> str:
+def bare(finding: str) -> str:
     """A finding without the marks of a Python list around it."""
     return finding.strip(" []'\"")

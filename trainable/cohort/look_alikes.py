@@ -77,7 +77,10 @@ def describe_look_alikes(cohort: Cohort) -> Iterator[str]:
     def differs(column: str) -> NDArray[np.bool_]:
         return np.asarray(first[column].to_numpy() != second[column].to_numpy())
 
-    two_labels, two_sides = differs("label"), differs("split")
+    labels = [one[cohort.label_columns].to_numpy() for one in (first, second)]
+    # what is unknown of one may be known of the other
+    two_labels = ((labels[0] != labels[1]) & (labels[0] >= 0) & (labels[1] >= 0)).any(axis=1)
+    two_sides = differs("split")
     two_patients = differs("patient") & ~two_labels & ~two_sides
     advice = "to keep them together, use --group-duplicates"
     for rows, what in (

@@ -2,11 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+
+import pandas as pd
 
 from trainable.cohort.label_rule import REST
 from trainable.cohort.limit import number_in
-from trainable.cohort.words import NO, YES, only_say_yes_or_no
+from trainable.cohort.words import NO, YES, only_say_yes_or_no, same_value
 from trainable.errors import Checks, did_you_mean, listing
 
 _KNOWN_CLASSES = (
@@ -14,6 +16,7 @@ _KNOWN_CLASSES = (
     ("negative", "positive"), ("alive", "dead"), ("survived", "died"), ("non", "covid"),
     ("normal", "pneumonia"), ("normal", "abnormal"),
 )  # fmt: skip
+_MOST_GRADES = 10
 _NOT = frozenset({"no", "non", "not", "without"})
 
 
@@ -31,6 +34,34 @@ def opposite_of(value: str) -> list[str]:
     [['0'], ['no'], []]
     """
     return [low for low, high in _KNOWN_CLASSES if value == high][:1]
+
+
+def several_classes(labels: pd.Series) -> tuple[str, ...] | None:
+    """Three classes or more among labels, in order; None where there are none.
+
+    Words for yes and no are two classes. Numbers are grades from 0 or 1 on, without a gap, and at
+    most ten, or codes such as 01; else a score. Where most labels are different they are no
+    classes, but text.
+
+    >>> several_classes(pd.Series(["viral", "normal", "Viral", "mild"] * 2))
+    ('mild', 'normal', 'viral')
+    """
+    counts = labels.str.strip().value_counts()
+    are_codes = any(re.fullmatch(r"0\d+", spelling) for spelling in counts.index)
+    spelled: dict[str, str] = {}
+    for spelling in counts.index:
+        plain = same_value(spelling)
+        is_number = plain.lstrip("-").isdigit() and not are_codes
+        spelled.setdefault(plain, plain if is_number else spelling)
+    if len(spelled) < 3 or 2 * len(spelled) > len(labels) or any_yes_or_no(spelled):
+        return None
+    numbers = sorted(map(number_in, spelled))
+    if not are_codes and not any(map(math.isnan, numbers)):
+        grades = [numbers[0] + place for place in range(len(numbers))]
+        if numbers[0] not in (0, 1) or numbers != grades or len(numbers) > _MOST_GRADES:
+            return None
+        return tuple(sorted(spelled, key=int))
+    return tuple(sorted(spelled.values(), key=str.casefold))
 
 
 def two_classes(
@@ -60,10 +91,7 @@ def two_classes(
     if len(values) == 2 and (positive or negative):
         other = next(value for value in values if value not in (positive, negative))
         return (negative or other, positive or other)
-    words = {value: re.split(r"[_\-. ]", value.lower()) for value in values}
-    # "not alive" does not say alive; of "a_0" and "b_0", either may be meant
-    said = [parts[-1] for parts in words.values() if not _NOT & set(parts[:-1])]
-    ends = {parts[-1]: value for value, parts in words.items() if said.count(parts[-1]) == 1}
+    ends = _last_words(values)
     for low, high in _KNOWN_CLASSES:
         if low in ends and high in ends and (what == "class folders" or len(values) == 2):
             pair = (ends[high], ends[low]) if inverted else (ends[low], ends[high])
@@ -74,6 +102,39 @@ def two_classes(
         f"{listing(values)}; {_advice(values, positive)}{_limit_advice(values, what)}"
     )
     return None
+
+
+def _last_words(values: Collection[str]) -> dict[str, str]:
+    """The values by their last words, as 0 and 1 of a_0 and b_1."""
+    words = {value: re.split(r"[_\-. ]", value.lower()) for value in values}
+    # "not alive" does not say alive; of "a_0" and "b_0", either may be meant
+    said = [parts[-1] for parts in words.values() if not _NOT & set(parts[:-1])]
+    return {parts[-1]: value for value, parts in words.items() if said.count(parts[-1]) == 1}
+
+
+def several_folders(counts: Mapping[str, int], checks: Checks) -> tuple[str, ...] | None:
+    """Three class folders or more, in order; None where two of them say yes and no.
+
+    Args:
+        counts: Images in each folder.
+        checks: Given folders whose names are the same for a label in a table.
+    """
+    ends = _last_words(counts)
+    are_grades = all(end.isdigit() for end in ends) and len(ends) == len(counts)
+    pairs = [pair for pair in _KNOWN_CLASSES if pair != ("normal", "pneumonia")]
+    if not are_grades and any(low in ends and high in ends for low, high in pairs):
+        return None
+    if len(counts) < 3 or 2 * len(counts) > sum(counts.values()):
+        return None
+    spelled: dict[str, list[str]] = {}
+    for name in counts:
+        spelled.setdefault(same_value(name), []).append(name)
+    if alike := [" and ".join(names) for names in spelled.values() if len(names) > 1]:
+        checks.add(
+            "class folders must differ by more than capital letters and leading zeros; these do "
+            f"not: {listing(alike)}. Rename them, or put their images together"
+        )
+    return tuple(sorted(counts, key=lambda name: (len(name) if name.isdigit() else 0, name)))
 
 
 def _wrongly_named(

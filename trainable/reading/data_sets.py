@@ -8,6 +8,7 @@ import pandas as pd
 
 from trainable.errors import InputError
 from trainable.reading.columns import plain_name
+from trainable.reading.options import ALL, DataOptions
 from trainable.reading.tables import read_table
 
 
@@ -26,6 +27,9 @@ class KnownDataSet:
         missing: What becomes of rows without a label, where the data set itself says so.
         several_rows: Whether an image may have several rows, such as one per box: it is positive
             if one of them is.
+        in_cells: Whether a cell of labels may have several findings, or an image several labels.
+        findings: Columns of findings, one each.
+        all_but: Columns that are no findings, where all others are.
     """
 
     name: str
@@ -37,7 +41,18 @@ class KnownDataSet:
     only: tuple[str, str] | None = None
     missing: Literal["drop"] | None = None
     several_rows: bool = False
+    in_cells: bool = False
+    findings: frozenset[str] = frozenset()
+    all_but: frozenset[str] = frozenset()
 
+
+_CHEXPERT = frozenset(
+    {
+        *("nofinding", "enlargedcardiomediastinum", "cardiomegaly", "lungopacity", "lunglesion"),
+        *("edema", "consolidation", "pneumonia", "atelectasis", "pneumothorax"),
+        *("pleuraleffusion", "pleuralother", "fracture", "supportdevices"),
+    }
+)
 
 KNOWN_DATA_SETS = (
     KnownDataSet(
@@ -48,15 +63,15 @@ KNOWN_DATA_SETS = (
     ),
     KnownDataSet(
         "NIH ChestX-ray14", frozenset({"imageindex", "findinglabels", "patientid"}),
-        image="imageindex", label="findinglabels", patient="patientid",
+        image="imageindex", label="findinglabels", patient="patientid", in_cells=True,
     ),
     KnownDataSet(
         "CheXpert", frozenset({"path", "frontallateral", "appa", "nofinding", "pleuraleffusion"}),
-        image="path", patient_pattern=r"patient\d+",
+        image="path", patient_pattern=r"patient\d+", findings=_CHEXPERT,
     ),
     KnownDataSet(
         "MIMIC-CXR-JPG", frozenset({"subjectid", "studyid", "nofinding", "pleuraleffusion"}),
-        image="dicomid", patient="subjectid",
+        image="dicomid", patient="subjectid", findings=_CHEXPERT,
     ),
     KnownDataSet(
         "RSNA pneumonia", frozenset({"patientid", "x", "y", "width", "height", "target"}),
@@ -64,11 +79,11 @@ KNOWN_DATA_SETS = (
     ),
     KnownDataSet(
         "VinDr-CXR boxes", frozenset({"imageid", "classname", "radid", "xmin", "ymin"}),
-        image="imageid", label="classname", several_rows=True,
+        image="imageid", label="classname", several_rows=True, in_cells=True,
     ),
     KnownDataSet(
         "VinDr-CXR labels", frozenset({"imageid", "radid", "nofinding"}),
-        image="imageid", several_rows=True,
+        image="imageid", several_rows=True, all_but=frozenset({"imageid", "radid"}),
     ),
     KnownDataSet(
         "boxes", frozenset({"xmin", "ymin", "xmax", "ymax"}), several_rows=True,
@@ -84,6 +99,38 @@ def find_data_set(raw: pd.DataFrame) -> KnownDataSet | None:
     """The data set that a table is of, or None."""
     columns = {plain_name(column) for column in raw.columns}
     return next((one for one in KNOWN_DATA_SETS if one.columns <= columns), None)
+
+
+def label_columns_of(data_set: KnownDataSet, raw: pd.DataFrame) -> list[str]:
+    """The columns of labels that the data set has: one, or one per finding."""
+    found = []
+    for column in map(str, raw.columns):
+        plain = plain_name(column)
+        if data_set.all_but:
+            is_label = plain not in data_set.all_but
+        else:
+            is_label = plain == data_set.label or plain in data_set.findings
+        found += [column] if is_label else []
+    return found
+
+
+def with_its_own(options: DataOptions, data_set: KnownDataSet, labels: pd.DataFrame) -> DataOptions:
+    """The options, with what the data set says of its own labels where the user says nothing.
+
+    Args:
+        options: What the user says.
+        data_set: Data set.
+        labels: The columns of labels.
+    """
+    changed: dict[str, str | None] = {}
+    if options.missing is None and data_set.missing:
+        changed["missing"] = data_set.missing
+    is_open = options.positive is None and options.negative is None
+    if data_set.in_cells and is_open and [*map(plain_name, labels)] == [data_set.label]:
+        changed["findings"] = options.findings or ALL
+    elif not data_set.in_cells and set(labels) <= set(label_columns_of(data_set, labels)):
+        changed["findings"] = None  # they chose the columns
+    return options.model_copy(update=changed)
 
 
 def with_images(raw: pd.DataFrame, data_set: KnownDataSet, file: Path) -> pd.DataFrame:

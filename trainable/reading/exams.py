@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainable.cohort.cohort import label_columns
 from trainable.cohort.exams import Grouping
 from trainable.errors import Checks, listing
 from trainable.reading.columns import find_column, usual_column
@@ -137,11 +138,12 @@ def _check_views(grouping: Grouping, table: pd.DataFrame, checks: Checks) -> Non
 
 def check_exams(table: pd.DataFrame, checks: Checks) -> None:
     """Add to `checks` each examination with two labels or two patients."""
-    for column in ("label", "patient"):
+    for column in (*label_columns(table), "patient"):
         counts = table.groupby("exam", sort=False)[column].nunique()
         mixed = counts.index[counts > 1]
         if len(mixed):
             checks.add(
-                f"an examination must have one {column}; with more: {listing(mixed)}. Fix "
+                f"an examination must have one {column.replace(':', ' of ')}; with more: "
+                f"{listing(mixed)}. Fix "
                 "them, or name a column with --exam-column that tells examinations apart"
             )

@@ -1,6 +1,6 @@
 """Labelled images in a folder of class folders, split or not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from trainable.cohort.label_rule import REST, LabelRule
 from trainable.cohort.left_out import LeftOut
 from trainable.errors import Checks, InputError, listing, num_of
-from trainable.reading.classes import two_classes
+from trainable.reading.classes import several_folders, two_classes
 from trainable.reading.covariates import asked_covariates
 from trainable.reading.dicom_columns import PATIENT, is_dicom_column, with_dicom_columns
 from trainable.reading.from_names import read_flat_folder
@@ -37,13 +37,13 @@ def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledI
     table, columns = read.table, dict(read.found_by)
     left_out: tuple[LeftOut, ...] = ()
     if source.unusable == "drop":
-        table, left_out = usable_files(table, checks)
+        table, left_out = usable_files(table, read.rules, checks)
     if source.patient_column:
         columns["patient"] = source.patient_column
         _add_dicom_patients(table, folder, source.patient_column, checks)
     else:
         _add_listed_patients(folder / "manifest.csv", folder, table, checks)
-    return LabelledImages(table, read.rule, found_by=columns, left_out=left_out)
+    return LabelledImages(table, read.rules, found_by=columns, left_out=left_out)
 
 
 def _read_class_folders(
@@ -56,10 +56,12 @@ def _read_class_folders(
     if not names:
         _add_what_is_there(folder, checks)
         checks.raise_if_any()
-    classes = two_classes(names, source.positive, source.negative, "class folders", checks)
-    if classes is None:
-        raise InputError(*checks.problems)
-    _note_left_out(folder, parts, inside, classes, checks)
+    counts = {
+        name: sum(len(list_images(part / name)) for part in parts if (part / name).is_dir())
+        for name in names
+    }
+    classes = _classes(counts, source, checks)
+    _note_left_out(folder, counts, classes, checks)
     tables = []
     for side, part in sides.items() or [("", folder)]:
         for name in inside[part]:
@@ -70,7 +72,7 @@ def _read_class_folders(
                 "image": [path.relative_to(folder).as_posix() for path in paths],
                 "path": [str(path) for path in paths],
             }
-            label = int(name != classes[0] if classes[1] == REST else name == classes[1])
+            label = int(name != classes[0]) if classes[1] == REST else [*classes].index(name)
             kept = side if source.split == "keep" else ""
             tables.append(pd.DataFrame(rows).assign(label=label, split=kept))
     checks.raise_if_any()
@@ -78,7 +80,18 @@ def _read_class_folders(
     table = table.sort_values(["split", "label"], kind="stable", key=_in_order, ignore_index=True)
     if [name.rsplit("_", 1)[-1] for name in classes] == ["0", "1"]:
         classes = ("0", "1")
-    return LabelledImages(table, LabelRule(classes))
+    return LabelledImages(table, (LabelRule(classes),))
+
+
+def _classes(counts: Mapping[str, int], source: DataOptions, checks: Checks) -> tuple[str, ...]:
+    """The negative and the positive class folder, or three and more of which one holds."""
+    is_open = source.positive is None and source.negative is None
+    if is_open and (several := several_folders(counts, checks)):
+        return several
+    classes = two_classes([*counts], source.positive, source.negative, "class folders", checks)
+    if classes is None:
+        raise InputError(*checks.problems)
+    return classes
 
 
 def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> None:
@@ -92,6 +105,11 @@ def _check_table_options(folder: Path, source: DataOptions, checks: Checks) -> N
         given["patient"] = source.patient_column
     if source.images:
         checks.add(f"--images is for the images of a table; {folder} is a folder: drop the option")
+    if source.findings and not source.label_pattern:
+        checks.add(
+            f"--findings names findings in the cells of a table; {folder} is a folder, where three "
+            "class folders or more are classes: drop the option"
+        )
     if source.label_column and source.label_pattern:
         checks.add("--label-pattern and --label-column both find the labels: drop one")
     named = [f"--{kind}-column {name}" for kind, name in given.items() if name]
@@ -165,29 +183,25 @@ def _check_split(folder: Path, sides: dict[str, Path], source: DataOptions, chec
 
 
 def _note_left_out(
-    folder: Path,
-    parts: list[Path],
-    inside: dict[Path, list[str]],
-    classes: tuple[str, str],
-    checks: Checks,
+    folder: Path, counts: Mapping[str, int], classes: Sequence[str], checks: Checks
 ) -> None:
     """A note on the class folders, with counts, and on all images that are left out."""
-    counts = {
-        name: sum(len(list_images(part / name)) for part in parts if (part / name).is_dir())
-        for name in sorted({name for found in inside.values() for name in found})
-    }
     left = [] if REST in classes else [name for name in counts if name not in classes]
     text = ", ".join(name for name in classes)
     checks.notes.insert(
         0, f"class folders: {text}" + (f"; left out: {listing(left)}" if left else "")
     )
     used = sum(count for name, count in counts.items() if name not in left)
-    positive = used - counts[classes[0]] if classes[1] == REST else counts[classes[1]]
     others = len(list_images(folder)) - used
-    checks.note(
-        f"positive is {classes[1]} ({positive}), negative is {classes[0]} ({used - positive})"
-        + (f"; {num_of(others, 'image')} in other folders left out" if others > 0 else "")
-    )
+    if len(classes) > 2:
+        said = f"the classes are {', '.join(f'{name} ({counts[name]})' for name in classes)}"
+    else:
+        positive = used - counts[classes[0]] if classes[1] == REST else counts[classes[1]]
+        said = (
+            f"positive is {classes[1]} ({positive}), negative is {classes[0]} ({used - positive})"
+        )
+    left_out = f"; {num_of(others, 'image')} in other folders left out" if others > 0 else ""
+    checks.note(said + left_out)
 
 
 def _add_what_is_there(folder: Path, checks: Checks) -> None:

@@ -7,9 +7,9 @@ import pandas as pd
 from trainable.errors import Checks
 from trainable.reading.from_table import LabelledImages
 from trainable.reading.image_files import list_folder
-from trainable.reading.labels import read_labels
 from trainable.reading.labels_in_names import labels_in_names
 from trainable.reading.options import DataOptions
+from trainable.reading.several_labels import read_asked
 
 
 def read_flat_folder(
@@ -37,9 +37,9 @@ def read_flat_folder(
         checks.add(f"--data must hold images; there are none in {folder}")
         checks.raise_if_any()
     raw = labels_in_names(source.label_pattern, table["image"], checks)
-    labels = read_labels(raw, table["image"], source, checks)
+    labels = read_asked(raw.to_frame(), table["image"], source, checks)
     checks.raise_if_any()
     assert labels is not None  # else there was a problem
     checks.note(labels.note)
-    kept = table.assign(label=labels.values)[labels.values >= 0].reset_index(drop=True)
-    return LabelledImages(kept, labels.rule)
+    kept = table.join(labels.values)[(labels.values >= 0).any(axis=1)].reset_index(drop=True)
+    return LabelledImages(kept, labels.rules)

@@ -1,6 +1,6 @@
 """Labelled images that a table lists."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,15 +13,23 @@ from trainable.cohort.words import UNKNOWN_WORDS, same_value
 from trainable.errors import Checks, listing, num_of
 from trainable.reading.columns import find_column, find_image_column, may_hold, plain_name
 from trainable.reading.covariates import asked_covariates, find_covariates
-from trainable.reading.data_sets import KnownDataSet, find_data_set, with_images
+from trainable.reading.data_sets import (
+    KnownDataSet,
+    find_data_set,
+    label_columns_of,
+    with_images,
+    with_its_own,
+)
 from trainable.reading.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.reading.exams import find_grouping
-from trainable.reading.labels import Labels, read_labels
+from trainable.reading.label_columns import find_label_columns
+from trainable.reading.labels import Labels
 from trainable.reading.labels_in_names import IN_NAME, labels_in_names
 from trainable.reading.listing import folders_beside, listed_rows
 from trainable.reading.options import DataOptions
 from trainable.reading.own_split import find_split, sides_of, splits_in
 from trainable.reading.places import NAME_FOLDER, Places, locate
+from trainable.reading.several_labels import read_asked
 from trainable.reading.several_rows import one_row_each
 from trainable.reading.tables import read_table
 from trainable.reading.unread_columns import may_hold_patients, purposes_not_read
@@ -33,9 +41,10 @@ class LabelledImages:
     """What was read of a source.
 
     Attributes:
-        table: One row per image: `image`, `path`, `label`, `split`, and where they are known
-            `patient`, `exam`, `view` and the covariates, as the user wrote them.
-        rule: How the labels were read; None where that is a problem.
+        table: One row per image: `image`, `path`, the columns of labels that a manifest has,
+            `split`, and where they are known `patient`, `exam`, `view` and the covariates, as the
+            user wrote them.
+        rules: How the labels were read; none where that is a problem.
         grouping: Of the images into examinations.
         found_by: The columns of a table by what they hold, and the `patient_pattern` of a known
             data set, which finds the patient in a name.
@@ -44,7 +53,7 @@ class LabelledImages:
     """
 
     table: pd.DataFrame
-    rule: LabelRule | None
+    rules: tuple[LabelRule, ...]
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: dict[str, str] = field(default_factory=dict)
     may_hold_patients: tuple[str, ...] = ()
@@ -59,10 +68,8 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     if data_set is not None:
         raw = _rows_of(with_images(raw, data_set, file), data_set, checks)
     places = _places(file, source)
-    columns = _find_columns(raw, source, data_set, places, checks)
-    if source.label_pattern and "image" in columns:
-        names = raw[columns["image"]]
-        raw = raw.assign(**{IN_NAME: labels_in_names(source.label_pattern, names, checks)})
+    columns, label_columns = _find_columns(raw, source, data_set, places, checks)
+    raw = _with_labels_in_names(raw, columns, source, checks)
     left_out: tuple[LeftOut, ...] = ()
     if source.unusable == "drop" and "image" in columns:
         raw, left_out = usable_rows(raw, columns["image"], places, checks)
@@ -73,44 +80,63 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     if source.views > 1:
         grouping = find_grouping(raw, source.views, source.exam_column, source.view_column, checks)
     _check_options(source, checks)
-    if "image" not in columns or "label" not in columns:
+    if "image" not in columns or not label_columns:
         checks.raise_if_any()
-    labels = _read_labels(raw, columns, source, data_set, checks)
-    values = labels.values if labels else pd.Series(-1, raw.index)
+    labels = _read_labels(raw[label_columns], raw[columns["image"]], source, data_set, checks)
+    values = labels.values if labels else pd.DataFrame({"label": -1}, raw.index)
     kept = raw
     if not checks.problems:  # otherwise images that are not there are reported for all rows
-        kept = raw[values >= 0]
-    taken = [*columns.values(), grouping.exam_column or ""]
+        kept = raw[(values >= 0).any(axis=1)]
+    taken = [*columns.values(), *label_columns, grouping.exam_column or ""]
     covariates = find_covariates(raw, source.covariates, taken, checks)
     table = listed_rows(kept, columns, grouping, covariates, checks)
-    kinds = columns | {"exam": grouping.exam_column, "view": grouping.view_column}
-    used = [*filter(None, kinds.values()), *covariates]
+    found_by = _in_order(columns, label_columns)
+    kinds = {**found_by, "exam": grouping.exam_column, "view": grouping.view_column, "split": None}
+    used = [*filter(None, kinds.values()), *label_columns, *covariates]
     split = find_split(kept, source, used, checks)
     sides = sides_of(kept[split]) if split else ""
-    table = table.assign(label=values, split=sides).reset_index(drop=True)
+    table = table.join(values).assign(split=sides).reset_index(drop=True)
     _check_filled(table, kept.index, checks)
     table["path"] = locate(table["image"], places, checks)
     kinds["split"] = split
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     checks.notes.insert(0, f"columns: {read}; {labels.note if labels else ''}")
-    used = [*filter(None, kinds.values()), *covariates]
+    used = [*used, *filter(None, [split])]
     checks.note(*purposes_not_read(kept, used))
-    if not source.label_column and not (data_set and data_set.label):
-        checks.note(
-            *(
-                f"the column {name!r} is not read; if it holds the labels, use --label-column"
-                for name in may_hold("label", raw)
-                if name not in used
-            )
-        )
+    if not source.label_column and not (data_set and label_columns_of(data_set, raw)):
+        checks.note(*_unread_labels(raw, used))
     if labels and not checks.problems:
-        table = one_row_each(table, checks, one_is_enough=labels.rule.one_row_is_enough)
-    found_by = {kind: column for kind, column in columns.items() if column != IN_NAME}
+        is_enough = all(rule.one_row_is_enough for rule in labels.rules)
+        table = one_row_each(table, checks, one_is_enough=is_enough)
+    found_by = {kind: column for kind, column in found_by.items() if column != IN_NAME}
     if data_set is not None and data_set.patient_pattern:
         found_by["patient_pattern"] = data_set.patient_pattern
     once = kept.drop_duplicates(columns["image"])
     maybe = [] if "patient" in columns else may_hold_patients(once, [*used, *splits_in(once)])
-    return LabelledImages(table, labels and labels.rule, grouping, found_by, tuple(maybe), left_out)
+    rules = labels.rules if labels else ()
+    return LabelledImages(table, rules, grouping, found_by, tuple(maybe), left_out)
+
+
+def _with_labels_in_names(
+    raw: pd.DataFrame, columns: Mapping[str, str], source: DataOptions, checks: Checks
+) -> pd.DataFrame:
+    if not source.label_pattern or "image" not in columns:
+        return raw
+    labels = labels_in_names(source.label_pattern, raw[columns["image"]], checks)
+    return raw.assign(**{IN_NAME: labels})
+
+
+def _in_order(columns: Mapping[str, str], label_columns: Sequence[str]) -> dict[str, str]:
+    """Columns by what they hold; findings in columns of their own have no column of labels."""
+    label = label_columns[0] if len(label_columns) == 1 else None
+    found = {"image": columns["image"], "label": label, "patient": columns.get("patient")}
+    return {kind: column for kind, column in found.items() if column}
+
+
+def _unread_labels(raw: pd.DataFrame, used: Collection[str]) -> Iterator[str]:
+    for name in may_hold("label", raw):
+        if name not in used:
+            yield f"the column {name!r} is not read; if it holds the labels, use --label-column"
 
 
 def _places(file: Path, source: DataOptions) -> Places:
@@ -121,18 +147,16 @@ def _places(file: Path, source: DataOptions) -> Places:
 
 def _read_labels(
     raw: pd.DataFrame,
-    columns: Mapping[str, str],
+    images: pd.Series,
     source: DataOptions,
     data_set: KnownDataSet | None,
     checks: Checks,
 ) -> Labels | None:
     """The labels, as the user and then the data set say."""
-    settings = source
-    if data_set is not None and data_set.missing and source.missing is None:
-        settings = source.model_copy(update={"missing": data_set.missing})
-    several_rows = data_set is not None and data_set.several_rows
-    values, images = raw[columns["label"]], raw[columns["image"]]
-    return read_labels(values, images, settings, checks, several_rows=several_rows)
+    several_rows = False
+    if data_set is not None:
+        source, several_rows = with_its_own(source, data_set, raw), data_set.several_rows
+    return read_asked(raw, images, source, checks, several_rows=several_rows)
 
 
 def _check_options(source: DataOptions, checks: Checks) -> None:
@@ -165,29 +189,21 @@ def _find_columns(
     data_set: KnownDataSet | None,
     places: Places,
     checks: Checks,
-) -> dict[str, str]:
-    """The columns of images, labels and patients: as asked, as the data set says, by their name."""
-    asked = {
-        "image": source.image_column,
-        "label": source.label_column,
-        "patient": source.patient_column,
-    }
+) -> tuple[dict[str, str], list[str]]:
+    """The columns of images and patients by what they hold, and those of labels.
+
+    They are as asked, as the data set says, or found by their names.
+    """
     plain = {plain_name(column): str(column) for column in raw.columns}
-    found = {}
-    for kind, name in asked.items():
-        usual = getattr(data_set, kind, None) if data_set else None
-        wanted = name or plain.get(usual or "")
-        if kind == "patient" and is_dicom_column(name):
-            column = name
-        elif kind == "label" and source.label_pattern:
-            column = IN_NAME
-        elif kind == "image":
-            column = find_image_column(raw, wanted, places.hold_any, checks)
-        else:
-            column = find_column(kind, raw, wanted, checks)  # type: ignore[arg-type]
-        if column is not None:
-            found[kind] = column
-    return found
+    usual = data_set or KnownDataSet("", frozenset())
+    wanted = source.image_column or plain.get(usual.image or "")
+    found = {"image": find_image_column(raw, wanted, places.hold_any, checks)}
+    labels = find_label_columns(raw, source, data_set, checks)
+    found["patient"] = source.patient_column
+    if not is_dicom_column(source.patient_column):
+        wanted = source.patient_column or plain.get(usual.patient or "")
+        found["patient"] = find_column("patient", raw, wanted, checks)
+    return {kind: column for kind, column in found.items() if column is not None}, labels
 
 
 def _rows_of(raw: pd.DataFrame, data_set: KnownDataSet, checks: Checks) -> pd.DataFrame:

@@ -18,7 +18,8 @@ from trainable.cohort.label_rule import (
 from trainable.cohort.limit import Limit, number_in
 from trainable.cohort.words import UNKNOWN_WORDS, only_say_yes_or_no, same_value, yes_or_no
 from trainable.errors import Checks, listing, num_of
-from trainable.reading.classes import any_yes_or_no, opposite_of, two_classes
+from trainable.reading.cells import several_in_a_cell
+from trainable.reading.classes import any_yes_or_no, opposite_of, several_classes, two_classes
 from trainable.reading.options import DataOptions
 
 NO_LABEL = "none"
@@ -28,17 +29,36 @@ _OF_SURVIVAL = re.compile("surviv|alive")
 
 
 class Labels(NamedTuple):
-    """What a column of labels says.
+    """What labels say.
 
     Attributes:
-        values: 1 positive, 0 negative, -1 of no use, one per row.
-        rule: How they were read, which later labels are read by.
-        note: How the column was understood, with the count of each value.
+        values: A row each: the columns of labels that a manifest has, -1 of no use.
+        rules: How they were read, which later labels are read by.
+        note: How they were understood.
     """
 
-    values: pd.Series
-    rule: LabelRule
+    values: pd.DataFrame
+    rules: tuple[LabelRule, ...]
     note: str
+
+
+class Marks(NamedTuple):
+    """Which labels say nothing certain, a row each.
+
+    Attributes:
+        is_missing: Whether the label is missing.
+        is_uncertain: Whether it is -1, where that is no value like others.
+        may_be_uncertain: Whether a later -1 would be none.
+    """
+
+    is_missing: pd.Series
+    is_uncertain: pd.Series
+    may_be_uncertain: bool
+
+    @property
+    def is_known(self) -> pd.Series:
+        """Whether a label says something certain."""
+        return ~self.is_missing & ~self.is_uncertain
 
 
 def read_labels(
@@ -51,6 +71,8 @@ def read_labels(
 ) -> Labels | None:
     """Read a column of labels; None (and a problem kept) if it cannot be decided.
 
+    There is one finding, or three classes or more that exclude each other.
+
     Spellings of one value (`1` and `1.0`, `TRUE` and `true`) are one value. A word for "not known"
     is a missing label, unless it was named with --positive or --negative.
 
@@ -61,31 +83,78 @@ def read_labels(
         checks: Given all that cannot be decided.
         several_rows: Of the rule.
     """
+    marks = find_marks(raw, options)
+    check_left_out(images, marks, options, checks)
+    rule = find_rule(raw, marks, options, checks, several_rows)
+    if rule is None:
+        return None
+    judged = rule.judge(raw)
+    if rule.has_limit and not _has_both(judged.values, raw[marks.is_known], rule, checks):
+        return None
+    described = _described_classes if rule.is_exclusive else _described
+    note = "; ".join(described(raw, judged, rule))
+    return Labels(judged.values.to_frame("label"), (rule,), note)
+
+
+def find_marks(raw: pd.Series, options: DataOptions, may_be_uncertain: bool | None = None) -> Marks:
+    """Which labels are missing, and which uncertain.
+
+    Args:
+        raw: The labels, as text.
+        options: What the user said of them.
+        may_be_uncertain: Whether -1 is no value like others; found in the labels if None.
+    """
     named = {same_value(one) for one in (options.positive, options.negative) if one is not None}
-    plain = raw.map(same_value)
+    plain = plain_values(raw)
     is_missing = plain.isin(UNKNOWN_WORDS - named)
-    holds_uncertain = _may_hold_uncertain(plain, is_missing, options) and UNCERTAIN not in named
-    is_uncertain = (plain == UNCERTAIN) & holds_uncertain
-    _check_left_out(images, is_missing, is_uncertain, options, checks)
-    known = raw[~is_missing & ~is_uncertain]
+    if may_be_uncertain is None:
+        may_be_uncertain = _may_hold_uncertain(plain, is_missing, options)
+        may_be_uncertain &= UNCERTAIN not in named
+    return Marks(is_missing, (plain == UNCERTAIN) & may_be_uncertain, may_be_uncertain)
+
+
+def plain_values(raw: pd.Series) -> pd.Series:
+    """One spelling for all spellings of a value."""
+    return raw.map({cell: same_value(cell) for cell in raw.unique()})
+
+
+def find_rule(
+    raw: pd.Series,
+    marks: Marks,
+    options: DataOptions,
+    checks: Checks,
+    several_rows: bool = False,
+    may_be_classes: bool = True,
+) -> LabelRule | None:
+    """How labels are read; None (and a problem kept) if that cannot be decided.
+
+    Args:
+        raw: The labels, as text.
+        marks: Which of them say nothing certain.
+        options: What the user said of the labels.
+        checks: Given all that cannot be decided.
+        several_rows: Of the rule.
+        may_be_classes: Whether three values or more may be classes.
+    """
+    known = raw[marks.is_known]
     if not len(known):
         checks.add(f"images must have labels; all {len(raw)} in {raw.name} are missing")
         return None
-    classes = _classes(known, _uses(is_missing, is_uncertain, options), options, checks)
+    is_open = options.positive is None and options.negative is None
+    if may_be_classes and is_open and (names := several_classes(known)):
+        _check_classes(known, options, checks)
+        return LabelRule(names, missing=options.missing)
+    classes = _classes(known, _uses(marks, options), options, checks)
     if classes is None:
         return None
-    rule = LabelRule(
+    return LabelRule(
         classes,
-        any_yes_or_no(set(plain[known.index])),
+        any_yes_or_no(set(plain_values(known))),
         options.missing,
-        options.uncertain if holds_uncertain else None,
+        options.uncertain if marks.may_be_uncertain else None,
         has_limit=any(_limit(one, known) is not None for one in classes),
         several_rows=several_rows,
     )
-    judged = rule.judge(raw)
-    if rule.has_limit and not _has_both(judged.values, known, rule, checks):
-        return None
-    return Labels(judged.values, rule, "; ".join(_described(raw, judged, rule)))
 
 
 def _described(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]:
@@ -108,6 +177,29 @@ def _described(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]
                 f"{num_of(int(beside.sum()), 'positive one names', 'positive ones name')} "
                 f"{rule.classes[0]} beside other findings: {names}"
             )
+
+
+def _described_classes(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]:
+    counts = judged.values.value_counts()
+    names = ", ".join(f"{name} ({counts.get(n, 0)})" for n, name in enumerate(rule.classes))
+    yield f"the classes of {raw.name} are {names}"
+    yield from rule.remarks(judged)
+
+
+def _check_classes(known: pd.Series, options: DataOptions, checks: Checks) -> None:
+    """Refuse cells of several findings, and missing labels that would count as a class."""
+    if several := several_in_a_cell(known):
+        one = several[0]
+        checks.add(
+            f"the labels of {known.name} hold several findings in a cell ({listing(several, 3)}): "
+            "read each of them with --findings all, or one against all others with --positive "
+            f"and --negative rest; if {one!r} is one class, write it without marks"
+        )
+    if options.missing == "negative":
+        checks.add(
+            "--missing negative is for findings; of several classes none is negative: leave the "
+            "images out with --missing drop"
+        )
 
 
 def _limit(name: str | None, known: pd.Series) -> Limit | None:
@@ -164,7 +256,7 @@ def _classes(
     positive, negative = (
         None if one is None else same_value(one) for one in (options.positive, options.negative)
     )
-    plain = known.map(same_value)
+    plain = plain_values(known)
     if positive == REST and negative is None and "negative" in uses and REST not in set(plain):
         return NO_LABEL, REST
     # one finding among several in a cell, against all other cells
@@ -203,13 +295,17 @@ def _classes(
 
 def _may_be_either(column: object, values: Sequence[str]) -> bool:
     """Whether yes may mean either: in survival_status, 1 is often a death."""
-    is_of_survival = _OF_SURVIVAL.search(str(column).casefold()) is not None
-    return is_of_survival and not says_survival(column) and only_say_yes_or_no(values)
+    return may_say_survival(column) and not says_survival(column) and only_say_yes_or_no(values)
 
 
-def _uses(is_missing: pd.Series, is_uncertain: pd.Series, options: DataOptions) -> set[str | None]:
+def may_say_survival(column: object) -> bool:
+    """Whether yes in a column of this name may mean that a patient lives."""
+    return _OF_SURVIVAL.search(str(column).casefold()) is not None
+
+
+def _uses(marks: Marks, options: DataOptions) -> set[str | None]:
     """The uses of rows without a certain label, where there are some; None where one is open."""
-    rows = ((is_missing, options.missing), (is_uncertain, options.uncertain))
+    rows = ((marks.is_missing, options.missing), (marks.is_uncertain, options.uncertain))
     return {use for some, use in rows if some.any()}
 
 
@@ -221,13 +317,9 @@ def _may_hold_uncertain(plain: pd.Series, is_missing: pd.Series, options: DataOp
     return is_chexpert and not only_two
 
 
-def _check_left_out(
-    images: pd.Series,
-    is_missing: pd.Series,
-    is_uncertain: pd.Series,
-    options: DataOptions,
-    checks: Checks,
-) -> None:
+def check_left_out(images: pd.Series, marks: Marks, options: DataOptions, checks: Checks) -> None:
+    """Ask for the use of labels that say nothing certain."""
+    is_missing, is_uncertain, _ = marks
     if is_missing.any() and options.missing is None:
         checks.add(
             f"every image must have a label; without ({int(is_missing.sum())}): "

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainable.defaults import COMMON
 
+ALL = "all"
+"""Given as --findings: all that there are."""
+
 NO_COVARIATES = "none"
 """Given as --covariates: covariates are not read."""
 
@@ -23,13 +26,15 @@ class ImageOptions(BaseModel):
     image_column: str | None = None
     """Column of file names; found by its name if not given."""
     label_column: Annotated[str | None, COMMON] = None
-    """Column of labels; found by its name if not given."""
+    """Column of labels, or one per finding (A,B); found by its name if not given."""
     patient_column: Annotated[str | None, COMMON] = None
     """Column of patients, or dicom:PatientID; found by its name if not given."""
     positive: Annotated[str | None, COMMON] = None
     """Positive label or class folder, a limit such as '>=10', or rest; found if 1, yes or true."""
     negative: str | None = None
     """Negative label, class folder or limit, or rest for all others; found if there are two."""
+    findings: str | None = None
+    """Findings in cells such as Effusion|Mass, or of a known data set: all, or Effusion,Mass."""
     uncertain: Literal["positive", "negative", "drop"] | None = None
     """Use of uncertain labels (-1, as CheXpert has them)."""
     missing: Literal["negative", "drop"] | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort
+from trainable.cohort.cohort import EXAM_COLUMNS, MANIFEST_COLUMNS, Cohort, label_columns
 from trainable.cohort.covariates import manifest_columns
 from trainable.cohort.exams import describe_missing
 from trainable.cohort.words import same_value
@@ -22,6 +22,7 @@ from trainable.reading.from_table import read_labelled_table
 from trainable.reading.image_files import hash_files
 from trainable.reading.options import DataOptions
 from trainable.reading.patterns import find_in_names
+from trainable.reading.several_rows import known_together
 
 
 def read_cohort(source: DataOptions) -> Cohort:
@@ -48,16 +49,18 @@ def read_cohort(source: DataOptions) -> Cohort:
     if checks.problems:
         check_readable([path for path in read.table["path"] if path], checks)
     checks.raise_if_any()
-    assert read.rule is not None  # else there was a problem
-    table, rule, grouping = read.table, read.rule, read.grouping
+    assert read.rules  # else there was a problem
+    table, grouping = read.table, read.grouping
     found_by = dict(read.found_by)
     if source.patient_pattern:
         found_by["patient_pattern"] = source.patient_pattern
     table["patient"] = _patients(table, found_by.get("patient_pattern"), checks)
     checks.note(*_alike_patients(table["patient"].dropna()))
-    columns = list(MANIFEST_COLUMNS)
+    before, after = MANIFEST_COLUMNS[:2], MANIFEST_COLUMNS[3:]
+    columns = [*before, *label_columns(table), *after]
     if grouping.views > 1:
         table["view"] = places_of(grouping, table, checks)
+        table = known_together(table, table["exam"])
         check_exams(table, checks)
         columns += EXAM_COLUMNS
     checks.raise_if_any()
@@ -66,7 +69,7 @@ def read_cohort(source: DataOptions) -> Cohort:
         table["patient"] = _own_patients(table, read.may_hold_patients, checks)
     table = without_useless(table, checks)
     columns += manifest_columns(table)
-    cohort = Cohort(table[columns].reset_index(drop=True), (rule,), (), grouping, found_by)
+    cohort = Cohort(table[columns].reset_index(drop=True), read.rules, (), grouping, found_by)
     if grouping.views > 1:
         checks.note(describe_missing(cohort.exam_images, grouping))
     return dataclasses.replace(cohort, notes=tuple(checks.notes), left_out=read.left_out)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.left_out import FILE, LeftOut, describe_left_out
 from trainable.errors import Checks
 from trainable.images.pixels import unreadable
@@ -55,13 +56,17 @@ def usable_rows(
     return _without(table, table[column], unusable, checks)
 
 
-def usable_files(table: pd.DataFrame, checks: Checks) -> tuple[pd.DataFrame, tuple[LeftOut, ...]]:
-    """The same of images in class folders: columns `image`, `path` and `label`."""
+def usable_files(
+    table: pd.DataFrame, rules: Sequence[LabelRule], checks: Checks
+) -> tuple[pd.DataFrame, tuple[LeftOut, ...]]:
+    """The same of images that are in no table, with the labels of a manifest, read by rules."""
     damaged = _damaged(list(table["image"]), list(table["path"]))
     kept, left_out = _without(table, table["image"], damaged, checks)
-    if left_out:
-        num_positive = int(kept["label"].sum())
-        checks.note(f"{num_positive} positive and {len(kept) - num_positive} negative ones remain")
+    if left_out and len(rules) == 1:
+        counts = kept["label"].value_counts()
+        names = enumerate(rules[0].classes if rules[0].is_exclusive else ("negative", "positive"))
+        remain = [f"{counts.get(value, 0)} {name}" for value, name in reversed([*names])]
+        checks.note(f"{' and '.join(remain)} ones remain")
     return kept, left_out
 
 

@@ -1,0 +1,62 @@
+"""Which columns of a table hold the labels: one, or one per finding."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from trainable.cohort.words import same_value
+from trainable.errors import Checks, did_you_mean
+from trainable.reading.choice import choose
+from trainable.reading.columns import find_column
+from trainable.reading.data_sets import KnownDataSet, label_columns_of
+from trainable.reading.labels_in_names import IN_NAME
+from trainable.reading.options import ALL, DataOptions
+
+
+def asked_by_name(options: DataOptions) -> bool:
+    """Whether the user names several findings: one that cannot be searched for is refused then."""
+    is_list = "," in (options.label_column or "")
+    return is_list or options.findings not in (None, ALL)
+
+
+def find_label_columns(
+    raw: pd.DataFrame, source: DataOptions, data_set: KnownDataSet | None, checks: Checks
+) -> list[str]:
+    """The columns of labels: as asked, as the data set says, by their name; none if unclear.
+
+    Args:
+        raw: The table.
+        source: What the user said of the labels.
+        data_set: Data set that the table is of.
+        checks: Given what cannot be found.
+    """
+    if source.label_pattern:
+        return [IN_NAME]
+    columns = [str(column) for column in raw.columns]
+    asked = source.label_column
+    if asked is not None and "," in asked and asked.strip() not in columns:
+        found, unknown = choose(asked, columns)
+        for name in unknown:
+            find_column("label", raw, name, checks)
+        if source.findings is not None:
+            checks.add(
+                "--label-column names a column per finding, and --findings the findings in the "
+                "cells of one column: drop one of them"
+            )
+        return [] if unknown else found
+    own = label_columns_of(data_set, raw) if data_set else []
+    if asked is None and len(own) > 1:
+        return own if source.findings in (None, ALL) else _chosen(source, own, checks)
+    column = find_column("label", raw, asked or next(iter(own), None), checks)
+    return [] if column is None else [column]
+
+
+def _chosen(source: DataOptions, columns: Sequence[str], checks: Checks) -> list[str]:
+    """Those columns of a known data set that --findings names."""
+    found, unknown = choose(str(source.findings), columns, same_value)
+    for name in unknown:
+        checks.add(
+            f"--findings must be findings of the table; {name!r} is not; "
+            f"{did_you_mean(name, columns)}"
+        )
+    return [] if unknown else found
