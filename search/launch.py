@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from search.demo import demo
-from search.options.options import DEMO, SearchOptions
+from search.options.options import SearchOptions
 from search.options.types import duration_text
 from search.plan.begin import begin
 from search.plan.begin import resume as resume_run
@@ -152,8 +152,8 @@ def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator
     # test rows are looked at when there is no more to choose, and each look is kept
     if run.log.num_ended() >= plan.num_trials and len(rows_of(plan.cohort, "test")):
         yield from _evaluate(run, plan, winner)
-    if plan.options.data.data == DEMO:
-        yield Line(demo.describe_best_possible(run.path))
+    if plan.options.is_demo:
+        yield from map(Line, demo.describe_best_possible(run.path, plan.options.data))
     yield Line("")
     yield from describe_next(winner, run.path)
 

@@ -28,7 +28,7 @@ from trainable.reading.options import DataOptions
 
 PresetName = Literal["assignment", "mammogram", "deep-covid", "frozen-sgd"]
 
-DEMO = Path("demo")
+DEMO, DEMO_OF_FINDINGS = Path("demo"), Path("demo:findings")
 
 IMAGES, SPACE, SCORING, COMPUTE, RUN, OUTPUT, ADVANCED = (
     Group(title, sort_key=place)
@@ -175,6 +175,11 @@ class SearchOptions(_Options):
     def names(cls) -> tuple[str, ...]:
         """The name of every option."""
         return tuple(_GROUP_OF)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the images are phantoms, drawn for this search."""
+        return self.data.data in (DEMO, DEMO_OF_FINDINGS)
 
     @property
     def given(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.demo import demo
-from search.options.options import DEMO, RESUMABLE, SearchOptions
+from search.options.options import RESUMABLE, SearchOptions
 from search.plan.download import as_url, download_inputs
 from search.plan.plan import SearchPlan
 from search.plan.planner import plan_again, plan_search, require_space
@@ -45,16 +45,16 @@ def begin(
     """
     data = asked.data
     if out is None:
-        run = new_run(data.data.expanduser().absolute().stem if data.data else "search")
+        name = data.data.expanduser().absolute().stem if data.data else "search"
+        run = new_run(name.replace(":", "-"))  # of demo:findings; not all disks take a colon
     else:
         run = RunFolder(out)
         run.claim()
     try:
         with _interruptible("No run folder was made."):
-            if data.data == DEMO:
+            if asked.is_demo:
                 require_space(asked)
-                demo.write(run.path)
-                images = demo.images(run.path)
+                images = demo.write(run.path, data)
             else:
                 images = download_inputs(data, asked.advanced.cache)
             plan = plan_search(asked, images)

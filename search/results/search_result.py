@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from search.options.options import DEMO, SearchOptions
+from search.options.options import SearchOptions
 from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first
 from trainable.backbones.encoder import Encoder
@@ -135,7 +135,7 @@ class SearchResult:
     @property
     def is_demo(self) -> bool:
         """Whether the images are the phantoms of the demo."""
-        return self.options.data.data == DEMO
+        return self.options.is_demo
 
     @property
     def complete(self) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from search.demo import demo
-from search.options.options import DEMO, SearchOptions
+from search.options.options import SearchOptions
 from search.space.dimension import Cases, Dimension
 from search.space.experiments import Experiments
 from search.space.grid import Grid
@@ -72,7 +72,7 @@ def read_space(options: SearchOptions) -> SearchSpace:
     Raises:
         InputError: Naming everything in them that is impossible.
     """
-    layers = [Layer("the demo's {}", demo.SPACE)] if options.data.data == DEMO else []
+    layers = [Layer("the demo's {}", demo.SPACE)] if options.is_demo else []
     narrowed = {
         option: options.value(option)
         for option in SPACE_SETTINGS

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from search.demo import demo
-from search.options.options import DEMO, PresetName, SearchOptions
+from search.options.options import PresetName, SearchOptions
 from search.space.experiments import Experiments
 from search.space.grid import Grid
 from search.space.reading import load_yaml
@@ -57,7 +57,7 @@ def with_defaults(asked: SearchOptions) -> SearchOptions:
         defaults = {"time_budget": None, **read_preset(asked.space.preset).options}
         if "folds" in asked.given or asked.data.split == "keep":
             defaults["shares"] = None
-    if asked.data.data == DEMO:
+    if asked.is_demo:
         defaults["weights"] = str(Random())
     return asked.replaced({**defaults, **asked.given})
 
@@ -102,7 +102,7 @@ def overrides(options: SearchOptions) -> dict[str, Any]:
         InputError: If an option has no meaning for a list of rows.
     """
     sizes = ("image_size", "batch_size")
-    found = {name: demo.SPACE[name] for name in sizes if options.data.data == DEMO}
+    found = {name: demo.SPACE[name] for name in sizes if options.is_demo}
     for name in (*sizes, "epochs"):
         if options.value(name) is not None:
             found[name] = options.value(name)

@@ -43,8 +43,8 @@ def sort(
         raise InputError("--data is missing; name a table or a folder of class folders")
     if seed < 0:
         raise InputError(f"--seed must be at least 0 (got {seed})")
-    if options.data == Path("demo") and not options.data.exists():
-        raise InputError("--data demo is for cxr-search alone: name a table or a folder")
+    if str(options.data) in ("demo", "demo:findings") and not options.data.exists():
+        raise InputError(f"--data {options.data} is for cxr-search alone: name a table or a folder")
     percentages = _percentages(shares)
     # pandas and scikit-learn take seconds: not before the command line is known to be right
     from trainable.commands.sorted_folder import sort_images
