@@ -60,6 +60,16 @@ def test_each_finding_has_the_team_that_it_has_alone_on_the_same_resamples(
     assert high - low < max(widths), "the findings are not all lucky on the same patients"
 
 
+def test_a_team_of_one_is_the_trial_that_is_best_for_the_finding() -> None:
+    # the last one is the best over both findings, and for neither
+    apart = np.array([[5.0, 0.0], [0.0, 5.0], [2.5, 2.5]])[:, None]
+    numbers = apart * LABELS + np.random.default_rng(2).normal(size=(3, *LABELS.shape))
+    scored = Scored(LABELS, PATIENTS, expit(numbers - 2).astype(np.float32))
+    found = choose(scored, rule=TeamRule((1,)))
+    assert found.teams == ((0,), (1,))
+    assert found.tied == (2,)
+
+
 def test_what_is_unknown_of_a_finding_moves_nothing() -> None:
     scores = noisy(LABELS)
     others = scores.copy()
