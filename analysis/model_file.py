@@ -19,6 +19,7 @@ from trainable.images.batches import Batch
 from trainable.images.preprocessing import PixelStatistics, Preprocessing
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.model.network import Network
+from trainable.model.outputs import Outputs, outputs_of
 from trainable.run.winner import Winner
 from trainable.trial.cross_validation import build_network
 
@@ -37,7 +38,8 @@ class FinalModel:
         thresholds: A score of at least this is predicted positive, by this model alone; one per
             finding.
         statistics: Mean and standard deviation of the labelled images' pixels.
-        classes: Names of the negative and the positive class.
+        classes: Names of the negative and the positive class; of several findings or classes,
+            theirs.
         cohort_digest: Digest of the labelled images that the model was trained on.
     """
 
@@ -45,13 +47,18 @@ class FinalModel:
     networks: tuple[Network, ...]
     thresholds: tuple[float, ...]
     statistics: PixelStatistics
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     cohort_digest: str
 
     @property
     def preprocessing(self) -> Preprocessing:
         """What is done to an image before the networks see it."""
         return self.config.preprocessing
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the logits of the networks mean."""
+        return self.networks[0].outputs
 
     @property
     def column_code(self) -> ColumnCode | None:
@@ -78,7 +85,7 @@ def team_score(
     batches: Mapping[Preprocessing, Batch],
     columns: Tensor | None = None,
 ) -> Tensor:
-    """Scores (batch,) of normalized images: the mean over the models.
+    """Scores (batch, num_findings) of normalized images: the mean over the models.
 
     Args:
         models: The members of a team, on one device.
@@ -102,8 +109,8 @@ def _seen(model: FinalModel, exams: Batch, columns: Tensor | None) -> Batch:
 
 
 def _mean_score(model: FinalModel, exams: Batch) -> Tensor:
-    logits = [network(exams) for network in model.networks]
-    return torch.stack([one.softmax(dim=1)[:, 1] for one in logits]).mean(dim=0)
+    scores = [model.outputs.scores(network(exams)) for network in model.networks]
+    return torch.stack(scores).mean(dim=0)
 
 
 def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of this one") -> None:
@@ -123,6 +130,8 @@ def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of th
         "config": model.config.model_dump(),
         "columns": model.column_code.model_dump() if model.column_code else None,
         "num_networks": len(model.networks),
+        "num_findings": model.outputs.num_findings,
+        "exclusive": model.outputs.exclusive,
         "thresholds": model.thresholds,
         "statistics": asdict(model.statistics),
         "classes": model.classes,
@@ -150,10 +159,13 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
         config = TrialConfig(**about["config"])
         columns = about.get("columns")  # older models have none
         code = ColumnCode.model_validate(columns) if columns else None
+        # older models are of one finding
+        num_findings, exclusive = about.get("num_findings", 1), about.get("exclusive", False)
+        outputs = outputs_of(num_findings, exclusive=exclusive)
         networks = tuple(
-            _load_network(config, code, tensors, number) for number in range(about["num_networks"])
+            _load_network(config, code, outputs, tensors, number)
+            for number in range(about["num_networks"])
         )
-        negative, positive = about["classes"]
     except Exception as error:  # whatever a damaged file makes the readers raise
         raise InputError(f"the model in {folder} cannot be read ({error}); {advice}") from error
     for network in networks[1:]:
@@ -164,16 +176,20 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
         networks,
         tuple(about["thresholds"]),
         statistics,
-        (negative, positive),
+        tuple(about["classes"]),
         about["cohort_digest"],
     )
 
 
 def _load_network(
-    config: TrialConfig, code: ColumnCode | None, tensors: dict[str, Tensor], number: int
+    config: TrialConfig,
+    code: ColumnCode | None,
+    outputs: Outputs,
+    tensors: dict[str, Tensor],
+    number: int,
 ) -> Network:
     model = config.backbone.network.build()
-    network = build_network(model, config, code.width if code else 0)
+    network = build_network(model, config, code.width if code else 0, outputs)
     network.column_code = code
     prefix = f"networks.{number}."
     own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}

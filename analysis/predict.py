@@ -50,7 +50,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
 
     def scored(rows: torch.Tensor) -> torch.Tensor:
         batches = {seen_as: take(rows) for seen_as, take in takes.items()}
-        return team_score(models, batches, columns[rows]).cpu()[:, None]  # one finding
+        return team_score(models, batches, columns[rows]).cpu()
 
     scores = Batching(batch, "this team").run(torch.arange(len(new.table)), scored)
     result: NDArray[np.float32] = torch.cat([*scores]).numpy()

@@ -98,9 +98,14 @@ class Retraining:
             fit.networks,
             member.thresholds,
             self.winner.statistics,
-            self.cohort.classes,
+            self._classes,
             self.cohort.digest,
         )
+
+    @property
+    def _classes(self) -> tuple[str, ...]:
+        rules = self.cohort.label_rules
+        return rules[0].classes if len(rules) == 1 else self.cohort.findings.names
 
     @cached_property
     def _scored_folds(self) -> tuple[Fold, ...]:

@@ -95,7 +95,9 @@ class TrialConfig(BaseModel):
         augment: `light`: each image is turned, shifted and changed in contrast anew in every step;
             it needs a body whose stages are all trained, since frozen ones run once per image.
         positive_weight: how many times as much as a negative image a positive one counts in the
-            loss; folds that have more or fewer positives than the whole cohort make up for it.
+            loss; folds that have more or fewer positives than the whole cohort make up for it. Of
+            several classes it is that of all but the most frequent one, and no class counts for
+            more than that one.
         positive_copies: how many views of a positive image are trained on: itself, and augmented
             ones; 5 as in Deep-COVID.
         covariates: Whether the head sees the covariates of the table, such as age and sex,

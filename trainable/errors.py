@@ -157,3 +157,7 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     options = list(choices)
     near = difflib.get_close_matches(value, options, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"choose from: {listing(options, 12)}"
+
+
+class DivergedError(RuntimeError):
+    """The loss or the output of a network is no longer a number, or a fit has no end."""

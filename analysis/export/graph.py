@@ -41,7 +41,7 @@ Exam = Sequence[bytes | None]
 
 
 class TeamGraph(nn.Module):
-    """Scores (batch,) of grey values of each view, and of covariates."""
+    """Scores of grey values of each view, and of covariates; (batch,) of one finding."""
 
     def __init__(self, models: Sequence[FinalModel]) -> None:
         """Take the networks of `models`, in which `share_stages` has shared what is equal."""
@@ -59,8 +59,8 @@ class TeamGraph(nn.Module):
             columns: float32 (batch, num_columns), `ColumnCode.values`, if a model sees some.
 
         Returns:
-            float32 (batch,); NaN where a view that is there has a value outside that range, or NaN,
-            and where no view is there.
+            float32 (batch,) of one finding, else (batch, num_findings); NaN where a view that is
+            there has a value outside that range, or NaN, and where no view is there.
         """
         missing = torch.stack([view.isnan().all(dim=2).all(dim=1) for view in pixels], dim=1)
         is_grey = [(view >= -_ROUNDING) & (view <= 255 + _ROUNDING) for view in pixels]  # not NaN
@@ -74,7 +74,8 @@ class TeamGraph(nn.Module):
         }
         values = None if columns is None else columns.double()
         scores = team_score(self.models, exams_of(self.models, squares, present), values)
-        return scores.where(has_score, torch.nan)
+        found: Tensor = scores.where(has_score[:, None], torch.nan)
+        return found[:, 0] if found.shape[1] == 1 else found
 
 
 def require_libraries() -> None:
@@ -218,7 +219,8 @@ def largest_difference(
             np.asarray(session.run(None, _inputs(models, exam, of_exam))[0])
             for exam, of_exam in zip(exams, values[rows], strict=True)
         ]
-        apart += np.abs(_scores(models, exams, values[rows]) - np.concatenate(given)).tolist()
+        ours = _scores(models, exams, values[rows])
+        apart += np.abs(ours - np.concatenate(given).reshape(ours.shape)).max(axis=1).tolist()
     worst = int(np.argmax(apart))
     return apart[worst], str(cohort.exams[cohort.grouping.column].iloc[worst])
 

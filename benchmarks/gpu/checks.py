@@ -211,7 +211,7 @@ def _training(
     bench: Bench, config: TrialConfig, body: Body, inputs: Inputs, train: NDArray[np.int64]
 ) -> Callable[[], None]:
     """What trains one epoch on some rows; the network is another copy each time."""
-    labels = torch.tensor(bench.data.labels[:, 0], device=bench.device)
+    labels = torch.tensor(bench.data.labels, device=bench.device)
     none = np.empty(0, np.int64)
 
     def work() -> None:

@@ -28,6 +28,7 @@ from trainable.backbones.start import Random
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.findings import Findings
 from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.splits import Fold
 from trainable.evaluation.scoring import Scoring
@@ -40,7 +41,10 @@ SPACE = make_space().restricted_to(tuple(BACKBONES), has_gpu=True)
 NUM_IMAGES = 100
 _ROWS = np.arange(NUM_IMAGES)
 TASK = Task(
-    TrainingData((), (), _ROWS[:, None], _ROWS[:, None] % 2, PixelStatistics(0.5, 0.2)),
+    TrainingData(
+        (), (), _ROWS[:, None], _ROWS[:, None] % 2, Findings(("positive",)),
+        PixelStatistics(0.5, 0.2),
+    ),
     (Fold(_ROWS, _ROWS),), Weights(Random(), tuple(map(Encoder, BACKBONES))),
     Path("~/.cache/cxr"), 0, Scoring(), 0,
 )  # fmt: skip

@@ -53,7 +53,7 @@ def time_finetuning(task: Task, config: TrialConfig, plain_epoch: float) -> Fine
     torch.set_num_threads(1)
     fold, folds = task.folds[0], len(task.folds)
     body = Body(images_of(task, config.image_size), config, task.weights, CPU)
-    labels = torch.tensor(task.data.labels[:, 0])
+    labels = torch.tensor(task.data.labels)
     network = new_network(config, [], body.trained, 0, CPU)
     with tempfile.TemporaryDirectory() as cache:
         prefix, (inputs, _) = cpu_seconds(

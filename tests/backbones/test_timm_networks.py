@@ -129,7 +129,7 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
     list(
         fit(
             network,
-            FoldData(lambda r: Batch(stored(r)), labels, np.arange(8), np.arange(8)),
+            FoldData(lambda r: Batch(stored(r)), labels[:, None], np.arange(8), np.arange(8)),
             config,
             2,
         )

@@ -171,14 +171,14 @@ def test_the_same_head_is_learnt_from_what_is_stored_as_from_the_images(
     statistics = {k: v.clone() for k, v in whole.frozen.state_dict().items()}
     normalized = images.as_seen_by(config.preprocessing, CPU)
     from_stored = list(
-        fit(without, FoldData(lambda r: Batch(stored(r)), labels, train, valid), config, 6)
+        fit(without, FoldData(lambda r: Batch(stored(r)), labels[:, None], train, valid), config, 6)
     )
 
     def from_pixels(rows: torch.Tensor) -> Batch:
         prefix = whole.prefix(normalized(rows))
         return Batch(prefix.half().float() if body.frozen and unfreeze else prefix)
 
-    from_images = list(fit(whole, FoldData(from_pixels, labels, train, valid), config, 6))
+    from_images = list(fit(whole, FoldData(from_pixels, labels[:, None], train, valid), config, 6))
     for one, other in zip(from_stored, from_images, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, rel=1e-2)
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-2)

@@ -58,7 +58,10 @@ def test_a_trial_trains_on_augmented_images_and_scores_the_images_themselves() -
         config = tiny_config(backbone="resnet18", cut="layer1", unfreeze=1, augment=augment)
         trained = network(augment)
         *_, last = fit(
-            trained, FoldData(lambda r: Batch(IMAGES[r]), labels, rows[:4], rows), config, 0
+            trained,
+            FoldData(lambda r: Batch(IMAGES[r]), labels[:, None], rows[:4], rows),
+            config,
+            0,
         )
         weights.append(trained.trained[0].state_dict()["conv1.weight"])
         with torch.inference_mode():

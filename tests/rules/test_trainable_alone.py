@@ -132,6 +132,7 @@ from trainable.trial.task import TrainingData
 from trainable.config import TrialConfig
 from trainable.trial.cross_validation import cross_validate
 from trainable.trial.task import Task
+from trainable.cohort.findings import Findings
 from trainable.cohort.splits import Fold
 from trainable.store.arrays import ArrayStore
 from trainable.evaluation.scoring import Scoring
@@ -143,7 +144,7 @@ for row in rows:
 task = Task(
     TrainingData(
         tuple(str(folder / f"{{row}}.png") for row in rows), tuple(map(str, rows)), rows[:, None],
-        rows[:, None] % 2, PixelStatistics(0.5, 0.2),
+        rows[:, None] % 2, Findings(("positive",)), PixelStatistics(0.5, 0.2),
     ),
     (Fold(rows[:4], rows[4:]), Fold(rows[4:], rows[:4])),
     find_weights("none", ["squeezenet1_0"]), folder / "cache", 2**30,

@@ -11,11 +11,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from trainable.config import TrialConfig
+from trainable.errors import DivergedError
 from trainable.images.batches import Batch
 from trainable.model.bounded_linear import BoundedLinear
 from trainable.model.network import Network
 from trainable.training.heads import LogisticHead
-from trainable.training.loop import DivergedError, EpochRecord, FoldData
+from trainable.training.loop import EpochRecord, FoldData
 
 NUM_ROWS, NUM_TRAIN = 90, 60
 ROWS = np.arange(NUM_ROWS)
@@ -39,7 +40,7 @@ def fitted(
 ) -> tuple[Network, EpochRecord]:
     network = head_only(features.shape[1], config)
     held_out = np.setdiff1d(ROWS, train)
-    data = FoldData(lambda r: Batch(features[r]), labels, train, held_out, weight)
+    data = FoldData(lambda r: Batch(features[r]), labels[:, None], train, held_out, (weight,))
     return network, LogisticHead().fit(network, data, config, seed=0)
 
 
@@ -115,7 +116,7 @@ def test_one_training_row_counts_no_farther_than_the_bound() -> None:
     labels = torch.from_numpy((features[:, 0] > 0).astype(np.int64))
     network = head_only(3, tiny_config(head="logistic"))
     rows = torch.from_numpy(features)
-    data = FoldData(lambda r: Batch(rows[r]), labels, np.arange(200), np.arange(200, 300))
+    data = FoldData(lambda r: Batch(rows[r]), labels[:, None], np.arange(200), np.arange(200, 300))
     LogisticHead().fit(network, data, tiny_config(head="logistic"), seed=0)
     (linear,) = network.head
     assert isinstance(linear, BoundedLinear)

@@ -41,7 +41,14 @@ def fitted(**changes: Any) -> Network:
     network = head_only(6, config)
     rows = np.arange(NUM_ROWS)
     train, valid = rows[:NUM_TRAIN], rows[NUM_TRAIN:]
-    list(fit(network, FoldData(lambda r: Batch(FEATURES[r]), LABELS, train, valid), config, 0))
+    list(
+        fit(
+            network,
+            FoldData(lambda r: Batch(FEATURES[r]), LABELS[:, None], train, valid),
+            config,
+            0,
+        )
+    )
     return network
 
 

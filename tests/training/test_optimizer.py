@@ -172,7 +172,7 @@ def fitted(epochs: int, schedule: str, **settings: Any) -> Tensor:
     list(
         fit(
             network,
-            FoldData(lambda r: Batch(features[r]), torch.arange(8) % 2, rows, rows[:0]),
+            FoldData(lambda r: Batch(features[r]), torch.arange(8)[:, None] % 2, rows, rows[:0]),
             config,
             0,
         )

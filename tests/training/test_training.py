@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainable.config import TrialConfig
+from trainable.errors import DivergedError
 from trainable.images.batches import Batch
 from trainable.model.network import Network
-from trainable.training.loop import DivergedError, EpochRecord, FoldData, fit, predict_logits
+from trainable.training.loop import EpochRecord, FoldData, fit, predict_logits
 
 NUM_FEATURES = 6
 NONE: NDArray[np.int64] = np.arange(0)
@@ -34,7 +35,9 @@ def train(
     rows = np.arange(count + num_valid)
     records = fit(
         network,
-        FoldData(lambda r: Batch(features[r]), labels, rows[:count], rows[count:], weight),
+        FoldData(
+            lambda r: Batch(features[r]), labels[:, None], rows[:count], rows[count:], (weight,)
+        ),
         config,
         seed,
     )
@@ -47,7 +50,10 @@ def test_one_record_per_epoch_as_it_ends() -> None:
     network = head_only(NUM_FEATURES, config)
     before = snapshot(network)
     records = fit(
-        network, FoldData(lambda r: Batch(features[r]), labels, np.arange(8), NONE), config, 0
+        network,
+        FoldData(lambda r: Batch(features[r]), labels[:, None], np.arange(8), NONE),
+        config,
+        0,
     )
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     first = next(records)
@@ -109,7 +115,7 @@ def test_the_training_loss_is_the_mean_over_images_of_a_smaller_last_batch_too()
         seen.append(rows)
         return Batch(features[rows])
 
-    (record,) = fit(network, FoldData(inputs, labels, np.arange(20), NONE), config, 0)
+    (record,) = fit(network, FoldData(inputs, labels[:, None], np.arange(20), NONE), config, 0)
     assert [len(rows) for rows in seen] == [16, 4]
     network.train()
     losses = [functional.cross_entropy(network.head(features[r]), labels[r]).item() for r in seen]
@@ -130,7 +136,10 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
     features[3, 2] = float("inf")
     network = head_only(NUM_FEATURES, config)
     records = fit(
-        network, FoldData(lambda r: Batch(features[r]), labels, np.arange(8), NONE), config, 0
+        network,
+        FoldData(lambda r: Batch(features[r]), labels[:, None], np.arange(8), NONE),
+        config,
+        0,
     )
     with pytest.raises(DivergedError, match=r"loss is nan in epoch 1 .* learning rate 0\.001"):
         next(records)
@@ -157,7 +166,7 @@ def test_accuracies_are_the_shares_called_right_at_one_half(epochs: int) -> None
         return Batch(features[rows])
 
     rows = np.arange(24)
-    *_, last = fit(network, FoldData(inputs, labels, rows[:17], rows[17:]), config, 0)
+    *_, last = fit(network, FoldData(inputs, labels[:, None], rows[:17], rows[17:]), config, 0)
     assert last.valid_accuracy == (np.round(last.scores[:, 0]) == labels[17:].numpy()).mean()
     # weights that do not move call the batches of the last epoch, of 8 and 9 rows, the same again
     network.train()

@@ -34,7 +34,7 @@ def test_the_number_of_steps_is_foretold(count: int, batch: int) -> None:
     labels, features = torch.arange(count) % 2, torch.randn(count, 4)
     network, rows = head_only(4, config), np.arange(count)
     *_, last = fit(
-        network, FoldData(lambda r: Batch(features[r]), labels, rows, rows[:0]), config, 0
+        network, FoldData(lambda r: Batch(features[r]), labels[:, None], rows, rows[:0]), config, 0
     )
     assert last.num_steps == num_steps(count, batch, 3)
 

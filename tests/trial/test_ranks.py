@@ -138,7 +138,7 @@ def fitted(backbone: str, cut: str, *, split: bool) -> tuple[list[EpochRecord], 
     records = list(
         fit(
             network,
-            FoldData(lambda r: Batch(maps[r]), labels, rows[:31], rows[31:], 5.0),
+            FoldData(lambda r: Batch(maps[r]), labels[:, None], rows[:31], rows[31:], (5.0,)),
             config,
             seed=2,
         )

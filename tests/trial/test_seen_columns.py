@@ -82,7 +82,7 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     columns = torch.from_numpy(model.column_code.values(COLUMNS[:10]))
     with torch.inference_mode():
         scores = team_score([model], {config.preprocessing: Batch(take(torch.arange(10)))}, columns)
-    np.testing.assert_allclose(scores.numpy(), fit.scores[:, 0], atol=1e-5)
+    np.testing.assert_allclose(scores.numpy(), fit.scores, atol=1e-5)
 
 
 def test_trained_stages_see_no_columns_and_images_without_columns_are_refused(task: Task) -> None:

@@ -30,8 +30,8 @@ def has_heat_map(config: TrialConfig) -> bool:
     return STATISTICS[config.pool] != {"class"} and not config.covariates
 
 
-def heat_maps(network: Network, exams: Batch) -> Tensor:
-    """What each place gives to the log-odds of the positive class.
+def heat_maps(network: Network, exams: Batch, finding: int = 0) -> Tensor:
+    """What each place gives to the log-odds of a finding, or of a class against all others.
 
     The mean over the places of an image, summed over the views of an examination, is its log-odds.
     What belongs to no place, such as the intercept, is spread evenly.
@@ -39,6 +39,7 @@ def heat_maps(network: Network, exams: Batch) -> Tensor:
     Args:
         network: In evaluation mode, of a configuration that `has_heat_map`.
         exams: Normalized images (num_images, channels, size, size), on the network's device.
+        finding: Number of the finding, or of the class.
 
     Returns:
         float32 (num_images, edge, edge), as fine as the activations at the cut; the finest of them
@@ -51,7 +52,7 @@ def heat_maps(network: Network, exams: Batch) -> Tensor:
     if present is None:
         present = torch.ones(len(exams.images), 1, dtype=torch.bool)
     maps = tuple(one.requires_grad_() for one in _at_the_cut(network, exams.images))
-    above = _AboveTheCut(network, len(maps), present)
+    above = _AboveTheCut(network, finding, len(maps), present)
     products = LayerGradientXActivation(above, list(above.cuts)).attribute(maps)
     with torch.no_grad():
         log_odds = above(*maps)
@@ -73,6 +74,7 @@ def heat_maps_of(
     exam_images: NDArray[np.int64],
     device: torch.device,
     jobs: Iterable[tuple[Sequence[Network], Tensor]],
+    finding: int = 0,
 ) -> NDArray[np.float32]:
     """A map of each image, the mean over the networks that look at its examination.
 
@@ -83,6 +85,7 @@ def heat_maps_of(
         device: Device of the networks.
         jobs: Networks, and the examinations that they look at, int64 (num,); together, these are
             all examinations.
+        finding: Number of the finding, or of the class.
 
     Returns:
         (num_images, edge, edge), in the order of the images.
@@ -94,8 +97,8 @@ def heat_maps_of(
 
         def mapped(rows: Tensor, networks: Sequence[Network] = networks) -> None:
             batch, seen = take(rows), exam_images[rows]
-            maps = torch.stack([heat_maps(network, batch) for network in networks]).mean(dim=0)
-            found.update(zip(seen[seen >= 0].tolist(), maps.cpu().numpy(), strict=True))
+            maps = torch.stack([heat_maps(network, batch, finding) for network in networks])
+            found.update(zip(seen[seen >= 0].tolist(), maps.mean(dim=0).cpu().numpy(), strict=True))
 
         for _ in batching.run(exams, mapped):
             pass
@@ -105,17 +108,15 @@ def heat_maps_of(
 class _AboveTheCut(nn.Module):
     """Pool and head: from the activations of each stage that is pooled to the log-odds of exams."""
 
-    def __init__(self, network: Network, num_stages: int, present: Tensor) -> None:
+    def __init__(self, network: Network, finding: int, num_stages: int, present: Tensor) -> None:
         super().__init__()
-        self.network = network
-        self.present = present
+        self.network, self.finding, self.present = network, finding, present
         self.cuts = nn.ModuleList(nn.Identity() for _ in range(num_stages))
 
     def forward(self, *maps: Tensor) -> Tensor:
         pooled = [self.network.pool(cut(one)) for cut, one in zip(self.cuts, maps, strict=True)]
         features = Batch(torch.cat(pooled, dim=1), self.present).side_by_side()
-        logits: Tensor = self.network.head(features)
-        return logits[:, 1] - logits[:, 0]
+        return self.network.outputs.log_odds(self.network.head(features), self.finding)
 
 
 @torch.no_grad()

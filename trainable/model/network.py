@@ -5,6 +5,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from trainable.backbones.layout import MAPS, STATISTICS, Pool, TensorLayout
 from trainable.device import autocast
 from trainable.images.batches import Batch, Batches
 from trainable.model.covariate_encoder import ColumnCode
+from trainable.model.outputs import ONE_FINDING, Outputs
 
 _MOST_RADIANS = math.radians(10)
 _MOST_SHIFT = 0.05  # of the edge
@@ -123,20 +125,30 @@ class TrueOdds(nn.Module):
     of any weight are on one scale. It is the last layer of a head, and does nothing in training.
     """
 
-    def __init__(self, factor: float) -> None:
-        """Divide odds by `factor`, more than 0."""
+    def __init__(self, outputs: Outputs, factor: float) -> None:
+        """Divide odds by `factor`, more than 0, until `take_out` says what training has done."""
         super().__init__()
         self.added: Tensor
-        self.factor = factor
-        self.register_buffer("added", torch.tensor([0.0, math.log(factor)]), persistent=False)
+        self.outputs, self.factor = outputs, factor
+        self.register_buffer("added", torch.empty(outputs.num_logits))
+        self.take_out([factor] * outputs.num_findings)
+
+    def take_out(self, factors: Sequence[float]) -> None:
+        """Divide the odds of each finding, or class, by its own factor."""
+        self.added.copy_(self.outputs.added(factors))
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Correct logits (batch, 2), unless in training."""
+        """Correct logits (batch, num_logits), unless in training."""
         return logits if self.training else logits - self.added
 
     def extra_repr(self) -> str:
-        """What odds are divided by."""
+        """What odds are divided by; of several classes, at most."""
         return f"{self.factor:g}"
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # a model of an earlier version has the one factor of its configuration
+        state_dict.setdefault(f"{prefix}added", self.added)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class Network(nn.Module):
@@ -157,6 +169,7 @@ class Network(nn.Module):
     bits would be alike for many patients.
 
     Attributes:
+        outputs: What the logits mean.
         column_code: What turns covariates into the numbers that the head sees, if it does.
     """
 
@@ -168,13 +181,14 @@ class Network(nn.Module):
         trained: Sequence[nn.Module],
         head: nn.Sequential,
         *,
+        outputs: Outputs = ONE_FINDING,
         layout: TensorLayout = MAPS,
         fused: bool = False,
         augmented: bool = False,
     ) -> None:
         """Freeze the stages of `frozen`; those of `trained` follow on them."""
         super().__init__()
-        self.fused = fused
+        self.outputs, self.fused = outputs, fused
         self.frozen = nn.Sequential(*frozen).requires_grad_(False).eval()
         self.augment = LightAugmentation() if augmented else None
         self.trained = nn.Sequential(*trained)
@@ -214,22 +228,28 @@ class Network(nn.Module):
         pooled: Tensor = self.pool(_exact(maps))
         return pooled
 
+    def take_out(self, factors: Sequence[float]) -> None:
+        """Divide the odds of each finding, or class, by what training multiplies them by."""
+        for layer in self.head:
+            if isinstance(layer, TrueOdds):
+                layer.take_out(factors)
+
     @property
     def trained_stages(self) -> list[nn.Module]:
         """The trained stages, in order of execution."""
         return list(self.trained)
 
     def suffix(self, inputs: Batch) -> Tensor:
-        """Logits (batch, 2) from what `prefix` computed of the images of a batch."""
+        """Logits (batch, num_logits) from what `prefix` computed of the images of a batch."""
         logits: Tensor = self.head(self.pooled(inputs))
         return logits
 
     def logits(self, inputs: Batches, rows: Tensor) -> Tensor:
-        """Logits (len(rows), 2) of rows of a trial; `inputs` maps them to what `prefix` gives."""
+        """Logits (len(rows), num_logits) of rows; `inputs` maps them to what `prefix` gives."""
         return self.suffix(inputs(rows))
 
     def forward(self, images: Batch) -> Tensor:
-        """Logits (batch, 2) of examinations, whose images are (..., channels, size, size)."""
+        """Logits (batch, num_logits) of examinations; images are (..., channels, size, size)."""
         return self.suffix(images.of_images(self.prefix))
 
 

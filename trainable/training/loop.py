@@ -9,19 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 from torch.optim.lr_scheduler import LRScheduler
 
 from trainable.config import TrialConfig
 from trainable.device import upload
+from trainable.errors import DivergedError
 from trainable.images.batches import Batches
 from trainable.model.network import Network
+from trainable.model.outputs import Outputs
 from trainable.training.norm_statistics import set_exact_statistics
 from trainable.training.steps import build_optimizer, build_schedule, epoch_batches, num_steps
-
-
-class DivergedError(RuntimeError):
-    """The loss or the output is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +29,12 @@ class EpochRecord:
         epoch: 1 for the first.
         num_steps: gradient steps so far.
         train_loss: mean over the epoch's images, while they were trained on.
-        train_accuracy: share of the epoch's images that were called right at a threshold of 0.5,
-            while they were trained on.
+        train_accuracy: share of the epoch's known labels, or of its images where there are several
+            classes, that were called right at a threshold of 0.5, while they were trained on.
         valid_loss: mean over the validation images after the last epoch, else None.
-        valid_accuracy: share of the validation images that are called right at a threshold of 0.5
-            after the last epoch, else None.
-        scores: float32 (num_images, num_findings), probability of the positive class for each
-            validation image after the last epoch; empty before, since nobody would look at them.
+        valid_accuracy: the same share of the validation images after the last epoch, else None.
+        scores: float32 (num_images, num_findings), probabilities for each validation image after
+            the last epoch; empty before, since nobody would look at them.
         seconds: wall time of the epoch.
     """
 
@@ -58,20 +54,21 @@ class FoldData:
 
     Attributes:
         inputs: Gives what `Network.suffix` takes, for rows of the trial.
-        labels: int64 (num_rows,) on the device of the network, 1 positive, 0 negative.
+        labels: int64 (num_rows, num_findings) on the device of the network; see `Findings`.
         train: Rows to train on, at least 2.
         valid: Rows to score when training has ended; may be none.
-        positive_weight: Weight of a positive row in the loss; a negative one weighs 1.
+        weights: Weight of a positive label in the loss per finding, where a negative one weighs 1,
+            or of each class; one for all if it is alone.
     """
 
     inputs: Batches
     labels: Tensor
     train: NDArray[np.int64]
     valid: NDArray[np.int64]
-    positive_weight: float = 1.0
+    weights: tuple[float, ...] = (1.0,)
 
     def targets(self, rows: NDArray[np.int64] | Tensor) -> Tensor:
-        """Labels of rows, on the device."""
+        """Labels (len(rows), num_findings) of rows, on the device."""
         return self.labels[upload(torch.as_tensor(rows), self.labels.device)]
 
 
@@ -133,23 +130,25 @@ def _train_epoch(
     Returns:
         Loss and accuracy, each the mean over the images while they were trained on.
     """
-    device = data.labels.device
+    device, outputs = data.labels.device, network.outputs
     network.train()
-    class_weights = torch.tensor([1.0, data.positive_weight], device=device)
-    total, num_right = torch.zeros((), device=device), torch.zeros((), device=device)
+    weights = torch.tensor(data.weights, device=device)
+    total, num_right, num_judged = torch.zeros(3, device=device)
     for rows in epoch_batches(data.train, config.batch_size):
         logits = network.logits(data.inputs, rows).float()
         targets = data.targets(rows)
-        loss = functional.cross_entropy(logits, targets, weight=class_weights)
+        loss = outputs.loss(logits, targets, weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         if schedule:
             schedule.step()
         total += loss.detach() * len(rows)
-        num_right += _num_right(logits.detach(), targets)
+        right, judged = outputs.num_right(logits.detach(), targets)
+        num_right += right
+        num_judged += judged
     # one look per epoch: each .item() waits for the device
-    return total.item() / len(data.train), num_right.item() / len(data.train)
+    return total.item() / len(data.train), num_right.item() / num_judged.item()
 
 
 def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> DivergedError:
@@ -159,44 +158,37 @@ def _diverged(what: str, epoch: int, num_steps: int, config: TrialConfig) -> Div
     )
 
 
-def _num_right(logits: Tensor, targets: Tensor) -> Tensor:
-    """How many images are called right where a score of at least 0.5 is called positive."""
-    return ((logits[:, 1] >= logits[:, 0]) == targets).sum()
-
-
 @dataclass(frozen=True)
 class Judged:
     """How a network does on some rows.
 
     Attributes:
-        logits: float32 (num_rows, 2), on the device.
-        loss: Mean over the rows; None without any.
-        accuracy: Share of the rows that are called right at a threshold of 0.5; None without any.
+        logits: float32 (num_rows, num_logits), on the device.
+        scores: float32 (num_rows, num_findings), probabilities.
+        loss: Mean over the known labels; None without any.
+        accuracy: Share of the known labels, or of the rows of several classes, that are called
+            right at a threshold of 0.5; None without any.
     """
 
     logits: Tensor
+    scores: NDArray[np.float32]
     loss: float | None
     accuracy: float | None
 
-    @property
-    def scores(self) -> NDArray[np.float32]:
-        """Probability of the positive class, (num_rows, 1): heads learn one finding."""
-        return self.logits.softmax(dim=1)[:, 1:].cpu().numpy()
-
     @classmethod
-    def by(cls, logits: Tensor, targets: Tensor, positive_weight: float = 1.0) -> "Judged":
-        """Compare logits with the labels.
+    def by(
+        cls, outputs: Outputs, logits: Tensor, labels: Tensor, weights: tuple[float, ...] = (1.0,)
+    ) -> "Judged":
+        """Compare logits (num_rows, num_logits) with labels (num_rows, num_findings).
 
-        Args:
-            logits: (num_rows, 2).
-            targets: (num_rows,), 1 positive, 0 negative.
-            positive_weight: Weight of a positive row in the loss; a negative one weighs 1.
+        `weights` are those of `FoldData`.
         """
-        if not len(logits):
-            return cls(logits, None, None)
-        weights = torch.tensor([1.0, positive_weight], device=logits.device)
-        loss = functional.cross_entropy(logits, targets, weights).item()
-        return cls(logits, loss, _num_right(logits, targets).item() / len(logits))
+        scores = outputs.scores(logits).cpu().numpy()
+        right, judged = (int(one) for one in outputs.num_right(logits, labels))
+        if not judged:
+            return cls(logits, scores, None, None)
+        loss = outputs.loss(logits, labels, torch.tensor(weights, device=logits.device)).item()
+        return cls(logits, scores, loss, right / judged)
 
 
 def judge(network: Network, data: FoldData, rows: NDArray[np.int64], batch_size: int) -> Judged:
@@ -209,7 +201,7 @@ def judge(network: Network, data: FoldData, rows: NDArray[np.int64], batch_size:
         batch_size: Rows that are scored at once.
     """
     logits = predict_logits(network, data.inputs, rows, batch_size, data.labels.device)
-    return Judged.by(logits, data.targets(rows))
+    return Judged.by(network.outputs, logits, data.targets(rows))
 
 
 @torch.inference_mode()
@@ -220,9 +212,9 @@ def predict_logits(
     batch_size: int,
     device: torch.device,
 ) -> Tensor:
-    """Logits (len(rows), 2), float32, in evaluation mode."""
+    """Logits (len(rows), num_logits), float32, in evaluation mode."""
     network.eval()
-    logits = [torch.empty((0, 2), device=device)]
+    logits = [torch.empty((0, network.outputs.num_logits), device=device)]
     for start in range(0, len(rows), batch_size):
         batch = torch.from_numpy(rows[start : start + batch_size])
         logits.append(network.logits(inputs, batch).float())

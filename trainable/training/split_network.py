@@ -32,7 +32,7 @@ class SplitNetwork(Network):
 
     def __init__(self, whole: Network, device: torch.device) -> None:
         """Take the parts of `whole`, which is the same on every rank."""
-        super().__init__([], [], whole.head, layout=whole.pool.layout)
+        super().__init__([], [], whole.head, outputs=whole.outputs, layout=whole.pool.layout)
         trained = whole.trained
         if device.type == "cuda":
             trained = SyncBatchNorm.convert_sync_batchnorm(trained)
@@ -49,7 +49,7 @@ class SplitNetwork(Network):
         return list(split.module.children())
 
     def logits(self, inputs: Batches, rows: Tensor) -> Tensor:
-        """Logits (len(rows), 2) of all rows, of which this rank computes a share."""
+        """Logits (len(rows), num_logits) of all rows, of which this rank computes a share."""
         rank, size = distributed.get_rank(), distributed.get_world_size()
         # shares of one size, so that all ranks draw equally often and the head's dropout is the
         # same on all; what fills up the last ones is cut off again

@@ -23,7 +23,9 @@ from trainable.images.batches import Batches, by_examination, with_columns
 from trainable.images.loading import load_images
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.model.network import KeptStatistics, Network, TrueOdds, split_body
+from trainable.model.outputs import ONE_FINDING, Outputs, outputs_of
 from trainable.store.arrays import ArrayStore
+from trainable.training.balance import Balance
 from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord, FoldData
 from trainable.training.split_network import split_over_ranks
@@ -37,8 +39,9 @@ class Assembly:
     Attributes:
         config: The configuration.
         rows: The cohort's examinations, then their augmented copies.
-        labels: int64 (num_rows,) on the device, 1 positive, 0 negative.
-        odds: Odds of a positive label among the examinations that take part in trials.
+        labels: int64 (num_rows, num_findings) on the device.
+        outputs: What the logits of the networks mean.
+        balance: The odds that each fold learns.
         inputs: What the trained part of a network takes in, for rows; without covariates,
             whose numbers depend on the training rows.
         covariates: Covariates of each row.
@@ -49,7 +52,8 @@ class Assembly:
     config: TrialConfig
     rows: TrialRows
     labels: torch.Tensor
-    odds: float
+    outputs: Outputs
+    balance: Balance
     inputs: Batches
     covariates: pd.DataFrame
     source: Source
@@ -72,7 +76,10 @@ def assemble(config: TrialConfig, materials: Materials) -> Assembly:
             f"views must be {data.exam_images.shape[1]}, as in the examinations of the cohort "
             f"(got {config.views})"
         )
-    rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
+    findings = data.findings
+    rows = trial_rows(
+        data.exam_images, data.labels, config.positive_copies, exclusive=findings.exclusive
+    )
     square = config.preprocessing.square
     images = load_images(data.paths, data.hashes, square, data.statistics, store)
     images = with_augmented(
@@ -83,8 +90,11 @@ def assemble(config: TrialConfig, materials: Materials) -> Assembly:
     return Assembly(
         config,
         rows,
-        labels=torch.tensor(rows.labels[:, 0], device=device),  # heads learn one finding
-        odds=_odds(np.delete(data.labels, data.held_out, axis=0)),
+        labels=torch.tensor(rows.labels, device=device),
+        outputs=outputs_of(len(findings), exclusive=findings.exclusive),
+        balance=Balance.of(
+            np.delete(data.labels, data.held_out, axis=0), findings, config.odds_factor
+        ),
         inputs=by_examination(of_images, rows.images),
         covariates=data.covariates,
         source=source,
@@ -98,12 +108,15 @@ def num_image_features(config: TrialConfig) -> int:
     return sum(widths) * config.views * len(STATISTICS[config.pool])
 
 
-def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
+def fresh_head(
+    config: TrialConfig, num_columns: int = 0, outputs: Outputs = ONE_FINDING
+) -> nn.Sequential:
     """The head of a configuration, newly initialised.
 
     Args:
         config: The configuration.
         num_columns: Numbers of covariates behind the features.
+        outputs: What its logits mean.
     """
     backbone = config.backbone.network
     widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
@@ -111,13 +124,15 @@ def fresh_head(config: TrialConfig, num_columns: int = 0) -> nn.Sequential:
     chosen: list[nn.Module] = []
     if kept != set(layout.statistics):
         chosen = [KeptStatistics(config.pool, widths, config.views, layout, num_columns)]
-    layers = [*chosen, *HEADS[config.head].build(num_features, config)]
+    layers = [*chosen, *HEADS[config.head].build(num_features, config, outputs.num_logits)]
     if config.odds_factor != 1:
-        layers.append(TrueOdds(config.odds_factor))
+        layers.append(TrueOdds(outputs, config.odds_factor))
     return nn.Sequential(*layers)
 
 
-def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -> Network:
+def build_network(
+    model: nn.Module, config: TrialConfig, num_columns: int = 0, outputs: Outputs = ONE_FINDING
+) -> Network:
     """Cut `model` and put a fresh head on it, as a configuration says.
 
     Args:
@@ -125,11 +140,13 @@ def build_network(model: nn.Module, config: TrialConfig, num_columns: int = 0) -
             taken, not copied.
         config: backbone, cut, trained stages and head.
         num_columns: Numbers of covariates that the head sees.
+        outputs: What its logits mean.
     """
-    head = fresh_head(config, num_columns)
+    head = fresh_head(config, num_columns, outputs)
     backbone = config.backbone.network
     body = split_body(backbone.body(model, config.cut), config.unfreeze)
-    return Network(*body, head, layout=backbone.layout, fused=config.cut == FUSED)
+    fused = config.cut == FUSED
+    return Network(*body, head, outputs=outputs, layout=backbone.layout, fused=fused)
 
 
 def new_network(
@@ -139,6 +156,7 @@ def new_network(
     seed: int,
     device: torch.device,
     code: ColumnCode | None = None,
+    outputs: Outputs = ONE_FINDING,
 ) -> Network:
     """A network with a fresh head, ready to train; the same seed gives the same head.
 
@@ -150,14 +168,16 @@ def new_network(
         seed: Seed of the head.
         device: Device of the network.
         code: What turns covariates into numbers for the head.
+        outputs: What its logits mean.
     """
     torch.manual_seed(seed)
-    head = fresh_head(config, code.width if code else 0)
+    head = fresh_head(config, code.width if code else 0, outputs)
     trained = [copy.deepcopy(stage).requires_grad_() for stage in trained]
     network = Network(
         frozen,
         trained,
         head,
+        outputs=outputs,
         layout=config.backbone.network.layout,
         fused=config.cut == FUSED,
         augmented=config.augment != "none",
@@ -172,9 +192,8 @@ class FoldRecord:
 
     Attributes:
         fold: Number of folds done so far.
-        scores: float32 (num_exams, num_findings), mean probability of the positive class by the
-            models so far that did not train on the examination or its patient; NaN where there is
-            none yet.
+        scores: float32 (num_exams, num_findings), mean probability by the models so far that did
+            not train on the examination or its patient; NaN where there is none yet.
         last_epoch: Record of the last epoch of this fold.
         source: What the inputs of the networks are made from.
         num_forwarded: Images that the trial ran the frozen part on so far; 0 if all was stored.
@@ -224,18 +243,13 @@ def train_network(
         code = ColumnCode.fit(columns.iloc[fold.train], num_image_features(config))
         values = torch.from_numpy(code.values(columns.iloc[parts.rows.origins]))
         inputs = with_columns(inputs, code.encode(values), device)
-    network = new_network(config, frozen, parts.body.trained, seed, device, code)
+    network = new_network(config, frozen, parts.body.trained, seed, device, code, parts.outputs)
+    network.take_out(parts.balance.factors.tolist())
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)
-    # every fold learns the same odds, whatever its share of positives is: a fold that leaves out
-    # many of them would else score lower, and its scores are pooled with those of the others
-    weight = config.odds_factor * parts.odds / _odds(parts.rows.labels[rows.train])
-    data = FoldData(inputs, parts.labels, rows.train, rows.valid, weight)
+    weights = parts.balance.weights(parts.rows.labels[rows.train])
+    data = FoldData(inputs, parts.labels, rows.train, rows.valid, weights)
     return network, HEADS[config.head].fit(network, data, config, seed)
-
-
-def _odds(labels: NDArray[np.int64]) -> float:
-    return float((labels == 1).sum() / (labels == 0).sum())
 
 
 def fold_seed(seed: int, fold: int, draw: int = 0) -> int:

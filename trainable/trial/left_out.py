@@ -38,6 +38,7 @@ def explain_left_out(
     folds: Sequence[Fold],
     seed: int,
     exams: Sequence[int],
+    finding: int = 0,
 ) -> LeftOut:
     """Fit the networks of a trial again, as far as they left one of some examinations out.
 
@@ -47,6 +48,7 @@ def explain_left_out(
         folds: All folds of the trial.
         seed: Seed of the search.
         exams: Numbers of the examinations; each is in the scored part of a fold.
+        finding: Number of the finding, or of the class, that the maps are of.
     """
     data, device = materials.data, materials.device
     numbers = data.exam_images[list(exams)]
@@ -58,7 +60,8 @@ def explain_left_out(
     )
     images = load_images(paths, hashes, square, data.statistics, materials.store)
     fitted = _fit_folds(assemble(config, materials), folds, seed, exams)
-    return LeftOut(images, exam_images, heat_maps_of(config, images, exam_images, device, fitted))
+    maps = heat_maps_of(config, images, exam_images, device, fitted, finding)
+    return LeftOut(images, exam_images, maps)
 
 
 def _fit_folds(

@@ -25,6 +25,8 @@ from trainable.device import (
     use_threads,
 )
 from trainable.errors import BrokenWorkerError
+from trainable.evaluation.counts import f1_over_findings
+from trainable.evaluation.metrics import counts_of
 from trainable.features.tables import FEATURES
 from trainable.files import digest, private_files
 from trainable.images.pixels import load_pixels, pixels_key
@@ -223,11 +225,14 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
 def as_metrics(record: FoldRecord, task: Task) -> dict[str, Any]:
     """The flat dictionary that Ray Tune takes. Undefined metrics are left out."""
     epoch = record.last_epoch
-    objective, [evaluation] = task.judge(record.scores)  # a row of trials.csv is of one finding
+    objective, found = task.judge(record.scores)
+    # a row of trials.csv has more than an F1 of one finding only
+    f1 = float(f1_over_findings(counts_of(found), task.scoring.f1_average))
+    of_one: Mapping[str, Any] = found[0] if len(found) == 1 else {"f1": f1}
     numbers = {
         "fold": record.fold,
         "objective": objective,
-        **evaluation,
+        **of_one,
         "train_loss": epoch.train_loss,
         "train_accuracy": epoch.train_accuracy,
         "valid_loss": epoch.valid_loss,

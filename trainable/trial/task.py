@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.findings import Findings
 from trainable.cohort.scored import is_scored
 from trainable.cohort.splits import Fold, rows_of
 from trainable.evaluation.metrics import Evaluation
@@ -28,7 +29,8 @@ class TrainingData:
         hashes: SHA-256 of each file.
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing. With
             one view, each image is an examination.
-        labels: int64 (num_exams, num_findings), 1 positive, 0 negative.
+        labels: int64 (num_exams, num_findings), 1 positive, 0 negative, -1 unknown.
+        findings: What is asked of each examination.
         statistics: Mean and standard deviation of the cohort's pixels.
         covariates: Covariates of each examination, as `Cohort.covariates` has them.
         held_out: Numbers of the examinations that are kept for a test.
@@ -38,6 +40,7 @@ class TrainingData:
     hashes: tuple[str, ...]
     exam_images: NDArray[np.int64]
     labels: NDArray[np.int64]
+    findings: Findings
     statistics: PixelStatistics
     covariates: pd.DataFrame = field(default_factory=pd.DataFrame)
     held_out: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -46,9 +49,16 @@ class TrainingData:
     def of(cls, cohort: Cohort, statistics: PixelStatistics) -> "TrainingData":
         """The images of a cohort."""
         paths, hashes = tuple(cohort.manifest["path"]), tuple(cohort.manifest["sha256"])
-        images, labels = cohort.exam_images, cohort.labels
-        held_out = rows_of(cohort, "test")
-        return cls(paths, hashes, images, labels, statistics, cohort.covariates, held_out)
+        return cls(
+            paths,
+            hashes,
+            cohort.exam_images,
+            cohort.labels,
+            cohort.findings,
+            statistics,
+            cohort.covariates,
+            rows_of(cohort, "test"),
+        )
 
 
 @dataclass(frozen=True)
