@@ -102,7 +102,7 @@ class Team:
         left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
         for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
             warnings.warn(note, stacklevel=2)
-        scores = score(self.models, new, self._store)
+        scores = score(self.models, new, self._store, self.winner.team_rows)
         positives = self.winner.decide(scores)
         return predictions_and_scores(new, scores, positives, self._cohort.label_rules)[1]
 

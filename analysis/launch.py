@@ -95,7 +95,7 @@ def _predict(
     if new.num_unlisted:
         console.print(f"note: {num_of(new.num_unlisted, unit)} not in the template, and left out")
     with stop_signals.released():
-        scores = score(models, new, retraining.store)
+        scores = score(models, new, retraining.store, winner.team_rows)
     positives = winner.decide(scores)
     _write_tables(options, checked, scores, positives, written)
     for line in describe_predictions(positives, winner, cohort.findings, unit, options.out):

@@ -27,6 +27,9 @@ TENSORS = "model.safetensors"
 ABOUT = "model.json"
 _FROZEN = "frozen."
 
+Teams = Sequence[Sequence[int]]
+"""For each finding the places of its models among all, ascending."""
+
 
 @dataclass(frozen=True)
 class FinalModel:
@@ -84,18 +87,26 @@ def team_score(
     models: Sequence[FinalModel],
     batches: Mapping[Preprocessing, Batch],
     columns: Tensor | None = None,
+    teams: Teams | None = None,
 ) -> Tensor:
-    """Scores (batch, num_findings) of normalized images: the mean over the models.
+    """Scores (batch, num_findings) of normalized images: the mean over the models of a team.
 
     Args:
         models: The members of a team, on one device.
         batches: The same examinations as each model takes them in.
         columns: Their covariates, `ColumnCode.values`; only some models see them.
+        teams: The team of each finding; all models if not given.
     """
-    by_model = [
-        _mean_score(model, _seen(model, batches[model.preprocessing], columns)) for model in models
-    ]
-    return torch.stack(by_model).mean(dim=0)
+    by_model = torch.stack(
+        [
+            _mean_score(model, _seen(model, batches[model.preprocessing], columns))
+            for model in models
+        ]
+    )
+    if teams is None or all(len(team) == len(models) for team in teams):
+        return by_model.mean(dim=0)
+    of_each = [by_model[list(team), :, number].mean(dim=0) for number, team in enumerate(teams)]
+    return torch.stack(of_each, dim=1)
 
 
 def _seen(model: FinalModel, exams: Batch, columns: Tensor | None) -> Batch:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.findings_table import lines_of
-from analysis.model_file import FinalModel, team_score
+from analysis.model_file import FinalModel, Teams, team_score
 from analysis.new_images import NewImages
 from analysis.template import PREDICTION, what_is_predicted
 from trainable.cohort.findings import Findings
@@ -27,11 +27,13 @@ _GPU_BATCH = 16  # images; the activations of all shared stages are held for one
 
 
 @torch.inference_mode()
-def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> NDArray[np.float32]:
-    """Scores (num_rows, num_findings) of the rows to write, the mean over the models.
+def score(
+    models: Sequence[FinalModel], new: NewImages, store: ArrayStore, teams: Teams | None = None
+) -> NDArray[np.float32]:
+    """Scores (num_rows, num_findings) of the rows to write, the mean over the models of a team.
 
     A model's score is the mean over its networks. Stages that are shared (`share_stages`) are run
-    once per image.
+    once per image. Each finding has its team; without `teams`, all models are one.
 
     Raises:
         InputError: naming every image that cannot be read.
@@ -50,7 +52,7 @@ def score(models: Sequence[FinalModel], new: NewImages, store: ArrayStore) -> ND
 
     def scored(rows: torch.Tensor) -> torch.Tensor:
         batches = {seen_as: take(rows) for seen_as, take in takes.items()}
-        return team_score(models, batches, columns[rows]).cpu()
+        return team_score(models, batches, columns[rows], teams).cpu()
 
     scores = Batching(batch, "this team").run(torch.arange(len(new.table)), scored)
     result: NDArray[np.float32] = torch.cat([*scores]).numpy()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.export.squares import PillowSquare
-from analysis.model_file import FinalModel, team_score
+from analysis.model_file import FinalModel, Teams, team_score
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.images.batches import Batch
@@ -43,10 +43,10 @@ Exam = Sequence[bytes | None]
 class TeamGraph(nn.Module):
     """Scores of grey values of each view, and of covariates; (batch,) of one finding."""
 
-    def __init__(self, models: Sequence[FinalModel]) -> None:
+    def __init__(self, models: Sequence[FinalModel], teams: Teams | None = None) -> None:
         """Take the networks of `models`, in which `share_stages` has shared what is equal."""
         super().__init__()
-        self.models = models
+        self.models, self.teams = models, teams
         self.networks = nn.ModuleList(network for model in models for network in model.networks)
         self.squares = {square: PillowSquare(*square) for square in squares_of(models)}
 
@@ -73,7 +73,8 @@ class TeamGraph(nn.Module):
             for square, resize in self.squares.items()
         }
         values = None if columns is None else columns.double()
-        scores = team_score(self.models, exams_of(self.models, squares, present), values)
+        exams = exams_of(self.models, squares, present)
+        scores = team_score(self.models, exams, values, self.teams)
         found: Tensor = scores.where(has_score[:, None], torch.nan)
         return found[:, 0] if found.shape[1] == 1 else found
 
@@ -98,7 +99,11 @@ def pixel_inputs(views: int) -> list[str]:
 
 
 def write_graph(
-    models: Sequence[FinalModel], columns: ColumnCode, about: Mapping[str, str], path: Path
+    models: Sequence[FinalModel],
+    columns: ColumnCode,
+    about: Mapping[str, str],
+    path: Path,
+    teams: Teams | None = None,
 ) -> None:
     """Write the graph of a team.
 
@@ -107,6 +112,7 @@ def write_graph(
         columns: Covariates that the team sees; with some, they are a second input.
         about: What the file says of itself.
         path: File to write.
+        teams: The team of each finding, see `team_score`.
 
     Raises:
         InputError: If PyTorch cannot write a network as ONNX.
@@ -124,7 +130,7 @@ def write_graph(
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of PyTorch about itself
             program = torch.onnx.export(
-                TeamGraph(models).eval(),
+                TeamGraph(models, teams).eval(),
                 tuple(given),
                 input_names=names,
                 output_names=[OUTPUT],
@@ -194,7 +200,11 @@ def exams_of(
 
 
 def largest_difference(
-    models: Sequence[FinalModel], graph: Path, cohort: Cohort, columns: ColumnCode
+    models: Sequence[FinalModel],
+    graph: Path,
+    cohort: Cohort,
+    columns: ColumnCode,
+    teams: Teams | None = None,
 ) -> tuple[float, str]:
     """The largest difference between the scores of the graph and of the team, and what has it.
 
@@ -203,6 +213,7 @@ def largest_difference(
         graph: The graph, which onnxruntime runs on each image as it is, whatever its size.
         cohort: The examinations; all are compared.
         columns: Covariates that the team sees.
+        teams: The team of each finding, see `team_score`.
     """
     import onnxruntime
 
@@ -219,7 +230,7 @@ def largest_difference(
             np.asarray(session.run(None, _inputs(models, exam, of_exam))[0])
             for exam, of_exam in zip(exams, values[rows], strict=True)
         ]
-        ours = _scores(models, exams, values[rows])
+        ours = _scores(models, exams, values[rows], teams)
         apart += np.abs(ours - np.concatenate(given).reshape(ours.shape)).max(axis=1).tolist()
     worst = int(np.argmax(apart))
     return apart[worst], str(cohort.exams[cohort.grouping.column].iloc[worst])
@@ -238,7 +249,10 @@ def _inputs(
 
 @torch.inference_mode()
 def _scores(
-    models: Sequence[FinalModel], exams: Sequence[Exam], values: NDArray[np.float64]
+    models: Sequence[FinalModel],
+    exams: Sequence[Exam],
+    values: NDArray[np.float64],
+    teams: Teams | None,
 ) -> NDArray[np.float32]:
     """Our own scores, from pillow's squares."""
     limits = models[0].statistics.limits
@@ -251,5 +265,5 @@ def _scores(
     }
     present = torch.tensor([[data is not None for data in exam] for exam in exams])
     taken_in = exams_of(models, squares, present)
-    scores: NDArray[np.float32] = team_score(models, taken_in, torch.from_numpy(values)).numpy()
-    return scores
+    scores = team_score(models, taken_in, torch.from_numpy(values), teams)
+    return np.asarray(scores.numpy())

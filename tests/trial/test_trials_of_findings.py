@@ -149,9 +149,11 @@ def test_a_final_model_is_kept_and_exported_with_all_findings(task: Task, tmp_pa
     share_stages([model])
     cohort = three_classes(10, task.data.paths[30:])
     graph = tmp_path / "model.onnx"
-    write_graph([model], NO_COLUMNS, {}, graph)
-    apart, _ = largest_difference([model], graph, cohort, NO_COLUMNS)
-    assert apart < 1e-4
+    other = dataclasses.replace(model, networks=model.networks[:1])
+    team, teams = [model, other], [[0], [0, 1], [1]]
+    write_graph(team, NO_COLUMNS, {}, graph, teams)
+    assert largest_difference(team, graph, cohort, NO_COLUMNS, teams)[0] < 1e-4
+    assert largest_difference(team, graph, cohort, NO_COLUMNS)[0] > 1e-4
     onnx = pytest.importorskip("onnx")
     output = onnx.load(graph).graph.output[0].type.tensor_type.shape
     assert output.dim[1].dim_value == 3

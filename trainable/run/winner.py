@@ -371,8 +371,13 @@ class Winner(_Record):
         Args:
             by_member: (num_members, ..., num_findings).
         """
+        return scores_of_teams(by_member, self.team_rows)
+
+    @property
+    def team_rows(self) -> list[list[int]]:
+        """For each finding the rows of its team among the members, ascending."""
         rows = {member.trial: row for row, member in enumerate(self.members)}
-        return scores_of_teams(by_member, [[rows[trial] for trial in team] for team in self.teams])
+        return [sorted(rows[trial] for trial in team) for team in self.teams]
 
     def load_weights(self) -> Weights:
         """The weights that the members' bodies start from.
