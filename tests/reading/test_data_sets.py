@@ -11,6 +11,7 @@ from fixtures.cohorts import labels_of, patients_of, problems_of
 
 from search.command import app
 from trainable.cohort.checks import check_cohort
+from trainable.cohort.findings import Findings
 from trainable.errors import Checks
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
@@ -135,6 +136,19 @@ def rows_of(data_set: str) -> dict[str, list[str]]:
         cells = [f",,,,,,,,,,{value},,," for value in values]
         rows = [f"{path(one, n)},Female,68,Frontal,AP,{cells[n]}" for n, one in enumerate(patient)]
         return {"CheXpert-v1.0-small/train.csv": [CHEXPERT, *rows]}
+    if data_set == "VinDr-CXR boxes":
+        named = ("No finding,14,R9,,,,", "Cardiomegaly,3,R9,9,8,7,6", "Nodule/Mass,8,R8,9,8,7,6")
+        rows = [f"v{n},{named[n % 3]}" for n in range(9)]
+        head = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max"
+        return {"train.csv": [head, *rows, "v0,Nodule/Mass,8,R8,9,8,7,6"]}
+    if data_set == "VinDr-CXR labels":
+        rows = [
+            f"v{n},R{reader},{n % 2},{reader % 2},0,{n % 3 // 2}"
+            for n in range(9)
+            for reader in (1, 2)
+        ]
+        head = "image_id,rad_id,Cardiomegaly,Nodule/Mass,COPD,No finding"
+        return {"image_labels_train.csv": [head, *rows]}
     labels = [f"{one},{n},{blanks}" for n, one in enumerate(patient)]
     pneumonia = MIMIC.split(",").index("Pneumonia")
     for n, row in enumerate(labels):
@@ -148,21 +162,85 @@ def rows_of(data_set: str) -> dict[str, list[str]]:
     }
 
 
+def documented(page: Path, data_set: str) -> list[DataOptions]:
+    """The options of each command for a data set on a page."""
+    [line] = [one for one in page.read_text().splitlines() if one.startswith(f"| {data_set} ")]
+    commands = re.findall(r"`cxr-search ([^`]*)`", line)
+    return [app.parse_args(shlex.split(one))[1].arguments["options"].data for one in commands]
+
+
+@pytest.fixture
+def as_it_is(
+    tmp_path: Path, write_images: WriteImages, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Writes the tables and images of a data set into the working folder."""
+
+    def write_all(data_set: str) -> None:
+        tables = rows_of(data_set)
+        for name, rows in tables.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            write = gzip.open if name.endswith(".gz") else open
+            with write(tmp_path / name, "wt") as file:
+                file.write("\n".join(rows) + "\n")
+        names = sorted({row.split(",")[0] for row in [*tables.values()][-1][1:]})
+        if data_set == "MIMIC-CXR-JPG":
+            names = [f"files/p10/p{n}/s{n}/{name}.jpg" for n, name in enumerate(names)]
+        if data_set.startswith("VinDr"):
+            names = [f"train/{name}.png" for name in names]
+        write_images(tmp_path, names)
+        monkeypatch.chdir(tmp_path)
+
+    return write_all
+
+
+ALL_FINDINGS = {
+    "NIH ChestX-ray14": ("Effusion", "Mass"),
+    "CheXpert": tuple(CHEXPERT.split(",")[5:]),
+    "MIMIC-CXR-JPG": tuple(MIMIC.split(",")),
+    "VinDr-CXR boxes": ("Cardiomegaly", "Nodule/Mass"),
+    "VinDr-CXR labels": ("Cardiomegaly", "Nodule/Mass", "COPD", "No finding"),
+}
+
+
+@pytest.mark.parametrize("data_set", ALL_FINDINGS)
+def test_all_findings_of_a_data_set_are_read_or_some_of_them(
+    as_it_is: Callable[[str], None], data_set: str
+) -> None:
+    as_it_is(data_set)
+    every, some = documented(PAGE.with_name("findings.md"), data_set)
+    cohort = read_cohort(every)
+    assert cohort.findings == Findings(ALL_FINDINGS[data_set])
+    assert set(cohort.labels.ravel().tolist()) == {0, 1}
+    chosen = read_cohort(some)
+    assert ",".join(chosen.findings.names) == some.findings
+    places = [cohort.findings.names.index(name) for name in chosen.findings.names]
+    assert chosen.labels.tolist() == cohort.labels[:, places].tolist()
+
+
+def test_one_finding_of_a_column_each_is_read_as_the_only_one(
+    as_it_is: Callable[[str], None],
+) -> None:
+    as_it_is("MIMIC-CXR-JPG")
+    every, _ = documented(PAGE.with_name("findings.md"), "MIMIC-CXR-JPG")
+    chosen = read_cohort(every.model_copy(update={"findings": "pneumonia"}))
+    named = read_cohort(every.model_copy(update={"label_column": "Pneumonia"}))
+    assert chosen.label_rules == named.label_rules
+    assert chosen.digest == named.digest
+    [problem] = problems_of(every.model_copy(update={"findings": "Pneumnia"}))
+    assert "did you mean 'Pneumonia'?" in problem
+
+
+def test_readers_of_an_image_find_together(as_it_is: Callable[[str], None]) -> None:
+    as_it_is("VinDr-CXR labels")
+    cohort = read_cohort(DataOptions(data=Path("image_labels_train.csv"), images=Path("train")))
+    assert cohort.labels[:, 1].tolist() == [1] * 9
+
+
 @pytest.mark.parametrize("data_set", ["NIH ChestX-ray14", "CheXpert", "MIMIC-CXR-JPG"])
 def test_the_documented_command_reads_rows_as_they_are(
-    tmp_path: Path, write_images: WriteImages, monkeypatch: pytest.MonkeyPatch, data_set: str
+    as_it_is: Callable[[str], None], data_set: str
 ) -> None:
-    tables = rows_of(data_set)
-    for name, rows in tables.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        write = gzip.open if name.endswith(".gz") else open
-        with write(tmp_path / name, "wt") as file:
-            file.write("\n".join(rows) + "\n")
-    names = [row.split(",")[0] for row in [*tables.values()][-1][1:]]
-    if data_set == "MIMIC-CXR-JPG":
-        names = [f"files/p10/p{n}/s{n}/{name}.jpg" for n, name in enumerate(names)]
-    write_images(tmp_path, names)
-    monkeypatch.chdir(tmp_path)
+    as_it_is(data_set)
     [line] = [one for one in PAGE.read_text().splitlines() if one.startswith(f"| {data_set} |")]
     [command] = re.findall(r"`cxr-search (.*)`", line)
     _, bound, _ = app.parse_args(shlex.split(command))

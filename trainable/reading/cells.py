@@ -1,14 +1,15 @@
 """Several findings in a cell, such as `Effusion|Mass`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from trainable.cohort.label_rule import bare
 from trainable.cohort.words import UNKNOWN_WORDS, same_value
 
-_MARKS = (r"\|", ";", r",(?!\d)", r"/(?!\d)")
+_SLASH = r"/(?!\d)"
+_MARKS = (r"\|", ";", r",(?!\d)", _SLASH)
 """What may stand between two findings, by preference; a decimal comma and a date are none."""
 
 _NO_FINDING = frozenset({"nofinding", "nofindings", "normal", "healthy", "negative", "none"})
@@ -37,10 +38,7 @@ def findings_in_cells(labels: pd.Series) -> list[str]:
     """
     counts = labels.value_counts()
     cells = [str(cell) for cell in counts.index]
-    mark = next(
-        (mark for mark in _MARKS if any(len([*_parts(cell, mark)]) > 1 for cell in cells)),
-        _MARKS[0],
-    )
+    mark = next((mark for mark in _MARKS if _divides(mark, cells)), _MARKS[0])
     spellings: dict[str, dict[str, int]] = {}
     for cell, count in zip(cells, counts, strict=True):
         for part in _parts(cell, mark):
@@ -51,6 +49,15 @@ def findings_in_cells(labels: pd.Series) -> list[str]:
         for plain in sorted(spellings)
         if plain not in UNKNOWN_WORDS and not says_no_finding(plain)
     ]
+
+
+def _divides(mark: str, cells: Sequence[str]) -> bool:
+    """Whether a mark stands between findings; Nodule/Mass is one, unless there is Mass alone."""
+    plain = {same_value(bare(cell)) for cell in cells}
+    several = [parts for cell in cells for parts in [[*_parts(cell, mark)]] if len(parts) > 1]
+    if mark != _SLASH:
+        return bool(several)
+    return any(not plain.isdisjoint(map(same_value, parts)) for parts in several)
 
 
 def says_no_finding(plain: str) -> bool:
