@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from search.command import app as search
 from trainable.commands.cli import run
 from trainable.commands.sort import app
 from trainable.commands.sorted_folder import sort_images
@@ -163,3 +164,43 @@ def test_wrong_input_is_refused_in_one_sentence(
     assert len(refusal) == 1
     assert sentence in refusal[0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "split"),
+    [
+        ("label", "a a b b c c a a b b c c", ()),
+        ("label", "a a b b c c a a b b c c", (50, 50)),
+        ("mass,lung nodule", "1,0 0,1 ,1 0,0 1, 0,0 1,1 0,1 1,0 0,0 1,1 0,1", ()),
+    ],
+)
+def test_several_findings_and_classes_are_read_back_by_the_printed_command(
+    tmp_path: Path, write_images: WriteImages, head: str, cells: str, split: tuple[int, ...]
+) -> None:
+    write_images(tmp_path / "images", [f"{n}.png" for n in range(12)])
+    rows = [f"{n}.png,{cell}" for n, cell in enumerate(cells.split(" "))]
+    (tmp_path / "t.csv").write_text("\n".join([f"image,{head}", *rows]))
+    options = DataOptions(data=tmp_path / "t.csv", label_column=head, missing="drop")
+    cohort = read_cohort(options)
+    *_, last = sort_images(cohort, tmp_path / "out", split)
+    _, bound, _ = search.parse_args(shlex.split(last.partition("cxr-search ")[2]))
+    again = read_cohort(bound.arguments["options"].data)
+    assert again.findings == cohort.findings
+    assert again.is_split == bool(split)
+    columns = ["sha256", *cohort.label_columns]
+    before, after = (one.manifest[columns].sort_values("sha256") for one in (cohort, again))
+    assert after.to_dict("list") == before.to_dict("list")
+    folders = {path.name for path in (tmp_path / "out").rglob("*") if path.is_dir()}
+    assert folders == ({*"abc"} if head == "label" else set()) | (
+        {"train", "val"} if split else set()
+    )
+
+
+def test_a_finding_that_is_called_as_a_column_of_the_manifest_is_refused(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    write_images(tmp_path / "images", ["a.png", "b.png"])
+    (tmp_path / "t.csv").write_text("image,mass,source\na.png,1,0\nb.png,0,1\n")
+    cohort = read_cohort(DataOptions(data=tmp_path / "t.csv", label_column="mass,source"))
+    with pytest.raises(InputError, match="finding 'source' must not be called as a column"):
+        sort_images(cohort, tmp_path / "out")
