@@ -167,6 +167,8 @@ def test_findings_can_be_chosen_and_wrong_ones_are_named_together(write: Write) 
     one, other = problems_of(write(cells, findings="Nodul,Mass,Efusion"))
     assert "'Nodul' is not; did you mean 'Nodule'?" in one
     assert "'Efusion' is not; did you mean 'Effusion'?" in other
+    [problem] = problems_of(write(cells, findings="all", positive="Mass"))
+    assert "--positive and --negative for one alone: drop one of them" in problem
     [problem] = problems_of(write({"label": ["0", "1"]}, findings="all"))
     assert "--findings reads names of findings in the cells of a column; label has 0, 1." in problem
 

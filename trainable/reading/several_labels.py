@@ -57,6 +57,12 @@ def _read_cells(
     several_rows: bool,
 ) -> Labels | None:
     """Read several findings in a cell: each is negative where it is not named."""
+    if options.positive is not None or options.negative is not None:
+        checks.add(
+            "--findings asks for findings beside each other, and --positive and --negative for one "
+            "alone: drop one of them"
+        )
+        return None
     marks = find_marks(raw, options)
     known = raw[~marks.is_missing]
     there = findings_in_cells(known)
