@@ -1,12 +1,15 @@
 """What a run knows of the items of reporting guidelines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
 from search.results.search_result import SearchResult
+from search.terminal.outcome import f1_name
 from trainable.backbones.start import Random, read_start, short_start
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing, num_of
@@ -51,15 +54,13 @@ def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
         result: The run.
         explained: What says what the model looks at; empty if nothing does.
     """
-    winner, cohort, [found] = result.winner, result.cohort, result.winner.out_of_fold
+    winner, cohort, found = result.winner, result.cohort, result.winner.out_of_fold
     judged = winner.scoring
     sizes = sorted({member.config.image_size for member in winner.members})
     corrected = winner.corrected
     low, high = (f"{end:.3f}" for end in corrected.interval)
-    size = len(winner.members)
     return {
-        "positive": repr(cohort.classes[1]),
-        "negative": repr(cohort.classes[0]),
+        "asked": _asked(cohort),
         "size": " or ".join(map(str, sizes)),
         "missing": _missing(result.options, winner),
         "predictors": _predictors(winner, cohort),
@@ -69,8 +70,8 @@ def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
         "images": len(cohort.manifest),
         "exams": len(cohort.labels),
         "unit": cohort.grouping.unit,
-        "num_positive": int(cohort.labels.sum()),
-        "share": f"{100 * cohort.labels.mean():.1f}",
+        "num_positive": _each(winner, [str(count) for count in (cohort.labels == 1).sum(axis=0)]),
+        "share": _each(winner, [f"{100 * share:.1f}" for share in _shares(cohort)]),
         "class_weights": _class_weights(result),
         "threshold_rule": _threshold_rule(judged.threshold),
         "low": low,
@@ -80,17 +81,53 @@ def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
         "start": _start(winner),
         "num_trials": winner.num_trials,
         "choice": _choice(winner),
-        "ensemble": f"The score is the mean of {size} trials." if size > 1 else "None: one trial.",
+        "ensemble": _ensemble(winner),
         "f1_average": judged.f1_average,
-        "threshold": f"{found['threshold']:.3f}",
+        "f1_name": f1_name(winner),
+        "threshold": _each(winner, [f"{one['threshold']:.3f}" for one in found]),
         "f1": f"{corrected.f1:.3f}",
-        "auc": f"{found['auc']:.3f}",
+        "auc": _each(winner, [f"{one['auc']:.3f}" for one in found]),
         "performance": _performance(winner),
-        "recall": f"{found['recall']:.3f}",
-        "specificity": f"{found['specificity']:.3f}",
-        "precision": f"{found['precision']:.3f}",
+        "recall": _each(winner, [f"{one['recall']:.3f}" for one in found]),
+        "specificity": _each(winner, [f"{one['specificity']:.3f}" for one in found]),
+        "precision": _each(winner, [f"{one['precision']:.3f}" for one in found]),
         "explained": explained,
     }
+
+
+def _asked(cohort: Cohort) -> str:
+    """What is predicted, for "predicts ..." and "the outcome is ..."."""
+    findings = cohort.findings
+    if findings.is_one:
+        negative, positive = cohort.classes
+        return f"{positive!r} against {negative!r}"
+    names = listing(map(repr, findings.names), most=100)
+    if findings.exclusive:
+        return f"one of {len(findings)} classes ({names})"
+    return f"{len(findings)} findings that can stand together ({names})"
+
+
+def _each(winner: Winner, values: Sequence[str]) -> str:
+    """The value of the only finding, or of each with its name."""
+    if winner.findings.is_one:
+        return values[0]
+    named = zip(values, winner.findings.names, strict=True)
+    return ", ".join(f"{value} ({name})" for value, name in named)
+
+
+def _shares(cohort: Cohort) -> NDArray[np.float64]:
+    """Share of the positives of each finding, among the examinations whose label is known."""
+    return np.asarray((cohort.labels == 1).sum(axis=0) / (cohort.labels >= 0).sum(axis=0))
+
+
+def _ensemble(winner: Winner) -> str:
+    size = len(winner.members)
+    if size == 1:
+        return "None: one trial."
+    if winner.findings.is_one or winner.findings.exclusive:
+        return f"The score is the mean of {size} trials."
+    sizes = _each(winner, [str(len(team)) for team in winner.teams])
+    return f"The score of a finding is the mean of its own trials; their number is {sizes}."
 
 
 def _missing(options: SearchOptions, winner: Winner) -> str:
@@ -183,21 +220,31 @@ def _choice(winner: Winner) -> str:
         )
     if size == 1:
         return f"The best of {num_of(count, 'trial')} by {metric}, out of fold."
+    several = not winner.findings.is_one and not winner.findings.exclusive
+    each = f"A team (ensemble) for each finding, {size} of {count} trials in all."
+    team = each if several else f"A team (ensemble) of {size} of {count} trials."
     return (
-        f"A team (ensemble) of {size} of {count} trials. They have the least log loss out of fold; "
+        f"{team} They have the least log loss out of fold; "
         "some trials that were planned before the search come first, and each encoder and cut has "
         "few places."
     )
 
 
 def _performance(winner: Winner) -> str:
-    [found], corrected, test = winner.out_of_fold, winner.corrected, winner.test
+    found, corrected, test = winner.out_of_fold, winner.corrected, winner.test
     low, high = corrected.interval
-    text = (
-        f"Out of fold: F1 {corrected.f1:.3f} ({low:.3f} to {high:.3f}), corrected for the choice "
-        f"of the winner. Not corrected, and so a little too high: AUC {found['auc']:.3f}; average "
-        f"precision {found['average_precision']:.3f}."
+    auc, precision = (
+        _each(winner, [f"{one[name]:.3f}" for one in found])
+        for name in ("auc", "average_precision")
     )
+    text = (
+        f"Out of fold: {f1_name(winner)} {corrected.f1:.3f} ({low:.3f} to {high:.3f}), corrected "
+        f"for the choice of the winner. Not corrected, and so a little too high: AUC {auc}; "
+        f"average precision {precision}."
+    )
+    if not winner.findings.is_one:
+        each = _each(winner, [f"{one.f1:.3f}" for one in winner.corrected_each])
+        text += f" Corrected F1 of each: {each}."
     for one in winner.history.sentences():
         text += f" {one[:1].upper()}{one[1:]}."
     if test:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from search.options.types import HeatMaps
 from search.results.search_result import SearchResult
+from trainable.cohort.cohort import Cohort
 from trainable.device import own_device
-from trainable.errors import InputError, num_of
+from trainable.errors import InputError, listing, num_of
 from trainable.features.passes import FrozenPass
 from trainable.files import as_typed
 from trainable.model.heat_map import has_heat_map
@@ -48,28 +49,50 @@ def heat_map_section(
     """
     if asked == "no":
         return Section(TITLE, ["Left out, as was asked."])
-    member = _shown_member(result)
-    if member is None:
-        return Section(
-            TITLE, ["Not shown: no trial of the team sees places of images, and nothing else."]
-        )
     try:
         if labelled_images is not None:
             cohort = find_images(result.cohort, labelled_images.expanduser(), _OPTION)
             result = dataclasses.replace(result, cohort=cohort)
-        shown = _Shown(result, member)
-        if asked == "auto" and not shown.takes_seconds:
-            return Section(TITLE, [_costly(result, member)])
-        return Section(TITLE, list(_sentences(result, member)), shown.figures())
+        names = result.winner.findings.names
+        parts = [_of_finding(result, asked, number) for number in range(len(names))]
+        if len(parts) == 1:
+            return parts[0]
+        choices = [
+            dataclasses.replace(part, title=name) for name, part in zip(names, parts, strict=True)
+        ]
+        return Section(TITLE, choices=choices)
     except InputError as error:
         if asked == "yes":
             raise
         return Section(TITLE, [f"Not shown: {'; '.join(error.problems)}."])
 
 
+def _of_finding(result: SearchResult, asked: HeatMaps, finding: int) -> Section:
+    """The section for one finding or class."""
+    member = _shown_member(result, finding)
+    if member is None:
+        return Section(
+            TITLE, ["Not shown: no trial of the team sees places of images, and nothing else."]
+        )
+    shown = _Shown(result, member, finding)
+    if asked == "auto" and not shown.takes_seconds:
+        return Section(TITLE, [_costly(result, member)])
+    return Section(TITLE, list(_sentences(result, member, finding)), shown.figures())
+
+
+def num_maps(section: Section) -> int:
+    """Number of examinations whose heat maps a section shows."""
+    return len(section.figures) + sum(map(num_maps, section.choices))
+
+
 def explanation(result: SearchResult, section: Section) -> str:
     """What the section says of the model, in a sentence for a paper; empty if it shows no map."""
-    member = _shown_member(result)
+    if section.choices:
+        names = [part.title for part in section.choices if part.figures]
+        if not names:
+            return ""
+        return f"Heat maps, for {listing(names)}, of models that never saw the patient."
+    member = _shown_member(result, 0)
     if member is None or not section.figures:
         return ""
     how = (
@@ -85,16 +108,19 @@ def explanation(result: SearchResult, section: Section) -> str:
 
 
 def examples(
-    labels: NDArray[np.int64], scores: NDArray[np.float32], threshold: float
+    labels: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    called: NDArray[np.bool_],
+    threshold: float,
 ) -> dict[str, int]:
     """The examinations to show, by what they are an example of.
 
     Args:
         labels: (num_exams,), 1 positive, 0 negative.
-        scores: (num_exams,), out of fold; NaN where never scored.
-        threshold: A score of at least this is predicted positive.
+        scores: (num_exams,), out of fold; NaN where not scored or not known.
+        called: (num_exams,), whether predicted positive.
+        threshold: Threshold of the scores.
     """
-    called = scores >= threshold
     kinds = {
         "Surest right positive": (labels == 1) & called,
         "Surest missed positive": (labels == 1) & ~called,
@@ -110,9 +136,11 @@ def examples(
     return found if nearest in found.values() else found | {"Nearest to the threshold": nearest}
 
 
-def _shown_member(result: SearchResult) -> Member | None:
-    """The best trial of the team that has heat maps."""
-    return next((one for one in result.winner.members if has_heat_map(one.config)), None)
+def _shown_member(result: SearchResult, finding: int) -> Member | None:
+    """The best trial of the finding's team that has heat maps."""
+    winner = result.winner
+    team = (one for one in winner.members if one.trial in winner.teams[finding])
+    return next((one for one in team if has_heat_map(one.config)), None)
 
 
 def _costly(result: SearchResult, member: Member) -> str:
@@ -125,16 +153,16 @@ def _costly(result: SearchResult, member: Member) -> str:
     return f"Not shown, since {why}: cxr-report {as_typed(result.run)} --heat-maps yes"
 
 
-def _sentences(result: SearchResult, member: Member) -> Iterator[str]:
-    negative, positive = result.cohort.classes
-    config, num_members = member.config, len(result.winner.members)
+def _sentences(result: SearchResult, member: Member, finding: int) -> Iterator[str]:
+    config, num_members = member.config, len(result.winner.teams[finding])
+    speaks_for, against = _sides(result.cohort, finding)
     if result.is_demo:
         yield "These are drawn phantoms of X-rays."
     else:
         yield "These are X-rays of patients: think of that before you send this page."
     yield (
         "Beside each X-ray, as the network sees it, are colours. Orange: the place speaks for "
-        f"{positive!r} (positive). Blue: it speaks for {negative!r}. All pictures have one scale."
+        f"{speaks_for}. Blue: it speaks {against}. All pictures have one scale."
     )
     of_team = f", one of the {num_members} of the team" if num_members > 1 else ""
     yield (
@@ -155,6 +183,14 @@ def _sentences(result: SearchResult, member: Member) -> Iterator[str]:
     )
 
 
+def _sides(cohort: Cohort, finding: int) -> tuple[str, str]:
+    """What orange speaks for, and blue."""
+    if cohort.findings.is_one:
+        negative, positive = cohort.classes
+        return f"{positive!r} (positive)", f"for {negative!r}"
+    return repr(cohort.findings.names[finding]), "against it"
+
+
 @dataclasses.dataclass(frozen=True)
 class _Shown:
     """The examples of a run, and the trial that is shown to look at them.
@@ -162,19 +198,27 @@ class _Shown:
     Attributes:
         result: The run.
         member: The trial.
+        finding: Number of the finding or class that is looked for.
     """
 
     result: SearchResult
     member: Member
+    finding: int
 
     @cached_property
     def scores(self) -> NDArray[np.float32]:
-        return self.result.out_of_fold[:, 0]  # of the only finding
+        return self.result.out_of_fold[:, self.finding]
 
     @cached_property
     def examples(self) -> dict[str, int]:
-        [labels] = self.result.cohort.labels.T
-        return examples(labels, self.scores, self.result.winner.thresholds[0])
+        labels = self.result.cohort.labels[:, self.finding]
+        scores = np.where(labels >= 0, self.scores, np.float32(np.nan))
+        called = self.result.winner.decide(self.result.out_of_fold)[:, self.finding]
+        return examples(labels, scores, called, self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        return self.result.winner.thresholds[self.finding]
 
     @cached_property
     def materials(self) -> Materials:
@@ -202,7 +246,7 @@ class _Shown:
         shown = dataclasses.replace(cohort, manifest=of_examples)
         require_unchanged(shown if self.takes_seconds else cohort, _OPTION)
         folds, seed = self.result.folds, self.result.winner.seed
-        seen = explain_left_out(self.member.config, self.materials, folds, seed, rows)
+        seen = explain_left_out(self.member.config, self.materials, folds, seed, rows, self.finding)
         pictures = list(draw_all(seen.images.pixels, seen.maps))
         found = []
         for (kind, row), views in zip(self.examples.items(), seen.exam_images, strict=True):
@@ -219,7 +263,16 @@ class _Shown:
             places = np.flatnonzero(cohort.exam_images[row] >= 0)
             name += f" ({', '.join(cohort.grouping.name(int(place)) for place in places)})"
         return (
-            f"{name}, truly {cohort.classes[cohort.labels[row, 0]]!r}. "
-            f"Score of the winner {self.scores[row]:.3f} (threshold "
-            f"{self.result.winner.thresholds[0]:.3f}), of the model of this map {own:.3f}."
+            f"{name}, truly {self._truth(row)}. "
+            f"Score of the winner {self.scores[row]:.3f} (threshold {self.threshold:.3f}), of the "
+            f"model of this map {own:.3f}."
         )
+
+    def _truth(self, row: int) -> str:
+        """What the examination is labelled."""
+        cohort, labels = self.result.cohort, self.result.cohort.labels[row]
+        if cohort.findings.is_one:
+            return repr(cohort.classes[labels[0]])
+        if cohort.findings.exclusive:
+            return repr(cohort.findings.names[labels.argmax()])
+        return "positive" if labels[self.finding] else "negative"

@@ -10,17 +10,18 @@ import pandas as pd
 from search.options.options import command_line
 from search.options.types import HeatMaps
 from search.page.checklists import checklist_facts, checklist_markdown
-from search.page.heat_maps import explanation, heat_map_section
+from search.page.heat_maps import explanation, heat_map_section, num_maps
 from search.page.study_figures import study_figures
 from search.results.search_result import SearchResult, by_body
-from search.terminal.outcome import look_sentences, winner_sentences
+from search.terminal.outcome import findings_table, look_sentences, winner_sentences
 from trainable.backbones.encoder import Encoder
+from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, num_of
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
 from trainable.report.covariates import covariates_section
-from trainable.report.page import Section, Slider, Table, write_page
-from trainable.report.scores import score_figures
+from trainable.report.page import Section, Table, write_page
+from trainable.report.scores_section import scores_section
 
 PAGE = "report.html"
 _DEMO = (
@@ -67,7 +68,7 @@ def write_report(
     write_page(page, f"Search {result.run.name}", list(_sections(shown, seen, shlex.join(command))))
     if for_sharing or result.is_demo:
         return WrittenPage(page, "")
-    count, unit = len(seen.figures), result.cohort.grouping.unit
+    count, unit = num_maps(seen), result.cohort.grouping.unit
     xrays = f"X-rays of patients ({num_of(count, unit)})" if count else ""
     return WrittenPage(page, ", ".join(filter(None, (xrays, "names of images and of folders"))))
 
@@ -78,16 +79,17 @@ def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Sec
     sentences = [f"{_capital(fact)}." for fact in (*facts, *look_sentences(result.winner))]
     if result.is_demo:
         sentences.append(_DEMO)
-    yield Section("Result", sentences, tables=[_team(result)])
-    [found] = result.winner.out_of_fold
-    threshold = found["threshold"]
-    yield Section(
-        "How good are the scores?",
-        ["All scores are out of fold: of models that never saw the patient."],
-        score_figures(result.scored, threshold),
-        Slider.of(result.scored, threshold),
-    )
     winner = result.winner
+    tables = [_team(result)]
+    if not winner.findings.is_one:
+        tables.insert(0, Table(findings_table(winner), _FINDINGS))
+    yield Section("Result", sentences, tables=tables)
+    yield scores_section(
+        result.scored,
+        winner.thresholds,
+        winner.findings,
+        ["All scores are out of fold: of models that never saw the patient."],
+    )
     yield covariates_section(
         result.cohort, result.folds, result.out_of_fold, winner.f1,
         sees_columns=winner.sees_columns,
@@ -117,14 +119,34 @@ def _capital(line: str) -> str:
 
 
 def _team(result: SearchResult) -> Table:
-    """The trials whose mean score predicts."""
+    """The trials whose mean score predicts, and for several findings which ones they predict."""
     members = [member.trial for member in result.winner.members]
     trials = result.trials.set_index("number").loc[members].reset_index()
     trials["backbone"] = [Encoder.read(name).short for name in trials["backbone"]]
     shown = trials[["number", "backbone", "cut", "head", "normalization", "f1", "auc"]]
     names = {"number": "trial", "f1": "F1 alone", "auc": "AUC alone"}
-    return Table(shown.rename(columns=names), "The trials whose mean score predicts.")
+    shown = shown.rename(columns=names)
+    winner = result.winner
+    if winner.findings.is_one or winner.findings.exclusive:
+        return Table(shown, "The trials whose mean score predicts.")
+    of_trial = [
+        ", ".join(
+            name
+            for name, team in zip(winner.findings.names, winner.teams, strict=True)
+            if trial in team
+        )
+        for trial in members
+    ]
+    return Table(
+        shown.assign(predicts=of_trial),
+        "The trials that predict. The score of a finding is the mean over the trials that name it.",
+    )
 
+
+_FINDINGS = (
+    "What to expect for each on new patients, corrected for the choice of its trials. AUCs are out "
+    "of fold and not corrected."
+)
 
 _CHOSEN = (
     "Tied: statistically, with the best trial. These F1s are of chosen trials, so they are too "
@@ -172,13 +194,20 @@ def _unfinished(result: SearchResult) -> Iterator[Table]:
 
 
 def _cohort_lines(result: SearchResult) -> Iterator[str]:
-    manifest, unit = result.cohort.manifest, result.cohort.grouping.unit
-    negative, positive = result.cohort.classes
-    yield (
+    cohort, unit = result.cohort, result.cohort.grouping.unit
+    manifest = cohort.manifest
+    counted = (
         f"{len(manifest):,} images of {manifest['patient'].nunique():,} patients; "
-        f"{len(result.cohort.labels):,} {unit}s, {int(result.cohort.labels.sum()):,} positive. "
-        f"Positive is {positive!r}, negative is {negative!r}."
+        f"{len(cohort.labels):,} {unit}s"
     )
+    if cohort.findings.is_one:
+        negative, positive = cohort.classes
+        yield (
+            f"{counted}, {int(cohort.labels.sum()):,} positive. "
+            f"Positive is {positive!r}, negative is {negative!r}."
+        )
+    else:
+        yield f"{counted}."
     for note in result.remarks:
         yield f"{_capital(note)}."
 
@@ -188,14 +217,19 @@ def _partitions(result: SearchResult) -> Table:
     manifest = result.cohort.manifest
     sides = manifest["split"].replace("", "cross-validation").rename("part")
     grouped = manifest.groupby(sides, sort=False)
-    counted = pd.DataFrame(
-        {
-            "images": grouped.size(),
-            "patients": grouped["patient"].nunique(),
-            "positive images": grouped["label"].sum(),
-        }
-    )
-    return Table(counted.reset_index())
+    counted = pd.DataFrame({"images": grouped.size(), "patients": grouped["patient"].nunique()})
+    positive = _positive(result.cohort).groupby(sides, sort=False).sum()
+    return Table(counted.join(positive).reset_index())
+
+
+def _positive(cohort: Cohort) -> pd.DataFrame:
+    """Which images are positive, or of a class: a column for each finding or class."""
+    manifest, names = cohort.manifest, cohort.findings.names
+    if cohort.findings.exclusive:
+        of_class = {name: manifest["label"] == number for number, name in enumerate(names)}
+        return pd.DataFrame(of_class)
+    heads = ["positive images"] if cohort.findings.is_one else [f"positive: {one}" for one in names]
+    return (manifest[cohort.label_columns] == 1).set_axis(heads, axis=1)
 
 
 def _environment(result: SearchResult) -> Table:

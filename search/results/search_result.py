@@ -91,13 +91,28 @@ class SearchResult:
         """Out-of-fold scores of the winner, a row per scored examination.
 
         Columns: `image` (or `exam`), `patient`, `label` (1 positive), `score` (0 to 1) and
-        `predicted` (1 positive).
+        `predicted` (1 positive). Of several findings each has its own, such as `label:mass` (empty
+        where it is not known); of several classes, `label` and `predicted` name the class.
         """
-        unit = self.cohort.grouping.column
-        table = self.cohort.exams.loc[self.rows, [unit, "patient", "label"]]
-        [scores], [threshold] = self.scored.scores.T, self.winner.thresholds
-        predicted = (scores >= np.float32(threshold)).astype(int)
-        return table.assign(score=scores, predicted=predicted).reset_index(drop=True)
+        findings, scored = self.winner.findings, self.scored
+        predicted = self.winner.decide(scored.scores).astype(int)
+        who = self.cohort.exams.loc[self.rows, [self.cohort.grouping.column, "patient"]]
+        parts = [who.reset_index(drop=True)]
+        scores = dict(zip(findings.names, scored.scores.T, strict=True))
+        if findings.exclusive:
+            names = np.array(findings.names, object)
+            label, taken = (names[one.argmax(axis=1)] for one in (scored.labels, predicted))
+            of_class = {f"score:{name}": column for name, column in scores.items()}
+            parts.append(pd.DataFrame({"label": label, **of_class, "predicted": taken}))
+        for number, (name, column) in enumerate([] if findings.exclusive else scores.items()):
+            label = pd.Series(scored.labels[:, number])
+            if (label < 0).any():
+                label = label.astype("Int64").where(label >= 0)
+            part = pd.DataFrame(
+                {"label": label, "score": column, "predicted": predicted[:, number]}
+            )
+            parts.append(part if findings.is_one else part.add_suffix(f":{name}"))
+        return pd.concat(parts, axis=1)
 
     @cached_property
     def out_of_fold(self) -> NDArray[np.float32]:

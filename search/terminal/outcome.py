@@ -11,8 +11,9 @@ from search.terminal.output import Line
 from trainable.errors import listing, num_of
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.files import as_typed
+from trainable.report.table_lines import table_lines
 from trainable.run.places import winner_file
-from trainable.run.winner import Winner, read_winner
+from trainable.run.winner import TestResult, Winner, read_winner
 
 _NAMES = {"average_precision": "average precision", "auc": "AUC", "log_loss": "log loss"}
 _BEYOND_F1 = (
@@ -34,6 +35,8 @@ def describe_winner(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) -
     """What to expect of the winner, its trials, and the facts about it; see `winner_sentences`."""
     promise, *facts = winner_sentences(winner, trials, is_sampled=is_sampled)
     yield Line(promise)
+    if not winner.findings.is_one:
+        yield from (Line(text, 1) for text in table_lines(findings_table(winner)))
     yield from _describe_team(winner, trials)
     yield from (Line(fact, 1) for fact in facts)
 
@@ -46,36 +49,35 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
         trials: All trials of the run.
         is_sampled: Whether the search began with the baseline configuration, as a sampled one does.
     """
-    [found], corrected, best = winner.out_of_fold, winner.corrected, winner.best
+    corrected, f1 = winner.corrected, f1_name(winner)
     low, high = corrected.interval
-    chosen = f"trial {best.trial}"
-    if len(winner.members) > 1:
-        chosen = f"a team of {len(winner.members)} trials"
     yield (
-        f"winner: {chosen} among {winner.num_trials} complete; expected F1 "
+        f"winner: {_chosen(winner)} among {winner.num_trials} complete; expected {f1} "
         f"{corrected.f1:.3f} on new patients (95 % CI {low:.3f} to {high:.3f})"
     )
-    yield from notes_on([Estimate(corrected.f1, low, high)])
+    yield from notes_on(Estimate(one.f1, *one.interval) for one in winner.corrected_each)
+    at = ""
+    if winner.findings.is_one:
+        at = f" at a threshold of {winner.out_of_fold[0]['threshold']:.3f}"
     yield (
-        f"out-of-fold F1 {found['f1']:.3f} at a threshold of {found['threshold']:.3f}; "
+        f"out-of-fold {f1} {corrected.apparent:.3f}{at}; "
         f"{corrected.optimism:.3f} of it comes from choosing the best of {winner.num_trials}"
     )
     yield from winner.history.sentences()
-    yield (
-        f"every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
-        f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
-    )
+    yield from _beside_f1(winner)
     yield _BEYOND_F1
     if winner.scoring.objective != "f1":
         yield f"trials were compared by {_NAMES[winner.scoring.objective]}, not by F1"
-    yield (
-        f"TP {found['tp']}  FN {found['fn']}  FP {found['fp']}  TN {found['tn']}; precision "
-        f"{found['precision']:.3f}, recall {found['recall']:.3f}, specificity "
-        f"{found['specificity']:.3f}"
-    )
+    if winner.findings.is_one:
+        [found] = winner.out_of_fold
+        yield (
+            f"TP {found['tp']}  FN {found['fn']}  FP {found['fp']}  TN {found['tn']}; precision "
+            f"{found['precision']:.3f}, recall {found['recall']:.3f}, specificity "
+            f"{found['specificity']:.3f}"
+        )
     first = trials[(trials["number"] == 0) & (trials["state"] == "complete")]
     if is_sampled and len(first):
-        yield f"baseline configuration (trial 0): F1 {first['f1'].iloc[0]:.3f}"
+        yield f"baseline configuration (trial 0): {f1} {first['f1'].iloc[0]:.3f}"
     num_others = len(winner.tied) - 1
     if winner.preferred_simple:
         top = winner.tied[0]
@@ -91,12 +93,68 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
         )
 
 
+def f1_name(winner: Winner) -> str:
+    """What the reported F1 is called: F1 of one finding, or an average over several."""
+    findings = winner.findings
+    if findings.is_one:
+        return "F1"
+    kind = "classes" if findings.exclusive else "findings"
+    return f"{winner.scoring.f1_average} F1 of {len(findings)} {kind}"
+
+
+def _chosen(winner: Winner) -> str:
+    size = len(winner.members)
+    if size == 1:
+        return f"trial {winner.best.trial}"
+    if winner.findings.is_one or winner.findings.exclusive:
+        return f"a team of {size} trials"
+    return f"a team for each finding, {size} trials in all,"
+
+
+def _beside_f1(winner: Winner) -> Iterator[str]:
+    """The F1 without a model, and metrics that need no threshold."""
+    if winner.findings.is_one:
+        [found] = winner.out_of_fold
+        yield (
+            f"every image positive: F1 {winner.all_positive_f1:.3f}; the winner's AUC "
+            f"{found['auc']:.3f}, average precision {found['average_precision']:.3f}"
+        )
+    elif winner.findings.exclusive:
+        yield f"every image of one class, the best one: F1 {winner.all_positive_f1:.3f}"
+    else:
+        yield f"every image positive for all findings: F1 {winner.all_positive_f1:.3f}"
+
+
+def findings_table(winner: Winner) -> pd.DataFrame:
+    """A row per finding or class: how often it occurs, and what the search promises for it."""
+    kind = "class" if winner.findings.exclusive else "finding"
+    found = pd.DataFrame(winner.out_of_fold)
+    return pd.DataFrame(
+        {
+            kind: winner.findings.names,
+            "positive": [f"{count:,}" for count in found["tp"] + found["fn"]],
+            "negative": [f"{count:,}" for count in found["fp"] + found["tn"]],
+            "expected F1": [f"{one.f1:.3f}" for one in winner.corrected_each],
+            "95 % CI": [
+                f"{low:.3f} to {high:.3f}"
+                for low, high in (one.interval for one in winner.corrected_each)
+            ],
+            "AUC": [
+                "" if one["auc"] is None else f"{one['auc']:.3f}" for one in winner.out_of_fold
+            ],
+            "threshold": [f"{level:.3f}" for level in winner.thresholds],
+        }
+    )
+
+
 def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[Line]:
     """Which trials are in the team, the share of each, and what each scores alone."""
     size = len(winner.members)
     if size == 1:
         return
-    yield Line(f"the score is the mean of {size} trials:", 1)
+    several = not winner.findings.is_one and not winner.findings.exclusive
+    how = "each finding's score is the mean of some of" if several else "the score is the mean of"
+    yield Line(f"{how} {size} trials:", 1)
     f1 = trials.set_index("number")["f1"]
     for member in winner.members[:_MOST_LISTED]:
         config = member.config
@@ -136,8 +194,21 @@ def describe_test(winner: Winner) -> Iterator[Line]:
     )
     yield from (Line(f"{name} {result.estimates[name]}", 1) for name in _SHOWN)
     yield from (Line(note, 1) for note in notes_on(result.estimates[name] for name in _SHOWN))
+    if result.each:
+        yield from (Line(text, 1) for text in table_lines(_test_table(winner, result)))
     if len(winner.test_looks) > 1:
         yield from (Line(text, 1) for text in look_sentences(winner))
+
+
+def _test_table(winner: Winner, result: TestResult) -> pd.DataFrame:
+    """What each finding scored on the test rows."""
+    columns = {
+        name: [
+            f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})" for e in (one[name] for one in result.each)
+        ]
+        for name in ("F1", "AUC")
+    }
+    return pd.DataFrame({"finding": winner.findings.names, **columns})
 
 
 def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:
@@ -187,13 +258,29 @@ def summarize(run: Path, trials: pd.DataFrame, why_ended: str, exit_status: int)
 
 
 def _of_winner(winner: Winner) -> dict[str, Any]:
-    [found] = winner.out_of_fold
+    found: dict[str, Any]
+    if winner.findings.is_one:
+        [of_one] = winner.out_of_fold
+        found = {"threshold": of_one["threshold"], "out_of_fold": dict(of_one)}
+    else:
+        found = {"findings": [_of_finding(winner, n) for n in range(len(winner.findings))]}
     return {
         "trials": [member.trial for member in winner.members],
         "expected_f1": winner.corrected.f1,
         "interval": list(winner.corrected.interval),
-        "threshold": found["threshold"],
-        "out_of_fold": dict(found),
+        **found,
         "test": winner.test and winner.test.model_dump(mode="json"),
         "test_looks": [look.model_dump(mode="json") for look in winner.test_looks],
+    }
+
+
+def _of_finding(winner: Winner, number: int) -> dict[str, Any]:
+    corrected, of_finding = winner.corrected_each[number], winner.out_of_fold[number]
+    return {
+        "finding": winner.findings.names[number],
+        "trials": list(winner.teams[number]),
+        "expected_f1": corrected.f1,
+        "interval": list(corrected.interval),
+        "threshold": of_finding["threshold"],
+        "out_of_fold": dict(of_finding),
     }

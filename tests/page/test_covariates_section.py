@@ -104,7 +104,8 @@ def test_without_columns_the_section_says_so() -> None:
 
 def test_table_one_counts_each_class_and_what_is_missing() -> None:
     columns = cohort(age=["", *AGES[1:]], sex=SEX).covariates
-    found = table_one(columns, LABELS, ("alive", "dead"), "images").frame
+    outcomes = {"negative (alive)": LABELS == 0, "positive (dead)": LABELS == 1}
+    found = table_one(columns, outcomes, "images").frame
     found = found.set_index("characteristic")
     assert list(found.loc["images"]) == ["60", "30", "90"]
     ages = np.arange(1, 90)

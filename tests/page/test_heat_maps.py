@@ -28,7 +28,7 @@ LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 
 def test_the_surest_of_each_kind_and_the_nearest_are_shown() -> None:
     scores = np.array([0.1, 0.45, 0.6, 0.9, 0.2, 0.3, 0.7, np.nan], np.float32)
-    assert examples(LABELS, scores, 0.5) == {
+    assert examples(LABELS, scores, scores >= 0.5, 0.5) == {
         "Surest right positive": 6,
         "Surest missed positive": 4,
         "Surest right negative": 0,
@@ -39,7 +39,7 @@ def test_the_surest_of_each_kind_and_the_nearest_are_shown() -> None:
 
 def test_what_there_is_none_of_is_left_out_and_nothing_is_shown_twice() -> None:
     scores = np.where(LABELS == 1, 0.9, 0.2).astype(np.float32)
-    found = examples(LABELS, scores, 0.5)
+    found = examples(LABELS, scores, scores >= 0.5, 0.5)
     assert list(found) == ["Surest right positive", "Surest right negative"]
 
 

@@ -11,6 +11,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from trainable.cohort.scored import Scored
 from trainable.report.page import Section, Slider, Table, write_page
@@ -37,6 +38,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Slider.of(scored, 0.5), [wide], listing,
         ),
     ]  # fmt: skip
+    sections.append(
+        Section("Findings", choices=[Section("mass", ["One."]), Section("edema", ["Two."])])
+    )
     write_page(file, "A search", sections)
     return file
 
@@ -76,8 +80,21 @@ def test_a_narrow_screen_scrolls_a_wide_figure(browser: Chrome, page: Path) -> N
 
 def test_the_slider_moves_the_confusion_matrix(browser: Chrome, page: Path) -> None:
     browser.get(page.as_uri())
-    slider = browser.find_element(By.ID, "threshold")
+    slider = browser.find_element(By.CSS_SELECTOR, ".slider input")
     slider.send_keys(Keys.HOME)
-    counts = {name: browser.find_element(By.ID, name).text for name in ("tp", "fn", "fp", "tn")}
+    counts = {
+        name: browser.find_element(By.CLASS_NAME, name).text for name in ("tp", "fn", "fp", "tn")
+    }
     assert counts == {"tp": "20", "fn": "0", "fp": "60", "tn": "0"}
-    assert "sensitivity 1.000, specificity 0.000" in browser.find_element(By.ID, "metrics").text
+    assert (
+        "sensitivity 1.000, specificity 0.000"
+        in browser.find_element(By.CLASS_NAME, "metrics").text
+    )
+
+
+def test_a_reader_chooses_one_of_several_findings(browser: Chrome, page: Path) -> None:
+    browser.get(page.as_uri())
+    mass, edema = browser.find_elements(By.CLASS_NAME, "choice")
+    assert (mass.is_displayed(), edema.is_displayed()) == (True, False)
+    Select(browser.find_element(By.CSS_SELECTOR, ".chooser select")).select_by_visible_text("edema")
+    assert (mass.is_displayed(), edema.is_displayed()) == (False, True)

@@ -1,6 +1,6 @@
 """Does the image add anything to age, sex, view and site? And the "table 1" of a study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def covariates_section(
             pd.DataFrame(strata),
             "The image within each value of a column, at the threshold of the winner.",
         ),
-        table_one(columns, cohort.labels[:, 0], cohort.classes, f"{cohort.grouping.unit}s"),
+        table_one(columns, _outcomes(cohort), f"{cohort.grouping.unit}s"),
     ]
     sentences = list(_sentences(found))
     if sees_columns:
@@ -170,32 +170,38 @@ def _thirds(values: pd.Series) -> pd.Series:
 
 def _stratum(image: Scored, f1: Metric) -> dict[str, object]:
     """Counts, F1 and AUC of the image in one stratum; no metric where there is one class."""
-    counts: dict[str, object] = {
-        "positive": int(image.labels.sum()),
-        "patients": image.num_patients,
-    }
+    counts: dict[str, object] = {"patients": image.num_patients}
+    if image.labels.shape[1] == 1:
+        counts = {"positive": int(image.labels.sum())} | counts
     if not image.has_both:
         return counts | {"F1": "one class only", "AUC": "one class only"}
     found = estimate(image, {"F1": f1, "AUC": auc})
     return counts | {name: str(one) for name, one in found.items()}
 
 
+def _outcomes(cohort: Cohort) -> dict[str, NDArray[np.bool_]]:
+    """Examinations (num_exams,) by outcome: of several findings, those with each of them."""
+    labels, findings = cohort.labels, cohort.findings
+    if findings.is_one:
+        negative, positive = cohort.classes
+        return {
+            f"negative ({negative})": labels[:, 0] == 0,
+            f"positive ({positive})": labels[:, 0] == 1,
+        }
+    return dict(zip(findings.names, (labels == 1).T, strict=True))
+
+
 def table_one(
-    columns: pd.DataFrame, labels: NDArray[np.int64], classes: tuple[str, str], units: str
+    columns: pd.DataFrame, outcomes: Mapping[str, NDArray[np.bool_]], units: str
 ) -> Table:
     """Each covariate by outcome.
 
     Args:
         columns: One row per examination; numbers are float64, categories object.
-        labels: (num_exams,), 1 positive, 0 negative.
-        classes: What the user calls the negative and the positive class.
+        outcomes: Which examinations (num_exams,) have each outcome.
         units: What is labelled, in the plural.
     """
-    groups = {
-        f"negative ({classes[0]})": labels == 0,
-        f"positive ({classes[1]})": labels == 1,
-        "all": np.ones(len(labels), bool),
-    }
+    groups = {**outcomes, "all": np.ones(len(columns), bool)}
     described = {name: _described(columns[rows], columns, units) for name, rows in groups.items()}
     frame = pd.DataFrame(described).rename_axis("characteristic").reset_index()
     return Table(

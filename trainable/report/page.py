@@ -1,4 +1,4 @@
-"""One self-contained page of HTML: sections of words, figures and tables, and a threshold slider.
+"""One self-contained page of HTML: sections of words, figures and tables, and threshold sliders.
 
 The page asks no host for anything: style, script and figures are inside the file.
 """
@@ -6,6 +6,7 @@ The page asks no host for anything: style, script and figures are inside the fil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,17 @@ class Slider:
         tp, fp = self.true[self.start], self.false[self.start]
         return {"tp": tp, "fn": self.num_positive - tp, "fp": fp, "tn": self.num_negative - fp}
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script of the page needs."""
+        return {
+            "steps": self.thresholds,
+            "found": self.true,
+            "wrong": self.false,
+            "positive": self.num_positive,
+            "negative": self.num_negative,
+        }
+
     @classmethod
     def of(cls, scored: Scored, threshold: float) -> "Slider":
         """Count at the winner's threshold and at up to 400 others, spread over the scores.
@@ -122,6 +134,8 @@ class Section:
         slider: Confusion matrix with a slider of its threshold.
         tables: Tables.
         listing: Text to copy, such as a command.
+        choices: Parts of which a reader sees one at a time, chosen by their titles; without
+            scripts, and on paper, all of them.
     """
 
     title: str
@@ -130,6 +144,7 @@ class Section:
     slider: Slider | None = None
     tables: Sequence[Table] = ()
     listing: str = ""
+    choices: Sequence["Section"] = ()
 
 
 def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
