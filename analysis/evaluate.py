@@ -63,6 +63,11 @@ class JudgedFindings:
             yield from one.estimates.values()
 
 
+def average_name(winner: Winner) -> str:
+    """What the average over findings is called in a table of them."""
+    return f"{winner.scoring.f1_average} average"
+
+
 def judge_findings(
     scored: Scored, findings: Findings, winner: Winner, operating_point: float
 ) -> JudgedFindings:

@@ -2,24 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
 import pandas as pd
 from sklearn.calibration import calibration_curve
 
-from analysis.evaluate import JudgedFindings
-from analysis.findings_table import WIDEST, lines_of
+from analysis.evaluate import JudgedFindings, average_name
 from trainable.cohort.findings import Findings
 from trainable.cohort.scored import Scored
 from trainable.errors import num_of
 from trainable.evaluation.intervals import Estimate, notes_on
 from trainable.evaluation.metrics import all_positive_f1
-from trainable.evaluation.scoring import Scoring
+from trainable.report.confusion import confusion_matrix
+from trainable.report.table_lines import WIDEST, table_lines
 from trainable.run.winner import Winner
-
-
-def average_name(scoring: Scoring) -> str:
-    """What the F1 over several findings is called."""
-    return f"{scoring.f1_average} average"
 
 
 def describe(
@@ -45,18 +39,18 @@ def _describe_several(
     """The confusion matrix of several classes, and a table of the findings, a line each."""
     if findings.exclusive:
         yield "labels down, predictions across:"
-        yield from lines_of(_narrow(confusion_matrix(scored, findings, winner)))
+        yield from _indented(_narrow(confusion_matrix(scored, winner.thresholds, findings)))
     kind = "class" if findings.exclusive else "finding"
     rows = [
         (one.name, str(one.num_known), str(one.num_positive), *_cells(one.estimates))
         for one in judged.each
     ]
     if judged.averages:
-        average = (average_name(winner.scoring), str(len(scored)), "", *_cells(judged.averages))
+        average = (average_name(winner), str(len(scored)), "", *_cells(judged.averages))
         rows.append(average)
     who = num_of(scored.num_patients, "patient")
     yield f"each {kind} with 95 % CIs from a bootstrap of the {who}:"
-    yield from lines_of(pd.DataFrame(rows, columns=[kind, "known", "positive", "F1", "AUC"]))
+    yield from _indented(pd.DataFrame(rows, columns=[kind, "known", "positive", "F1", "AUC"]))
     if judged.averages:
         what = "of one class at best" if findings.exclusive else "positive"
         yield f"every image {what}: F1 {judged.all_positive_f1:.3f}"
@@ -65,17 +59,14 @@ def _describe_several(
         yield f"all labels are the same, so that nothing can be judged: {', '.join(one_sided)}"
 
 
+def _indented(table: pd.DataFrame) -> Iterator[str]:
+    return (f"  {line}" for line in table_lines(table))
+
+
 def _cells(estimates: Mapping[str, Estimate]) -> list[str]:
     """F1 and AUC, short enough for a line of 80; "" where there is none."""
     found = (estimates.get(name) for name in ("F1", "AUC"))
     return [f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})" if e else "" for e in found]
-
-
-def confusion_matrix(scored: Scored, findings: Findings, winner: Winner) -> pd.DataFrame:
-    """How often each class was taken for each: a row per class, its name first."""
-    predicted = winner.decide(scored.scores).astype(np.int64)
-    counts = (scored.labels == 1).astype(np.int64).T @ predicted
-    return pd.DataFrame({"": findings.names} | dict(zip(findings.names, counts.T, strict=True)))
 
 
 def _narrow(matrix: pd.DataFrame) -> pd.DataFrame:

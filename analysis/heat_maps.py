@@ -1,19 +1,24 @@
-"""What the model looks at in new images: one picture each, by one member of the team."""
+"""What the model looks at in new images: a picture of each, by one trial of the team."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
-from trainable.errors import Checks
+from trainable.errors import Checks, listing, num_of
 from trainable.files import replacing, writing
 from trainable.images.endings import stem
 from trainable.images.loading import load_images
 from trainable.model.heat_map import has_heat_map, heat_maps_of
 from trainable.report.heat_map_picture import draw_all
-from trainable.run.winner import Winner
+from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
 
@@ -38,50 +43,120 @@ def room_for(winner: Winner, num_images: int) -> int:
 
 
 def write_heat_maps(
-    folder: Path, winner: Winner, models: Sequence[FinalModel], new: NewImages, store: ArrayStore
+    folder: Path,
+    winner: Winner,
+    models: Sequence[FinalModel],
+    new: NewImages,
+    positives: NDArray[np.bool_],
+    store: ArrayStore,
 ) -> str:
     """Write a PNG per image: the image, and beside it the image under its heat map.
 
-    The map is of the first member that has one, the mean over its networks.
+    Of several findings, or classes, there is one per image and finding that is predicted positive.
+    The map is of the first trial of the finding's team that has one, the mean over its networks.
 
     Args:
         folder: Folder to write, as a whole.
         winner: The team, at least one of whose members has heat maps.
         models: Model of each member.
         new: Images, and the examinations that they are of.
+        positives: (num_rows, num_findings), what is predicted positive.
         store: Store of the decoded images.
 
     Returns:
         Whose maps they are, and what their colours say.
     """
-    pairs = zip(winner.members, models, strict=True)
-    member, model = next(pair for pair in pairs if has_heat_map(pair[0].config))
-    config, networks = model.config, model.networks
-    square = model.preprocessing.square
-    images = load_images(new.paths, new.hashes, square, model.statistics, store)
-    device = next(networks[0].parameters()).device
-    jobs = [(networks, torch.arange(len(new.exam_images)))]
-    pictures = draw_all(images.pixels, heat_maps_of(config, images, new.exam_images, device, jobs))
+    drawings = list(_drawings(winner, models, positives))
+    names: dict[str, None] = {}  # in order, and fast to look into
+    counts = []
     with writing(folder.parent, OPTION), replacing(folder) as partial:
         partial.mkdir()
-        for picture, name in zip(pictures, _file_names(new), strict=True):
-            picture.save(partial / name)
-    negative, positive = model.classes
-    exact = ", exact" if HEADS[config.head].is_exact else ""
-    return (
-        f"trial {member.trial} alone, {config.backbone.short} to {config.cut}"
-        f"{exact}; orange speaks for {positive!r}, blue for {negative!r}"
-    )
+        for drawing in drawings:
+            numbers, pictures = _drawn(drawing, new, store)
+            for number, picture in zip(numbers, pictures, strict=True):
+                picture.save(partial / _file_name(new.paths[number], drawing, winner, names))
+            counts.append(len(numbers))
+    if winner.findings.is_one:
+        [drawing] = drawings
+        negative, positive = drawing.model.classes
+        return f"{drawing.who}; orange speaks for {positive!r}, blue for {negative!r}"
+    shown = listing((one.of(winner, n) for one, n in zip(drawings, counts, strict=True)), 20)
+    return f"{num_of(sum(counts), 'picture')}: {shown}; orange speaks for it, blue against it"
 
 
-def _file_names(new: NewImages) -> list[str]:
-    """NAME.png for each image; images of one name in several folders are numbered."""
-    names: dict[str, None] = {}  # in order, and fast to look into
-    for path in new.paths:
-        name = file = stem(Path(path).name)
-        number = 1
-        while file in names:
-            number += 1
-            file = f"{name}-{number}"
-        names[file] = None
-    return [f"{name}.png" for name in names]
+class _Drawing(NamedTuple):
+    """Heat maps of one finding.
+
+    Attributes:
+        finding: Its number.
+        member: Trial whose they are.
+        model: Its model.
+        rows: (num,), rows of the predictions, whose images are drawn.
+    """
+
+    finding: int
+    member: Member
+    model: FinalModel
+    rows: NDArray[np.int64]
+
+    @property
+    def who(self) -> str:
+        """The trial."""
+        config = self.member.config
+        exact = ", exact" if HEADS[config.head].is_exact else ""
+        return f"trial {self.member.trial} alone, {config.backbone.short} to {config.cut}{exact}"
+
+    def of(self, winner: Winner, num_pictures: int) -> str:
+        """How many there are, and whose, in a few words."""
+        name = winner.findings.names[self.finding]
+        return f"{name} {num_pictures} (trial {self.member.trial})"
+
+
+def _drawings(
+    winner: Winner, models: Sequence[FinalModel], positives: NDArray[np.bool_]
+) -> Iterator[_Drawing]:
+    """All images of one finding; of several, of each those where it is predicted positive."""
+    for finding, team in enumerate(winner.teams):
+        rows = np.arange(len(positives))
+        if not winner.findings.is_one:
+            rows = np.flatnonzero(positives[:, finding])
+        for member, model in zip(winner.members, models, strict=True):
+            if member.trial in team and has_heat_map(member.config) and len(rows):
+                yield _Drawing(finding, member, model, rows)
+                break
+
+
+def _drawn(
+    drawing: _Drawing, new: NewImages, store: ArrayStore
+) -> tuple[list[int], Iterator[Image.Image]]:
+    """The numbers of the images, and their pictures."""
+    config, networks = drawing.model.config, drawing.model.networks
+    square = drawing.model.preprocessing.square
+    images = load_images(new.paths, new.hashes, square, drawing.model.statistics, store)
+    device = next(networks[0].parameters()).device
+    jobs = [(networks, torch.from_numpy(drawing.rows))]
+    maps = heat_maps_of(config, images, new.exam_images, device, jobs, drawing.finding)
+    shown = np.unique(new.exam_images[drawing.rows])
+    shown = shown[shown >= 0]
+    pixels = images.pixels if len(shown) == len(new.paths) else images.pixels[shown]
+    return shown.tolist(), draw_all(pixels, maps)
+
+
+def _file_name(path: str, drawing: _Drawing, winner: Winner, taken: dict[str, None]) -> str:
+    """NAME.png, or NAME_FINDING.png of several; images of one name in several folders are numbered.
+
+    Args:
+        path: The image.
+        drawing: Of which finding the map is.
+        winner: The team.
+        taken: Given the name.
+    """
+    name = stem(Path(path).name)
+    if not winner.findings.is_one:
+        name += "_" + re.sub(r"\W+", "-", winner.findings.names[drawing.finding])
+    file, number = name, 1
+    while file in taken:
+        number += 1
+        file = f"{name}-{number}"
+    taken[file] = None
+    return f"{file}.png"

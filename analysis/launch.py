@@ -98,7 +98,7 @@ def _predict(
         scores = score(models, new, retraining.store, winner.team_rows)
     positives = winner.decide(scores)
     _write_tables(options, checked, scores, positives, written)
-    for line in describe_predictions(positives, winner, cohort.findings, unit, options.out):
+    for line in describe_predictions(positives, winner, unit, options.out):
         console.print(line)
     console.print(f"scores: {options.scores_out}")
     if new.left_out:
@@ -106,7 +106,7 @@ def _predict(
     if options.heat_maps is not None:
         folder = options.heat_maps.expanduser()
         with stop_signals.released():
-            about = write_heat_maps(folder, winner, models, new, retraining.store)
+            about = write_heat_maps(folder, winner, models, new, positives, retraining.store)
         written.append(folder)
         console.print(f"heat maps: {folder} ({about})")
     if checked.truth is not None:
@@ -163,16 +163,19 @@ def _summary(winner: Winner, unit: str) -> Iterator[str]:
     low, high = winner.corrected.interval
     best = winner.best
     chosen = f"trial {best.trial}, {best.config.backbone.short} to {best.config.cut}"
-    if len(winner.members) > 1:
-        trials = listing([member.trial for member in winner.members], most=100)
+    trials = listing([member.trial for member in winner.members], most=100)
+    if len(set(winner.teams)) > 1:
+        chosen = f"a team for each finding, of trials {trials}"
+    elif len(winner.members) > 1:
         chosen = f"the mean score of trials {trials}"
-    expected = winner.corrected.f1
-    yield f"winner: {chosen}; expected F1 {expected:.3f} (95 % CI {low:.3f} to {high:.3f})"
+    expected = f"expected {winner.f1_name} {winner.corrected.f1:.3f}"
+    yield f"winner: {chosen}; {expected} (95 % CI {low:.3f} to {high:.3f})"
     look = winner.own_look
     if look is not None:
         num_looks, f1 = winner.test_looks.index(look) + 1, look.result.estimates["F1"]
         again = f" (look {num_looks} at them)" if num_looks > 1 else ""
-        yield f"  on the {look.result.num_exams} test {unit}s of the search: F1 {f1}{again}"
+        exams = f"{look.result.num_exams} test {unit}s"
+        yield f"  on the {exams} of the search: {winner.f1_name} {f1}{again}"
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

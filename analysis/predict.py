@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from analysis.findings_table import lines_of
 from analysis.model_file import FinalModel, Teams, team_score
 from analysis.new_images import NewImages
 from analysis.template import PREDICTION, what_is_predicted
@@ -20,6 +19,7 @@ from trainable.errors import num_of
 from trainable.features.body import cpu_batch
 from trainable.images.batches import by_examination
 from trainable.images.loading import load_images
+from trainable.report.table_lines import table_lines
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -113,10 +113,11 @@ def _in_rows(new: NewImages, values: NDArray[Any], missing: object, kind: type) 
 
 
 def describe_predictions(
-    positives: NDArray[np.bool_], winner: Winner, findings: Findings, unit: str, out: Path
+    positives: NDArray[np.bool_], winner: Winner, unit: str, out: Path
 ) -> Iterator[str]:
     """How many images or examinations are predicted positive of each finding, a line each."""
     num, counts, thresholds = len(positives), positives.sum(axis=0), winner.thresholds
+    findings = winner.findings
     if findings.is_one:
         yield (
             f"{num_of(num, unit)}, {counts[0]} predicted positive (a score of {thresholds[0]:.3f} "
@@ -125,12 +126,13 @@ def describe_predictions(
         return
     how = ", each of the class with the highest ratio of score to threshold"
     yield f"{num_of(num, unit)}{how if findings.exclusive else ''}: {out}"
-    yield from lines_of(
-        pd.DataFrame(
-            {
-                "class" if findings.exclusive else "finding": findings.names,
-                "predicted" if findings.exclusive else "predicted positive": counts,
-                "threshold": [f"{threshold:.3f}" for threshold in thresholds],
-            }
-        )
+    expected = ((one.f1, *one.interval) for one in winner.corrected_each)
+    table = pd.DataFrame(
+        {
+            "class" if findings.exclusive else "finding": findings.names,
+            "predicted" if findings.exclusive else "predicted positive": counts,
+            "threshold": [f"{threshold:.3f}" for threshold in thresholds],
+            "expected F1": [f"{f1:.3f} ({low:.3f}-{high:.3f})" for f1, low, high in expected],
+        }
     )
+    yield from (f"  {line}" for line in table_lines(table))

@@ -1,18 +1,17 @@
 """The page of an evaluation on new labels, side by side with the out-of-fold figures."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.check import Checked
-from analysis.evaluate import JudgedFindings, judge_findings
-from analysis.evaluation_lines import average_name, confusion_matrix
+from analysis.evaluate import JudgedFindings, average_name, judge_findings
 from trainable.cohort.scored import Scored
 from trainable.errors import num_of
 from trainable.evaluation.intervals import Estimate
-from trainable.report.page import Section, Slider, Table, write_page
-from trainable.report.scores import score_figures
+from trainable.report.page import Section, Table, write_page
+from trainable.report.scores_section import scores_section
 
 _HERE, _THEN = "new images", "out of fold, in the search"
 
@@ -40,12 +39,13 @@ def write_evaluation(
     if not checked.models:  # an exported team leaves the scores of the search behind
         then = cohort.scored(winner.out_of_fold_scores(checked.run))
         before = judge_findings(then, cohort.findings, winner, operating_point)
-    sections = _of_one if cohort.findings.is_one else _of_several
+    section = _of_one if cohort.findings.is_one else _of_several
     write_page(
         page,
         f"Evaluation of {checked.run.name}",
         [
-            *sections(checked, scored, judged, before),
+            section(checked, scored, judged, before),
+            scores_section(scored, winner.thresholds, cohort.findings),
             Section("As printed", listing="\n".join(lines)),
         ],
     )
@@ -53,61 +53,44 @@ def write_evaluation(
 
 def _of_one(
     checked: Checked, scored: Scored, judged: JudgedFindings, before: JudgedFindings | None
-) -> Iterator[Section]:
-    winner, [one] = checked.winner, judged.each
-    [threshold] = winner.thresholds
+) -> Section:
+    [one] = judged.each
     table = pd.DataFrame({"metric": list(one.estimates), _HERE: _texts(one.estimates.values())})
     if before is not None:
         table[_THEN] = _texts(before.each[0].estimates[name] for name in one.estimates)
-    yield Section(
+    return Section(
         "Result",
         [
             f"{_of_patients(checked, scored)}, {one.num_positive} positive.",
-            _expected(checked, "F1", one.estimates["F1"]),
+            _expected(checked, one.estimates["F1"]),
             *(f"Note: {note}." for note in checked.unlike),
         ],
         tables=[Table(table, "Each metric with its 95 % CI by patient.")],
-    )
-    yield Section(
-        "How good are the scores?",
-        figures=score_figures(scored, threshold),
-        slider=Slider.of(scored, threshold),
     )
 
 
 def _of_several(
     checked: Checked, scored: Scored, judged: JudgedFindings, before: JudgedFindings | None
-) -> Iterator[Section]:
-    """The findings in one table, then the figures of each that can be judged."""
+) -> Section:
+    """All findings in one table."""
     winner, findings = checked.winner, checked.cohort.findings
     kind = "class" if findings.exclusive else "finding"
-    average = average_name(winner.scoring)
+    average = average_name(winner)
     found = judged.averages.get("F1")
     tables = [
         Table(_table(judged, kind, average, _HERE), "Each metric with its 95 % CI by patient.")
     ]
     if before is not None:
         tables.append(Table(_table(before, kind, average, _THEN), "The same in the search."))
-    if findings.exclusive:
-        matrix = confusion_matrix(scored, findings, winner)
-        tables.append(Table(matrix, "Labels down, predictions across."))
-    yield Section(
+    return Section(
         "Result",
         [
             f"{_of_patients(checked, scored)}.",
-            *([] if found is None else [_expected(checked, f"{average} of F1", found)]),
+            *([] if found is None else [_expected(checked, found)]),
             *(f"Note: {note}." for note in checked.unlike),
         ],
         tables=tables,
     )
-    for one in judged.each:
-        if one.estimates:
-            yield Section(
-                f"How good are the scores of {one.name}?",
-                figures=score_figures(
-                    scored.of_findings([one.number]), winner.thresholds[one.number]
-                ),
-            )
 
 
 def _of_patients(checked: Checked, scored: Scored) -> str:
@@ -115,12 +98,12 @@ def _of_patients(checked: Checked, scored: Scored) -> str:
     return f"{exams} of {num_of(scored.num_patients, 'patient')}"
 
 
-def _expected(checked: Checked, what: str, found: Estimate) -> str:
-    corrected = checked.winner.corrected
+def _expected(checked: Checked, found: Estimate) -> str:
+    corrected, f1_name = checked.winner.corrected, checked.winner.f1_name
     low, high = corrected.interval
-    article = "an" if what == "F1" else "a"
+    article = "an" if f1_name == "F1" else "a"
     return (
-        f"The search expected {article} {what} of {corrected.f1:.3f} on new patients "
+        f"The search expected {article} {f1_name} of {corrected.f1:.3f} on new patients "
         f"({low:.3f} to {high:.3f}); here it is {found}."
     )
 

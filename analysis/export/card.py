@@ -70,7 +70,6 @@ def write_card(
         winner=winner,
         findings=findings,
         kind="Class" if findings.exclusive else "Finding",
-        f1="F1" if findings.is_one else f"{winner.scoring.f1_average} average of F1",
         each=_each(winner, cohort),
         names=json.dumps(findings.names, ensure_ascii=False),
         export=export,

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
 from search.results.search_result import SearchResult
-from search.terminal.outcome import f1_name
 from trainable.backbones.start import Random, read_start, short_start
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing, num_of
@@ -83,7 +82,7 @@ def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
         "choice": _choice(winner),
         "ensemble": _ensemble(winner),
         "f1_average": judged.f1_average,
-        "f1_name": f1_name(winner),
+        "f1_name": winner.f1_name,
         "threshold": _each(winner, [f"{one['threshold']:.3f}" for one in found]),
         "f1": f"{corrected.f1:.3f}",
         "auc": _each(winner, [f"{one['auc']:.3f}" for one in found]),
@@ -238,7 +237,7 @@ def _performance(winner: Winner) -> str:
         for name in ("auc", "average_precision")
     )
     text = (
-        f"Out of fold: {f1_name(winner)} {corrected.f1:.3f} ({low:.3f} to {high:.3f}), corrected "
+        f"Out of fold: {winner.f1_name} {corrected.f1:.3f} ({low:.3f} to {high:.3f}), corrected "
         f"for the choice of the winner. Not corrected, and so a little too high: AUC {auc}; "
         f"average precision {precision}."
     )

@@ -49,7 +49,7 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
         trials: All trials of the run.
         is_sampled: Whether the search began with the baseline configuration, as a sampled one does.
     """
-    corrected, f1 = winner.corrected, f1_name(winner)
+    corrected, f1 = winner.corrected, winner.f1_name
     low, high = corrected.interval
     yield (
         f"winner: {_chosen(winner)} among {winner.num_trials} complete; expected {f1} "
@@ -91,15 +91,6 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
             "trial "
             f"{winner.tied[0].trial}; use --resume --prefer-simple to pick the simplest"
         )
-
-
-def f1_name(winner: Winner) -> str:
-    """What the reported F1 is called: F1 of one finding, or an average over several."""
-    findings = winner.findings
-    if findings.is_one:
-        return "F1"
-    kind = "classes" if findings.exclusive else "findings"
-    return f"{winner.scoring.f1_average} F1 of {len(findings)} {kind}"
 
 
 def _chosen(winner: Winner) -> str:

@@ -116,8 +116,9 @@ def test_what_is_predicted_is_counted_finding_by_finding() -> None:
     ]
     findings = Cohort(pd.DataFrame(), tuple(rules)).findings
     winner = make_winner(tiny_config(), findings=findings, thresholds=(0.5, 0.25))
-    first, *table = describe_predictions(positives, winner, findings, "image", Path("out.csv"))
+    first, *table = describe_predictions(positives, winner, "image", Path("out.csv"))
     assert first == "2 images: out.csv"
     assert [len(line) for line in table] == [80, 80, 80]
-    assert [line.split()[-2:] for line in table[1:]] == [["2", "0.500"], ["1", "0.250"]]
+    found = [line.split()[-4:] for line in table[1:]]
+    assert found == [["2", "0.500", "0.400", "(0.300-0.600)"], ["1", "0.250", *found[0][2:]]]
     assert "…" in table[2]

@@ -10,7 +10,8 @@ from search.terminal.outcome import describe_winner, findings_table
 from trainable.cohort.findings import Findings
 from trainable.cohort.scored import Scored
 from trainable.evaluation.scoring import Scoring
-from trainable.report.scores_section import confusion_matrix, scores_section
+from trainable.report.confusion import confusion_matrix
+from trainable.report.scores_section import scores_section
 from trainable.report.table_lines import WIDEST, table_lines
 from trainable.run.winner import CorrectedF1, TiedTrial, Winner
 

@@ -102,7 +102,7 @@ def heat_maps_of(
 
         for _ in batching.run(exams, mapped):
             pass
-    return np.stack([found[image] for image in range(len(found))])
+    return np.stack([found[image] for image in sorted(found)])
 
 
 class _AboveTheCut(nn.Module):

@@ -20,4 +20,4 @@ def table_lines(table: pd.DataFrame, widest: int = WIDEST) -> Iterator[str]:
     for name, *cells in texts:
         short = name if len(name) <= first else f"{name[: first - 1]}…"
         aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        yield "  ".join([short.ljust(first), *aligned])
+        yield "  ".join([short.ljust(first), *aligned]).rstrip()

@@ -343,6 +343,14 @@ class Winner(_Record):
         return evaluate(scored.labels, scored.scores, self._thresholds, self.scoring)
 
     @property
+    def f1_name(self) -> str:
+        """What the F1 that is reported is called: of one finding, or an average over several."""
+        if self.findings.is_one:
+            return "F1"
+        kind = "classes" if self.findings.exclusive else "findings"
+        return f"{self.scoring.f1_average} F1 of {len(self.findings)} {kind}"
+
+    @property
     def f1(self) -> Metric:
         """The F1 over the findings that is reported, at the thresholds."""
         return f1_at(self._thresholds, self.scoring)
