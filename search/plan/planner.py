@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from search.options.options import ScoringOptions, SearchOptions
 from search.plan.plan import SearchPlan
-from search.plan.several import refuse_several
 from search.plan.space import (
     load_space,
     load_weights,
@@ -167,7 +166,6 @@ def _read(images: DataOptions, options: SearchOptions) -> Cohort:
     cohort = read_cohort(images)
     if not asked_by_name(images):
         cohort = without_rare(cohort, options.scoring.folds)
-    refuse_several(cohort)
     return cohort
 
 
