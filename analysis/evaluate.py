@@ -1,6 +1,6 @@
 """Judge predictions by labels that the model has not seen: each finding, and their average."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,11 +56,9 @@ class JudgedFindings:
     all_positive_f1: float
 
     @property
-    def estimates(self) -> Iterator[Estimate]:
-        """Every estimate."""
-        yield from self.averages.values()
-        for one in self.each:
-            yield from one.estimates.values()
+    def estimates(self) -> tuple[Mapping[str, Estimate], ...]:
+        """All estimates by their names: of the averages, then of each finding."""
+        return self.averages, *(one.estimates for one in self.each)
 
 
 def average_name(winner: Winner) -> str:

@@ -15,6 +15,8 @@ from trainable.report.confusion import confusion_matrix
 from trainable.report.table_lines import WIDEST, table_lines
 from trainable.run.winner import Winner
 
+_SHOWN = ("F1", "AUC")
+
 
 def describe(
     judged: JudgedFindings, scored: Scored, findings: Findings, winner: Winner
@@ -54,7 +56,8 @@ def _describe_several(
     if judged.averages:
         what = "of one class at best" if findings.exclusive else "positive"
         yield f"every image {what}: F1 {judged.all_positive_f1:.3f}"
-    yield from (f"note: {note}" for note in notes_on(judged.estimates))
+    shown = (one[name] for one in judged.estimates for name in _SHOWN if name in one)
+    yield from (f"note: {note}" for note in notes_on(shown))
     if one_sided := [one.name for one in judged.each if not one.estimates]:
         yield f"all labels are the same, so that nothing can be judged: {', '.join(one_sided)}"
 
@@ -65,7 +68,7 @@ def _indented(table: pd.DataFrame) -> Iterator[str]:
 
 def _cells(estimates: Mapping[str, Estimate]) -> list[str]:
     """F1 and AUC, short enough for a line of 80; "" where there is none."""
-    found = (estimates.get(name) for name in ("F1", "AUC"))
+    found = (estimates.get(name) for name in _SHOWN)
     return [f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})" if e else "" for e in found]
 
 

@@ -125,7 +125,8 @@ def _team(result: SearchResult) -> Table:
     trials["backbone"] = [Encoder.read(name).short for name in trials["backbone"]]
     shown = trials[["number", "backbone", "cut", "head", "normalization", "f1", "auc"]]
     names = {"number": "trial", "f1": "F1 alone", "auc": "AUC alone"}
-    shown = shown.rename(columns=names)
+    # several findings have no AUC in common
+    shown = shown.rename(columns=names).dropna(axis="columns", how="all")
     winner = result.winner
     if winner.findings.is_one or winner.findings.exclusive:
         return Table(shown, "The trials whose mean score predicts.")

@@ -186,24 +186,28 @@ def trial_line(row: Any, *, verbose: bool = False) -> str:
 def _all_of(row: Any) -> str:
     """Every metric and setting that the short line leaves out."""
     found = row._asdict()
+    shown = {"backbone", "cut", "unfreeze", "normalization"}
+    own = (name for name in TrialConfig.model_fields if name not in shown)
+    settings = ", ".join(f"{name} {found[name]}" for name in own)
+    if pd.isna(row.tp):  # of several findings, findings.csv has the metrics of each
+        return settings
     counts = " ".join(f"{name.upper()} {found[name]:.0f}" for name in ("tp", "fn", "fp", "tn"))
     metrics = {"AUC": row.auc, "average precision": row.average_precision}
     metrics["threshold"] = row.threshold
     numbers = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
-    shown = {"backbone", "cut", "unfreeze", "normalization"}
-    settings = (name for name in TrialConfig.model_fields if name not in shown)
-    return f"{counts}; {numbers}; {', '.join(f'{name} {found[name]}' for name in settings)}"
+    return f"{counts}; {numbers}; {settings}"
 
 
 def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
-    """The best complete trials, best first."""
+    """The best complete trials, best first; one confusion matrix is of one finding alone."""
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for name in ("trial", "F1", "TP", "FN", "FP", "TN"):
+    shown = ("TP", "FN", "FP", "TN") if trials["tp"].notna().any() else ()
+    for name in ("trial", "F1", *shown):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("configuration", overflow="fold", ratio=1)
     row: Any
     for row in complete_best_first(trials).head(num_rows).itertuples():
-        counts = [f"{count:.0f}" for count in (row.tp, row.fn, row.fp, row.tn)]
+        counts = [f"{getattr(row, name.lower()):.0f}" for name in shown]
         table.add_row(f"{row.number}", f"{row.f1:.3f}", *counts, describe(row))
     return table
 

@@ -124,7 +124,6 @@ def findings_table(winner: Winner) -> pd.DataFrame:
         {
             kind: winner.findings.names,
             "positive": [f"{count:,}" for count in found["tp"] + found["fn"]],
-            "negative": [f"{count:,}" for count in found["fp"] + found["tn"]],
             "expected F1": [f"{one.f1:.3f}" for one in winner.corrected_each],
             "95 % CI": [
                 f"{low:.3f} to {high:.3f}"

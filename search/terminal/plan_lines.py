@@ -117,10 +117,10 @@ def cohort_lines(cohort: Cohort, scoring: Scoring) -> Iterator[str]:
         yield f"{there}, {positive} positive; calling every {unit} positive scores F1 {least}"
         return
     kind = "classes that exclude each other" if findings.exclusive else "findings"
-    called = "of one class" if findings.exclusive else "positive for all"
+    called = "of the best class" if findings.exclusive else "positive for every finding"
     yield (
-        f"{there}, {len(findings)} {kind}; calling every {unit} {called} scores F1 {least} "
-        f"({scoring.f1_average})"
+        f"{there}, {len(findings)} {kind}; calling every {unit} {called} scores "
+        f"{scoring.f1_average} F1 {least}"
     )
     yield from count_lines(findings, labels, cohort.patients, unit)
 

@@ -9,11 +9,9 @@ import pytest
 from fixtures.cohorts import problems_of
 
 from search.command import app
-from search.plan.several import refuse_several
 from search.terminal.plan_lines import cohort_lines
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.findings import Findings
-from trainable.errors import InputError
 from trainable.evaluation.scoring import Scoring
 from trainable.reading.label_columns import asked_by_name
 from trainable.reading.options import DataOptions
@@ -251,17 +249,11 @@ def test_the_first_lines_of_a_search_have_all_findings(write: Write) -> None:
     cohort = read_cohort(write(columns, label_column="mass,nodule", missing="drop"))
     about, halves, heads, mass, nodule = cohort_lines(cohort, Scoring(f1_average="macro"))
     assert about.startswith("8 images of 8 patients, 2 findings; calling every image positive")
-    assert about.endswith("scores F1 0.583 (macro)")
+    assert about.endswith("scores macro F1 0.583")
     assert halves.split() == ["images", "patients"]
     assert heads.split()[1:4] == ["positive", "negative", "unknown"]
     assert mass.split() == ["mass", "2", "4", "2", "2", "4", "2"]
     assert nodule.split() == ["nodule", "4", "4", "0", "4", "4", "0"]
-
-
-def test_no_search_runs_for_several_findings_so_far(write: Write) -> None:
-    cohort = read_cohort(write({"finding": ["A", "B", "C", "A"]}))
-    with pytest.raises(InputError, match="3 classes were read: ask for one with --positive"):
-        refuse_several(cohort)
 
 
 def test_findings_is_an_option_of_the_command() -> None:
