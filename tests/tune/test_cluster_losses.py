@@ -157,8 +157,10 @@ def test_a_search_outlives_its_only_node_and_goes_on_with_one_that_joins_late(
 def test_a_node_that_joins_late_runs_trials_shorter_than_the_start_of_a_worker(
     nodes: Cluster, prepared: SearchPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    it_ran = tmp_path / "the late one ran"
+
     def wait_a_moment(config: dict[str, Any], task: Any, shipment: Any) -> None:
-        time.sleep(0.3)
+        time.sleep(0 if it_ran.exists() else 0.3)
         where = ray.get_runtime_context().get_node_id()
         tune.report({"fold": len(task.folds), "objective": 0.5, "scores": b"", "where": where})
 
@@ -172,9 +174,11 @@ def test_a_node_that_joins_late_runs_trials_shorter_than_the_start_of_a_worker(
 
     def note(result: dict[str, Any]) -> None:
         ran_on.append(result["where"])
+        if ran_on[-1] == late[0].node_id:
+            it_ran.touch()
 
     monkeypatch.setattr("search.tune.tuner.run_trial", wait_a_moment)
-    run_search(prepared, tmp_path, 40, Losses(join, *39 * [note]))
+    run_search(prepared, tmp_path, 80, Losses(join, *79 * [note]))
     nodes.remove_node(late[0])
     assert late[0].node_id in ran_on
 
