@@ -19,6 +19,7 @@ from trainable.images.perceptual_hash import (
     find_alike,
     load_perceptual_hashes,
 )
+from trainable.images.preprocessing import Limits
 from trainable.store.arrays import ArrayStore
 
 SIZE = 128
@@ -114,3 +115,13 @@ def test_no_images_look_like_nothing(tmp_path: Path) -> None:
         [saved(Image.fromarray(draw_phantom(0, 1, 1)), format="PNG")], tmp_path
     )
     assert find_alike(hashes, hashes[:0]).shape == (0, 2)
+
+
+def test_hashes_are_kept_apart_by_the_black_and_white_of_deep_images(tmp_path: Path) -> None:
+    film, store = draw_phantom(0.2, 0, 0).astype(np.uint16) * 16, ArrayStore(tmp_path)
+    file = saved(Image.fromarray(film), format="PNG")
+    found = []
+    for limits in (Limits(0, 4095), Limits(0, 900)):
+        pixels = decode(file, SIZE, limits)[None]
+        found.append(load_perceptual_hashes(pixels, ["one"], store, limits))
+    assert (found[0] != found[1]).any()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.files import digest
-from trainable.images.pixels import load_pixels
+from trainable.images.pixels import load_pixels, pixels_key
 from trainable.images.preprocessing import Limits, Square
 from trainable.store.arrays import ArrayStore
 
@@ -49,7 +49,10 @@ _HASH_RULE = "phash 16, v1"
 
 
 def load_perceptual_hashes(
-    pixels: NDArray[np.uint8], hashes: Sequence[str], store: ArrayStore
+    pixels: NDArray[np.uint8],
+    hashes: Sequence[str],
+    store: ArrayStore,
+    limits: Limits | None = None,
 ) -> NDArray[np.uint8]:
     """The perceptual hash of each image (pHash of the package imagehash), or find it stored.
 
@@ -57,6 +60,7 @@ def load_perceptual_hashes(
         pixels: (num_images, size, size).
         hashes: SHA-256 of each file, which the array is named by.
         store: Store that keeps the array between runs.
+        limits: Black and white that the pixels of deep images were made with.
 
     Returns:
         (num_images, 32), 256 bits for each image.
@@ -71,7 +75,7 @@ def load_perceptual_hashes(
         bits = [phash(image, hash_size=_EDGE).hash.ravel() for image in small]
         return np.packbits(np.stack(bits), axis=1)
 
-    key = digest("\n".join([_HASH_RULE, str(pixels.shape[1]), *hashes]))
+    key = digest(f"{_HASH_RULE} {pixels_key(hashes, Square(pixels.shape[1]), limits)}")
     return store.get_or_compute(f"looks-{key}", (len(pixels), HASH_BYTES), np.uint8, compute)
 
 
@@ -96,9 +100,9 @@ def perceptual_hashes_of_files(
     """
     sizes = [size for size, resize in pixels if resize == "stretch"]
     if sizes:
-        return load_perceptual_hashes(pixels[Square(max(sizes))], hashes, store)
+        return load_perceptual_hashes(pixels[Square(max(sizes))], hashes, store, limits)
     small = load_pixels(paths, hashes, Square(_HASHED), store, limits)
-    return load_perceptual_hashes(small, hashes, store)
+    return load_perceptual_hashes(small, hashes, store, limits)
 
 
 def bits_apart(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
