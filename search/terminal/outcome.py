@@ -59,10 +59,11 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
     at = ""
     if winner.findings.is_one:
         at = f" at a threshold of {winner.out_of_fold[0]['threshold']:.3f}"
-    yield (
-        f"out-of-fold {f1} {corrected.apparent:.3f}{at}; "
-        f"{corrected.optimism:.3f} of it comes from choosing the best of {winner.num_trials}"
-    )
+    best_of = f"choosing the best of {winner.num_trials}"
+    luck = f"{corrected.optimism:.3f} of it comes from {best_of}"
+    if corrected.optimism < 0.0005:
+        luck = f"{best_of} has added nothing to it"
+    yield f"out-of-fold {f1} {corrected.apparent:.3f}{at}; {luck}"
     yield from winner.history.sentences()
     yield from _beside_f1(winner)
     yield _BEYOND_F1
