@@ -42,7 +42,7 @@ def _describe_several(
     if findings.exclusive:
         yield "labels down, predictions across:"
         yield from _indented(_narrow(confusion_matrix(scored, winner.thresholds, findings)))
-    kind = "class" if findings.exclusive else "finding"
+    kind = findings.kind
     rows = [
         (one.name, str(one.num_known), str(one.num_positive), *_cells(one.estimates))
         for one in judged.each
@@ -69,7 +69,7 @@ def _indented(table: pd.DataFrame) -> Iterator[str]:
 def _cells(estimates: Mapping[str, Estimate]) -> list[str]:
     """F1 and AUC, short enough for a line of 80; "" where there is none."""
     found = (estimates.get(name) for name in _SHOWN)
-    return [f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})" if e else "" for e in found]
+    return [one.short if one else "" for one in found]
 
 
 def _narrow(matrix: pd.DataFrame) -> pd.DataFrame:

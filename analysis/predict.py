@@ -126,13 +126,12 @@ def describe_predictions(
         return
     how = ", each of the class with the highest ratio of score to threshold"
     yield f"{num_of(num, unit)}{how if findings.exclusive else ''}: {out}"
-    expected = ((one.f1, *one.interval) for one in winner.corrected_each)
     table = pd.DataFrame(
         {
-            "class" if findings.exclusive else "finding": findings.names,
+            findings.kind: findings.names,
             "predicted" if findings.exclusive else "predicted positive": counts,
             "threshold": [f"{threshold:.3f}" for threshold in thresholds],
-            "expected F1": [f"{f1:.3f} ({low:.3f}-{high:.3f})" for f1, low, high in expected],
+            "expected F1": [one.estimate.short for one in winner.corrected_each],
         }
     )
     yield from (f"  {line}" for line in table_lines(table))

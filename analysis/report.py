@@ -74,7 +74,7 @@ def _of_several(
 ) -> Section:
     """All findings in one table."""
     winner, findings = checked.winner, checked.cohort.findings
-    kind = "class" if findings.exclusive else "finding"
+    kind = findings.kind
     average = average_name(winner)
     found = judged.averages.get("F1")
     tables = [

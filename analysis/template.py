@@ -34,7 +34,7 @@ class RowsToWrite(NamedTuple):
 
 def what_is_predicted(findings: Findings) -> tuple[str, ...]:
     """The columns of predictions: one, or one for each of several that can stand together."""
-    return (PREDICTION,) if findings.is_one or findings.exclusive else findings.names
+    return findings.names if findings.can_stand_together else (PREDICTION,)
 
 
 def rows_to_write(

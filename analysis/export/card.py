@@ -69,7 +69,7 @@ def write_card(
         requirements=f"{folder.name}/{REQUIREMENTS}",
         winner=winner,
         findings=findings,
-        kind="Class" if findings.exclusive else "Finding",
+        kind=findings.kind.capitalize(),
         each=_each(winner, cohort),
         names=json.dumps(findings.names, ensure_ascii=False),
         export=export,

@@ -142,8 +142,7 @@ def _in_graph(winner: Winner, cohort: Cohort) -> dict[str, str]:
     if findings.is_one:
         negative, positive = cohort.classes
         return {"threshold": repr(thresholds[0]), "negative": negative, "positive": positive}
-    kind = "classes" if findings.exclusive else "findings"
-    return {kind: json.dumps(findings.names), "thresholds": json.dumps(thresholds)}
+    return {findings.kinds: json.dumps(findings.names), "thresholds": json.dumps(thresholds)}
 
 
 def _write_graph(

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.random import Generator as Rng
 from numpy.typing import NDArray
 
-from search.demo.phantoms import best_possible_f1, write_phantoms
+from search.demo.phantoms import IMAGES_OF_PATIENTS, best_possible_f1, write_phantoms
 
 
 class _Finding(NamedTuple):
@@ -90,7 +90,7 @@ def _sample(
         One row per image; and (num_patients, num_findings), what patients have of each sign, from
         which their images differ a little.
     """
-    num_images = 1 + rng.choice(4, num_patients, p=[0.6, 0.25, 0.1, 0.05])
+    num_images = 1 + rng.choice(4, num_patients, p=IMAGES_OF_PATIENTS)
     who = np.repeat(np.arange(num_patients), num_images)
     day = 1 + np.arange(len(who)) - np.repeat(np.cumsum(num_images) - num_images, num_images)
     shape = (num_patients, len(names))

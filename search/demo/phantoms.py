@@ -20,6 +20,9 @@ from search.demo.shapes import Plane, blur, edge, ellipse
 from search.demo.signs import NO_SIGNS, Signs
 from trainable.files import replacing
 
+IMAGES_OF_PATIENTS = (0.6, 0.25, 0.1, 0.05)
+"""Shares of the patients who have 1, 2, 3 and 4 images."""
+
 SLOPE, MIDPOINT = 13.0, 0.68  # Probability of death = logistic(SLOPE * (severity - MIDPOINT)).
 
 
@@ -141,7 +144,7 @@ def sample_patients(num_patients: int, seed: int) -> pd.DataFrame:
     """
     rng, rows = np.random.default_rng(seed), []
     for number in range(num_patients):
-        num_images = 1 + rng.choice(4, p=[0.6, 0.25, 0.1, 0.05])
+        num_images = 1 + rng.choice(4, p=IMAGES_OF_PATIENTS)
         severities = np.clip(rng.beta(1.0, 1.6) + rng.normal(0.0, 0.08, num_images), 0.0, 1.0)
         chance = 1.0 / (1.0 + np.exp(-SLOPE * (severities.mean() - MIDPOINT)))
         patient, died = f"patient{number:04d}", int(rng.random() < chance)

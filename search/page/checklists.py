@@ -123,7 +123,7 @@ def _ensemble(winner: Winner) -> str:
     size = len(winner.members)
     if size == 1:
         return "None: one trial."
-    if winner.findings.is_one or winner.findings.exclusive:
+    if not winner.findings.can_stand_together:
         return f"The score is the mean of {size} trials."
     sizes = _each(winner, [str(len(team)) for team in winner.teams])
     return f"The score of a finding is the mean of its own trials; their number is {sizes}."
@@ -219,9 +219,12 @@ def _choice(winner: Winner) -> str:
         )
     if size == 1:
         return f"The best of {num_of(count, 'trial')} by {metric}, out of fold."
-    several = not winner.findings.is_one and not winner.findings.exclusive
     each = f"A team (ensemble) for each finding, {size} of {count} trials in all."
-    team = each if several else f"A team (ensemble) of {size} of {count} trials."
+    team = (
+        each
+        if winner.findings.can_stand_together
+        else f"A team (ensemble) of {size} of {count} trials."
+    )
     return (
         f"{team} They have the least log loss out of fold; "
         "some trials that were planned before the search come first, and each encoder and cut has "

@@ -128,7 +128,7 @@ def _team(result: SearchResult) -> Table:
     # several findings have no AUC in common
     shown = shown.rename(columns=names).dropna(axis="columns", how="all")
     winner = result.winner
-    if winner.findings.is_one or winner.findings.exclusive:
+    if not winner.findings.can_stand_together:
         return Table(shown, "The trials whose mean score predicts.")
     of_trial = [
         ", ".join(

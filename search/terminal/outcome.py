@@ -9,7 +9,7 @@ import pandas as pd
 from search.run.trial_log import ENDED
 from search.terminal.output import Line
 from trainable.errors import listing, num_of
-from trainable.evaluation.intervals import Estimate, notes_on
+from trainable.evaluation.intervals import notes_on
 from trainable.files import as_typed
 from trainable.report.table_lines import table_lines
 from trainable.run.places import winner_file
@@ -55,7 +55,7 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
         f"winner: {_chosen(winner)} among {winner.num_trials} complete; expected {f1} "
         f"{corrected.f1:.3f} on new patients (95 % CI {low:.3f} to {high:.3f})"
     )
-    yield from notes_on(Estimate(one.f1, *one.interval) for one in winner.corrected_each)
+    yield from notes_on(one.estimate for one in winner.corrected_each)
     at = ""
     if winner.findings.is_one:
         at = f" at a threshold of {winner.out_of_fold[0]['threshold']:.3f}"
@@ -98,9 +98,9 @@ def _chosen(winner: Winner) -> str:
     size = len(winner.members)
     if size == 1:
         return f"trial {winner.best.trial}"
-    if winner.findings.is_one or winner.findings.exclusive:
-        return f"a team of {size} trials"
-    return f"a team for each finding, {size} trials in all,"
+    if winner.findings.can_stand_together:
+        return f"a team for each finding, {size} trials in all,"
+    return f"a team of {size} trials"
 
 
 def _beside_f1(winner: Winner) -> Iterator[str]:
@@ -119,11 +119,10 @@ def _beside_f1(winner: Winner) -> Iterator[str]:
 
 def findings_table(winner: Winner) -> pd.DataFrame:
     """A row per finding or class: how often it occurs, and what the search promises for it."""
-    kind = "class" if winner.findings.exclusive else "finding"
     found = pd.DataFrame(winner.out_of_fold)
     return pd.DataFrame(
         {
-            kind: winner.findings.names,
+            winner.findings.kind: winner.findings.names,
             "positive": [f"{count:,}" for count in found["tp"] + found["fn"]],
             "expected F1": [f"{one.f1:.3f}" for one in winner.corrected_each],
             "95 % CI": [
@@ -143,8 +142,9 @@ def _describe_team(winner: Winner, trials: pd.DataFrame) -> Iterator[Line]:
     size = len(winner.members)
     if size == 1:
         return
-    several = not winner.findings.is_one and not winner.findings.exclusive
-    how = "each finding's score is the mean of some of" if several else "the score is the mean of"
+    how = "the score is the mean of"
+    if winner.findings.can_stand_together:
+        how = "each finding's score is the mean of some of"
     yield Line(f"{how} {size} trials:", 1)
     f1 = trials.set_index("number")["f1"]
     for member in winner.members[:_MOST_LISTED]:
@@ -193,13 +193,8 @@ def describe_test(winner: Winner) -> Iterator[Line]:
 
 def _test_table(winner: Winner, result: TestResult) -> pd.DataFrame:
     """What each finding scored on the test rows."""
-    columns = {
-        name: [
-            f"{e.value:.3f} ({e.low:.3f}-{e.high:.3f})" for e in (one[name] for one in result.each)
-        ]
-        for name in ("F1", "AUC")
-    }
-    return pd.DataFrame({"finding": winner.findings.names, **columns})
+    columns = {name: [one[name].short for one in result.each] for name in ("F1", "AUC")}
+    return pd.DataFrame({winner.findings.kind: winner.findings.names, **columns})
 
 
 def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:

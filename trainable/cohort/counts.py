@@ -75,11 +75,11 @@ def count_lines(
         unit: What is labelled: image or examination.
     """
     rows = count_findings(findings, labels, patients)
-    kind, shown = ("class", 1) if findings.exclusive else ("finding", 3)
+    shown = 1 if findings.exclusive else 3
     heads = [f"{unit}s", "patients"] if shown == 1 else ["positive", "negative", "unknown"] * 2
     cells = [heads, *([f"{n:,}" for n in (*r.exams[:shown], *r.patients[:shown])] for r in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    names = [_short(name) for name in (kind, *findings.names)]
+    names = [_short(name) for name in (findings.kind, *findings.names)]
     first = max(map(len, names))
     if shown == 3:
         half = sum(widths[:3]) + 2

@@ -38,3 +38,18 @@ class Findings:
     def is_one(self) -> bool:
         """Whether there is one finding, positive or negative."""
         return len(self.names) == 1
+
+    @property
+    def can_stand_together(self) -> bool:
+        """Whether there are several, of which any number may hold: each has a team of its own."""
+        return not self.is_one and not self.exclusive
+
+    @property
+    def kind(self) -> str:
+        """What each of several is called."""
+        return "class" if self.exclusive else "finding"
+
+    @property
+    def kinds(self) -> str:
+        """What several are called."""
+        return "classes" if self.exclusive else "findings"

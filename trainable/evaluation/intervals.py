@@ -37,6 +37,11 @@ class Estimate:
         """Three decimals, the interval behind the value."""
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
+    @property
+    def short(self) -> str:
+        """The same, short enough for several in a line of 80."""
+        return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
+
 
 def notes_on(estimates: Iterable[Estimate]) -> Iterator[str]:
     """What a reader of these intervals must know, a line each."""

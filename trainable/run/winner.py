@@ -91,6 +91,11 @@ class CorrectedF1(_Record):
         """The F1 on the scores that the trials were chosen by."""
         return self.f1 + self.optimism
 
+    @property
+    def estimate(self) -> Estimate:
+        """The F1 with its interval."""
+        return Estimate(self.f1, *self.interval)
+
 
 class WarmStarted(_Record):
     """Where a search took its first configurations from.
@@ -347,8 +352,7 @@ class Winner(_Record):
         """What the F1 that is reported is called: of one finding, or an average over several."""
         if self.findings.is_one:
             return "F1"
-        kind = "classes" if self.findings.exclusive else "findings"
-        return f"{self.scoring.f1_average} F1 of {len(self.findings)} {kind}"
+        return f"{self.scoring.f1_average} F1 of {len(self.findings)} {self.findings.kinds}"
 
     @property
     def f1(self) -> Metric:
