@@ -84,9 +84,10 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     patient_column = wanted.column("patient", raw, checks)
     checks.raise_if_any()
     # one row of the table for each row that was written, in their order
-    row = new.rows_named(raw[name_column], checks)
-    rows = raw.assign(row=row)[row >= 0]
-    chosen = [_one_row_each(rows, one, name_column, csv, new, checks) for one in columns]
+    places = new.rows_named(raw[name_column], checks)
+    places = places[places >= 0]
+    rows = raw.loc[places.index]
+    chosen = [_one_row_each(rows, places, one, name_column, csv, new, checks) for one in columns]
     is_named = chosen[0][name_column].notna()
     without = new.table.loc[~is_named.to_numpy(), new.name_column]
     if len(without):
@@ -184,6 +185,7 @@ def _of_cells(rule: LabelRule, name: str) -> LabelRule:
 
 def _one_row_each(
     rows: pd.DataFrame,
+    places: pd.Series,
     column: _Column,
     name_column: str,
     csv: Path,
@@ -193,15 +195,16 @@ def _one_row_each(
     """The row of the table for each row that was written, by its number; NaN where there is none.
 
     As in the search, a row of no use says nothing beside another: the highest value comes first.
+    `places` are the numbers of the rows that were written, one for each row of the table.
     """
     said = column.rule.judge(rows[column.name]).values
-    counts = said[said >= 0].groupby(rows["row"]).nunique()
+    counts = said[said >= 0].groupby(places).nunique()
     if (counts > 1).any() and not column.rule.one_row_is_enough:
-        two = listing(rows.loc[rows["row"].isin(counts.index[counts > 1]), name_column].unique())
+        two = listing(rows.loc[places.isin(counts.index[counts > 1]), name_column].unique())
         unit = "image" if new.exam_images.shape[1] == 1 else "examination"
         checks.add(f"an {unit} must have one label in {csv}; with two: {two}")
-    first = rows.loc[(-said).sort_values(kind="stable").index].drop_duplicates("row")
-    return first.set_index("row").reindex(range(len(new.table)))
+    first = places[(-said).sort_values(kind="stable").index].drop_duplicates()
+    return rows.loc[first.index].set_axis(first.to_numpy()).reindex(range(len(new.table)))
 
 
 def _check_labels(

@@ -150,15 +150,15 @@ def _predictors(winner: Winner, cohort: Cohort) -> str:
 
 
 def _partition(result: SearchResult) -> str:
-    scoring = result.options.scoring
-    if not result.cohort.is_split:
+    scoring, cohort = result.options.scoring, result.cohort
+    test = "A test part, given with the data; the other images in " if cohort.has_test else ""
+    if not cohort.has_one_fold:
         return (
-            f"{scoring.folds} folds, stratified, drawn {scoring.repeats} times "
+            f"{test}{scoring.folds} folds, stratified, drawn {scoring.repeats} times "
             f"(seed {result.winner.seed})."
         )
-    has_test = (result.cohort.manifest["split"] == "test").any()
     drawn = "drawn by patient" if scoring.shares else "given with the data"
-    parts = "training, validation and test" if has_test else "training and validation"
+    parts = "training, validation and test" if cohort.has_test else "training and validation"
     return f"One split into {parts}, {drawn}."
 
 

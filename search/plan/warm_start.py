@@ -9,7 +9,7 @@ from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first, config_of
 from search.run.warm_start import EarlierSearch, EarlierTrial, WarmStart
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.splits import rows_of
+from trainable.cohort.splits import rows_of, seen_rows
 from trainable.errors import InputError
 from trainable.run.places import scores_file
 
@@ -77,7 +77,7 @@ def _scores(
     """Scores of the earlier trials in the order of the new cohort; None if some are missing."""
     row_of = {exam: row for row, exam in enumerate(_exams(earlier))}
     rows = np.array([row_of.get(exam, -1) for exam in _exams(cohort)])
-    scored = rows_of(cohort, "valid") if cohort.is_split else np.arange(len(rows))
+    scored = rows_of(cohort, "valid") if cohort.has_one_fold else seen_rows(cohort)
     files = [scores_file(run.path, one.trial) for one in search.trials]
     if not search.num_shared or (rows[scored] < 0).any() or not all(map(Path.is_file, files)):
         return None

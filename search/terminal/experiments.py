@@ -8,7 +8,6 @@ from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.terminal.tables import Result, experiment_lines
 from search.tune.study import rows_run
-from trainable.cohort.splits import trial_rows
 from trainable.config import TrialConfig
 
 _OPERATING_POINT = 0.98
@@ -67,8 +66,8 @@ def _forward_passes(plan: SearchPlan, results: dict[int, Result], trials: pd.Dat
 
 
 def _passes_alone(plan: SearchPlan, config: TrialConfig) -> int:
-    task, data = plan.task, plan.task.data
-    rows = trial_rows(data.exam_images, data.labels, config.positive_copies)
+    task = plan.task
+    rows = task.data.rows(config.positive_copies)
     images = (rows.images >= 0).sum(axis=1)
     folds = [rows.fold(fold) for fold in task.folds]
     passes = [config.epochs * images[fold.train].sum() + images[fold.valid].sum() for fold in folds]

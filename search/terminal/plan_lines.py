@@ -126,10 +126,15 @@ def cohort_lines(cohort: Cohort, scoring: Scoring) -> Iterator[str]:
 
 
 def _scoring(plan: SearchPlan) -> str:
-    if plan.cohort.is_split:
+    if plan.cohort.has_one_fold:
         return f"on one split: {_split_text(plan.cohort)}"
     scoring = plan.options.scoring
     draws = f", drawn {scoring.repeats} times" if scoring.repeats > 1 else ""
+    if plan.cohort.has_test:
+        return (
+            f"out of fold on {scoring.folds} folds of train{draws}: {_split_text(plan.cohort)} "
+            "for the end"
+        )
     return f"out of fold on {scoring.folds} folds{draws}"
 
 

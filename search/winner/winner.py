@@ -88,8 +88,8 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         weights=_used_weights(task.weights, configs, found),
         statistics=task.data.statistics,
         seed=task.seed,
-        folds=1 if plan.cohort.is_split else options.folds,
-        repeats=1 if plan.cohort.is_split else options.repeats,
+        folds=1 if plan.cohort.has_one_fold else options.folds,
+        repeats=1 if plan.cohort.has_one_fold else options.repeats,
         versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
     )
 

@@ -82,6 +82,16 @@ def test_an_image_may_have_several_rows_of_labels_and_of_its_list(tmp_path: Path
     assert read_true_labels(listed, images, cohort).labels[:, 0].tolist() == [0, 1]
 
 
+def test_a_column_of_the_user_may_have_any_name(tmp_path: Path) -> None:
+    names = draw(tmp_path / "images", 2)
+    table = write(tmp_path / "t.csv", names, "1 0", "row")
+    cohort = read_cohort(DataOptions(data=table, label_column="row"))
+    new = draw(tmp_path / "new", 2, first=100)
+    labels = write(tmp_path / "l.csv", new, "1 0", "row")
+    images = find_new_images(tmp_path / "new", None, cohort)
+    assert read_true_labels(labels, images, cohort).labels[:, 0].tolist() == [1, 0]
+
+
 def test_rows_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     names = draw(tmp_path / "images", 2)
     cohort = read_cohort(DataOptions(data=write(tmp_path / "t.csv", names, "1 0")))

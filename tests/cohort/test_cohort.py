@@ -102,6 +102,28 @@ def test_both_sides_of_a_kept_split_need_both_classes(make_cohort: MakeCohort) -
     assert "negative (alive): 0" in valid
 
 
+def test_folds_and_a_test_part_need_both_classes(make_cohort: MakeCohort) -> None:
+    cohort = make_cohort([0, 0, 0, 1, 1, 0], splits=[*["train"] * 5, "test"])
+    test, train = broken_rules(cohort, num_folds=3)
+    assert test == (
+        "1 patient of each class is needed in test; positive (dead): 0. Add images, or "
+        "cross-validate all together with --split merge"
+    )
+    assert train == (
+        "3 patients of each class are needed in train, one per fold; positive (dead): 2. Add "
+        "images, or ask for fewer with --folds 2"
+    )
+
+
+def test_a_test_part_shares_no_patient_and_no_file_with_the_rest(make_cohort: MakeCohort) -> None:
+    sides = ["train", "test", "train", "test", "train", "train"]
+    labels = [0, 1, 1, 0, 0, 1]
+    [problem] = broken_rules(make_cohort(labels, patients=[*"abbdef"], splits=sides))
+    assert "a patient must be on one side of the split; on both: b." in problem
+    [problem] = broken_rules(make_cohort(labels, contents=[*"vwwxyz"], splits=sides))
+    assert "must belong to one patient" in problem
+
+
 def test_all_broken_rules_are_named_at_once(make_cohort: MakeCohort) -> None:
     cohort = make_cohort(
         [0, 1, 0, 0, 0],

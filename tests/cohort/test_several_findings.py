@@ -100,6 +100,22 @@ def test_a_rare_finding_is_left_out_and_named() -> None:
     assert broken_rules(cohort) == []
 
 
+def test_a_finding_that_the_test_part_lacks_is_left_out_and_named() -> None:
+    cohort = three_findings(60)
+    split = ["test" if row % 20 < 4 else "train" for row in range(60)]
+    cohort = dataclasses.replace(cohort, manifest=cohort.manifest.assign(split=split))
+    assert without_rare(cohort, 5) is cohort
+    is_test = cohort.manifest["split"] == "test"
+    cohort.manifest.loc[is_test, "label:nodule"] = 0
+    cohort.manifest.loc[~is_test, "label:mass"] = [*[1] * 4, *[0] * 44]
+    left = without_rare(cohort, 5)
+    assert left.notes == (
+        "left out, with fewer than 5 patients in train: mass (positive): 2; fewer than 1 patient "
+        "in test: nodule (positive): 0; so are 12 images without another label",
+    )
+    assert left.found_by["label"] == "effusion"
+
+
 def test_images_with_nothing_known_beside_a_rare_finding_are_left_out() -> None:
     cohort = with_column(three_findings(), "label:nodule", *[0] * 30)
     cohort = with_column(cohort, "label:mass", *[-1] * 5)

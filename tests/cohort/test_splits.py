@@ -1,5 +1,6 @@
 """Folds and shares keep the images of a patient together."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from fixtures.cohorts import three_classes, three_findings
 from sklearn.model_selection import StratifiedGroupKFold
 
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.splits import Fold, make_folds
+from trainable.cohort.splits import Fold, make_folds, seen_rows
 from trainable.errors import InputError
 
 MakeCohort = Callable[..., Cohort]
@@ -158,6 +159,34 @@ def test_kept_split_is_the_only_fold(make_cohort: MakeCohort, seed: int) -> None
     (fold,) = make_folds(make_cohort([0, 0, 1, 1, 0, 1], splits=sides), 5, seed)
     np.testing.assert_array_equal(fold.train, [0, 3, 4])
     np.testing.assert_array_equal(fold.valid, [1, 2, 5])
+
+
+def with_test(cohort: Cohort, tested: set[str]) -> tuple[Cohort, Cohort]:
+    """The cohort with these patients kept for a test, and the cohort of all others alone."""
+    is_test = cohort.manifest["patient"].isin(tested)
+    kept = cohort.manifest.assign(split=np.where(is_test, "test", "train"))
+    alone = cohort.manifest[~is_test].reset_index(drop=True)
+    return (
+        dataclasses.replace(cohort, manifest=kept),
+        dataclasses.replace(cohort, manifest=alone),
+    )
+
+
+@pytest.mark.parametrize("kind", ["one", "findings", "classes"])
+def test_folds_are_those_of_the_cohort_without_its_test_rows(
+    make_cohort: MakeCohort, kind: str
+) -> None:
+    makers = {"findings": three_findings, "classes": three_classes}
+    cohort = makers[kind](120) if kind in makers else random_cohort(make_cohort, 1)
+    patients = cohort.manifest["patient"].unique()
+    kept, alone = with_test(cohort, {*patients[::7]})
+    seen = seen_rows(kept)
+    assert len(seen) < len(cohort.labels)
+    assert (kept.is_split, kept.has_test, kept.has_one_fold) == (True, True, False)
+    expected = [
+        Fold(seen[fold.train], seen[fold.valid]) for fold in make_folds(alone, 4, 3, num_repeats=3)
+    ]
+    assert same(make_folds(kept, 4, 3, num_repeats=3), tuple(expected))
 
 
 def test_fold_of_a_single_class_is_refused(make_cohort: MakeCohort) -> None:

@@ -133,3 +133,6 @@ def test_of_several_classes_all_but_the_most_frequent_are_copied() -> None:
     assert rows.positives.tolist() == [0, 3, 5]
     rows = trial_rows(np.arange(6)[:, None], labels, 2)
     assert rows.origins.tolist() == [*range(6), *range(6)]
+    held_out = np.array([1, 4, 5])
+    rows = trial_rows(np.arange(6)[:, None], labels, 2, exclusive=True, held_out=held_out)
+    assert rows.origins.tolist() == [*range(6), 2, 3], "of the others, class 0 is the most frequent"

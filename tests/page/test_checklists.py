@@ -135,6 +135,11 @@ def test_every_item_of_a_guideline_is_filled_in_or_open() -> None:
             "One split into training, validation and test, given with the data.",
             {"columns": {"split": ["train", "valid", "test"] * 4}},
         ),
+        (
+            "partitions: 5 folds, stratified",
+            "A test part, given with the data; the other images in 5 folds, stratified",
+            {"columns": {"split": ["train"] * 10 + ["test"] * 2}},
+        ),
         ("(6 patients)", "(12 patients; every image counts", {"columns": {"patient": range(12)}}),
         (
             "have one optimum",

@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from search.options.options import SearchOptions
 from search.plan.begin import begin, resume
+from search.plan.planner import plan_search
 from search.run.run_folder import RunFolder
 from search.terminal import plan_lines as terminal
 from search.terminal.plan_lines import plan_lines
 from trainable.backbones.encoder import find_backbone
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.splits import seen_rows
 from trainable.errors import InputError
 
 
@@ -146,6 +149,37 @@ def test_the_plan_names_a_column_that_predicts_the_label(xray_csv: Path, tmp_pat
     assert len(said) == 1
     assert said[0].startswith("note: view alone has an AUC of 1.00")
     assert list(Cohort.load(folder.path).covariates) == ["sex", "view"]
+
+
+def test_test_rows_are_in_no_fold_and_no_statistic(xray_csv: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(xray_csv, dtype=str)
+    is_test = table["patientid"].isin(["002", "005", "012"])
+    table[~is_test].to_csv(tmp_path / "alone.csv", index=False)
+    table.assign(split=is_test.map({True: "test", False: "train"})).to_csv(xray_csv, index=False)
+
+    def asked(data: Path, **options: str) -> SearchOptions:
+        return SearchOptions.of(
+            data=data, images=tmp_path / "chests", weights="none", backbones="squeezenet1_0",
+            image_size=32, folds=3, repeats=2, cache=tmp_path / "cache", **options,
+        )  # fmt: skip
+
+    folder, plan = begin(asked(xray_csv, split="keep"), tmp_path / "run", ready)
+    folder.release()
+    alone = plan_search(asked(tmp_path / "alone.csv"))
+    seen = seen_rows(plan.cohort)
+    assert plan.task.data.held_out.tolist() == np.flatnonzero(is_test).tolist()
+    assert plan.task.data.statistics == alone.task.data.statistics
+    folder, again = resume(SearchOptions(), None, tmp_path / "run", ready)
+    folder.release()
+    for task in (plan.task, again.task):
+        for fold, other in zip(task.folds, alone.task.folds, strict=True):
+            assert fold.train.tolist() == seen[other.train].tolist()
+            assert fold.valid.tolist() == seen[other.valid].tolist()
+    said = (
+        "each scored out of fold on 3 folds of train, drawn 2 times: train 18 images (6 positive), "
+        "test 6 images (2 positive) for the end; "
+    )
+    assert any(said in line for line in plan_lines(plan))
 
 
 def test_unknown_names_and_wrong_files_are_told_at_once(xray_csv: Path, tmp_path: Path) -> None:

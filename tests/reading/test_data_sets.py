@@ -202,6 +202,23 @@ ALL_FINDINGS = {
 }
 
 
+def test_the_lists_of_nih_are_its_split(as_it_is: Callable[[str], None], tmp_path: Path) -> None:
+    as_it_is("NIH ChestX-ray14")
+    [ask] = documented(PAGE, "NIH ChestX-ray14")
+    names = [row.split(",")[0] for row in rows_of("NIH ChestX-ray14")["Data_Entry_2017.csv"][1:]]
+    (tmp_path / "test_list.txt").write_text("\r\n".join(names[:2]))
+    keep = ask.model_copy(update={"split": "keep"})
+    [problem] = problems_of(keep)
+    assert "needs a column that says train, val or test" in problem
+    (tmp_path / "train_val_list.txt").write_text("\n".join(names[2:]) + "\n")
+    cohort = read_cohort(keep)
+    assert cohort.manifest["split"].tolist() == ["test"] * 2 + ["train"] * 6
+    assert "split in 'train_val_list.txt and test_list.txt'" in cohort.notes[0]
+    merged = read_cohort(ask)
+    assert not merged.is_split
+    assert any("(train 6, test 2) is not used" in note for note in merged.notes)
+
+
 @pytest.mark.parametrize("data_set", ALL_FINDINGS)
 def test_all_findings_of_a_data_set_are_read_or_some_of_them(
     as_it_is: Callable[[str], None], data_set: str

@@ -49,10 +49,20 @@ def test_one_of_two_splits_is_named(table: Callable[..., Path]) -> None:
     assert kept.manifest["split"].tolist()[0] == "test"
 
 
+def test_a_table_may_have_a_test_part_alone(table: Callable[..., Path]) -> None:
+    data = table(split=["test", "Training"] * 3)
+    kept = read_cohort(DataOptions(data=data, split="keep"))
+    assert kept.manifest["split"].tolist() == ["test", "train"] * 3
+    assert (kept.has_test, kept.has_one_fold) == (True, False)
+    notes = read_cohort(DataOptions(data=data)).notes
+    assert any("'split' (test 3, Training 3) is not used" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["train"] * 4 + ["test"] * 2, "needs rows of val in 'split'"),
+        (["train"] * 6, "needs rows of train, and rows of val or test or both, in 'split'; it has"),
+        (["val"] * 4 + ["test"] * 2, "needs rows of train"),
         ([*SIDES[:4], "", "extra"], "it also has blank 1, extra 1"),
     ],
 )

@@ -111,7 +111,15 @@ def test_split_can_be_kept(
     sides = dict(zip(cohort.manifest["image"], cohort.manifest["split"], strict=True))
     assert sides == {name: "train" if name.startswith(train) else "valid" for name in names}
     assert labels_of(cohort) == {name: int("covid" in name) for name in names}
-    assert cohort.is_split
+    assert (cohort.has_one_fold, cohort.has_test) == (True, False)
+
+
+def test_a_test_part_alone_is_kept_for_the_end(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images(tmp_path, [name.replace("val", "Test") for name in SPLIT])
+    cohort = read_cohort(DataOptions(data=tmp_path, split="keep"))
+    assert cohort.manifest["split"].tolist() == ["train", "train", "test", "test"]
+    assert (cohort.has_one_fold, cohort.has_test) == (False, True)
+    assert not read_cohort(DataOptions(data=tmp_path, split="merge")).is_split
 
 
 def test_what_becomes_of_a_split_must_be_said(tmp_path: Path, write_images: WriteImages) -> None:
@@ -147,7 +155,9 @@ def test_options_that_would_do_nothing_are_refused(
     table = tmp_path / "t.csv"
     table.write_text("filename,label,patient\n0/a.png,0,p\n1/b.png,1,q\n")
     keep = problems_of(DataOptions(data=tmp_path, split="keep", images=tmp_path))
-    assert any("--split keep needs train/ and val/" in problem for problem in keep)
+    assert any(
+        "--split keep needs train/, and val/ or test/ or both" in problem for problem in keep
+    )
     assert any("--images is for the images of a table" in problem for problem in keep)
     (problem,) = problems_of(DataOptions(data=table, split="keep"))
     assert "needs a column that says train, val or test of each row" in problem

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 from fixtures.cohorts import CONFIG, cohort, three_findings
 from fixtures.run_folders import begun_run
@@ -234,6 +235,18 @@ def test_scores_of_an_earlier_search_come_in_the_order_of_this_one(earlier: RunF
     others = cohort().manifest.assign(sha256=["aa", "cc"])
     start = find_warm_start(earlier.path, Cohort(others, (LabelRule(("alive", "dead")),)))
     assert (start.scores, start.search.num_shared) == (None, 1)
+
+
+def test_test_images_need_no_earlier_score(earlier: RunFolder) -> None:
+    for number in range(3):
+        np.save(scores_file(earlier.path, number), np.array([[0.1], [0.9]], np.float32))
+    before = cohort().manifest
+    new = before.iloc[:1].assign(image="c.png", sha256="cc", patient="9", split="test")
+    manifest = pd.concat([new, before.assign(split="train")], ignore_index=True)
+    start = find_warm_start(earlier.path, Cohort(manifest, (LabelRule(("alive", "dead")),)))
+    assert start.scores is not None
+    assert np.isnan(start.scores[:, 0]).all()
+    np.testing.assert_allclose(start.scores[:, 1:, 0], [[0.1, 0.9]] * 3, rtol=1e-6)
 
 
 def test_a_run_that_cannot_be_started_from_is_refused_in_a_sentence(

@@ -14,8 +14,8 @@ def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, checks: C
 
     The rules: both classes of each finding present; rows of one image that agree; no file content
     under two labels or two patients; no patient with both labels (unless `mixed_patients`, or of
-    several findings, which come and go) nor on both sides of a kept split; at least `num_folds`
-    patients of each class.
+    several findings, which come and go) nor on both sides of a kept split; patients of each class
+    for every fold, and on every side.
     """
     table, is_labels = cohort.manifest, len(cohort.label_rules) > 1
     repeated = table.loc[table["path"].duplicated(), "image"].unique()
@@ -76,9 +76,13 @@ def _check_counts(cohort: Cohort, num_folds: int, checks: Checks) -> None:
         # of one finding, a sentence for each class
         for several in [[few] for few in found] if cohort.findings.is_one else [found]:
             least, needed = min(few.patients for few in several), several[0].needed
-            advice = "" if cohort.is_split else f", or ask for fewer with --folds {least}"
+            why, advice = "", ""
+            if needed > 1:
+                why = ", one per fold"
+                advice = f", or ask for fewer with --folds {least}" if least > 1 else ""
+            elif where:
+                advice = ", or cross-validate all together with --split merge"
             checks.add(
                 f"{num_of(needed, 'patient of each class is', 'patients of each class are')} "
-                f"needed{where}, one per fold; "
-                f"{describe_too_few(cohort, several)}. Add images{advice if least > 1 else ''}"
+                f"needed{where}{why}; {describe_too_few(cohort, several)}. Add images{advice}"
             )

@@ -39,9 +39,8 @@ class Cohort:
     Attributes:
         manifest: one row per image: `image` (the user's name for it), `path` (absolute), `label`
             (1 positive, 0 negative; the number of the class where there are several), or for
-            each of several findings `label:NAME` (-1 unknown), `patient`, `split` ("" to
-            cross-validate; "train", "valid" or "test" where there is one split), `sha256` of the
-            file; and where
+            each of several findings `label:NAME` (-1 unknown), `patient`, `split` (the side
+            "train", "valid" or "test"; "" where there are none), `sha256` of the file; and where
             examinations have several views `exam` (the user's name for it) and `view` (its place).
             A search adds `look`, the perceptual hash, and, where images that look the same count as
             one patient, `own_patient`, the patient as the user has it. Covariates, such as
@@ -129,8 +128,18 @@ class Cohort:
 
     @property
     def is_split(self) -> bool:
-        """Whether there is one split, the user's own or by shares, and not folds."""
+        """Whether the images stand on sides, the user's own or by shares."""
+        return bool((self.manifest["split"] != "").any())
+
+    @property
+    def has_one_fold(self) -> bool:
+        """Whether trials are trained on one side and scored on another, without folds."""
         return bool((self.manifest["split"] == "valid").any())
+
+    @property
+    def has_test(self) -> bool:
+        """Whether some images are kept for a test at the end."""
+        return bool((self.manifest["split"] == "test").any())
 
     @property
     def digest(self) -> str:

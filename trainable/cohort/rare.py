@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.counts import count_findings
 from trainable.errors import listing, num_of
@@ -32,12 +30,10 @@ class TooFew(NamedTuple):
 def find_too_few(cohort: Cohort, num_folds: int) -> Iterator[TooFew]:
     """The classes with fewer patients than folds, or with none on a side of the cohort's split."""
     labels, patients, findings = cohort.labels, cohort.patients, cohort.findings
-    parts = {"": np.ones(len(labels), bool)}
-    if cohort.is_split:
-        sides = cohort.exams["split"]
-        parts = {f" in {side}": (sides == side).to_numpy() for side in sorted(set(sides))}
-    needed = 1 if cohort.is_split else num_folds
-    for where, rows in parts.items():
+    sides = cohort.exams["split"]
+    for side in sorted(set(sides)) or [""]:
+        where, rows = f" in {side}" if side else "", (sides == side).to_numpy()
+        needed = 1 if cohort.has_one_fold or side == "test" else num_folds
         counts = count_findings(findings, labels[rows], patients[rows])
         for number, found in enumerate(counts):
             for value in (1,) if findings.exclusive else (0, 1):
@@ -69,10 +65,11 @@ def without_rare(cohort: Cohort, num_folds: int) -> Cohort:
     if not rare or len(kept) < (3 if cohort.findings.exclusive else 1):
         return cohort
     first = {few.finding: few for few in reversed(found)}
-    note = (
-        f"left out, with fewer than {found[0].needed} patients: "
-        f"{describe_too_few(cohort, [first[number] for number in sorted(first)])}"
-    )
+    by_limit: dict[str, list[TooFew]] = {}
+    for _, few in sorted(first.items()):
+        by_limit.setdefault(f"{num_of(few.needed, 'patient')}{few.where}", []).append(few)
+    lines = (f"fewer than {n}: {describe_too_few(cohort, few)}" for n, few in by_limit.items())
+    note = f"left out, with {'; '.join(lines)}"
     smaller = _only_classes if cohort.findings.exclusive else _only_findings
     left = smaller(cohort, kept)
     if gone := len(cohort.manifest) - len(left.manifest):

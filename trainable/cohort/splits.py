@@ -99,20 +99,21 @@ def seen_rows(cohort: Cohort) -> NDArray[np.int64]:
 def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) -> tuple[Fold, ...]:
     """Split the cohort for out-of-fold scores, one repeat after the other.
 
-    Where the cohort is split there is one fold, trained and scored on its two sides; test rows have
-    no part in it. Otherwise every image is scored once a repeat, in the fold that leaves its
-    patient out.
+    Where the cohort has sides to train and to score on, they are the one fold. Otherwise every
+    image is scored once a repeat, in the fold that leaves its patient out. Test rows have no part
+    in any fold, and change none.
 
     Raises:
         InputError: if some fold would be trained or scored on one class only.
     """
-    if cohort.is_split:
+    if cohort.has_one_fold:
         folds = [Fold(rows_of(cohort, "train"), rows_of(cohort, "valid"))]
     else:
+        seen = seen_rows(cohort)
         folds = [
-            Fold(np.flatnonzero(parts != part), np.flatnonzero(parts == part))
+            Fold(seen[parts != part], seen[parts == part])
             for repeat in range(num_repeats)
-            for parts in [_equal_parts(cohort, num_folds, seed, repeat)]
+            for parts in [_equal_parts(cohort, seen, num_folds, seed, repeat)]
             for part in range(num_folds)
         ]
     lacking = {
@@ -126,19 +127,22 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) 
     return tuple(folds)
 
 
-def _equal_parts(cohort: Cohort, num_parts: int, seed: int, repeat: int) -> NDArray[np.int64]:
-    """The part of each examination in one repeat; that of one finding at first is scikit-learn's.
+def _equal_parts(
+    cohort: Cohort, rows: NDArray[np.int64], num_parts: int, seed: int, repeat: int
+) -> NDArray[np.int64]:
+    """The part of each of these rows in one repeat; that of one finding at first is scikit-learn's.
 
     Its later repeats would never let two of the largest patients share a part.
     """
-    labels, patients = cohort.labels, cohort.patients
+    labels = cohort.labels[rows]
+    patients = np.unique(cohort.patients[rows], return_inverse=True)[1]
     if repeat or not cohort.findings.is_one:
         shares = np.full(num_parts, 1 / num_parts)
         return draw_parts(labels, patients, shares, _repeat_seed(seed, repeat))
     splitter = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed)
     parts = np.empty(len(labels), np.int64)
-    for part, (_, rows) in enumerate(splitter.split(labels, labels[:, 0], patients)):
-        parts[rows] = part
+    for part, (_, inside) in enumerate(splitter.split(labels, labels[:, 0], patients)):
+        parts[inside] = part
     return parts
 
 
@@ -195,24 +199,31 @@ class TrialRows:
         return Fold(np.flatnonzero(np.isin(self.origins, fold.train)), fold.valid)
 
 
+_NO_ROWS = np.empty(0, np.int64)
+
+
 def trial_rows(
     exam_images: NDArray[np.int64],
     labels: NDArray[np.int64],
     positive_copies: int,
     *,
     exclusive: bool = False,
+    held_out: NDArray[np.int64] = _NO_ROWS,
 ) -> TrialRows:
     """The rows of a cohort, then each augmented view of all that have a positive label.
 
-    Of several classes every row has one: those of the most frequent class are not augmented.
+    Of several classes every row has one: those of the most frequent class are not augmented. Nor
+    are rows that are held out.
 
     Args:
         exam_images: int64 (num_exams, views), numbers of images, -1 where a view is missing.
         labels: int64 (num_exams, num_findings), 1 positive, 0 negative, -1 unknown.
         positive_copies: Copies per positive row, the row itself counted.
         exclusive: Whether the columns of labels are classes, of which one holds.
+        held_out: Rows that are kept for a test.
     """
     is_positive = labels == 1
+    is_positive[held_out] = False
     if exclusive:
         is_positive[:, is_positive.sum(axis=0).argmax()] = False
     exams = np.flatnonzero(is_positive.any(axis=1))

@@ -150,7 +150,7 @@ def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> lis
     lines = [f"note: {note}" for note in cohort.notes]
     lines.append(f"{_of_patients(table)} {done} to {out}")
     folders = table["image"].str.rpartition("/")[0]
-    depth = (1 if len(cohort.label_rules) == 1 else 0) + (1 if table["split"].any() else 0)
+    depth = (1 if len(cohort.label_rules) == 1 else 0) + (1 if cohort.is_split else 0)
     tops = folders.str.split("/").str[:depth].str.join("/")
     for name, rows in table.groupby(tops[tops != ""]):
         lines.append(f"  {name}/  {_of_patients(rows)}")
@@ -168,7 +168,7 @@ def _describe(table: pd.DataFrame, cohort: Cohort, out: Path, link: bool) -> lis
 
 def _search_command(cohort: Cohort, out: Path) -> list[str]:
     """The command that reads the sorted folder as it was meant."""
-    split = ["--split", "keep"] if cohort.manifest["split"].any() else []
+    split = ["--split", "keep"] if cohort.is_split else []
     if cohort.findings.is_one:
         return ["cxr-search", "--data", str(out), *split, "--positive", cohort.classes[1]]
     command = ["cxr-search", "--data", str(out / MANIFEST), *split]

@@ -30,6 +30,7 @@ class KnownDataSet:
         in_cells: Whether a cell of labels may have several findings, or an image several labels.
         findings: Columns of findings, one each.
         all_but: Columns that are no findings, where all others are.
+        split_lists: Files beside the table that list the images of `train` and of `test`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class KnownDataSet:
     in_cells: bool = False
     findings: frozenset[str] = frozenset()
     all_but: frozenset[str] = frozenset()
+    split_lists: tuple[str, str] | None = None
 
 
 _CHEXPERT = frozenset(
@@ -64,6 +66,7 @@ KNOWN_DATA_SETS = (
     KnownDataSet(
         "NIH ChestX-ray14", frozenset({"imageindex", "findinglabels", "patientid"}),
         image="imageindex", label="findinglabels", patient="patientid", in_cells=True,
+        split_lists=("train_val_list.txt", "test_list.txt"),
     ),
     KnownDataSet(
         "CheXpert", frozenset({"path", "frontallateral", "appa", "nofinding", "pleuraleffusion"}),
@@ -131,6 +134,30 @@ def with_its_own(options: DataOptions, data_set: KnownDataSet, labels: pd.DataFr
     elif not data_set.in_cells and set(labels) <= set(label_columns_of(data_set, labels)):
         changed["findings"] = None  # they chose the columns
     return options.model_copy(update=changed)
+
+
+def with_listed_split(raw: pd.DataFrame, data_set: KnownDataSet, file: Path) -> pd.DataFrame:
+    """The table with a column of the split, where lists beside it have that.
+
+    Raises:
+        InputError: If a list cannot be read.
+    """
+    if data_set.split_lists is None:
+        return raw
+    lists = [file.parent / name for name in data_set.split_lists]
+    if not all(one.is_file() for one in lists):
+        return raw
+    side_of: dict[str, str] = {}
+    for side, one in zip(("train", "test"), lists, strict=True):
+        try:
+            side_of |= dict.fromkeys(one.read_text(encoding="utf-8").split(), side)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{one} must be a text that lists images, one a line: {error}"
+            ) from error
+    images = next(column for column in raw if plain_name(column) == data_set.image)
+    sides = raw[images].map(side_of).fillna("")
+    return raw.assign(**{" and ".join(data_set.split_lists): sides})
 
 
 def with_images(raw: pd.DataFrame, data_set: KnownDataSet, file: Path) -> pd.DataFrame:

@@ -165,20 +165,15 @@ def _check_split(folder: Path, sides: dict[str, Path], source: DataOptions, chec
     if not sides:
         if source.split == "keep":
             checks.add(
-                "--split keep needs train/ and val/ with the same class folders in both; they are "
-                f"not in {folder}. Drop the option, or make them with cxr-sort"
+                "--split keep needs train/, and val/ or test/ or both, with the same class folders "
+                f"in each; they are not in {folder}. Drop the option, or make them with cxr-sort"
             )
         return
-    names = ", ".join(f"{path.name}/" for path in sides.values())
     if source.split is None:
+        names = ", ".join(f"{path.name}/" for path in sides.values())
         checks.add(
             f"{folder} holds {names}: say with --split merge that all images are cross-validated "
             "together, or with --split keep that the split stands (test/ is judged at the end)"
-        )
-    elif source.split == "keep" and "valid" not in sides:
-        checks.add(
-            f"--split keep needs val/, which the trials are scored on; {folder} holds {names}. "
-            "Merge them with --split merge"
         )
 
 

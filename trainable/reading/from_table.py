@@ -19,6 +19,7 @@ from trainable.reading.data_sets import (
     label_columns_of,
     with_images,
     with_its_own,
+    with_listed_split,
 )
 from trainable.reading.dicom_columns import is_dicom_column, with_dicom_columns
 from trainable.reading.exams import find_grouping
@@ -66,7 +67,8 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     checks.note(*notes)
     data_set = find_data_set(raw)
     if data_set is not None:
-        raw = _rows_of(with_images(raw, data_set, file), data_set, checks)
+        raw = with_listed_split(with_images(raw, data_set, file), data_set, file)
+        raw = _rows_of(raw, data_set, checks)
     places = _places(file, source)
     columns, label_columns = _find_columns(raw, source, data_set, places, checks)
     raw = _with_labels_in_names(raw, columns, source, checks)

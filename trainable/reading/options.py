@@ -46,7 +46,7 @@ class ImageOptions(BaseModel):
     patient_pattern: Annotated[str | None, COMMON] = None
     """Regular expression of the patient in a file name."""
     split: Literal["merge", "keep"] | None = None
-    """Use of train/, val/ and test/, or of a column: merge for folds, or keep as one split."""
+    """Use of train/, val/ and test/, or of a column: merge for folds, or keep."""
     split_column: str | None = None
     """Column of train, val and test that is kept; found by its content if not given."""
 

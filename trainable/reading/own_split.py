@@ -96,10 +96,8 @@ def _problems(values: pd.Series, column: str) -> Iterator[str]:
             f"--split keep needs train, val or test in each row of {column!r}; it also has "
             f"{counted(values[sides == ''])}. Fix them, or leave the rows out"
         )
-    missing = [SIDE_WORDS[side][0] for side in ("train", "valid") if side not in set(sides)]
-    if missing:
+    if "train" not in set(sides) or not set(sides) & {"valid", "test"}:
         yield (
-            f"--split keep needs rows of {' and '.join(missing)} in {column!r}, as trials are "
-            f"trained on train and scored on val; it has {counted(values)}. Rename some, or "
-            "cross-validate all together with --split merge"
+            f"--split keep needs rows of train, and rows of val or test or both, in {column!r}; it "
+            f"has {counted(values)}. Rename some, or cross-validate all together with --split merge"
         )

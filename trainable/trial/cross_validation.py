@@ -13,7 +13,7 @@ from torch import nn
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.layout import STATISTICS
 from trainable.cohort.scored import OutOfFold
-from trainable.cohort.splits import Fold, TrialRows, trial_rows
+from trainable.cohort.splits import Fold, TrialRows
 from trainable.config import TrialConfig
 from trainable.device import place
 from trainable.features.body import Body
@@ -77,9 +77,7 @@ def assemble(config: TrialConfig, materials: Materials) -> Assembly:
             f"(got {config.views})"
         )
     findings = data.findings
-    rows = trial_rows(
-        data.exam_images, data.labels, config.positive_copies, exclusive=findings.exclusive
-    )
+    rows = data.rows(config.positive_copies)
     square = config.preprocessing.square
     images = load_images(data.paths, data.hashes, square, data.statistics, store)
     images = with_augmented(

@@ -12,7 +12,7 @@ from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.findings import Findings
 from trainable.cohort.scored import is_scored
-from trainable.cohort.splits import Fold, rows_of
+from trainable.cohort.splits import Fold, TrialRows, rows_of, trial_rows
 from trainable.evaluation.metrics import Evaluation
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
@@ -58,6 +58,16 @@ class TrainingData:
             statistics,
             cohort.covariates,
             rows_of(cohort, "test"),
+        )
+
+    def rows(self, positive_copies: int) -> TrialRows:
+        """The rows that a trial trains on, each positive one so many times."""
+        return trial_rows(
+            self.exam_images,
+            self.labels,
+            positive_copies,
+            exclusive=self.findings.exclusive,
+            held_out=self.held_out,
         )
 
 
