@@ -115,13 +115,9 @@ def _without_test(cohort: Cohort, part: Part) -> Cohort:
 
 
 def _task(cohort: Cohort, part: Part, setup: Setup, scoring: Scoring) -> Task:
-    own = cohort.manifest.iloc[part.train].reset_index(drop=True)
-    folds = make_folds(
-        dataclasses.replace(cohort, manifest=own), _FOLDS, part.number, setup.repeats
-    )
     return Task(
         data=TrainingData.of(cohort, _STATISTICS),
-        folds=tuple(Fold(part.train[fold.train], part.train[fold.valid]) for fold in folds),
+        folds=make_folds(cohort, _FOLDS, part.number, setup.repeats),
         weights=setup.weights,
         cache=setup.cache,
         cache_bytes=2**34,
