@@ -18,6 +18,9 @@ from trainable.run.places import fold_scores_file, read_scores, scores_file, tri
 
 TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
 
+BASELINE = 0
+"""Number of the baseline configuration; others are compared with it, so it is never stopped."""
+
 METRIC = "objective"
 """Column that trials are compared by."""
 
@@ -35,10 +38,6 @@ COLUMNS = (
     *("source", "num_forwarded", "seconds", "ended", "error"),
 )
 """Columns of `trials.csv`, one row per trial, in the order in which the trials ended."""
-
-
-GRACE_FOLDS, REDUCTION = 2, 2
-"""Folds after which trials may stop first, and which part of them goes on: one in so many."""
 
 FOLD_COLUMNS = ("number", "fold", METRIC)
 """Columns of `folds.csv`, one row per report before the last one of a trial."""
@@ -180,23 +179,10 @@ class TrialLog:
             csv.writer(file, lineterminator="\n").writerow(cells)
 
 
-def rungs(num_folds: int) -> tuple[int, ...]:
-    """Numbers of folds, before the last, after which trials that are behind the others stop.
-
-    >>> rungs(15)
-    (2, 4, 8)
-    """
-    fold, found = GRACE_FOLDS, []
-    while fold < num_folds:
-        found.append(fold)
-        fold *= REDUCTION
-    return tuple(found)
-
-
 class FoldLog:
     """The only reader and writer of `folds.csv`: one row per report before the last one.
 
-    Beside it are the scores of each trial at each of the `rungs`.
+    Beside it are the scores of each trial at each of the `rungs` of `trainable.trial.rungs`.
     """
 
     def __init__(self, run: Path) -> None:

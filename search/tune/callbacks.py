@@ -11,9 +11,10 @@ from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
 from search.run.run_folder import RunFolder
-from search.run.trial_log import TrialState, rungs
+from search.run.trial_log import TrialState
 from search.tune.scheduler import ReportTimeout, SearchStopper
 from trainable.commands.stop import stop_signals
+from trainable.trial.rungs import rungs
 
 _COUNTERS = Path("/proc/vmstat")
 

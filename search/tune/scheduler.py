@@ -15,10 +15,11 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.stopper import Stopper
 
 from search.options.types import duration_text
-from search.run.trial_log import GRACE_FOLDS, METRIC, REDUCTION, TrialState
+from search.run.trial_log import BASELINE, METRIC, TrialState
 from search.tune.upstream_internals import running_actor
 from trainable.commands.stop import stop_signals
 from trainable.files import DiskError
+from trainable.trial.rungs import GRACE_FOLDS, REDUCTION
 
 _MOST_LOST = 3
 _LEAST = timedelta(minutes=30)
@@ -48,8 +49,8 @@ class FoldASHA(LatestFirst, ASHAScheduler):
     """Asynchronous successive halving (Li 2020) over folds: at 2, 4 and 8 the lower half stops.
 
     Trials are compared by the objective over their out-of-fold scores of the same folds, never by
-    time, so it does not matter which of them found its features stored. A trial that trains no
-    layer reports its last fold alone, and is never stopped.
+    time, so it does not matter which of them found its features stored. A logistic head reports
+    its last fold alone, and is never stopped; nor is the baseline configuration.
     """
 
     def __init__(self, num_folds: int, earlier: Iterable[tuple[int, int, float]] = ()) -> None:
@@ -78,6 +79,14 @@ class FoldASHA(LatestFirst, ASHAScheduler):
                 self.on_trial_result(nobody, known[number], report)
             else:
                 self.on_trial_complete(nobody, known[number], report)
+
+    def on_trial_result(
+        self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
+    ) -> str:
+        """Whether the trial goes on."""
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        is_baseline = trial.config.get("number") == BASELINE
+        return self.CONTINUE if is_baseline else decision
 
 
 class SearchStopper(Stopper):

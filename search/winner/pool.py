@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
-from search.run.trial_log import config_of, rungs
+from search.run.trial_log import BASELINE, config_of
 from search.run.warm_start import WarmStart
 from search.tune.study import Origin, origins
 from search.winner.entry import Earlier, Entry, Rung
 from trainable.cohort.scored import Scored, is_scored
 from trainable.config import TrialConfig
 from trainable.run.winner import History, WarmStarted
+from trainable.trial.rungs import rungs
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def _rungs(
         return ()
     reports = pd.DataFrame(run.folds.rows(), columns=["number", "fold", "objective"])
     place = {row["number"]: n for n, row in enumerate((*complete, *stopped))}
+    if complete[0]["number"] == BASELINE:
+        del place[BASELINE]  # it went on wherever it stood
     found = []
     for fold in (every := rungs(num_folds)):
         numbers = reports.loc[reports["fold"] == fold, "number"].tolist()
@@ -100,7 +103,7 @@ def _rungs(
         if any(scores is None for scores in kept.values()):
             return None
         if fold == every[-1]:
-            # a trial that trains no stage comes once, at its end, and never stops
+            # a logistic head comes once, at its end, and never stops
             whole = {row["number"] for row in complete} - set(reports["number"])
             kept |= {number: run.log.scores(number) for number in whole}
             numbers = sorted(kept)

@@ -83,6 +83,14 @@ def test_a_trial_that_is_behind_after_two_folds_stops(race: Race) -> None:
     assert race.run.log.num_ended() == 1
 
 
+def test_the_baseline_configuration_never_stops(race: Race) -> None:
+    race.report("baseline", 2, 0.1)
+    race.report("better", 2, 0.5)
+    race.report("better", 4, 0.5)
+    assert race.report("baseline", 4, 0.1) == TrialScheduler.CONTINUE
+    assert race.run.log.table().empty
+
+
 def test_a_stopped_trial_is_pruned_in_the_study_and_not_run_again(race: Race) -> None:
     race.report("good", 2, 0.5)
     race.report("bad", 1, 0.3)

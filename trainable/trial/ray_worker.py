@@ -36,6 +36,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.store.parts import Compute
 from trainable.trial.cross_validation import FoldRecord, cross_validate
 from trainable.trial.ranks import cross_validate_on_ranks
+from trainable.trial.rungs import reports
 from trainable.trial.task import Task
 
 
@@ -193,7 +194,7 @@ def _describe(error: Exception) -> dict[str, str]:
 
 
 def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> dict[str, Any]:
-    """Report all folds but the last one.
+    """Report the folds before the last one that may end the trial.
 
     Returns:
         The metrics of the last fold. Nothing is left to do by then that could raise.
@@ -216,8 +217,7 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
         records = cross_validate(config, task, device, store)
     weights = str(task.weights.start_of(config.backbone))
     for record in records:
-        # the folds of a frozen trial take less time than their reports
-        if record.fold < len(task.folds) and config.unfreeze:
+        if record.fold < len(task.folds) and reports(config, record.fold, len(task.folds)):
             tune.report({**as_metrics(record, task), "weights": weights})
     return {**as_metrics(record, task), "weights": weights}
 
