@@ -1,17 +1,19 @@
 """Small real images and cohorts, drawn by numpy and written by pillow."""
 
+import contextlib
 import gc
 import os
 import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from fixtures.one_ray import OneRay
-from fixtures.warm import Warm
+from fixtures.warm import Warm, serving
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,11 +27,34 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 # Ray reads a token once a process: all clusters that the tests of one process start share this one
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 os.environ.setdefault("RAY_AUTH_MODE", "token")
+# what runs beside a node ends with a pipe from it, since a fork has another parent
+os.environ.setdefault("RAY_enable_pipe_based_agent_to_parent_health_check", "1")
+
+_SERVER = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """One process forks for all processes of the tests; it imports while they collect."""
+    config = node.config
+    if _SERVER not in config.stash:
+        stack = contextlib.ExitStack()
+        config.stash[_SERVER] = stack.enter_context(serving())
+        config.add_cleanup(stack.close)
+    node.workerinput["warm"] = config.stash[_SERVER]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that are given minutes come first, so that none of two processes ends with them."""
-    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+    """Tests that are given minutes come first, so that none of two processes ends with them.
+
+    Of these, those that start a Ray of their own do, before the one Ray that they would end.
+    """
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("timeout") is None,
+            "no_ray" not in getattr(item, "fixturenames", ()),
+        )
+    )
 
 
 def pytest_collection_finish() -> None:
@@ -120,11 +145,13 @@ def make_cohort() -> Callable[..., Cohort]:
 
 
 @pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
+def warm(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warm]:
     """Where processes that have all imported are asked for."""
-    warm = Warm()
-    yield warm
-    warm.stop()
+    with contextlib.ExitStack() as stack:
+        given = getattr(request.config, "workerinput", {}).get("warm")
+        yield Warm(given or stack.enter_context(serving()), tmp_path_factory.mktemp("warm"))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,9 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from fixtures.commands import call_command, command, environment, run_command
+from fixtures.commands import call_command, run_command
 from fixtures.processes import num_rows, ray_folder, wait_until
+from fixtures.warm import Warm
 from optuna.trial import TrialState
 from sklearn.metrics import f1_score
 
@@ -63,16 +63,17 @@ def states(run: Path) -> list[TrialState]:
     return [trial.state for trial in study.trials]
 
 
-# first, since no earlier test of a process starts the one Ray, which it would have to stop
-@pytest.mark.usefixtures("no_ray")
-def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(home: Path) -> None:
+def test_a_cluster_that_does_not_answer_is_refused_and_leaves_no_folder(
+    home: Path, warm: Warm
+) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # taken, and not listening
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
         data = ("--data", home / "demo" / "train.csv", "--weights", "none")
-        done = call_command("search", *data, "--address", address, "--out", home / "none", code=2)
-    assert f"there is none at {address}" in done.stderr
-    assert "Traceback" not in done.stderr
+        done = warm.start("search", *data, "--address", address, "--out", home / "none")
+        assert done.wait() == 2
+    assert f"there is none at {address}" in done.err
+    assert "Traceback" not in done.err
     assert not (home / "none").exists()
 
 
@@ -122,15 +123,13 @@ def test_the_scores_on_disk_are_those_that_the_metrics_are_of(finished: Path) ->
 
 
 @pytest.mark.usefixtures("ray_of_tests")
-def test_a_killed_search_goes_on_and_counts_no_trial_twice(home: Path) -> None:
+def test_a_killed_search_goes_on_and_counts_no_trial_twice(home: Path, warm: Warm) -> None:
     run = home / "killed"
     options = (*search_options(home, "killed"), "--trials", 8, "--max-concurrent", 1)
-    process = subprocess.Popen(
-        command("search", *options), env=environment(), stdout=subprocess.DEVNULL
-    )
+    process = warm.start("search", *options)
     wait_until(lambda: process.poll() is not None or num_rows(run) >= 2)
     ray = ray_folder(process.pid)
-    process.send_signal(signal.SIGKILL)
+    os.kill(process.pid, signal.SIGKILL)
     process.wait()
     wait_until(lambda: not ray.exists() and not list(writing_to(ray)))
     before = pd.read_csv(run / "trials.csv")
@@ -288,26 +287,19 @@ def test_a_team_is_retrained_and_predicts_by_its_mean(home: Path, finished: Path
         assert list((run / "models").glob(f"trial_{member['trial']:05d}-*/model.json"))
 
 
-def test_an_interrupted_prediction_says_truly_what_it_wrote(home: Path, finished: Path) -> None:
+def test_an_interrupted_prediction_says_truly_what_it_wrote(
+    home: Path, finished: Path, warm: Warm
+) -> None:
     options = ("--images", home / "demo" / "test", "--cache", home / "cache", "--seeds", 500)
     out, before = home / "interrupted.csv", set((finished / "models").glob("*"))
-    process = subprocess.Popen(
-        command("analysis", finished, *options, "--out", out),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**environment(), "PYTHONUNBUFFERED": "1"},
-    )
-    with process:
-        assert process.stdout
-        assert process.stderr
-        assert any("seed 1 of 500" in line for line in process.stdout)
-        process.send_signal(signal.SIGINT)
-        stopping, said = process.stderr.read().splitlines()
+    process = warm.start("analysis", finished, *options, "--out", out)
+    wait_until(lambda: process.poll() is not None or "seed 1 of 500" in process.out)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait() == 130
+    stopping, said = process.err.splitlines()
     assert stopping == "Ctrl-C: stopping ..."
     new = {str(model) for model in set((finished / "models").glob("*")) - before}
     start, _, kept = said.strip(".\n").partition(" Written: ")
-    assert process.returncode == 130
     assert start in ("Stopped by Ctrl-C.", "Stopped by Ctrl-C. Nothing was written")
     assert set(kept.split(", ")) - {""} == new
     assert not out.exists()

@@ -1,11 +1,11 @@
 """A disk that fills while a search runs: one sentence, no trial lost, and --resume goes on."""
 
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from fixtures.disks import needs_mounts, on_small_disk
+from fixtures.disks import needs_mounts
+from fixtures.warm import Warm
 
 from search.demo.phantoms import write_demo
 
@@ -18,11 +18,19 @@ SEARCH = (
 )
 # the folders of the tests, the disk and the images come as arguments; one Ray serves both searches
 PROGRAM = """
-import contextlib, shutil, subprocess, sys
+import contextlib, ctypes, os, shutil, subprocess, sys
 from pathlib import Path
 
 tests, place, images, *options = sys.argv[1:]
 sys.path.insert(0, tests)
+
+def mount(*words):
+    subprocess.run(["mount", *words], check=True)
+
+assert ctypes.CDLL(None).unshare(0x00020000) == 0  # CLONE_NEWNS: mounts of this process alone
+mount("--make-rprivate", "/")
+mount("-t", "tmpfs", "-o", "size=130k", "tmpfs", place)
+os.chdir(place)
 
 from fixtures.commands import call_command
 from search.tune import cluster
@@ -34,10 +42,10 @@ with cluster.cluster(None) as wait:
     cluster.cluster = lambda *_: contextlib.nullcontext(lambda: None)
     search = ("--data", data, *cache, *options, "--out", "run", "--trials", 6)
     said.append(call_command("search", *search, code=1))
-    subprocess.run(["mount", "-o", "remount,size=60m", place], check=True)
+    mount("-o", "remount,size=60m", place)
     said.append(call_command("search", "--resume", "run"))
 Path("closed").mkdir()
-subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "closed"], check=True)
+mount("-t", "tmpfs", "-o", "ro", "tmpfs", "closed")
 new = ("run", "--images", f"{images}/demo/test", "--seeds", 1, *cache)
 said.append(call_command("analysis", *new, "--out", "closed/p.csv", code=1))
 shutil.copy("run/trials.csv", images)
@@ -47,21 +55,22 @@ for one in said:
 """
 
 
-def test_a_run_folder_whose_disk_is_full_goes_on_once_there_is_room(tmp_path: Path) -> None:
+def test_a_run_folder_whose_disk_is_full_goes_on_once_there_is_room(
+    warm: Warm, tmp_path: Path
+) -> None:
     place = tmp_path / "small"
     place.mkdir()
     write_demo(tmp_path / "demo", num_patients=40, num_test_patients=2, size=48)
     tests = Path(__file__).parents[1]
-    program = (sys.executable, "-c", PROGRAM, tests, place, tmp_path, *SEARCH)
-    done = on_small_disk(place, "size=130k", program)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    done = warm.start("-c", PROGRAM, tests, place, tmp_path, *SEARCH)
+    said = f"{done.wait()} {done.out} {done.err}"
+    assert said.startswith("0 "), said
     assert "Traceback" not in said
     full = f"there is no space left on the disk of {place}/run"
-    assert full in done.stderr
-    assert f"go on with: cxr-search --resume {place}/run" in done.stderr
-    assert f"{place}/closed is on a disk that can only be read; name another" in done.stderr
+    assert full in done.err
+    assert f"go on with: cxr-search --resume {place}/run" in done.err
+    assert f"{place}/closed is on a disk that can only be read; name another" in done.err
     trials = pd.read_csv(tmp_path / "trials.csv")
     assert trials["number"].is_unique
     assert (trials["state"] == "complete").sum() == 6
-    assert "retraining" not in done.stdout, "the output is tried before the work"
+    assert "retraining" not in done.out, "the output is tried before the work"

@@ -10,6 +10,7 @@ from types import FrameType
 import pytest
 from fixtures.commands import call_command, command, environment
 from fixtures.processes import listening_at, num_rows, ray_folder, wait_until
+from fixtures.warm import Warm
 
 from search.demo.phantoms import write_demo
 from search.tune.reaper import writing_to
@@ -71,7 +72,7 @@ run(app, [])
 
 
 def test_signals_to_the_group_leave_the_winner_so_far_and_nothing_else(
-    tmp_path: Path,
+    tmp_path: Path, warm: Warm
 ) -> None:
     write_demo(tmp_path / "demo", num_patients=60, num_test_patients=2, size=64, seed=1)
     run = tmp_path / "run"
@@ -81,14 +82,7 @@ def test_signals_to_the_group_leave_the_winner_so_far_and_nothing_else(
         *("--image-size", 48, "--epochs", 1, "--folds", 2, "--trials", 500),
         *("--max-concurrent", 1),
     )
-    process = subprocess.Popen(
-        command("search", *options),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = warm.start("search", *options)  # in a group of its own
     wait_until(lambda: process.poll() is not None or num_rows(run) > 1)
     folder = ray_folder(process.pid)
     processes = list(writing_to(folder))
@@ -97,8 +91,8 @@ def test_signals_to_the_group_leave_the_winner_so_far_and_nothing_else(
     os.killpg(process.pid, signal.SIGUSR1)  # as Slurm warns, and ends a job
     wait_until(lambda: process.poll() is not None or (run / "winner.json").exists())
     os.killpg(process.pid, signal.SIGTERM)
-    out, err = process.communicate()
-    assert process.returncode == 128 + signal.SIGUSR1, out + err
+    status, out, err = process.wait(), process.out, process.err
+    assert status == 128 + signal.SIGUSR1, out + err
     assert err.splitlines()[-1] == "SIGUSR1: stopping ..."
     assert "SIGUSR1 ended the search after" in out
     assert f"cxr-search --resume {run}" in out

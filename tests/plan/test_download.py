@@ -126,7 +126,7 @@ def test_a_web_server_is_a_store_too(xray_csv: Path, tmp_path: Path) -> None:
         http.server.SimpleHTTPRequestHandler, directory=str(xray_csv.parent)
     )
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         at = f"http://127.0.0.1:{server.server_port}"
         found = download(tmp_path, f"{at}/chests.csv", f"{at}/chests/")
         server.shutdown()

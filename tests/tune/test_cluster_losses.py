@@ -50,7 +50,7 @@ def nodes(no_ray: None) -> Iterator[Cluster]:
 @pytest.fixture
 def warm_workers(warm: Warm) -> Iterator[None]:
     """Nodes that are added meanwhile have workers that have all imported."""
-    with warm.workers():
+    with warm.python():
         yield
 
 
@@ -164,7 +164,7 @@ def test_a_node_that_joins_late_runs_trials_shorter_than_the_start_of_a_worker(
         where = ray.get_runtime_context().get_node_id()
         tune.report({"fold": len(task.folds), "objective": 0.5, "scores": b"", "where": where})
 
-    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(4)")
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(2)")
     slow = {"PYTHONPATH": str(tmp_path)}
     late: list[Any] = []
     ran_on: list[str] = []

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import ray
 from fixtures.networks import random_pixels, tiny_config
+from fixtures.nodes import head_alone
 from fixtures.tasks import write_task
-from ray.cluster_utils import Cluster
+from fixtures.warm import Warm
 
 from search.tune.cluster import cluster
 from trainable.config import TrialConfig
@@ -22,13 +23,14 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("no_ray")]
 
 
 @pytest.fixture
-def homes(tmp_path: Path) -> Iterator[dict[str, Path]]:
+def homes(warm: Warm, tmp_path: Path) -> Iterator[dict[str, Path]]:
     """Homes of two nodes, `a` and `b`, by the resource that each of them alone has."""
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     homes = {name: tmp_path / name for name in ("a", "b")}
-    for name, home in homes.items():
-        home.mkdir()
-        nodes.add_node(num_cpus=1, resources={name: 1}, env_vars={"HOME": str(home)})
+    with warm.python():
+        nodes = head_alone()
+        for name, home in homes.items():
+            home.mkdir()
+            nodes.add_node(num_cpus=1, resources={name: 1}, env_vars={"HOME": str(home)})
     with cluster(nodes.address) as wait:
         wait()
         yield homes

@@ -87,7 +87,7 @@ def test_only_the_token_lets_a_search_join(
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-c", JOIN, f"127.0.0.1:{ports[0]}"],
-        env=environment(token),
+        env=environment(token) | {"RAY_NUM_REDIS_GET_RETRIES": "3"},  # a second each
         capture_output=True,
         text=True,
         check=False,

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 import ray
+from fixtures.warm import Warm
+from ray._private import ray_constants
 
 from search.tune import cluster as module
 
 
 @pytest.mark.usefixtures("no_ray")
 @pytest.mark.timeout(240)
-def test_a_worker_has_imported_what_a_trial_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_has_imported_what_a_trial_needs(
+    warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = ray_constants.SETUP_WORKER_FILENAME
     monkeypatch.setattr(module, "_CPUS_TO_PRELOAD", range(1, 1000))
     monkeypatch.setattr(ray, "init", functools.partial(ray.init, num_cpus=1))
 
@@ -22,7 +27,8 @@ def test_a_worker_has_imported_what_a_trial_needs(monkeypatch: pytest.MonkeyPatc
         def imported(self) -> set[str]:
             return {"ray.tune", "torch", "trainable.trial.cross_validation"} & set(sys.modules)
 
-    with module.cluster(None, one_trial_per_cpu=True) as wait:
+    with warm.python(), module.cluster(None, one_trial_per_cpu=True) as wait:
+        monkeypatch.setattr(ray_constants, "SETUP_WORKER_FILENAME", worker)  # a cold one
         wait()
         actor: Any = ray.remote(Trial).remote()
         found = ray.get(actor.imported.remote())
