@@ -21,14 +21,7 @@ _SHOWN = ("F1", "AUC")
 def describe(
     judged: JudgedFindings, scored: Scored, findings: Findings, winner: Winner
 ) -> Iterator[str]:
-    """The confusion matrix and the metrics, a line each.
-
-    Args:
-        judged: What the scores are worth.
-        scored: True labels, patients and scores.
-        findings: What is asked of each examination.
-        winner: Whose thresholds and kind of F1 are used.
-    """
+    """The confusion matrix and the metrics, a line each."""
     if findings.is_one:
         [one] = judged.each
         return describe_one(scored, winner, one.estimates)

@@ -14,11 +14,6 @@ def finding_columns(
 
     A column is called as the finding, or so but for capitals, blanks and punctuation.
 
-    Args:
-        findings: Names of the findings.
-        columns: Names of the columns.
-        checks: Given a finding that several columns may be of.
-
     >>> finding_columns(("Mass", "Pleural Effusion"), ("age", "pleural_effusion"), Checks())
     {'Pleural Effusion': 'pleural_effusion'}
     """

@@ -143,14 +143,7 @@ def _drawn(
 
 
 def _file_name(path: str, drawing: _Drawing, winner: Winner, taken: dict[str, None]) -> str:
-    """NAME.png, or NAME_FINDING.png of several; images of one name in several folders are numbered.
-
-    Args:
-        path: The image.
-        drawing: Of which finding the map is.
-        winner: The team.
-        taken: Given the name.
-    """
+    """NAME.png, or NAME_FINDING.png of several findings; images of one name are numbered."""
     name = stem(Path(path).name)
     if not winner.findings.is_one:
         name += "_" + re.sub(r"\W+", "-", winner.findings.names[drawing.finding])

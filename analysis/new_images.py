@@ -226,13 +226,7 @@ def _listed_values(asked: pd.Series, listed: pd.DataFrame, unit: str, column: st
 
 
 def _check_columns(new: pd.DataFrame, columns: ColumnCode, checks: Checks) -> Iterator[str]:
-    """A note on each column whose categories the models have not seen.
-
-    Args:
-        new: The columns that the team sees, text.
-        columns: What the models know of them.
-        checks: Given each column of numbers with other cells.
-    """
+    """A note on each column whose categories the models have not seen."""
     read = columns.read(new)
     for category in columns.categories:
         found = read[category.name].dropna()

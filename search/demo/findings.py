@@ -1,4 +1,4 @@
-"""Phantoms with several findings, or of several classes, whose true risks are known.
+"""Phantoms with several findings, whose true risks are known.
 
 Each finding has a sign, from absent to plain to see. Whether the finding is there is drawn from it
 with a known probability, so the best F1 that any model can reach is known for each.
@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.random import Generator as Rng
-from numpy.typing import NDArray
 
 from search.demo.phantoms import IMAGES_OF_PATIENTS, best_possible_f1, write_phantoms
 
@@ -38,9 +36,6 @@ _FINDINGS = {
 FINDINGS = tuple(_FINDINGS)
 """Findings that can stand together: plain to see, with unknown labels, small, and rare."""
 
-CLASSES = ("Normal", "Opacity", "Effusion")
-"""Classes of which one holds."""
-
 _RISK = "probability:"
 _SLOPE, _MIDPOINT = 14.0, 0.5  # Odds of a finding = exp(slope * (sign - midpoint)).
 
@@ -55,56 +50,25 @@ def sample_findings(num_patients: int, seed: int) -> pd.DataFrame:
         it is not known), and for each its `probability:NAME` in [0, 1].
     """
     rng = np.random.default_rng([seed, len(FINDINGS)])
-    rows, _ = _sample(rng, num_patients, FINDINGS)
+    num_images = 1 + rng.choice(4, num_patients, p=IMAGES_OF_PATIENTS)
+    who = np.repeat(np.arange(num_patients), num_images)
+    day = 1 + np.arange(len(who)) - np.repeat(np.cumsum(num_images) - num_images, num_images)
+    # what patients have of each sign, from which their images differ a little
+    shape = (num_patients, len(FINDINGS))
+    has_much = rng.random(shape) < [finding.share for finding in _FINDINGS.values()]
+    levels = np.where(has_much, rng.beta(4.0, 1.5, shape), 0.6 * rng.beta(1.0, 3.0, shape))
+    signs = np.clip(levels[who] + rng.normal(0.0, 0.06, (len(who), len(FINDINGS))), 0.0, 1.0)
+    rows = pd.DataFrame({"patient": [f"patient{number:04d}" for number in who]})
+    rows["image"] = rows["patient"] + "_day" + pd.Series(day).astype(str) + ".png"
+    rows["anatomy_seed"] = rng.integers(2**62, size=num_patients)[who]
+    rows["day_seed"] = rng.integers(2**62, size=len(who))
+    rows[[finding.sign for finding in _FINDINGS.values()]] = signs
     for name, finding in _FINDINGS.items():
         risk = 1.0 / (1.0 + np.exp(-_SLOPE * (rows[finding.sign] - _MIDPOINT)))
         label = pd.Series(rng.random(len(rows)) < risk).astype("Int64")
         rows[name] = label.mask(rng.random(len(rows)) < finding.unknown)
         rows[_RISK + name] = risk
     return rows
-
-
-def sample_classes(num_patients: int, seed: int) -> pd.DataFrame:
-    """Draw patients of three classes, as `sample_findings` does.
-
-    Returns:
-        Its columns, but `class` (one of `CLASSES`) and its `probability:NAME` for each class, both
-        the same for all images of a patient.
-    """
-    rng = np.random.default_rng([seed, len(CLASSES)])
-    rows, levels = _sample(rng, num_patients, CLASSES[1:])
-    odds = np.exp(_SLOPE * (np.column_stack([np.full(len(levels), _MIDPOINT), levels]) - _MIDPOINT))
-    risks = odds / odds.sum(axis=1, keepdims=True)
-    number = (rng.random((len(risks), 1)) > np.cumsum(risks, axis=1)[:, :-1]).sum(axis=1)
-    who = pd.factorize(rows["patient"])[0]
-    columns = {_RISK + name: risks[who, place] for place, name in enumerate(CLASSES)}
-    return rows.assign(**{"class": np.array(CLASSES, object)[number[who]]}, **columns)
-
-
-def _sample(
-    rng: Rng, num_patients: int, names: tuple[str, ...]
-) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Patients with the signs of some findings.
-
-    Returns:
-        One row per image; and (num_patients, num_findings), what patients have of each sign, from
-        which their images differ a little.
-    """
-    num_images = 1 + rng.choice(4, num_patients, p=IMAGES_OF_PATIENTS)
-    who = np.repeat(np.arange(num_patients), num_images)
-    day = 1 + np.arange(len(who)) - np.repeat(np.cumsum(num_images) - num_images, num_images)
-    shape = (num_patients, len(names))
-    has_much = rng.random(shape) < [_FINDINGS[name].share for name in names]
-    levels = np.where(has_much, rng.beta(4.0, 1.5, shape), 0.6 * rng.beta(1.0, 3.0, shape))
-    signs = np.clip(levels[who] + rng.normal(0.0, 0.06, (len(who), len(names))), 0.0, 1.0)
-    rows = pd.DataFrame({"patient": [f"patient{number:04d}" for number in who]})
-    rows["image"] = rows["patient"] + "_day" + pd.Series(day).astype(str) + ".png"
-    rows["anatomy_seed"] = rng.integers(2**62, size=num_patients)[who]
-    rows["day_seed"] = rng.integers(2**62, size=len(who))
-    rows["severity"] = 0.0  # of a phantom without opacities
-    for name, sign in zip(names, signs.T, strict=True):
-        rows[_FINDINGS[name].sign] = sign
-    return rows, levels
 
 
 def write_findings(

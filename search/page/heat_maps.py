@@ -39,11 +39,6 @@ def heat_map_section(
 ) -> Section:
     """The surest right and wrong examinations and the nearest to the threshold, as heat maps.
 
-    Args:
-        result: The run.
-        asked: Whether to show them.
-        labelled_images: Folder of the labelled images, if they have moved.
-
     Raises:
         InputError: If they are asked for, and the images or the weights are not as in the search.
     """

@@ -47,13 +47,6 @@ def write_report(
 ) -> WrittenPage:
     """Write `report.html` of a run.
 
-    Args:
-        path: Run folder.
-        out: File to write, if not `report.html` in the run folder.
-        heat_maps: Whether to show what the model looks at.
-        labelled_images: Folder of the labelled images, if they have moved.
-        for_sharing: Leave out X-rays, names of images, and names of folders.
-
     Raises:
         InputError: If the folder is no run of this version, or has no winner yet; or if heat maps
             are asked for that cannot be made.

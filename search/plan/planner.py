@@ -227,13 +227,6 @@ def complete(
 ) -> SearchPlan:
     """The plan of a search, new or resumed; what could not be read is None, and why is in `checks`.
 
-    Args:
-        options: All options.
-        space: What is searched.
-        cohort: Labelled images, with their looks and as they are split.
-        decoded: The images.
-        checks: Checks so far.
-
     Raises:
         InputError: Naming every problem found.
     """

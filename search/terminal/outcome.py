@@ -198,12 +198,7 @@ def _test_table(winner: Winner, result: TestResult) -> pd.DataFrame:
 
 
 def describe_failures(trials: pd.DataFrame, errors: Path) -> Iterator[str]:
-    """How many trials failed by themselves, and how many the machine failed, a line each.
-
-    Args:
-        trials: All rows of the log of trials.
-        errors: Where a person finds the errors.
-    """
+    """How many trials failed by themselves, and how many the machine failed, a line each."""
     num_failed = int((trials["state"] == "failed").sum())
     lost = trials.loc[trials["state"] == "lost", "error"]
     if num_failed:

@@ -116,12 +116,7 @@ COMPARISONS: Mapping[TableName, Comparison] = {
 
 
 def experiment_lines(experiments: Experiments, results: Mapping[int, Result]) -> Iterator[str]:
-    """Each experiment as a table, and the rows that differ by more than chance.
-
-    Args:
-        experiments: Rows, and the name of their table.
-        results: Results of the rows that were run, by the number of the row.
-    """
+    """Each experiment as a table, and the rows that differ by more than chance."""
     table, rows = COMPARISONS[experiments.table], experiments.rows
     values = {number: table.value(result) for number, result in results.items()}
     same = experiments.same_networks(sorted(results))

@@ -1,4 +1,4 @@
-"""Phantoms of several findings and of several classes: what they show, and their true risks."""
+"""Phantoms of several findings: what they show, and their true risks."""
 
 from pathlib import Path
 
@@ -8,10 +8,8 @@ import pytest
 from PIL import Image
 
 from search.demo.findings import (
-    CLASSES,
     FINDINGS,
     best_possible_f1_each,
-    sample_classes,
     sample_findings,
     write_findings,
 )
@@ -90,20 +88,6 @@ def test_patients_are_reproducible_and_have_one_anatomy_each() -> None:
     assert rows["image"].is_unique
     assert rows["day_seed"].is_unique
     assert rows["image"][:3].tolist() == sorted(rows["image"][:3])
-
-
-def test_a_patient_has_one_of_three_classes_as_its_risks_say() -> None:
-    rows = sample_classes(6000, seed=3)
-    risks = rows[[f"probability:{name}" for name in CLASSES]].to_numpy()
-    assert risks.sum(axis=1) == pytest.approx(1.0)
-    assert rows.groupby("patient")["class"].nunique().eq(1).all()
-    by_patient = rows.drop_duplicates("patient")
-    for name in CLASSES:
-        risk = by_patient[f"probability:{name}"]
-        spread = float((risk * (1.0 - risk)).sum()) ** 0.5
-        assert abs((by_patient["class"] == name).sum() - risk.sum()) < 4.0 * spread
-        assert 0.15 < (by_patient["class"] == name).mean() < 0.65
-    assert (risks.max(axis=1) > 0.8).mean() > 0.7
 
 
 def test_the_folder_holds_what_it_promises(tmp_path: Path) -> None:

@@ -38,9 +38,10 @@ ONE_CPU = Resources(cpus=1, gpus=0)
 
 
 @pytest.fixture(scope="module")
-def nodes(no_ray: None) -> Iterator[Cluster]:
+def nodes(no_ray: None, warm: Warm) -> Iterator[Cluster]:
     """A head that runs no trials, joined as a search joins a cluster; tests add the workers."""
-    nodes = head_alone()
+    with warm.python():
+        nodes = head_alone()
     with cluster(nodes.address) as wait:
         wait()
         yield nodes
@@ -51,6 +52,13 @@ def nodes(no_ray: None) -> Iterator[Cluster]:
 def warm_workers(warm: Warm) -> Iterator[None]:
     """Nodes that are added meanwhile have workers that have all imported."""
     with warm.python():
+        yield
+
+
+@pytest.fixture
+def cold_workers(warm: Warm) -> Iterator[None]:
+    """Nodes that are added meanwhile have workers that import by themselves."""
+    with warm.python(workers=False):
         yield
 
 
@@ -120,7 +128,7 @@ class Losses(tune.Callback):
         self.said.append(why_lost(trial))
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("cold_workers", "worker")
 def test_a_worker_runs_the_code_that_was_sent() -> None:
     @ray.remote
     def where() -> tuple[str, str | None]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import ray
 from fixtures.warm import Warm
-from ray._private import ray_constants
 
 from search.tune import cluster as module
 
@@ -19,7 +18,6 @@ from search.tune import cluster as module
 def test_a_worker_has_imported_what_a_trial_needs(
     warm: Warm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = ray_constants.SETUP_WORKER_FILENAME
     monkeypatch.setattr(module, "_CPUS_TO_PRELOAD", range(1, 1000))
     monkeypatch.setattr(ray, "init", functools.partial(ray.init, num_cpus=1))
 
@@ -27,8 +25,7 @@ def test_a_worker_has_imported_what_a_trial_needs(
         def imported(self) -> set[str]:
             return {"ray.tune", "torch", "trainable.trial.cross_validation"} & set(sys.modules)
 
-    with warm.python(), module.cluster(None, one_trial_per_cpu=True) as wait:
-        monkeypatch.setattr(ray_constants, "SETUP_WORKER_FILENAME", worker)  # a cold one
+    with warm.python(workers=False), module.cluster(None, one_trial_per_cpu=True) as wait:
         wait()
         actor: Any = ray.remote(Trial).remote()
         found = ray.get(actor.imported.remote())

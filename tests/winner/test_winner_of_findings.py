@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fixtures.cohorts import three_findings
 from fixtures.networks import tiny_config
@@ -13,7 +14,6 @@ from search.demo.phantoms import write_demo
 from search.options.options import SearchOptions
 from search.plan.plan import SearchPlan
 from search.plan.planner import complete, plan_search
-from search.run.finding_table import read_findings
 from search.tune.study import open_study
 from search.winner.winner import choose_winner
 from trainable.cohort.label_rule import LabelRule
@@ -82,7 +82,7 @@ def test_the_record_has_a_team_per_finding_and_a_table_has_each_trial(tmp_path: 
     save_winner(winner, run.path)
     assert read_winner(run.path) == winner
 
-    table = read_findings(run.path)
+    table = pd.read_csv(run.path / "findings.csv")
     assert table["number"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert table["finding"].tolist() == list(NAMES) * 4
     means = table.groupby("number")["f1"].mean().to_numpy()

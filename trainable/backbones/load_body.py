@@ -99,9 +99,6 @@ def _chexnet_state(checkpoint: object) -> dict[str, Tensor]:
     The classifier of the 14 findings must be there, and is left out: a head replaces it. What the
     checkpoint holds beside its `state_dict` (epoch, optimizer) is nothing of the network.
 
-    Args:
-        checkpoint: as it was read from the file.
-
     Raises:
         ValueError: if it is no checkpoint of CheXNet.
     """

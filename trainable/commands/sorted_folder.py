@@ -46,15 +46,6 @@ def sort_images(
     `out` appears as a whole, after every copy was compared with its image. The images stay where
     they are.
 
-    Args:
-        cohort: Labelled images.
-        out: Folder to make.
-        shares: Percentages for training, validation and, if there is a third one, test; none for
-            class folders alone, or for the split that the cohort has.
-        seed: Seed of the split.
-        mixed_patients: Whether a patient may have images of both classes.
-        link: Hard links, which take no room, in place of copies.
-
     Returns:
         Lines about what was done.
 

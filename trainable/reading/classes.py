@@ -113,12 +113,7 @@ def _last_words(values: Collection[str]) -> dict[str, str]:
 
 
 def several_folders(counts: Mapping[str, int], checks: Checks) -> tuple[str, ...] | None:
-    """Three class folders or more, in order; None where two of them say yes and no.
-
-    Args:
-        counts: Images in each folder.
-        checks: Given folders whose names are the same for a label in a table.
-    """
+    """Three class folders or more, in order; None where two of them say yes and no."""
     ends = _last_words(counts)
     are_grades = all(end.isdigit() for end in ends) and len(ends) == len(counts)
     pairs = [pair for pair in _KNOWN_CLASSES if pair != ("normal", "pneumonia")]

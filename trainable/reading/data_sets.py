@@ -118,13 +118,7 @@ def label_columns_of(data_set: KnownDataSet, raw: pd.DataFrame) -> list[str]:
 
 
 def with_its_own(options: DataOptions, data_set: KnownDataSet, labels: pd.DataFrame) -> DataOptions:
-    """The options, with what the data set says of its own labels where the user says nothing.
-
-    Args:
-        options: What the user says.
-        data_set: Data set.
-        labels: The columns of labels.
-    """
+    """The options, with what the data set says of its own labels where the user says nothing."""
     changed: dict[str, str | None] = {}
     if options.missing is None and data_set.missing:
         changed["missing"] = data_set.missing

@@ -71,14 +71,7 @@ def _same_column(
 def read_exams(
     grouping: Grouping, raw: pd.DataFrame, images: pd.Series, checks: Checks
 ) -> pd.DataFrame:
-    """The columns `exam`, and `view` where there is one, as they are in a table.
-
-    Args:
-        grouping: whose columns are those of the table.
-        raw: the table, all of it text.
-        images: name of the image of each row.
-        checks: given what is empty.
-    """
+    """The columns `exam`, and `view` where there is one, as they are in a table."""
     columns = {"exam": grouping.exam_column, "view": grouping.view_column}
     read = pd.DataFrame(
         {kind: raw[column].str.strip() for kind, column in columns.items() if column}

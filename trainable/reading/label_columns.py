@@ -22,14 +22,7 @@ def asked_by_name(options: DataOptions) -> bool:
 def find_label_columns(
     raw: pd.DataFrame, source: DataOptions, data_set: KnownDataSet | None, checks: Checks
 ) -> list[str]:
-    """The columns of labels: as asked, as the data set says, by their name; none if unclear.
-
-    Args:
-        raw: The table.
-        source: What the user said of the labels.
-        data_set: Data set that the table is of.
-        checks: Given what cannot be found.
-    """
+    """The columns of labels: as asked, as the data set says, by their name; none if unclear."""
     if source.label_pattern:
         return [IN_NAME]
     columns = [str(column) for column in raw.columns]

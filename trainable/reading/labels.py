@@ -126,16 +126,7 @@ def find_rule(
     several_rows: bool = False,
     may_be_classes: bool = True,
 ) -> LabelRule | None:
-    """How labels are read; None (and a problem kept) if that cannot be decided.
-
-    Args:
-        raw: The labels, as text.
-        marks: Which of them say nothing certain.
-        options: What the user said of the labels.
-        checks: Given all that cannot be decided.
-        several_rows: Of the rule.
-        may_be_classes: Whether three values or more may be classes.
-    """
+    """How labels are read; None (and a problem kept) if that cannot be decided."""
     known = raw[marks.is_known]
     if not len(known):
         checks.add(f"images must have labels; all {len(raw)} in {raw.name} are missing")
@@ -208,13 +199,7 @@ def _limit(name: str | None, known: pd.Series) -> Limit | None:
 
 
 def _by_limit(known: pd.Series, options: DataOptions, checks: Checks) -> tuple[str, str] | None:
-    """The classes where --positive or --negative is a limit; None if neither is.
-
-    Args:
-        known: Labels that are known, as the user writes them.
-        options: What the user said of the labels.
-        checks: Given a label that is in both classes.
-    """
+    """The classes where --positive or --negative is a limit; None if neither is."""
     positive, negative = (_limit(one, known) for one in (options.positive, options.negative))
     if positive is None and negative is None:
         return None
@@ -243,14 +228,7 @@ def _has_both(values: pd.Series, known: pd.Series, rule: LabelRule, checks: Chec
 def _classes(
     known: pd.Series, uses: set[str | None], options: DataOptions, checks: Checks
 ) -> tuple[str, str] | None:
-    """What the user calls the negative and the positive class; None if that is not clear.
-
-    Args:
-        known: Labels that are known, as the user writes them.
-        uses: What all other rows count as.
-        options: What the user said of the labels.
-        checks: Given what cannot be decided.
-    """
+    """What the user calls the negative and the positive class; None if that is not clear."""
     if (by_limit := _by_limit(known, options, checks)) is not None:
         return by_limit
     positive, negative = (

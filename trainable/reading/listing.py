@@ -55,13 +55,7 @@ class Wanted:
     def image_column(
         self, table: pd.DataFrame, hold_any: Callable[[pd.Series], bool], checks: Checks
     ) -> str | None:
-        """The column of images that no option names: that of the search first.
-
-        Args:
-            table: The table.
-            hold_any: Whether a column names any image.
-            checks: Given what cannot be found.
-        """
+        """The column of images that no option names: that of the search first."""
         before = self.found_by.get("image")
         return find_image_column(table, None, hold_any, checks, before=before, has_option=False)
 

@@ -12,11 +12,6 @@ from trainable.reading.image_files import hash_files, list_folder
 def find_images(cohort: Cohort, folder: Path, option: str) -> Cohort:
     """The same cohort, with each image found by its content in `folder` or below.
 
-    Args:
-        cohort: Cohort of a run folder, whose files may be gone.
-        folder: Folder that holds the images now, under any names.
-        option: Option that named the folder.
-
     Raises:
         InputError: Naming every image that is not in the folder.
     """
@@ -44,10 +39,6 @@ def find_images(cohort: Cohort, folder: Path, option: str) -> Cohort:
 
 def require_unchanged(cohort: Cohort, option: str) -> Cohort:
     """The same cohort, once its images are found to have the content that was read at first.
-
-    Args:
-        cohort: Cohort of a run folder.
-        option: Option that can name another folder of the images.
 
     Raises:
         InputError: Naming every image that is missing or has changed.

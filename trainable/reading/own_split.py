@@ -23,15 +23,7 @@ _COLUMNS = ("split", "set", "setid", "subset", "partition", "splits", "datasplit
 def find_split(
     raw: pd.DataFrame, source: DataOptions, read: Collection[str], checks: Checks
 ) -> str | None:
-    """The column of the split that is kept; None, and a note on each column, where none is.
-
-    Args:
-        raw: The rows that are used.
-        source: What the user said of the split.
-        read: Columns that hold something else.
-        checks: Given a note on each split that is not kept, and what is wrong with the one asked
-            for.
-    """
+    """The column of the split that is kept; None, and a note on each column, where none is."""
     found = [column for column in splits_in(raw) if column not in read]
     if source.split_column is not None and source.split != "keep":
         checks.add("--split-column names the split that --split keep keeps: add it, or drop this")

@@ -107,13 +107,7 @@ def _alike_patients(patients: pd.Series) -> Iterator[str]:
 
 
 def _own_patients(table: pd.DataFrame, columns: Sequence[str], checks: Checks) -> pd.Series:
-    """Patients where none are known, and a note on what may hold them.
-
-    Args:
-        table: Manifest so far.
-        columns: Columns of the user's table that may hold the patients.
-        checks: Given the note.
-    """
+    """Patients where none are known, and a note on what may hold them."""
     are_dicom = not any(Path(path).suffix.lower() in SUFFIXES for path in table["path"])
     options = f"--patient-column{f' {PATIENT}' * are_dicom} or --patient-pattern"
     if columns:

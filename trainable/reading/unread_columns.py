@@ -25,12 +25,7 @@ _FILLED, _FEWEST, _LONGEST, _MOST_NAMED = 0.9, 3, 40, 3
 
 
 def purposes_not_read(raw: pd.DataFrame, read: Collection[str]) -> Iterator[str]:
-    """A sentence on each column that may say what rows are for: folds, exclusions, quality.
-
-    Args:
-        raw: The rows that are used.
-        read: Columns that are read.
-    """
+    """A sentence on each column that may say what rows are for: folds, exclusions, quality."""
     for column in (str(one) for one in raw.columns if one not in read):
         plain = plain_name(column)
         if _FOLDS.fullmatch(plain):

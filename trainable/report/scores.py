@@ -61,13 +61,7 @@ def score_figures(scored: Scored, threshold: float) -> list[Figure]:
 
 
 def save_comparison(named: Named, thresholds: Mapping[str, float], folder: Path) -> list[Path]:
-    """Write `roc.png`, `precision_recall.png` and `scores.png` into `folder`.
-
-    Args:
-        named: The sets of scores.
-        thresholds: Threshold of each.
-        folder: Run folder.
-    """
+    """Write `roc.png`, `precision_recall.png` and `scores.png` into `folder`."""
     histograms = [
         (name, partial(draw_distribution, scored=scored, threshold=thresholds[name]))
         for name, scored in named.items()

@@ -15,14 +15,7 @@ def scores_section(
     findings: Findings,
     paragraphs: Sequence[str] = (),
 ) -> Section:
-    """The figures of each finding; of several classes also which one was taken for which.
-
-    Args:
-        scored: Examinations with the scores of the team.
-        thresholds: Threshold of each finding.
-        findings: What is asked of each examination.
-        paragraphs: Sentences before the figures.
-    """
+    """The figures of each finding; of several classes also which one was taken for which."""
     title = "How good are the scores?"
     if findings.is_one:
         [threshold] = thresholds

@@ -71,10 +71,6 @@ def build_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimi
 
     The learning rate falls from stage to stage: lower stages are more general and need less change
     (Howard and Ruder 2018, "Universal language model fine-tuning for text classification").
-
-    Args:
-        network: Network to train; its frozen part is left out.
-        config: Optimizer, momentum, learning rate, stage decay and weight decay.
     """
     groups: list[dict[str, Any]] = []
     for depth, part in enumerate([network.head, *reversed(network.trained_stages)]):
