@@ -112,13 +112,19 @@ def _split(cohort: Cohort, options: SearchOptions) -> Cohort:
     """The images, split into shares if that was asked for.
 
     Raises:
-        InputError: If shares cannot be had beside the other options, or of so few patients.
+        InputError: If shares cannot be had beside the other options, or of so few patients; or if
+            there are folds to draw beside a side to score on.
     """
     shares = options.scoring.shares
-    if shares is None:
-        return cohort
     given = options.given
     folds = [f"{flag(name)} {given[name]}" for name in ("folds", "repeats") if name in given]
+    if folds and shares is None and cohort.has_one_fold:
+        raise InputError(
+            "trials are trained on train and scored on val, without folds: drop "
+            f"{' and '.join(folds)}, or cross-validate all together with --split merge"
+        )
+    if shares is None:
+        return cohort
     if folds:
         raise InputError(
             f"--shares is one split without folds: drop it, or drop {' and '.join(folds)}"

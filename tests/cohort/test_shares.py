@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fixtures.cohorts import three_classes, three_findings
 
@@ -89,6 +90,16 @@ def test_shares_that_are_none_are_refused(shares: str) -> None:
 def test_folds_and_shares_exclude_each_other(xray_csv: Path) -> None:
     settings = SearchOptions.of(data=xray_csv, weights="none", shares=(80, 20), folds=3, repeats=2)
     with pytest.raises(InputError, match="drop it, or drop --folds 3 and --repeats 2"):
+        plan_search(settings)
+
+
+def test_folds_and_a_side_to_score_on_exclude_each_other(xray_csv: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(xray_csv, dtype=str)
+    table["split"] = ["train", "train", "val", "val"] * 6
+    table.to_csv(xray_csv, index=False)
+    asked = {"data": xray_csv, "weights": "none", "split": "keep", "cache": tmp_path / "cache"}
+    settings = SearchOptions.of(**asked, backbones="squeezenet1_0", image_size=32, folds=3)
+    with pytest.raises(InputError, match="without folds: drop --folds 3, or cross-validate"):
         plan_search(settings)
 
 
