@@ -29,7 +29,7 @@ from trainable.images.perceptual_hash import (
     find_alike,
     perceptual_hashes_of_files,
 )
-from trainable.images.pixels import load_looks, load_pixels, load_surveys, pixels_key
+from trainable.images.pixels import load_looks, load_pixels, load_surveys, pixels_name
 from trainable.reading.moved_images import find_images
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
@@ -163,8 +163,8 @@ def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages
         for square in {member.config.preprocessing.square for member in winner.members}
     }
     sharpest = max(pixels)
-    key = pixels_key(new.hashes, sharpest, training.limits)
-    looks = load_looks(pixels[sharpest], key, store)
+    name = pixels_name(new.hashes, sharpest, training.limits)
+    looks = load_looks(pixels[sharpest], name, store)
     unlike = describe_unlike(new.images, surveys, looks, training)
     hashes = perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, training.limits)
     return SeenImages(hashes, tuple(unlike))

@@ -14,6 +14,7 @@ from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
 from search.terminal.display import SearchDisplay, best_table, encoder_table
 from search.terminal.experiments import describe_experiments
+from search.terminal.growth import comparison_lines
 from search.terminal.outcome import (
     describe_failures,
     describe_next,
@@ -149,6 +150,11 @@ def _choose(run: RunFolder, plan: SearchPlan, voice: Voice) -> tuple[Winner | No
 
 def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:
     """What the winner does on test rows, what was possible, and how to go on, a line each."""
+    if plan.warm_start is not None:
+        yield from (
+            Line(text, 1)
+            for text in comparison_lines(plan.warm_start, plan.cohort, winner, run.path)
+        )
     # test rows are looked at when there is no more to choose, and each look is kept
     if run.log.num_ended() >= plan.num_trials and len(rows_of(plan.cohort, "test")):
         yield from _evaluate(run, plan, winner)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from pydantic import ByteSize
 
-_DIGITS = 24
+NUM_DIGITS = 24
+"""Digits of a `digest`."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSALS = {
     errno.ENOSPC: "there is no space left on the disk of {folder}",
@@ -98,7 +100,7 @@ def drop_partial_line(path: Path) -> None:
 
 def digest(text: str) -> str:
     """Name a text by its content: the first 24 hexadecimal digits (96 bits) of its SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return hashlib.sha256(text.encode()).hexdigest()[:NUM_DIGITS]
 
 
 def hash_file(path: Path) -> str:

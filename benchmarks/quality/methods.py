@@ -31,6 +31,7 @@ from trainable.images.loading import load_images
 from trainable.images.preprocessing import PixelStatistics, Square
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
+from trainable.store.known_rows import Rows
 
 METHODS = ("trial_0", "probe", "fused_probe", "single", "team")
 _PENALTIES = np.logspace(-4, 2, 13)
@@ -159,8 +160,8 @@ def _features(
         began = time.process_time()
         parts.append(
             store.get_or_compute(
-                f"features-quality-{weights}-{images.key}",
-                (len(paths), width),
+                images.name.of_same_rows(f"features-quality-{weights}-{images.name.what}"),
+                (width,),
                 np.float32,
                 functools.partial(_pooled, body),
             )
@@ -172,8 +173,8 @@ def _features(
     return both[:, backbone.pooled_columns(config.cut)], both[:, stages], seconds
 
 
-def _pooled(body: Body, rows: slice) -> NDArray[np.float32]:
-    features: NDArray[np.float32] = body.pooled(torch.arange(rows.start, rows.stop)).numpy()
+def _pooled(body: Body, rows: Rows) -> NDArray[np.float32]:
+    features: NDArray[np.float32] = body.pooled(torch.from_numpy(rows)).numpy()
     return features
 
 

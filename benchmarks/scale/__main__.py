@@ -26,12 +26,14 @@ from optuna.exceptions import ExperimentalWarning
 from benchmarks.scale.many_nodes import (
     SPACE,
     TABLE,
+    TABLE_ROWS,
     features_on_nodes,
     new_run,
     trials_on_nodes,
 )
 from search.tune.study import STUDY_NAME, StudySearch, open_storage
 from trainable.store.arrays import ArrayStore
+from trainable.store.table_name import TableName
 
 
 def suggestions(num_trials: int, num_under_way: int) -> Iterator[dict[str, float]]:
@@ -88,8 +90,8 @@ def keys(num_keys: int) -> Iterator[dict[str, float]]:
         store = ArrayStore(Path(folder), budget=2**40)
         done, began, last = 10, time.perf_counter(), 0
         for number in range(1, num_keys + 1):
-            name = f"features-{number:08d}"
-            store.get_or_compute(name, TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+            name = TableName(f"features-{number:08d}", TABLE_ROWS)
+            store.get_or_compute(name, TABLE.shape[1:], TABLE.dtype, TABLE.__getitem__)
             if number == min(done, num_keys):
                 added = (time.perf_counter() - began) / (number - last)
                 fresh = ArrayStore(Path(folder))

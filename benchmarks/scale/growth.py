@@ -29,8 +29,8 @@ from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import metrics_at
 from trainable.evaluation.scoring import Scoring
 from trainable.features.body import Body
-from trainable.features.tables import features_key, frozen_inputs
-from trainable.images.pixels import load_grey_counts, load_looks, load_pixels, pixels_key
+from trainable.features.tables import features_name, frozen_inputs
+from trainable.images.pixels import load_grey_counts, load_looks, load_pixels, pixels_name
 from trainable.images.preprocessing import Square
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import cross_validate
@@ -49,8 +49,8 @@ def costs(
     images = images_of(task, config.image_size)
     looks, _ = cpu_seconds(
         lambda: (
-            load_looks(images.pixels, images.key, store),
-            load_grey_counts(lambda: np.asarray(images.pixels), images.key, store),
+            load_looks(images.pixels, images.name, store),
+            load_grey_counts(lambda: np.asarray(images.pixels), images.name, store),
         )
     )
     body = Body(images, config, task.weights, CPU)
@@ -73,8 +73,8 @@ def costs(
         f"choice among {NUM_TRIALS} trials, s": choice,
         "intervals of all metrics, s": intervals,
         "memory of the choice, bytes": peak,
-        "pixels, bytes": store.path(pixels_key(data.hashes, Square(size))).stat().st_size,
-        "features, bytes": store.path(features_key(body, images)).stat().st_size,
+        "pixels, bytes": store.path(pixels_name(data.hashes, Square(size))).stat().st_size,
+        "features, bytes": store.path(features_name(body, images)).stat().st_size,
     }
 
 

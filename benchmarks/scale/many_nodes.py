@@ -34,6 +34,7 @@ from trainable.cohort.splits import Fold
 from trainable.evaluation.scoring import Scoring
 from trainable.features.tables import FEATURES
 from trainable.images.preprocessing import PixelStatistics
+from trainable.store.table_name import TableName
 from trainable.trial.ray_worker import ClusterStore, ship
 from trainable.trial.task import Task, TrainingData
 
@@ -52,6 +53,7 @@ OPTIONS = SearchOptions.of(data=Path("nothing.csv"))
 _NAMES = dict.fromkeys(("image", "path", "patient", "sha256"), _ROWS.astype(str))
 COHORT = Cohort(pd.DataFrame(_NAMES).assign(label=0, split=""), (LabelRule(("0", "1")),))
 TABLE = np.zeros((64, 16), np.float32)
+TABLE_ROWS = tuple(map(str, range(len(TABLE))))
 MILESTONES = (10, 100, 1_000, 10_000)
 
 
@@ -136,10 +138,11 @@ class Node:
     def __init__(self, folder: Path, tables: Any) -> None:
         self._store = ClusterStore(folder, 2**40, tables)
 
-    def have(self, names: list[str]) -> None:
+    def have(self, tables: list[str]) -> None:
         """Fetch these tables, or else compute them."""
-        for name in names:
-            self._store.get_or_compute(name, TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+        for what in tables:
+            name = TableName(what, TABLE_ROWS)
+            self._store.get_or_compute(name, TABLE.shape[1:], TABLE.dtype, TABLE.__getitem__)
 
 
 def features_on_nodes(num_nodes: int, num_keys: int) -> Iterator[dict[str, float]]:

@@ -29,6 +29,7 @@ from trainable.images.batches import Batch, Batches
 from trainable.images.loading import Images
 from trainable.images.preprocessing import PixelStatistics
 from trainable.store.arrays import ArrayStore
+from trainable.store.table_name import TableName
 from trainable.training.loop import predict_logits
 from trainable.trial.cross_validation import assemble, cross_validate
 from trainable.trial.final import final_folds, fit_final
@@ -40,7 +41,8 @@ NUM_NEW_IMAGES = 20_000
 NUM_PATIENTS = 300
 SIZE = 64  # pixels
 _NEW_PATIENTS_SEED = 10**6
-_NEW = "pixels-new-phantoms"
+_NEW = TableName("pixels-new-phantoms", tuple(map(str, range(NUM_NEW_IMAGES))))
+_NEW_LABELS = _NEW.of_same_rows(f"{_NEW.what}-labels")
 _CPU = torch.device("cpu")
 # one for all cohorts, so that the new phantoms' features are computed once
 _STATISTICS = PixelStatistics(0.5, 0.25)
@@ -72,9 +74,9 @@ def draw_new_images(folder: Path, pool: Executor) -> None:
     numbers = (rows["severity"], rows["anatomy_seed"], rows["day_seed"], [SIZE] * len(rows))
     films = np.stack(list(pool.map(draw_phantom, *numbers, chunksize=200)))
     store = ArrayStore(folder)
-    store.get_or_compute(_NEW, films.shape, films.dtype, lambda part: films[part])
+    store.get_or_compute(_NEW, films.shape[1:], films.dtype, lambda rows: films[rows])
     died = rows["died"].to_numpy(np.int64)
-    store.get_or_compute(f"{_NEW}-labels", died.shape, died.dtype, lambda part: died[part])
+    store.get_or_compute(_NEW_LABELS, (), died.dtype, lambda rows: died[rows])
     list(pool.map(_compute_features, [folder] * len(BACKBONES), BACKBONES))
 
 
@@ -121,7 +123,7 @@ def run_search(folder: Path, seed: int) -> JudgedSearch:
     folds = np.empty(len(task.data.labels), np.int64)
     for number, fold in enumerate(task.folds[: settings.scoring.folds]):
         folds[fold.valid] = number
-    labels = np.array(store.get(f"{_NEW}-labels"))
+    labels = np.array(store.get(_NEW_LABELS))
     truth = NewImagesTruth(labels[:, None], np.stack(new_scores)[..., None])
     scored = prepared.cohort.scored(np.stack(scores))
     return JudgedSearch(scored, folds, np.stack(first_scores)[..., 0], truth)

@@ -27,6 +27,7 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.images.loading import Images
 from trainable.images.preprocessing import PixelStatistics
+from trainable.store.table_name import TableName
 
 _BATCHES = 4, 32
 
@@ -36,7 +37,7 @@ def ratios(name: str, size: int, rounds: int) -> dict[str, float]:
     weights = find_weights("none")
     pixels = np.random.default_rng(0).integers(0, 256, (max(_BATCHES), size, size), np.uint8)
     config = TrialConfig(backbone=name, cut=find_backbone(name).cuts[-1], image_size=size)
-    images = Images(pixels, PixelStatistics(0.5, 0.25), "noise")
+    images = Images(pixels, PixelStatistics(0.5, 0.25), TableName("pixels-noise", ()))
     body, model = Body(images, config, weights, CPU), weights.build(Encoder(name)).eval()
     rows = torch.arange(len(pixels))
     plain = images.as_seen_by(config.preprocessing, CPU)(rows).contiguous()

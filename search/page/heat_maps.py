@@ -27,7 +27,7 @@ from trainable.run.winner import Member
 from trainable.store.arrays import ArrayStore
 from trainable.training.heads import HEADS
 from trainable.trial.left_out import explain_left_out
-from trainable.trial.stored import is_stored
+from trainable.trial.stored import num_to_run
 from trainable.trial.task import Materials, TrainingData
 
 TITLE = "What it looks at"
@@ -231,7 +231,7 @@ class _Shown:
         config = self.member.config
         body = config.backbone, config.cut, config.unfreeze
         frozen = FrozenPass.of(*body, config.preprocessing)
-        return frozen is not None and is_stored(frozen, self.materials)
+        return frozen is not None and not num_to_run(frozen, self.materials)
 
     def figures(self) -> list[Figure]:
         """A picture of each example, its views one below the other."""

@@ -1,7 +1,7 @@
 """A search that can start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,8 @@ class SearchPlan:
         num_trials: Number of trials to finish.
         odd_images: Notes on images that stand out in the cohort, a sentence each.
         warm_start: What the search takes over from an earlier one.
-        passes: Forward passes through frozen networks that the space can need, and that are not
-            stored.
+        passes: Forward passes through frozen networks that the space can need, and how many images
+            each has to run: those whose features are not stored.
     """
 
     options: SearchOptions
@@ -43,7 +43,7 @@ class SearchPlan:
     num_trials: int
     odd_images: tuple[str, ...] = ()
     warm_start: WarmStart | None = None
-    passes: frozenset[FrozenPass] = frozenset()
+    passes: Mapping[FrozenPass, int] = field(default_factory=dict)
 
     @property
     def num_passes(self) -> int:

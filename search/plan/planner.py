@@ -44,7 +44,7 @@ from trainable.images.pixels import (
     load_pixels,
     load_surveys,
     pixel_statistics,
-    pixels_key,
+    pixels_name,
 )
 from trainable.images.preprocessing import Limits, Square
 from trainable.images.usual_look import Looks, UsualLook
@@ -89,7 +89,7 @@ def decode(cohort: Cohort, squares: Sequence[Square], store: ArrayStore) -> Deco
     limits = cohort_limits(surveys)
     pixels = {square: load_pixels(paths, hashes, square, store, limits) for square in squares}
     sharpest = max(pixels)
-    looks = load_looks(pixels[sharpest], pixels_key(hashes, sharpest, limits), store)
+    looks = load_looks(pixels[sharpest], pixels_name(hashes, sharpest, limits), store)
     odd = describe_outliers(tuple(cohort.manifest["image"]), surveys, looks, limits)
     alike = perceptual_hashes_of_files(paths, hashes, pixels, store, limits)
     return Decoded(pixels, surveys, limits, looks, alike, tuple(odd))
@@ -298,7 +298,7 @@ def _task(options: SearchOptions, cohort: Cohort, decoded: Decoded, weights: Wei
     square = max(decoded.pixels)
     counts = load_grey_counts(
         lambda: (decoded.pixels[square][row] for row in rows),
-        pixels_key(cohort.manifest["sha256"].iloc[rows].tolist(), square, decoded.limits),
+        pixels_name(cohort.manifest["sha256"].iloc[rows].tolist(), square, decoded.limits),
         _store(options),
     )
     statistics = pixel_statistics(counts, decoded.limits, UsualLook.of(decoded.looks.of(rows)))

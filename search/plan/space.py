@@ -13,7 +13,7 @@ from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights, find_weights
 from trainable.errors import Checks, InputError, num_of
 from trainable.features.passes import FrozenPass
-from trainable.trial.stored import is_stored
+from trainable.trial.stored import num_to_run
 from trainable.trial.task import Task
 
 
@@ -73,10 +73,11 @@ def _require_sizes(encoders: Sequence[Encoder], sizes: Sequence[int]) -> None:
     checks.raise_if_any()
 
 
-def missing_passes(space: SearchSpace, task: Task) -> frozenset[FrozenPass]:
-    """The passes that a restricted space can need, without those whose features are stored."""
+def missing_passes(space: SearchSpace, task: Task) -> dict[FrozenPass, int]:
+    """The passes that a restricted space can need, and how many images each has to run, if any."""
     materials = task.materials(torch.device("cpu"))
-    return frozenset(one for one in space.passes if not is_stored(one, materials))
+    counts = {one: num_to_run(one, materials) for one in space.passes}
+    return {one: count for one, count in counts.items() if count}
 
 
 def require_few_passes(num_passes: int, options: SearchOptions, space: SearchSpace) -> None:

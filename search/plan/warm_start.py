@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first, config_of
-from search.run.warm_start import EarlierSearch, EarlierTrial, WarmStart
+from search.run.warm_start import CohortChange, EarlierSearch, EarlierTrial, WarmStart
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import rows_of, seen_rows
 from trainable.errors import InputError
-from trainable.run.places import scores_file
+from trainable.run.places import scores_file, winner_file
+from trainable.run.winner import Winner, read_winner
 
 _NUM_QUEUED = 10
 
@@ -47,6 +48,7 @@ def find_warm_start(folder: Path, cohort: Cohort) -> WarmStart:
             f"--warm-start must be a search with a complete trial; {run.path} has none"
         )
     rows = complete.to_dict("records")
+    winner = read_winner(run.path) if winner_file(run.path).is_file() else None
     search = EarlierSearch(
         run=str(run.path),
         trials=tuple(EarlierTrial(trial=row["number"], config=config_of(row)) for row in rows),
@@ -54,8 +56,40 @@ def find_warm_start(folder: Path, cohort: Cohort) -> WarmStart:
         num_shared=len(seen & _images(cohort)),
         has_history=before is not None or bool((table["state"] == "stopped").any()),
         seen=tuple(sorted(seen)),
+        change=_change(earlier, cohort),
+        thresholds=winner.thresholds if winner else (),
     )
-    return WarmStart(search, _scores(run, search, earlier, cohort))
+    scores = _scores(run, search, earlier, cohort)
+    return WarmStart(search, scores, _of_winner(winner, run, earlier, cohort))
+
+
+def _change(earlier: Cohort, cohort: Cohort) -> CohortChange:
+    """How a cohort differs from an earlier one."""
+    now, then = cohort.manifest, earlier.manifest
+    is_new, is_gone = ~now["sha256"].isin(then["sha256"]), ~then["sha256"].isin(now["sha256"])
+    rows = _rows_in(earlier, cohort)
+    same = rows >= 0
+    is_changed = (cohort.labels[same] != earlier.labels[rows[same]]).any(axis=1)
+    return CohortChange(
+        new_images=now.loc[is_new, "sha256"].nunique(),
+        new_patients=int(is_new.groupby(now["patient"]).all().sum()),
+        gone_images=then.loc[is_gone, "sha256"].nunique(),
+        gone_patients=int(is_gone.groupby(then["patient"]).all().sum()),
+        relabelled=int(is_changed.sum()),
+    )
+
+
+def _of_winner(
+    winner: Winner | None, run: RunFolder, earlier: Cohort, cohort: Cohort
+) -> NDArray[np.float32] | None:
+    """Scores of the earlier winner in the order of the new cohort; None if some are missing."""
+    if winner is None:
+        return None
+    files = [scores_file(run.path, member.trial) for member in winner.members]
+    if not all(map(Path.is_file, files)):
+        return None
+    then, rows = winner.out_of_fold_scores(run.path), _rows_in(earlier, cohort)
+    return np.where((rows >= 0)[:, None], then[rows], np.float32(np.nan))
 
 
 def _asked(cohort: Cohort) -> str:
@@ -75,8 +109,7 @@ def _scores(
     run: RunFolder, search: EarlierSearch, earlier: Cohort, cohort: Cohort
 ) -> NDArray[np.float32] | None:
     """Scores of the earlier trials in the order of the new cohort; None if some are missing."""
-    row_of = {exam: row for row, exam in enumerate(_exams(earlier))}
-    rows = np.array([row_of.get(exam, -1) for exam in _exams(cohort)])
+    rows = _rows_in(earlier, cohort)
     scored = rows_of(cohort, "valid") if cohort.has_one_fold else seen_rows(cohort)
     files = [scores_file(run.path, one.trial) for one in search.trials]
     if not search.num_shared or (rows[scored] < 0).any() or not all(map(Path.is_file, files)):
@@ -85,6 +118,12 @@ def _scores(
     scores = np.full((len(then), len(rows), then.shape[2]), np.nan, np.float32)
     scores[:, scored] = then[:, rows[scored]]
     return None if np.isnan(scores[:, scored]).any() else scores
+
+
+def _rows_in(earlier: Cohort, cohort: Cohort) -> NDArray[np.int64]:
+    """The row of each examination in an earlier cohort; -1 where it is new."""
+    row_of = {exam: row for row, exam in enumerate(_exams(earlier))}
+    return np.array([row_of.get(exam, -1) for exam in _exams(cohort)])
 
 
 def _exams(cohort: Cohort) -> list[tuple[str, ...]]:

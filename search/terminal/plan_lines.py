@@ -6,6 +6,7 @@ from search.options.options import PresetName, SearchOptions
 from search.plan.plan import SearchPlan
 from search.space.presets import overrides, read_preset, with_defaults
 from search.space.settings import AUTO
+from search.terminal.growth import change_line
 from trainable.backbones.start import Published, Random, Start
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
@@ -29,6 +30,8 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     for why, titles in plan.space.experiments.left_out.items():
         yield f"left out, since {why}: {'; '.join(titles)}"
     yield from cohort_lines(plan.cohort, plan.task.scoring)
+    if plan.warm_start is not None:
+        yield from change_line(plan.warm_start.search, plan.cohort.grouping.unit)
     task = plan.task
     suspicious = suspicious_columns(
         plan.cohort.covariates, task.data.labels, task.folds, plan.cohort.findings
@@ -58,14 +61,28 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
 
 
 def _passes_line(plan: SearchPlan) -> str:
-    """How many forward passes the search can need."""
+    """How many forward passes the search can need, and of how many images."""
     if not plan.passes:
         return "frozen networks: the features of all of them are stored, and take no time"
+    passes = num_of(plan.num_passes, "pass", "passes")
     return (
-        f"frozen networks: at most {num_of(plan.num_passes, 'pass', 'passes')} of all "
-        f"{len(plan.task.data.paths)} "
-        "images; to limit them, use --max-passes or fewer --backbones"
+        f"frozen networks: at most {passes} {_images_run(plan)}; "
+        "to limit them, use --max-passes or fewer --backbones"
     )
+
+
+def _images_run(plan: SearchPlan) -> str:
+    """Of which images the passes are."""
+    num_images, num_passes = len(plan.task.data.paths), len(plan.passes)
+    new = [count for count in plan.passes.values() if count < num_images]
+    if not new:
+        return f"of all {num_images} images"
+    some = f"{max(new)} of {num_images} images {'is' if max(new) == 1 else 'are'} new"
+    if min(new) < max(new):
+        some = f"up to {some}"
+    if len(new) == num_passes:
+        return f"({some}; the features of the others are stored)"
+    return f"(in {len(new)} of {num_passes} of the space, {some}; in the others, all of them)"
 
 
 def _weights_lines(weights: Weights) -> Iterator[str]:

@@ -17,7 +17,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.label_rule import LabelRule
 from trainable.config import HeadName
 from trainable.errors import InputError
-from trainable.images.pixels import pixels_key
+from trainable.images.pixels import pixels_name
 from trainable.reading.image_files import hash_files
 from trainable.store.arrays import ArrayStore
 
@@ -135,6 +135,6 @@ def test_a_changed_image_is_refused_and_not_stored_under_the_old_content(
     Path(manifest["path"][5]).unlink()
     with pytest.raises(InputError, match=r"missing: .*5\.png"):
         num_trained(retraining)
-    key = pixels_key(tuple(manifest["sha256"]), CONFIG.preprocessing.square)
-    assert not retraining.store.path(key).exists()
+    name = pixels_name(tuple(manifest["sha256"]), CONFIG.preprocessing.square)
+    assert not retraining.store.path(name).exists()
     assert not (retraining.run / "models").exists()

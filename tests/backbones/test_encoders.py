@@ -16,7 +16,7 @@ from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.features.body import Body
-from trainable.features.tables import features_key
+from trainable.features.tables import features_name
 
 NAME = "squeezenet1_1"
 
@@ -79,7 +79,7 @@ def test_features_are_shared_by_content_and_not_by_name(files: tuple[Path, Path]
     for name in names:
         weights = find_weights("none", [name])
         body = Body(images, tiny_config(backbone=name), weights, CPU)
-        keys.append(features_key(body, images))
+        keys.append(features_name(body, images).key)
     assert keys[0] == keys[1] != keys[2]
     assert os.sep not in keys[0]
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainable.backbones.table import BACKBONES
 from trainable.backbones.weights import find_weights
 from trainable.features.body import Body
-from trainable.features.tables import features_key, frozen_inputs
+from trainable.features.tables import features_name, frozen_inputs
 from trainable.model.network import ConcatPool, count_parameters
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import build_network
@@ -140,7 +140,7 @@ def test_the_classifier_has_a_table_of_its_own(name: str) -> None:
         config = tiny_config(backbone=name, cut=cut)
         stages = BACKBONES[name].pooled_stages(cut)
         body = Body(random_images(2), config, find_weights("none", [name]), CPU)
-        return features_key(body, body.images.tables[0]), [stage.cut for stage in stages]
+        return features_name(body, body.images).key, [stage.cut for stage in stages]
 
     key, stages = key_and_stages("features")
     assert "classifier" not in stages

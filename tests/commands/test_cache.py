@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.stores import numbered
 
 from trainable.commands.cache import app
 from trainable.commands.cli import run
@@ -25,25 +26,27 @@ def test_what_is_there_is_listed_verified_and_cleared(
     folder = tmp_path / "cache"
     assert said(capsys, folder) == "nothing is in CACHE\n"
     store = ArrayStore(folder)
-    for key in ("features-a", "features-b", "pixels-a"):
-        store.get_or_compute(key, TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+    for what in ("features-a", "features-b", "pixels-a"):
+        name = numbered(what, len(TABLE))
+        store.get_or_compute(name, TABLE.shape[1:], TABLE.dtype, TABLE.__getitem__)
     first, pixels, features = said(capsys, folder).splitlines()
-    assert first == "CACHE: 3 files or folders, 11 KiB"
-    assert features.startswith("  features     2 files or folders, 7.3 KiB, last used 20")
-    assert pixels.startswith("  pixels       1 file or folder, 3.7 KiB, last used 20")
+    assert first == "CACHE: 3 files or folders, 25 KiB"
+    assert features.startswith("  features     2 files or folders, 16.7 KiB, last used 20")
+    assert pixels.startswith("  pixels       1 file or folder, 8.3 KiB, last used 20")
     assert said(capsys, folder, "verify").splitlines()[0] == first
-    whole = store.path("features-b").read_bytes()
-    store.path("features-b").write_bytes(whole[:500] + b"!" + whole[501:])
+    damaged = store.path(numbered("features-b", len(TABLE)))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:500] + b"!" + whole[501:])
     told = said(capsys, folder, "verify", code=1).splitlines()
     assert told[:2] == [
-        "damaged, and removed: CACHE/features-b.npy",
-        "CACHE: 2 files or folders, 7.3 KiB",
+        f"damaged, and removed: CACHE/{damaged.name}",
+        "CACHE: 2 files or folders, 16.7 KiB",
     ]
     in_use = said(capsys, folder, "clear").splitlines()
-    assert in_use == ["removed: 0 files or folders, 0 B", "left: 2 files or folders, 7.3 KiB"]
+    assert in_use == ["removed: 0 files or folders, 0 B", "left: 2 files or folders, 16.7 KiB"]
     del store
-    assert said(capsys, folder, "clear", "--keep", "4KB").startswith("removed: 1 file or folder")
-    assert said(capsys, folder, "clear") == "removed: 1 file or folder, 3.7 KiB\n"
+    assert said(capsys, folder, "clear", "--keep", "10KB").startswith("removed: 1 file or folder")
+    assert said(capsys, folder, "clear") == "removed: 1 file or folder, 8.3 KiB\n"
 
 
 def test_a_folder_that_others_can_read_is_noted(

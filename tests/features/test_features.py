@@ -14,6 +14,7 @@ from fixtures.networks import (
     FURTHER_CUTS,
     RANDOM,
     STATISTICS,
+    images_of,
     random_images,
     random_model,
     random_pixels,
@@ -30,7 +31,7 @@ from trainable.config import TrialConfig
 from trainable.features import body as body_module
 from trainable.features import tables
 from trainable.features.body import Body, folded
-from trainable.features.tables import activations_key, features_key, frozen_inputs
+from trainable.features.tables import activations_name, features_name, frozen_inputs
 from trainable.images.batches import Batch
 from trainable.images.loading import Images, table_rows
 from trainable.images.preprocessing import NORMALIZATIONS, NormalizationName, PixelStatistics
@@ -196,7 +197,7 @@ def test_more_images_than_one_forward_batch_are_each_computed_once_in_order() ->
     assert table.shape == (70, 2 * (64 + 128 + 256 + 512))
     assert body.num_forwarded == 70
     for row in (0, 3, 4, 31, 69):
-        one = Images(images.pixels[row : row + 1], STATISTICS, "one")
+        one = images_of(images.pixels[row : row + 1])
         alone = body_of(config, one).pooled(torch.tensor([0]))
         torch.testing.assert_close(alone[0], table[row], rtol=1e-4, atol=1e-4)
 
@@ -263,8 +264,8 @@ def key_of(images: Images | None = None, fingerprint: str | None = None, **chang
         prints = dict.fromkeys(RANDOM.encoders, fingerprint)
         weights = dataclasses.replace(RANDOM, fingerprints=prints)
     body = body_of(tiny_config(**changes), images or random_images(2), weights)
-    key = activations_key if body.config.unfreeze else features_key
-    return key(body, body.images)
+    key = activations_name if body.config.unfreeze else features_name
+    return key(body, body.images).key
 
 
 def test_the_key_follows_all_that_can_change_a_number() -> None:

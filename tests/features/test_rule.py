@@ -6,17 +6,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from fixtures.networks import CPU, STATISTICS, tiny_config
+from fixtures.networks import CPU, images_of, tiny_config
 from torch import nn
 
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import find_weights
 from trainable.features.body import Body
-from trainable.features.tables import FEATURE_RULE, activations_key, features_key
-from trainable.images.loading import Images
+from trainable.features.tables import FEATURE_RULE, activations_name, features_name
 from trainable.images.preprocessing import NormalizationName
 
-RULE = "normalized, frozen stages in evaluation mode, norms folded, maxima then means, v3"
+RULE = "normalized, frozen stages in evaluation mode, full batches, norms folded, v4"
 
 FOUND = {
     "none": (66.319, 126.022, 40.908),
@@ -50,7 +49,7 @@ def body_of(normalization: NormalizationName) -> Body:
     y, x = np.mgrid[0:64, 0:64]
     pixels = np.stack([(x * y + 37 * n * x) % 256 for n in range(3)]).astype(np.uint8)
     config = tiny_config(backbone="squeezenet1_1", image_size=64, normalization=normalization)
-    return Body(Images(pixels, STATISTICS, "known"), config, Known(), CPU)  # type: ignore[arg-type]
+    return Body(images_of(pixels), config, Known(), CPU)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("normalization", FOUND)
@@ -67,7 +66,7 @@ def test_the_keys_know_the_rule_the_modules_and_the_precision(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body = body_of("none")
-    keys = features_key, activations_key
+    keys = features_name, activations_name
     before = [key(body, body.images) for key in keys]
     with monkeypatch.context() as other:
         other.setattr("trainable.features.tables.FEATURE_RULE", "v2")
@@ -80,4 +79,4 @@ def test_the_keys_know_the_rule_the_modules_and_the_precision(
     moved = dataclasses.replace(first, modules=("features.0", "features.1"))
     backbone = dataclasses.replace(network, stages=(moved, *others))
     monkeypatch.setattr(Encoder, "network", property(lambda encoder: backbone))
-    assert features_key(body, body.images) != before[0]
+    assert features_name(body, body.images) != before[0]

@@ -64,7 +64,7 @@ def test_views_are_kept_and_shared_by_trials_with_more_of_them(tmp_path: Path) -
     frozen_inputs(more, store)
     assert more.num_forwarded == 2 * 3
     for one, same in zip(few.images.augmented, more.images.augmented, strict=False):
-        assert one.key == same.key
+        assert one.name == same.name
         assert np.array_equal(one.pixels, same.pixels)
     none = Body(augmented_images(store, 1), config, RANDOM, CPU)
     frozen_inputs(none, store)
@@ -80,7 +80,7 @@ def test_the_name_of_a_view_follows_its_images_and_its_number(tmp_path: Path) ->
         *with_augmented(images, HASHES, POSITIVES[:2], 2, store).augmented,
         *with_augmented(images, hashes, POSITIVES, 2, store).augmented,
     ]
-    assert len({table.key for table in tables}) == 4
+    assert len({table.name.key for table in tables}) == 4
 
 
 @pytest.mark.parametrize("unfreeze", [0, 1])

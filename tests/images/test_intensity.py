@@ -13,7 +13,7 @@ from trainable.errors import InputError, UnreadableImageError
 from trainable.images.decoding import decode
 from trainable.images.intensity import common_limits, value_range
 from trainable.images.outliers import describe_outliers
-from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_key
+from trainable.images.pixels import cohort_limits, load_pixels, load_surveys, pixels_name
 from trainable.images.preprocessing import Limits, Square
 from trainable.images.survey import survey
 from trainable.images.usual_look import look_at
@@ -88,7 +88,7 @@ def test_white_is_zero_is_inverted_at_every_depth() -> None:
 def test_the_limits_name_the_array_and_images_of_8_bits_have_none(tmp_path: Path) -> None:
     _, limits = read(saved(tmp_path, [ramp(255).astype(np.uint8)]), tmp_path)
     assert limits is None
-    assert pixels_key(["a"], Square(8)) != pixels_key(["a"], Square(8), Limits(0, 1))
+    assert pixels_name(["a"], Square(8)) != pixels_name(["a"], Square(8), Limits(0, 1))
 
 
 def test_a_file_of_several_pages_and_values_that_are_no_numbers_are_refused() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.stores import numbered
 from numpy.typing import NDArray
 
 from trainable.errors import InputError
@@ -15,7 +16,7 @@ from trainable.images.pixels import (
     load_looks,
     load_pixels,
     pixel_statistics,
-    pixels_key,
+    pixels_name,
 )
 from trainable.images.preprocessing import Square
 from trainable.images.usual_look import look_at
@@ -62,17 +63,20 @@ def test_decoded_images_are_found_again_though_their_files_are_gone(
     assert isinstance(after, np.memmap)
 
 
-def test_key_changes_with_content_order_number_and_size() -> None:
+def test_the_name_changes_with_content_order_number_and_size() -> None:
+    def named(hashes: list[str], square: Square) -> str:
+        return pixels_name(hashes, square).key
+
     keys = [
-        pixels_key(["a", "b"], Square(SIZE)),
-        pixels_key(["a", "c"], Square(SIZE)),
-        pixels_key(["b", "a"], Square(SIZE)),
-        pixels_key(["a"], Square(SIZE)),
-        pixels_key(["a", "b", "b"], Square(SIZE)),
-        pixels_key(["a", "b"], Square(SIZE + 1)),
+        named(["a", "b"], Square(SIZE)),
+        named(["a", "c"], Square(SIZE)),
+        named(["b", "a"], Square(SIZE)),
+        named(["a"], Square(SIZE)),
+        named(["a", "b", "b"], Square(SIZE)),
+        named(["a", "b"], Square(SIZE + 1)),
     ]
     assert len(set(keys)) == len(keys)
-    assert pixels_key(["a", "b"], Square(SIZE)) == keys[0]
+    assert named(["a", "b"], Square(SIZE)) == keys[0]
 
 
 def test_changed_image_is_decoded_anew(paths: list[str], store: ArrayStore) -> None:
@@ -97,7 +101,7 @@ def test_unreadable_files_are_all_named_and_nothing_is_kept(
     assert [path in problem for path in paths] == [True, False, True, True]
     Path(paths[0]).write_bytes(whole)
     assert load_pixels(paths[:2], hashes[:2], Square(SIZE), store).shape == (2, SIZE, SIZE)
-    assert store.get(pixels_key(hashes, Square(SIZE))) is None
+    assert store.get(pixels_name(hashes, Square(SIZE))) is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -110,22 +114,25 @@ def test_statistics_are_the_mean_and_deviation_of_all_pixels(seed: int) -> None:
     assert statistics.std == pytest.approx(np.std(pixels / 255))
 
 
+SEEN, OTHERS = numbered("pixels-20-a", 70), numbered("pixels-20-a", 9)
+
+
 def test_counts_and_looks_are_found_again_and_no_pixel_is_read(store: ArrayStore) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (70, 20, 20)).astype(np.uint8)
 
     def fail() -> NDArray[np.uint8]:
         raise AssertionError("no pixel is needed")
 
-    counts = load_grey_counts(lambda: pixels, "some images", store)
+    counts = load_grey_counts(lambda: pixels, SEEN, store)
     np.testing.assert_array_equal(counts, np.bincount(pixels.ravel(), minlength=256))
-    looks = load_looks(pixels, "some images", store)
+    looks = load_looks(pixels, SEEN, store)
     for one, other in zip(looks, look_at(pixels), strict=True):
         np.testing.assert_array_equal(one, other)
     later, unread = ArrayStore(store.folder), LazyArray(pixels.shape, np.uint8, fail)
-    np.testing.assert_array_equal(load_grey_counts(fail, "some images", later), counts)
-    for one, other in zip(load_looks(unread, "some images", later), looks, strict=True):
+    np.testing.assert_array_equal(load_grey_counts(fail, SEEN, later), counts)
+    for one, other in zip(load_looks(unread, SEEN, later), looks, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert load_grey_counts(lambda: pixels[:9], "other images", later).sum() == 9 * 400
+    assert load_grey_counts(lambda: pixels[:9], OTHERS, later).sum() == 9 * 400
 
 
 @pytest.mark.parametrize("level", [0, 77, 255])

@@ -13,7 +13,7 @@ from search.options.options import SearchOptions
 from search.plan.planner import plan_search
 from trainable.config import TrialConfig
 from trainable.images.decoding import decode
-from trainable.images.pixels import pixels_key
+from trainable.images.pixels import pixels_name
 from trainable.images.preprocessing import Resize, Square
 
 HEIGHT, WIDTH, RADIUS = 200, 300, 60
@@ -79,9 +79,9 @@ def test_a_square_image_is_the_same_by_every_way() -> None:
 
 
 def test_each_way_is_stored_by_a_name_of_its_own() -> None:
-    names = [pixels_key(["a"], Square(SIZE, kind)) for kind in get_args(Resize)]
+    names = [pixels_name(["a"], Square(SIZE, kind)) for kind in get_args(Resize)]
     assert len(set(names)) == 3
-    assert names[0] == pixels_key(["a"], Square(SIZE))  # what is stored stays
+    assert names[0] == pixels_name(["a"], Square(SIZE))  # what is stored stays
 
 
 def test_a_search_decodes_each_way_that_it_is_asked_to_try(tmp_path: Path, xray_csv: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from fixtures.cohorts import CONFIG, cohort
 from fixtures.run_folders import begun_run
+from fixtures.stores import numbered
 
 from search.options.options import SearchOptions
 from search.run.run_folder import RunFolder, new_run
@@ -139,7 +140,9 @@ def test_a_disk_without_locks_is_named_with_the_option_that_names_another(
     with pytest.raises(DiskError, match=f"{tmp_path}/run has no file locks.* with --out"):
         RunFolder(tmp_path / "run").claim()
     with pytest.raises(DiskError, match=f"{tmp_path}/cache has no file locks.* with --cache"):
-        ArrayStore(tmp_path / "cache").get_or_compute("pixels-a", (1,), np.uint8, lambda _: LABEL)
+        ArrayStore(tmp_path / "cache").get_or_compute(
+            numbered("pixels-a", 1), (), np.uint8, lambda _: LABEL
+        )
 
 
 LABEL = np.zeros(1, np.uint8)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import optuna
+import pandas as pd
 import pytest
 from fixtures.networks import CPU, tiny_config
 
@@ -72,11 +73,12 @@ def asked(xray_csv: Path, tmp_path: Path) -> Callable[..., SearchOptions]:
     """A search of 24 images in three normalizations."""
 
     def make(**more: object) -> SearchOptions:
-        return SearchOptions.of(
-            data=xray_csv, weights="none", backbones="squeezenet1_1", image_size=32, folds=2,
-            repeats=1, cache=tmp_path / "cache", unfreeze="none",
-            normalizations="none,image,cohort", **{"trials": 9, **more},
-        )  # fmt: skip
+        given: dict[str, object] = {
+            "data": xray_csv, "weights": "none", "backbones": "squeezenet1_1", "image_size": 32,
+            "folds": 2, "repeats": 1, "cache": tmp_path / "cache", "unfreeze": "none",
+            "normalizations": "none,image,cohort", "trials": 9,
+        }  # fmt: skip
+        return SearchOptions.of(**{**given, **more})
 
     return make
 
@@ -107,10 +109,32 @@ def test_stored_features_cost_nothing_again(
     list(cross_validate(config.model_copy(update={"image_size": 32}), plan.task, CPU, store))
     run, again = begin(asked(), tmp_path / "again", ready)
     run.release()
-    assert plan.passes - again.passes == {
+    assert plan.passes.keys() - again.passes.keys() == {
         FrozenPass(config.backbone, Preprocessing(Square(32), "image"), "features", pooled=True)
     }
     assert len(again.passes) == 2
+
+
+def test_how_many_images_are_new_is_said_before_the_search(
+    asked: Callable[..., SearchOptions], xray_csv: Path, tmp_path: Path
+) -> None:
+    part = xray_csv.with_name("part.csv")
+    pd.read_csv(xray_csv).head(20).to_csv(part, index=False)
+    first = asked(data=part, images=xray_csv.with_suffix(""), normalizations="image")
+    run, plan = begin(first, tmp_path / "run", ready)
+    run.release()
+    store = ArrayStore(plan.task.cache, plan.task.cache_bytes)
+    config = tiny_config(backbone="squeezenet1_1", cut="features.7", normalization="image")
+    list(cross_validate(config.model_copy(update={"image_size": 32}), plan.task, CPU, store))
+    said = {
+        "image": "(4 of 24 images are new; the features of the others are stored)",
+        "image,none": "(in 1 of 2 of the space, 4 of 24 images are new; in the others, all",
+    }
+    for number, (normalizations, text) in enumerate(said.items()):
+        run, grown = begin(asked(normalizations=normalizations), tmp_path / str(number), ready)
+        run.release()
+        (line,) = [line for line in plan_lines(grown) if "frozen networks" in line]
+        assert text in line
 
 
 def test_no_more_passes_are_counted_than_trials(

@@ -6,7 +6,6 @@ import resource
 import signal
 import time
 import warnings
-from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -14,30 +13,36 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.processes import wait_until
+from fixtures.stores import numbered
 from numpy.typing import NDArray
 
 from trainable.files import replacing
 from trainable.store.arrays import ArrayStore
 from trainable.store.budget import Room
+from trainable.store.known_rows import Compute, KnownRows, Rows
 from trainable.store.parts import open_parts
+from trainable.store.table_name import TableName
 
 SPAWN = multiprocessing.get_context("spawn")
 TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)
 """Of ten parts, the last one smaller."""
 
 
-def rows_of(table: NDArray[Any]) -> Callable[[slice], NDArray[Any]]:
+NAME = numbered("features-table", len(TABLE))
+FILE = f"{NAME.key}.npy"
+
+
+def rows_of(table: NDArray[Any]) -> Compute:
     return lambda rows: table[rows]
 
 
-def fail(rows: slice) -> NDArray[Any]:
+def fail(rows: Rows) -> NDArray[Any]:
     raise RuntimeError(f"never to be computed: {rows}")
 
 
-def computed(
-    store: ArrayStore, table: NDArray[Any] = TABLE, key: str = "features-table"
-) -> NDArray[Any]:
-    return store.get_or_compute(key, table.shape, table.dtype, rows_of(table))
+def computed(store: ArrayStore, table: NDArray[Any] = TABLE) -> NDArray[Any]:
+    name = numbered("features-table", len(table))
+    return store.get_or_compute(name, table.shape[1:], table.dtype, rows_of(table))
 
 
 @pytest.fixture
@@ -45,9 +50,9 @@ def store(tmp_path: Path) -> ArrayStore:
     return ArrayStore(tmp_path / "store")
 
 
-def damaged(store: ArrayStore, content: bytes) -> ArrayStore:
+def damaged(store: ArrayStore, content: bytes, name: TableName = NAME) -> ArrayStore:
     """Overwrite the file of the table; gives a store that has not opened it yet."""
-    store.path("features-table").write_bytes(content)
+    store.path(name).write_bytes(content)
     return ArrayStore(store.folder)
 
 
@@ -63,38 +68,36 @@ def damaged(store: ArrayStore, content: bytes) -> ArrayStore:
     ],
 )
 def test_a_table_comes_back_as_it_was_computed(store: ArrayStore, array: NDArray[Any]) -> None:
-    for found in (
-        computed(store, array),
-        store.get("features-table"),
-        ArrayStore(store.folder).get("features-table"),
-    ):
+    name = numbered("features-table", len(array))
+    for found in (computed(store, array), store.get(name), ArrayStore(store.folder).get(name)):
         assert found is not None
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)
-    assert sorted(path.name for path in store.folder.iterdir()) == [".lock", "features-table.npy"]
+    names = sorted(path.name for path in store.folder.iterdir())
+    assert names == [".lock", f"{name.key}.npy"]
 
 
 def test_a_table_is_mapped_and_read_only(store: ArrayStore) -> None:
     found = computed(store)
     assert isinstance(found, np.memmap)
-    assert store.get("features-table") is found
+    assert store.get(NAME) is found
     with pytest.raises(ValueError, match="read-only"):
         found[0, 0] = 1
 
 
 def test_a_table_that_was_never_computed_is_absent(store: ArrayStore) -> None:
-    assert store.get("features-table") is None
+    assert store.get(NAME) is None
 
 
 def test_rows_are_computed_once_in_parts(store: ArrayStore) -> None:
     asked: list[int] = []
 
-    def compute(rows: slice) -> NDArray[Any]:
-        asked.extend(range(rows.start, rows.stop))
+    def compute(rows: Rows) -> NDArray[Any]:
+        asked.extend(rows)
         return TABLE[rows]
 
     for _ in range(2):
-        store.get_or_compute("features-table", TABLE.shape, TABLE.dtype, compute)
+        store.get_or_compute(NAME, TABLE.shape[1:], TABLE.dtype, compute)
     assert asked == list(range(300))
 
 
@@ -106,25 +109,26 @@ def test_a_full_disk_leaves_the_table_absent(store: ArrayStore) -> None:
             computed(store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert store.get("features-table") is None
+    assert store.get(NAME) is None
     np.testing.assert_array_equal(computed(store), TABLE)
 
 
 def test_a_flipped_bit_is_noticed_wherever_it_is(store: ArrayStore) -> None:
     computed(store, TABLE[:9])
-    whole = store.path("features-table").read_bytes()
+    name = numbered("features-table", 9)
+    whole = store.path(name).read_bytes()
     for place in range(len(whole)):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << place % 8
-        fresh = damaged(store, bytes(flipped))
+        fresh = damaged(store, bytes(flipped), name)
         with pytest.warns(UserWarning, match="damaged file"):
-            assert fresh.get("features-table") is None
+            assert fresh.get(name) is None
 
 
 @pytest.mark.parametrize("kept", [0, 1, 8, 9, 128, 200, -1])
 def test_a_truncated_file_is_noticed_and_computed_anew(store: ArrayStore, kept: int) -> None:
     computed(store)
-    fresh = damaged(store, store.path("features-table").read_bytes()[:kept])
+    fresh = damaged(store, store.path(NAME).read_bytes()[:kept])
     with pytest.warns(UserWarning, match="damaged file"):
         found = computed(fresh, -TABLE)
     np.testing.assert_array_equal(found, -TABLE)
@@ -133,19 +137,19 @@ def test_a_truncated_file_is_noticed_and_computed_anew(store: ArrayStore, kept: 
 
 def test_a_grown_file_is_noticed(store: ArrayStore) -> None:
     computed(store)
-    fresh = damaged(store, store.path("features-table").read_bytes() + b"\0")
+    fresh = damaged(store, store.path(NAME).read_bytes() + b"\0")
     with pytest.warns(UserWarning, match="damaged file"):
-        assert fresh.get("features-table") is None
+        assert fresh.get(NAME) is None
 
 
 def test_parts_that_take_no_time_are_computed_several_at_once(store: ArrayStore) -> None:
     asked: list[int] = []
 
-    def compute(rows: slice) -> NDArray[Any]:
-        asked.append(rows.stop - rows.start)
-        return np.zeros((rows.stop - rows.start, 3), np.float32)
+    def compute(rows: Rows) -> NDArray[Any]:
+        asked.append(len(rows))
+        return np.zeros((len(rows), 3), np.float32)
 
-    store.get_or_compute("features-table", (3200, 3), np.float32, compute)
+    store.get_or_compute(numbered("features-table", 3200), (3,), np.float32, compute)
     assert asked[0] == 32, "the first part shows how long one takes"
     assert len(asked) < 100
     assert sum(asked) == 3200
@@ -153,32 +157,32 @@ def test_parts_that_take_no_time_are_computed_several_at_once(store: ArrayStore)
 
 def test_an_error_while_computing_leaves_the_table_absent(store: ArrayStore) -> None:
     with pytest.raises(RuntimeError, match="never to be computed"):
-        store.get_or_compute("features-table", TABLE.shape, TABLE.dtype, fail)
-    assert store.get("features-table") is None
+        store.get_or_compute(NAME, TABLE.shape[1:], TABLE.dtype, fail)
+    assert store.get(NAME) is None
     np.testing.assert_array_equal(computed(store), TABLE)
 
 
 def compute_slowly(folder: Path, start: Barrier) -> None:
-    def compute(rows: slice) -> NDArray[Any]:
+    def compute(rows: Rows) -> NDArray[Any]:
         with (folder / f"computed-by-{os.getpid()}").open("a") as file:
-            file.writelines(f"{row}\n" for row in range(rows.start, rows.stop))
+            file.writelines(f"{row}\n" for row in rows)
         time.sleep(0.05)
         return TABLE[rows]
 
     start.wait(60)
-    found = ArrayStore(folder).get_or_compute("features-table", TABLE.shape, TABLE.dtype, compute)
+    found = ArrayStore(folder).get_or_compute(NAME, TABLE.shape[1:], TABLE.dtype, compute)
     np.testing.assert_array_equal(found, TABLE)
 
 
 def compute_until_row(folder: Path, row: int) -> None:
-    def compute(rows: slice) -> NDArray[Any]:
-        if rows.stop > row:
+    def compute(rows: Rows) -> NDArray[Any]:
+        if rows[-1] >= row:
             with replacing(folder / "reached") as partial:
-                partial.write_text(str(rows.start))
+                partial.write_text(str(rows[0]))
             time.sleep(600)
         return TABLE[rows]
 
-    ArrayStore(folder).get_or_compute("features-table", TABLE.shape, TABLE.dtype, compute)
+    ArrayStore(folder).get_or_compute(NAME, TABLE.shape[1:], TABLE.dtype, compute)
 
 
 @pytest.mark.timeout(60)
@@ -193,7 +197,7 @@ def test_several_processes_share_the_work(tmp_path: Path) -> None:
     shares = [path.read_text().split() for path in tmp_path.glob("computed-by-*")]
     assert len(shares) == 3
     assert sorted(int(row) for share in shares for row in share) == list(range(300))
-    assert sorted(path.name for path in tmp_path.glob("features*")) == ["features-table.npy"]
+    assert sorted(path.name for path in tmp_path.glob("features*")) == [FILE]
 
 
 @pytest.mark.timeout(60)
@@ -212,7 +216,7 @@ def test_what_a_killed_process_was_at_is_taken_over_by_one_that_waits(tmp_path: 
         wait_until(lambda: not first.is_alive() or (tmp_path / "reached").exists())
         second.start()
         wait_until(lambda: not second.is_alive() or computed_by_second() == others)
-        in_the_making = (tmp_path / "features-table.parts").iterdir()
+        in_the_making = (tmp_path / f"{NAME.key}.parts").iterdir()
         assert sorted(path.name for path in in_the_making) == ["data.npy", "parts.lock"]
         second.join(0.5)
         assert second.is_alive(), "it waits for the part that another one is at"
@@ -221,22 +225,20 @@ def test_what_a_killed_process_was_at_is_taken_over_by_one_that_waits(tmp_path: 
     second.join()
     assert second.exitcode == 0
     assert computed_by_second() == [*others, *last]
-    assert sorted(path.name for path in tmp_path.glob("features*")) == ["features-table.npy"]
+    assert sorted(path.name for path in tmp_path.glob("features*")) == [FILE]
 
 
 def test_who_finishes_last_leaves_the_table_that_is_there(tmp_path: Path) -> None:
-    path, room = ArrayStore(tmp_path).path("features-table"), Room(tmp_path)
-    with (
-        open_parts(path, TABLE.shape, TABLE.dtype, room, 10**6, must_fit=False) as first,
-        open_parts(path, TABLE.shape, TABLE.dtype, room, 10**6, must_fit=False) as second,
-    ):
+    path, room = ArrayStore(tmp_path).path(NAME), Room(tmp_path)
+    table = (path, NAME.row_names, TABLE.shape[1:], TABLE.dtype, room, 10**6)
+    with open_parts(*table, must_fit=False) as first, open_parts(*table, must_fit=False) as second:
         assert first is not None
         assert second is not None
-        first.fill(rows_of(TABLE))
+        first.fill(rows_of(TABLE), KnownRows(len(TABLE)))
         first.finish()
-        second.fill(fail)
+        second.fill(fail, KnownRows(len(TABLE)))
         second.finish()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "features-table.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", FILE]
 
 
 @pytest.mark.timeout(60)
@@ -251,14 +253,14 @@ def test_a_killed_process_leaves_no_lock_and_what_it_had_finished(tmp_path: Path
     assert process.exitcode == -signal.SIGKILL
     asked: list[int] = []
 
-    def compute(rows: slice) -> NDArray[Any]:
-        asked.extend(range(rows.start, rows.stop))
+    def compute(rows: Rows) -> NDArray[Any]:
+        asked.extend(rows)
         return TABLE[rows]
 
     with warnings.catch_warnings(action="error"):
         store = ArrayStore(tmp_path)
-        assert store.get("features-table") is None
-        found = store.get_or_compute("features-table", TABLE.shape, TABLE.dtype, compute)
+        assert store.get(NAME) is None
+        found = store.get_or_compute(NAME, TABLE.shape[1:], TABLE.dtype, compute)
     np.testing.assert_array_equal(found, TABLE)
     begun = int((tmp_path / "reached").read_text())
     assert begun <= row

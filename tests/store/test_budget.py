@@ -1,6 +1,7 @@
 """The cache stays within its budget, removes nothing that is in use, and survives a full disk."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,27 +13,37 @@ import numpy as np
 import pytest
 from fixtures.commands import environment
 from fixtures.disks import needs_mounts, on_small_disk
+from fixtures.stores import numbered
 from numpy.typing import NDArray
 
 from search.plan.download import keep_download
 from trainable.files import DiskError
 from trainable.store.arrays import ArrayStore
 from trainable.store.budget import Room
+from trainable.store.known_rows import Rows
+from trainable.store.table_name import TableName
 
 TABLE = np.arange(900, dtype=np.float32).reshape(300, 3)
-SIZE = 3746
-"""Bytes of its file: header, numbers, ten parts, checksum."""
+SIZE = 8546
+"""Bytes of its file: header, numbers, ten parts, names, checksum."""
+ROW = TABLE.shape[1:]
 
 
-def add(store: ArrayStore, key: str, age: float = 0) -> None:
+def of(what: str) -> TableName:
+    return numbered(what, len(TABLE))
+
+
+def add(store: ArrayStore, what: str, age: float = 0) -> None:
     """Make a table that was used `age` seconds ago, and that nobody uses now."""
-    found = store.get_or_compute_if_it_fits(key, TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+    found = store.get_or_compute_if_it_fits(of(what), ROW, TABLE.dtype, TABLE.__getitem__)
     assert found is not None
-    os.utime(store.path(key), (time.time() - age,) * 2)
+    os.utime(store.path(of(what)), (time.time() - age,) * 2)
 
 
 def names(folder: Path) -> list[str]:
-    return [path.name for path in sorted(folder.iterdir()) if path.name != ".lock"]
+    """Names of the files, without the digest of the rows."""
+    found = [path.name for path in sorted(folder.iterdir()) if path.name != ".lock"]
+    return [re.sub(r"-[0-9a-f]{24}(?=\.)", "", name) for name in found]
 
 
 def test_what_was_unused_longest_makes_room_whatever_its_kind(tmp_path: Path) -> None:
@@ -51,39 +62,36 @@ def test_nothing_is_removed_for_what_cannot_fit(tmp_path: Path) -> None:
     store = ArrayStore(tmp_path, 2 * SIZE)
     add(store, "features-a")
     assert not store.make_room(2 * SIZE + 1)
-    kept = store.get("features-a")
+    kept = store.get(of("features-a"))
     assert not store.make_room(2 * SIZE)
     assert kept is not None
     del kept
-    assert store.path("features-a").exists()
+    assert store.path(of("features-a")).exists()
     assert store.make_room(2 * SIZE)
     assert names(tmp_path) == []
 
 
 def test_what_is_in_use_stays_and_what_a_trial_needs_is_made_all_the_same(tmp_path: Path) -> None:
     store = ArrayStore(tmp_path, SIZE)
-    needed = store.get_or_compute("pixels-a", TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+    needed = store.get_or_compute(of("pixels-a"), ROW, TABLE.dtype, TABLE.__getitem__)
     del needed  # the store keeps it for its user
     other = ArrayStore(tmp_path, SIZE)
     obtain = other.get_or_compute_if_it_fits
-    assert obtain("activations-a", TABLE.shape, TABLE.dtype, TABLE.__getitem__) is None
-    other.get_or_compute("features-a", TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+    assert obtain(of("activations-a"), ROW, TABLE.dtype, TABLE.__getitem__) is None
+    other.get_or_compute(of("features-a"), ROW, TABLE.dtype, TABLE.__getitem__)
     assert names(tmp_path) == ["features-a.npy", "pixels-a.npy"]
     del store
-    assert other.get("features-a") is not None
+    assert other.get(of("features-a")) is not None
     assert not other.make_room(1)
     del obtain, other
-    assert [entry.path.name for entry in Room(tmp_path).clear()] == [
-        "pixels-a.npy",
-        "features-a.npy",
-    ]
+    assert [entry.kind for entry in Room(tmp_path).clear()] == ["pixels", "features"]
 
 
 def test_what_trials_need_one_after_the_other_stays_within_the_budget(tmp_path: Path) -> None:
     store = ArrayStore(tmp_path, 2 * SIZE)
 
     def need(name: str) -> NDArray[Any]:
-        return store.get_or_compute(f"features-{name}", TABLE.shape, TABLE.dtype, TABLE.__getitem__)
+        return store.get_or_compute(of(f"features-{name}"), ROW, TABLE.dtype, TABLE.__getitem__)
 
     for name in "abcd":
         need(name)
@@ -98,24 +106,24 @@ def test_what_trials_need_one_after_the_other_stays_within_the_budget(tmp_path: 
 def test_what_is_being_made_counts_and_stays(tmp_path: Path) -> None:
     store = ArrayStore(tmp_path, SIZE + 1000)
 
-    def ask(rows: slice) -> NDArray[Any]:
+    def ask(rows: Rows) -> NDArray[Any]:
         assert not store.make_room(1001)
         assert store.make_room(1000)
         assert Room(tmp_path).clear() == []
         return TABLE[rows]
 
-    found = store.get_or_compute("features-a", TABLE.shape, TABLE.dtype, ask)
+    found = store.get_or_compute(of("features-a"), ROW, TABLE.dtype, ask)
     np.testing.assert_array_equal(found, TABLE)
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     store = ArrayStore(tmp_path)
 
-    def fail(rows: slice) -> NDArray[Any]:
+    def fail(rows: Rows) -> NDArray[Any]:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        store.get_or_compute("features-a", TABLE.shape, TABLE.dtype, fail)
+        store.get_or_compute(of("features-a"), ROW, TABLE.dtype, fail)
     assert names(tmp_path) == ["features-a.parts"]
     begun = tmp_path / ".weights-x.pth-abc"
     begun.mkdir()
@@ -177,7 +185,7 @@ def use_and_remove(folder: str) -> None:
     while time.monotonic() < until:
         number = int(rng.integers(4))
         obtain: Callable[..., Any] = store.get_or_compute_if_it_fits
-        found = obtain(f"features-{number}", TABLE.shape, TABLE.dtype, (TABLE + number).__getitem__)
+        found = obtain(of(f"features-{number}"), ROW, TABLE.dtype, (TABLE + number).__getitem__)
         if found is not None:
             np.testing.assert_array_equal(found, TABLE + number)
 
@@ -221,10 +229,12 @@ from pathlib import Path
 import numpy as np
 from trainable.files import DiskError
 from trainable.store.arrays import ArrayStore
+from trainable.store.table_name import TableName
 table = np.ones((1000, 1024), np.float32)
 store = ArrayStore(Path("cache"))
 try:
-    store.get_or_compute("pixels-a", table.shape, table.dtype, table.__getitem__)
+    name = TableName("pixels-a", tuple(map(str, range(len(table)))))
+    store.get_or_compute(name, table.shape[1:], table.dtype, table.__getitem__)
 except DiskError as error:
     print(error)
 print(sorted(path.name for path in Path(".").rglob("pixels*")))
@@ -243,6 +253,6 @@ def test_a_folder_below_a_file_is_one_sentence(tmp_path: Path) -> None:
         add(ArrayStore(tmp_path / "file" / "cache"), "features-a")
 
 
-def test_a_key_without_a_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the key must begin with one of survey, "):
+def test_a_name_without_a_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the name must begin with one of survey, "):
         add(ArrayStore(tmp_path), "mine")

@@ -38,12 +38,14 @@ _GPU_BATCH = 128
 
 
 def cpu_batch(image_size: int) -> int:
-    """Number of images that a processor runs at once: 4 of 224 px or more, and up to 32.
+    """Number of images that a processor runs at once: 4 of 224 px or more, 8, 16, or up to 32.
 
     More leave the processor's caches, and have new memory mapped each time. With fewer small ones,
-    the call of a layer takes longer than its arithmetic.
+    the call of a layer takes longer than its arithmetic. It is a power of 2, so that the parts of
+    a stored table are whole batches.
     """
-    return min(max(4, _CPU_PIXELS // image_size**2), 32)
+    most = min(max(4, _CPU_PIXELS // image_size**2), 32)
+    return 1 << (most.bit_length() - 1)
 
 
 class Body:
@@ -86,13 +88,18 @@ class Body:
             the statistics of its output channels.
         """
         stages, pool = self._pooled_stages, ConcatPool(self._backbone.layout)
-        return self._in_batches(rows, lambda images: pool_each(stages, images, pool))
+        return self._in_batches(rows, lambda images: pool_each(stages, images, pool), full=True)
 
-    def activations(self, rows: Tensor) -> Tensor:
-        """Output of the frozen stages (len(rows), *boundary_shape), on the device."""
+    def activations(self, rows: Tensor, *, in_full_batches: bool = False) -> Tensor:
+        """Output of the frozen stages (len(rows), *boundary_shape), on the device.
+
+        Args:
+            rows: Numbers of images.
+            in_full_batches: Whether an image is to give the same bits whatever others there are.
+        """
         if not self.frozen:
             return self._take(rows)
-        return self._in_batches(rows, self._until_boundary)
+        return self._in_batches(rows, self._until_boundary, full=in_full_batches)
 
     @torch.no_grad()
     def boundary_shape(self) -> tuple[int, ...]:
@@ -103,11 +110,17 @@ class Body:
             return tuple(nn.Sequential(*self.frozen)(blank).shape[1:])
 
     @torch.no_grad()
-    def _in_batches(self, rows: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
+    def _in_batches(
+        self, rows: Tensor, forward: Callable[[Tensor], Tensor], *, full: bool
+    ) -> Tensor:
+        """Run images; where batches are to be `full`, the last image fills the last one up."""
+        size = self._batching.size
+        lacking = -len(rows) % size if full else 0
+        filled = torch.cat([rows, rows[-1:].expand(lacking)])
         with autocast(self.device):
-            found = [*self._batching.run(rows, lambda batch: forward(self._take(batch)))]
+            found = [*self._batching.run(filled, lambda batch: forward(self._take(batch)))]
         self.num_forwarded += len(rows)
-        return torch.cat(found)
+        return torch.cat(found)[: len(rows)]
 
     @cached_property
     def _take(self) -> Inputs:

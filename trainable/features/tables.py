@@ -6,6 +6,10 @@ normalization and image size, whatever its cut, head, learning rate, fold or see
 trains the last stages learns from the activations at the freeze boundary; these are larger, and
 kept in half precision within a budget. Each augmented view of the positive images has tables of its
 own, which serve every trial with that view.
+
+A row is of one image, and depends on no other: images are run in batches of one size, the last of
+them filled up, since the last bits can depend on the size of a batch. So an image that any table
+has of the same computation is not run again.
 """
 
 import json
@@ -26,7 +30,8 @@ from trainable.images.batches import Inputs
 from trainable.images.loading import Images, joined_rows
 from trainable.store.array_file import Array
 from trainable.store.arrays import ArrayStore
-from trainable.store.parts import Compute
+from trainable.store.known_rows import Compute, Rows
+from trainable.store.table_name import TableName
 
 Source = Literal["features", "activations", "pixels"]
 """What a trial starts from: stored pooled features, stored activations at the freeze boundary, or
@@ -34,8 +39,8 @@ the pixels, with the frozen part run on every batch."""
 
 Found = TypeVar("Found", Array, Array | None)
 
-FEATURE_RULE = "normalized, frozen stages in evaluation mode, norms folded, maxima then means, v3"
-"""Part of the key of every table: change it whenever a number in a table could change.
+FEATURE_RULE = "normalized, frozen stages in evaluation mode, full batches, norms folded, v4"
+"""Part of the name of every table: change it whenever a number in a table could change.
 
 A test fails when the features of a known network have changed and the rule has not.
 """
@@ -65,7 +70,7 @@ def _stored_features(body: Body, store: ArrayStore) -> Inputs:
         return features
 
     columns = backbone.pooled_columns(cut)
-    tables = _stored(body, features_key, (width,), np.float32, compute, store.get_or_compute)
+    tables = _stored(body, features_name, (width,), np.float32, compute, store.get_or_compute)
     return joined_rows([_side_by_side(table, columns) for table in tables], body.device)
 
 
@@ -79,18 +84,18 @@ def _side_by_side(table: Array, columns: NDArray[np.int64]) -> Array:
 def _stored_activations(body: Body, store: ArrayStore) -> Inputs | None:
     """None where they do not fit into the budget of the store."""
     shape, tables = body.boundary_shape(), body.images.tables
-    sizes = {activations_key(body, images): len(images.pixels) for images in tables}
-    absent = {key: size for key, size in sizes.items() if store.get(key) is None}
+    names = [activations_name(body, images) for images in tables]
+    absent = [name for name in names if store.get(name) is None]
     row_bytes = 2 * math.prod(shape)
-    if sum(sizes.values()) * row_bytes > store.budget:
+    if sum(map(len, names)) * row_bytes > store.budget:
         return None
-    if absent and not store.make_room(sum(absent.values()) * row_bytes):
+    if absent and not store.make_room(sum(map(len, absent)) * row_bytes):
         return None
 
     kept = _kept_precision(body)
 
     def compute(rows: Tensor) -> Array:
-        half = body.activations(rows).to(kept).cpu()
+        half = body.activations(rows, in_full_batches=True).to(kept).cpu()
         if not torch.isfinite(half).all():
             raise ValueError(
                 f"activations of {body.config.backbone} at the freeze boundary exceed half "
@@ -101,7 +106,7 @@ def _stored_activations(body: Body, store: ArrayStore) -> Inputs | None:
         return activations
 
     fitting = store.get_or_compute_if_it_fits
-    stored = _stored(body, activations_key, shape, np.int16, compute, fitting)
+    stored = _stored(body, activations_name, shape, np.int16, compute, fitting)
     whole = [table for table in stored if table is not None]
     if len(whole) < len(stored):
         return None
@@ -119,48 +124,47 @@ def _kept_precision(body: Body) -> torch.dtype:
 
 def _stored(
     body: Body,
-    key: Callable[[Body, Images], str],
+    name: Callable[[Body, Images], TableName],
     row_shape: tuple[int, ...],
     dtype: DTypeLike,
     compute: Callable[[Tensor], Array],
-    obtain: Callable[[str, tuple[int, ...], DTypeLike, Compute], Found],
+    obtain: Callable[[TableName, tuple[int, ...], DTypeLike, Compute], Found],
 ) -> list[Found]:
     """Compute one array for each table of images."""
     stored: list[Found] = []
     first: int = 0
     for images in body.images.tables:
 
-        def of_part(part: slice, first: int = first) -> Array:
-            return compute(torch.arange(first + part.start, first + part.stop))
+        def of_table(rows: Rows, first: int = first) -> Array:
+            return compute(torch.from_numpy(first + rows))
 
-        shape = (len(images.pixels), *row_shape)
-        stored.append(obtain(key(body, images), shape, dtype, of_part))
+        stored.append(obtain(name(body, images), row_shape, dtype, of_table))
         first += len(images.pixels)
     return stored
 
 
-def features_key(body: Body, images: Images) -> str:
+def features_name(body: Body, images: Images) -> TableName:
     """Name of a table of pooled features: everything that can change one of its numbers."""
     stages = body.config.backbone.network.pooled_stages(body.config.cut)
     modules = [(stage.modules, stage.layers, stage.relu) for stage in stages]
-    return _key(FEATURES, body, images, modules=modules)
+    return _name(FEATURES, body, images, modules=modules)
 
 
-def activations_key(body: Body, images: Images) -> str:
+def activations_name(body: Body, images: Images) -> TableName:
     """Name of a table of activations: everything that can change one of its numbers."""
     children = [child for stage in body.frozen for child in stage.named_children()]
     modules = [(name, type(module).__name__) for name, module in children]
     kept = f"bits of {_kept_precision(body)}"
-    return _key(_ACTIVATIONS, body, images, modules=modules, kept=kept)
+    return _name(_ACTIVATIONS, body, images, modules=modules, kept=kept)
 
 
-def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
+def _name(prefix: str, body: Body, images: Images, **more: Any) -> TableName:
     config, statistics = body.config, images.statistics
     backbone = config.backbone.network
     by_cohort = config.normalization == "cohort"
     parts = {
         "rule": FEATURE_RULE,
-        "images": images.key,
+        "images": images.name.what,
         "backbone": config.backbone.name,
         "weights": body.weights.fingerprints[config.backbone],
         "normalization": config.normalization,
@@ -174,4 +178,5 @@ def _key(prefix: str, body: Body, images: Images, **more: Any) -> str:
     if config.normalization == "own":
         parts["own"] = backbone.own
     content = digest(json.dumps(parts, sort_keys=True))
-    return f"{prefix}{config.backbone.file_name}-{config.normalization}-{content}"
+    what = f"{prefix}{config.backbone.file_name}-{config.normalization}-{content}"
+    return images.name.of_same_rows(what)

@@ -11,9 +11,10 @@ from PIL import Image
 
 from trainable.files import digest
 from trainable.images.loading import Images
-from trainable.images.pixels import pixels_key
+from trainable.images.pixels import pixels_name
 from trainable.images.preprocessing import Resize, Square
 from trainable.store.arrays import ArrayStore
+from trainable.store.known_rows import Rows
 from trainable.store.lazy import LazyArray
 
 VIEW_RULE = "mirrored or not, turned by up to 10 degrees, noise of 2 % of white, v1"
@@ -67,19 +68,18 @@ def with_augmented(
         store: Store of the augmented pixels.
         resize: How each image became a square.
     """
-    shape = (len(positives), *images.pixels.shape[1:])
+    row_shape = images.pixels.shape[1:]
     chosen = [hashes[number] for number in positives]
-    content = pixels_key(chosen, Square(shape[1], resize), images.statistics.limits)
-    text = "\n".join([content, VIEW_RULE, f"numpy {np.__version__}"])
-    name = digest(text)
+    originals = pixels_name(chosen, Square(row_shape[0], resize), images.statistics.limits)
+    text = "\n".join([originals.what, VIEW_RULE, f"numpy {np.__version__}"])
     augmented = []
     for view in range(1, positive_copies):
 
-        def compute(rows: slice, view: int = view) -> NDArray[np.uint8]:
+        def compute(rows: Rows, view: int = view) -> NDArray[np.uint8]:
             return np.stack([augment(images.pixels[n], view) for n in positives[rows]])
 
-        key = f"pixels-{shape[1]}-view{view}-{name}"
-        load = partial(store.get_or_compute, key, shape, np.uint8, compute)
-        pixels = LazyArray(shape, np.uint8, load)
-        augmented.append(Images(pixels, images.statistics, key))
+        name = originals.of_same_rows(f"pixels-{row_shape[0]}-view{view}-{digest(text)}")
+        load = partial(store.get_or_compute, name, row_shape, np.uint8, compute)
+        pixels = LazyArray((len(name), *row_shape), np.uint8, load)
+        augmented.append(Images(pixels, images.statistics, name))
     return dataclasses.replace(images, augmented=tuple(augmented))

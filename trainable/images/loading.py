@@ -10,10 +10,11 @@ from torch import Tensor
 
 from trainable.device import room_on, upload
 from trainable.images.batches import Inputs
-from trainable.images.pixels import load_pixels, pixels_key
+from trainable.images.pixels import load_pixels, pixels_name
 from trainable.images.preprocessing import PixelStatistics, Preprocessing, Square
 from trainable.store.arrays import ArrayStore
 from trainable.store.lazy import AnyArray, LazyArray
+from trainable.store.table_name import TableName
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,13 @@ class Images:
     Attributes:
         pixels: uint8 of shape (num_images, size, size).
         statistics: Pixel statistics of the labelled cohort, also where `pixels` are other images.
-        key: names the content, order, size and decoding of `pixels`.
+        name: Names the content, size and decoding of `pixels`.
         augmented: tables of augmented views, whose rows are numbered on after those of `pixels`.
     """
 
     pixels: AnyArray
     statistics: PixelStatistics
-    key: str
+    name: TableName
     augmented: tuple["Images", ...] = ()
 
     @property
@@ -58,7 +59,7 @@ def load_images(
     """Decode image files, or find them decoded, as `load_pixels` does."""
     limits, shape = statistics.limits, (len(paths), square.size, square.size)
     pixels = LazyArray(shape, np.uint8, lambda: load_pixels(paths, hashes, square, store, limits))
-    return Images(pixels, statistics, pixels_key(hashes, square, limits))
+    return Images(pixels, statistics, pixels_name(hashes, square, limits))
 
 
 def table_rows(table: AnyArray, device: torch.device) -> Inputs:

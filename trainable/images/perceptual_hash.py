@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainable.files import digest
-from trainable.images.pixels import load_pixels, pixels_key
+from trainable.images.pixels import load_pixels, pixels_name
 from trainable.images.preprocessing import Limits, Square
 from trainable.store.arrays import ArrayStore
+from trainable.store.known_rows import Rows
 
 _EDGE = 16
 _BITS = _EDGE * _EDGE
@@ -58,7 +59,7 @@ def load_perceptual_hashes(
 
     Args:
         pixels: (num_images, size, size).
-        hashes: SHA-256 of each file, which the array is named by.
+        hashes: SHA-256 of each file, which its row is named by.
         store: Store that keeps the array between runs.
         limits: Black and white that the pixels of deep images were made with.
 
@@ -66,7 +67,7 @@ def load_perceptual_hashes(
         (num_images, 32), 256 bits for each image.
     """
 
-    def compute(rows: slice) -> NDArray[np.uint8]:
+    def compute(rows: Rows) -> NDArray[np.uint8]:
         from imagehash import phash  # slow to import, and not needed for a stored cohort
 
         # most of the time would go into the last resizing, from hundreds of pixels to 64
@@ -75,8 +76,9 @@ def load_perceptual_hashes(
         bits = [phash(image, hash_size=_EDGE).hash.ravel() for image in small]
         return np.packbits(np.stack(bits), axis=1)
 
-    key = digest(f"{_HASH_RULE} {pixels_key(hashes, Square(pixels.shape[1]), limits)}")
-    return store.get_or_compute(f"looks-{key}", (len(pixels), HASH_BYTES), np.uint8, compute)
+    seen = pixels_name(hashes, Square(pixels.shape[1]), limits)
+    name = seen.of_same_rows(f"looks-{digest(f'{_HASH_RULE} {seen.what}')}")
+    return store.get_or_compute(name, (HASH_BYTES,), np.uint8, compute)
 
 
 def perceptual_hashes_of_files(

@@ -4,11 +4,10 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import PIL
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from trainable.errors import Checks, InputError, UnreadableImageError, unreadable_images
 from trainable.files import digest
@@ -17,8 +16,11 @@ from trainable.images.intensity import common_limits
 from trainable.images.preprocessing import Limits, PixelStatistics, Square
 from trainable.images.survey import SURVEY_RULE, Survey, by_field, survey
 from trainable.images.usual_look import LOOK_RULE, NUM_NUMBERS, Looks, UsualLook, look_at
+from trainable.store.array_file import Array
 from trainable.store.arrays import ArrayStore
+from trainable.store.known_rows import Rows
 from trainable.store.lazy import AnyArray
+from trainable.store.table_name import TableName
 
 _COUNT_RULE = "greys v1"
 """Part of the key of stored counts: change it whenever a count could change."""
@@ -31,15 +33,15 @@ _Use = Callable[[int, bytes], object]
 """Uses the number of a file and its bytes."""
 
 
-def pixels_key(hashes: Sequence[str], square: Square, limits: Limits | None = None) -> str:
-    """Name of the array: the content of the images in order, the size, and how they are decoded."""
+def pixels_name(hashes: Sequence[str], square: Square, limits: Limits | None = None) -> TableName:
+    """Name of a table of pixels: how images are decoded, and the SHA-256 of each file."""
     size, resize = square
     rule = [DECODE_RULE, f"pillow {PIL.__version__}", str(size)]
     if limits is not None:
         rule.append(f"black {limits.black!r} white {limits.white!r}")
     if resize != "stretch":
         rule.append(resize)
-    return f"pixels-{size}-{digest(chr(10).join([*rule, *hashes]))}"
+    return TableName(f"pixels-{size}-{digest(chr(10).join(rule))}", tuple(hashes))
 
 
 def load_surveys(
@@ -49,7 +51,7 @@ def load_surveys(
 
     Args:
         paths: Image files.
-        hashes: SHA-256 of each file, which the array is named by.
+        hashes: SHA-256 of each file, which its row is named by.
         store: Store that keeps the array between runs.
 
     Returns:
@@ -58,20 +60,8 @@ def load_surveys(
     Raises:
         InputError: Naming every file that is no image.
     """
-    fields = len(Survey._fields)
-
-    def compute(rows: slice) -> NDArray[np.float64]:
-        surveys = np.empty((rows.stop - rows.start, fields))
-
-        def look(index: int, data: bytes) -> None:
-            surveys[index - rows.start] = survey(data)
-
-        if _failed(paths, range(rows.start, rows.stop), look):
-            _refuse(paths, lambda _, data: survey(data), store, key)
-        return surveys
-
-    key = f"survey-{digest(chr(10).join([SURVEY_RULE, *hashes]))}"
-    return store.get_or_compute(key, (len(paths), fields), np.float64, compute)
+    name = TableName(f"survey-{digest(SURVEY_RULE)}", tuple(hashes))
+    return _load(name, paths, (len(Survey._fields),), np.float64, survey, store)
 
 
 def cohort_limits(surveys: NDArray[np.float64]) -> Limits | None:
@@ -96,7 +86,7 @@ def load_pixels(
 
     Args:
         paths: Image files.
-        hashes: SHA-256 of each file, which the array is named by.
+        hashes: SHA-256 of each file, which its row is named by.
         square: What each image becomes.
         store: Store that keeps the array between runs.
         limits: Black and white of deep images, a property of the cohort.
@@ -108,49 +98,72 @@ def load_pixels(
         InputError: Naming every file that cannot be read.
     """
     size, resize = square
+    name = pixels_name(hashes, square, limits)
 
-    def compute(rows: slice) -> NDArray[np.uint8]:
-        pixels = np.empty((rows.stop - rows.start, size, size), np.uint8)
+    def decoded(data: bytes) -> NDArray[np.uint8]:
+        return decode(data, size, limits, resize)
 
-        def keep(index: int, data: bytes) -> None:
-            pixels[index - rows.start] = decode(data, size, limits, resize)
-
-        if _failed(paths, range(rows.start, rows.stop), keep):
-            _refuse(paths, lambda _, data: decode(data, size, limits, resize), store, key)
-        return pixels
-
-    key, shape = pixels_key(hashes, square, limits), (len(paths), size, size)
-    return store.get_or_compute(key, shape, np.uint8, compute)
+    return _load(name, paths, (size, size), np.uint8, decoded, store)
 
 
-def load_looks(pixels: AnyArray, key: str, store: ArrayStore) -> Looks:
+def _load(
+    name: TableName,
+    paths: Sequence[str],
+    row_shape: tuple[int, ...],
+    dtype: DTypeLike,
+    read: Callable[[bytes], ArrayLike],
+    store: ArrayStore,
+) -> Array:
+    """A table of what is read of each file.
+
+    Raises:
+        InputError: Naming every file that cannot be read; then nothing is kept.
+    """
+
+    def compute(rows: Rows) -> Array:
+        found = np.empty((len(rows), *row_shape), dtype)
+
+        def keep(place: int, data: bytes) -> None:
+            found[place] = read(data)
+
+        if _failed([paths[row] for row in rows], keep):
+            store.discard(name)
+            raise _refusal(paths, _failed(paths, lambda _, data: read(data)))
+        return found
+
+    return store.get_or_compute(name, row_shape, dtype, compute)
+
+
+def load_looks(pixels: AnyArray, name: TableName, store: ArrayStore) -> Looks:
     """Look at images, or find what was seen; then no pixel is read.
 
     Args:
         pixels: (num_images, size, size), at least one image.
-        key: Name of the pixels in the store.
+        name: Name of the pixels in the store.
         store: Store that keeps the looks between runs.
     """
-    name, shape = f"looks-{digest(f'{LOOK_RULE} {key}')}", (len(pixels), NUM_NUMBERS)
+    looks = name.of_same_rows(f"looks-{digest(f'{LOOK_RULE} {name.what}')}")
     table = store.get_or_compute(
-        name, shape, np.float64, lambda rows: look_at(pixels[rows]).table()
+        looks, (NUM_NUMBERS,), np.float64, lambda rows: look_at(pixels[rows]).table()
     )
     return Looks.of_table(table, pixels.shape[1])
 
 
 def load_grey_counts(
-    images: Callable[[], Iterable[NDArray[np.uint8]]], key: str, store: ArrayStore
+    images: Callable[[], Iterable[NDArray[np.uint8]]], name: TableName, store: ArrayStore
 ) -> NDArray[np.int64]:
-    """Count the greys of images, or find them counted; then no pixel is read.
+    """Count the greys of all images together, or find them counted; then no pixel is read.
 
     Args:
         images: Gives the images.
-        key: Name of what they are, and of nothing else.
+        name: Name of their pixels.
         store: Store that keeps the counts between runs.
     """
-    name, shape = f"looks-{digest(f'{_COUNT_RULE} {key}')}", (1, _NUM_GREYS)
+    counts = TableName(f"looks-{digest(f'{_COUNT_RULE} {name.what}')}", (name.key,))
     return np.asarray(
-        store.get_or_compute(name, shape, np.int64, lambda _: count_greys(images())[None])[0]
+        store.get_or_compute(
+            counts, (_NUM_GREYS,), np.int64, lambda _: count_greys(images())[None]
+        )[0]
     )
 
 
@@ -186,14 +199,14 @@ def check_readable(paths: Sequence[str], checks: Checks) -> None:
 
 def unreadable(paths: Sequence[str]) -> dict[int, str]:
     """Which images cannot be read, by their number, and why; all are decoded, and none is kept."""
-    return _failed(paths, range(len(paths)), lambda _, data: decode(data, _SMALL))
+    return _failed(paths, lambda _, data: decode(data, _SMALL))
 
 
 def _refusal(paths: Sequence[str], failed: Mapping[int, str]) -> InputError:
     return unreadable_images([f"{paths[index]} ({reason})" for index, reason in failed.items()])
 
 
-def _failed(paths: Sequence[str], rows: Sequence[int], use: _Use) -> dict[int, str]:
+def _failed(paths: Sequence[str], use: _Use) -> dict[int, str]:
     """Use the bytes of each file; the numbers of files that cannot be read, with the reason."""
 
     def attempt(index: int) -> str | None:
@@ -207,11 +220,5 @@ def _failed(paths: Sequence[str], rows: Sequence[int], use: _Use) -> dict[int, s
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         # of pillow and pydicom: what matters of them is an error or in a note
         warnings.simplefilter("ignore")
-        reasons = zip(rows, pool.map(attempt, rows), strict=True)
+        reasons = enumerate(pool.map(attempt, range(len(paths))))
         return {index: reason for index, reason in reasons if reason is not None}
-
-
-def _refuse(paths: Sequence[str], use: _Use, store: ArrayStore, key: str) -> NoReturn:
-    """Name all files that cannot be read; no pixel is kept, whatever the size of the cohort."""
-    store.discard(key)
-    raise _refusal(paths, _failed(paths, range(len(paths)), use))

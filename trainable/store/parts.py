@@ -3,24 +3,22 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from trainable.files import replacing, writing
-from trainable.store.array_file import Array, ArrayFile, file_bytes
+from trainable.store.array_file import PART_ROWS, ArrayFile, RowNames, file_bytes
 from trainable.store.budget import DATA, OPTION, PARTS, Room
+from trainable.store.known_rows import Compute, KnownRows
 from trainable.store.locks import is_at, lock, lock_byte, unlock_byte
 
 _LOCKS = "parts.lock"
 _SECONDS_AT_ONCE = 1.0
 _BYTES_AT_ONCE = 64 << 20
 _FASTER = 4
-
-Compute = Callable[[slice], Array]
-"""Computes some consecutive rows of a table."""
 
 
 class Parts:
@@ -36,30 +34,41 @@ class Parts:
         self._array = array
         self._locks = locks
         self._room = room
-        self._num_parts = len(array.parts)
-        self._at_once = 1
+        self._parts = array.parts
+        self._num_parts = len(self._parts)
+        self._most_parts = max(1, _BYTES_AT_ONCE // self._array.part_bytes)
+        self._at_once = PART_ROWS
 
-    def fill(self, compute: Compute) -> None:
-        """Compute what is missing: first what nobody else is at, then what others have not done."""
+    def fill(self, compute: Compute, known: KnownRows) -> None:
+        """Add what is missing: first what nobody else is at, then what others have not done."""
         for wait in (False, True):
             number = 0
             while number < self._num_parts:
-                number = self._fill(number, compute, wait=wait)
+                number = self._fill(number, compute, known, wait=wait)
 
-    def _fill(self, first: int, compute: Compute, *, wait: bool) -> int:
-        """Compute the parts from this one on that nobody is at; the number of the next one."""
-        end = first
+    def _fill(self, first: int, compute: Compute, known: KnownRows, *, wait: bool) -> int:
+        """Add the parts from this one on that nobody is at; the number of the next one.
+
+        So many that their unknown rows, however few each has, make full batches together.
+        """
+        end, to_compute = first, 0
         with contextlib.ExitStack() as claims:
-            while end < min(first + self._at_once, self._num_parts):
+            while end < min(first + self._most_parts, self._num_parts):
+                unknown = known.num_missing(self._parts[end])
+                if end > first and to_compute + unknown > self._at_once:
+                    break
                 if not self._claim(end, claims, wait=wait and end == first):
                     break
-                end += 1
+                end, to_compute = end + 1, to_compute + unknown
             if end > first:
-                began, parts = time.monotonic(), self._array.parts
-                rows = compute(slice(parts[first].start, parts[end - 1].stop))
+                began = time.monotonic()
+                rows = np.arange(self._parts[first].start, self._parts[end - 1].stop)
+                content = np.empty((len(rows), *self._array.shape[1:]), self._array.dtype)
+                known.fill(rows, compute, content)
                 with self._writing():
-                    self._array.write_parts(first, end, rows)
-                self._adapt(end - first, time.monotonic() - began)
+                    self._array.write_parts(first, end, content)
+                if to_compute:
+                    self._adapt(to_compute, time.monotonic() - began)
         return max(end, first + 1)
 
     def _claim(self, number: int, claims: contextlib.ExitStack, *, wait: bool) -> bool:
@@ -75,11 +84,10 @@ class Parts:
         claims.callback(unlock_byte, self._locks, number)
         return True
 
-    def _adapt(self, num_done: int, seconds: float) -> None:
-        """Take about as many parts at once as a second allows: each time is a flush of the disk."""
-        most = max(1, _BYTES_AT_ONCE // self._array.part_bytes)
-        wanted = int(num_done * _SECONDS_AT_ONCE / max(seconds, 1e-3))
-        self._at_once = max(1, min(wanted, _FASTER * self._at_once, most))
+    def _adapt(self, num_computed: int, seconds: float) -> None:
+        """Compute as many rows at once as a second allows: each time is a flush of the disk."""
+        wanted = int(num_computed * _SECONDS_AT_ONCE / max(seconds, 1e-3))
+        self._at_once = max(PART_ROWS, min(wanted, _FASTER * self._at_once))
 
     def finish(self) -> None:
         """Put the file in its place, if all is done and nobody else did."""
@@ -105,7 +113,8 @@ class Parts:
 @contextlib.contextmanager
 def open_parts(
     path: Path,
-    shape: tuple[int, ...],
+    names: RowNames,
+    row_shape: tuple[int, ...],
     dtype: np.dtype[Any],
     room: Room,
     budget: int,
@@ -116,7 +125,8 @@ def open_parts(
 
     Args:
         path: File of the whole array.
-        shape: Shape of the array.
+        names: Name of each row.
+        row_shape: Shape of a row.
         dtype: Type of its numbers.
         room: Room of the folder.
         budget: Bytes that all files in the folder may take together.
@@ -126,13 +136,13 @@ def open_parts(
         The parts; None if the array is whole already, or does not fit.
     """
     data = path.with_suffix(PARTS) / DATA
-    num_bytes = file_bytes(shape, dtype)
+    num_bytes = file_bytes((len(names), *row_shape), dtype)
     with contextlib.ExitStack() as opened:
         with room.locked(), writing(room.folder, OPTION, num_bytes):
             if not path.exists() and not data.exists():
                 fits = room.make(num_bytes, budget, must_fit=must_fit)
                 if fits or not must_fit:
-                    _begin(data, shape, dtype)
+                    _begin(data, row_shape, dtype, names)
             file = None if path.exists() else lock(data)
             if file is None:
                 parts = None
@@ -143,10 +153,10 @@ def open_parts(
         yield parts
 
 
-def _begin(data: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def _begin(data: Path, row_shape: tuple[int, ...], dtype: np.dtype[Any], names: RowNames) -> None:
     try:
         with replacing(data) as partial, partial.open("x+b") as file:
-            ArrayFile.begin(file, shape, dtype)
+            ArrayFile.begin(file, row_shape, dtype, names)
     except OSError:
         shutil.rmtree(data.parent, ignore_errors=True)
         raise

@@ -29,11 +29,12 @@ from trainable.evaluation.counts import f1_over_findings
 from trainable.evaluation.metrics import counts_of
 from trainable.features.tables import FEATURES
 from trainable.files import digest, private_files
-from trainable.images.pixels import load_pixels, pixels_key
+from trainable.images.pixels import load_pixels, pixels_name
 from trainable.images.preprocessing import Square
 from trainable.store.array_file import Array
 from trainable.store.arrays import ArrayStore
-from trainable.store.parts import Compute
+from trainable.store.known_rows import Compute
+from trainable.store.table_name import TableName
 from trainable.trial.cross_validation import FoldRecord, cross_validate
 from trainable.trial.ranks import cross_validate_on_ranks
 from trainable.trial.rungs import reports
@@ -100,7 +101,7 @@ class ClusterStore(ArrayStore):
     has to wait for the other, which may be lost.
 
     Attributes:
-        shipped: Arrays that the search has sent, by their keys.
+        shipped: Arrays that the search has sent, by the keys of their names.
     """
 
     def __init__(self, folder: Path, budget: int, tables: Any) -> None:
@@ -110,19 +111,22 @@ class ClusterStore(ArrayStore):
         self.shipped: dict[str, ObjectRef[Array]] = {}
 
     def get_or_compute(
-        self, key: str, shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
+        self, name: TableName, row_shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
     ) -> Array:
         """As in `ArrayStore`, but what can be fetched is not computed."""
+        key = name.key
         shipped = self.shipped.get(key)
         if shipped is not None:
-            return super().get_or_compute(key, shape, dtype, lambda rows: ray.get(shipped)[rows])
+            return super().get_or_compute(
+                name, row_shape, dtype, lambda rows: ray.get(shipped)[rows]
+            )
         if not key.startswith(FEATURES) or key in self._shared:
-            return super().get_or_compute(key, shape, dtype, compute)
+            return super().get_or_compute(name, row_shape, dtype, compute)
         known = ray.get(self._tables.find.remote(key))
-        if known and self.get(key) is None:
+        if known and self.get(name) is None:
             table = ray.get(known[0])
             compute = table.__getitem__
-        found = super().get_or_compute(key, shape, dtype, compute)
+        found = super().get_or_compute(name, row_shape, dtype, compute)
         if not known:
             ray.get(self._tables.keep.remote(key, np.asarray(found)))
         self._shared.add(key)
@@ -136,8 +140,8 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterSt
         The task, its weights where this node has them.
     """
     square = config.preprocessing.square
-    key = pixels_key(task.data.hashes, square, task.data.statistics.limits)
-    store.shipped[key] = shipment.pixels[square]
+    name = pixels_name(task.data.hashes, square, task.data.statistics.limits)
+    store.shipped[name.key] = shipment.pixels[square]
     encoder, weights = config.backbone, task.weights
     if encoder not in shipment.weights:
         return task
