@@ -2,6 +2,7 @@
 
     python -m benchmarks.findings [--cohorts 10] [--new-patients 5000]
     python -m benchmarks.findings --data FOLDER --weights FOLDER [--resplits 10]
+    python -m benchmarks.findings --cost 3
 
 Without `--data`, fresh cohorts of the phantoms of `--data demo:findings` are searched: four
 findings that can stand together, one of them rare, one small, one with unknown labels. For each the
@@ -11,9 +12,12 @@ With `--data`, a folder of children's X-rays (Kermany 2018) is split by patient 
 searched as three classes: normal, bacterial and viral. The team is compared with scikit-learn's
 multinomial logistic regression on the averages of all stages of the same network.
 
-A search here is a loop over configurations of the default space with frozen bodies. It runs the
-folds, the choice and the final fits of `cxr-search` and `cxr-predict`, but not Ray. `told` is the
-reported F1, corrected for the choice; `covered` how often its interval holds the true F1.
+With `--cost`, one cohort of phantoms is searched for one finding, and for all four: the whole of
+`cxr-search`, the same trials on the same images, in turn.
+
+Elsewhere a search is a loop over configurations of the default space with frozen bodies. It runs
+the folds, the choice and the final fits of `cxr-search` and `cxr-predict`, but not Ray. `told` is
+the reported F1, corrected for the choice; `covered` how often its interval holds the true F1.
 """
 
 import argparse
@@ -28,6 +32,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.findings.cost import compare
 from benchmarks.findings.pools import Part, Pool, children, phantoms
 from benchmarks.findings.searches import Found, Setup, probe, search
 from trainable.backbones.weights import find_weights
@@ -89,6 +94,7 @@ def main() -> None:
     add = parser.add_argument
     add("--cohorts", type=int, default=10, help="cohorts of phantoms (10)")
     add("--new-patients", type=int, default=5000, help="new phantoms' patients to judge by (5000)")
+    add("--cost", type=int, default=0, help="searches for one finding, and for four, to time (0)")
     add("--data", type=Path, help="folder of X-rays whose names have their class; else phantoms")
     add("--resplits", type=int, default=10, help="splits of these by patient (10)")
     add("--train-share", type=float, default=0.33, help="share of the patients to train on (0.33)")
@@ -101,15 +107,19 @@ def main() -> None:
     torch.set_num_threads(1)
     size = options.image_size or (224 if options.data else 96)
     with TemporaryDirectory(prefix="cxr-findings-") as folder:
-        if options.data:
-            pool = children(options.data, options.resplits, options.train_share)
-        else:
-            pool = phantoms(Path(folder, "x"), options.cohorts, options.new_patients, size)
         setup = Setup(
             find_weights(options.weights, options.backbones.split(",")),
             "none" if options.weights == "none" else "own",
             size, options.trials, options.repeats, Path(folder, "cache"),
         )  # fmt: skip
+        if options.cost:
+            for line in compare(setup, Path(folder), options.cost):
+                print(line, flush=True)
+            return
+        if options.data:
+            pool = children(options.data, options.resplits, options.train_share)
+        else:
+            pool = phantoms(Path(folder, "x"), options.cohorts, options.new_patients, size)
         tables = []
         for part in pool.parts:
             judged = pd.DataFrame(judge(pool, part, search(pool, part, setup)))

@@ -87,7 +87,7 @@ def search(pool: Pool, part: Part, setup: Setup) -> Found:
     exclusive = cohort.findings.exclusive
     scoring = Scoring(f1_average="macro", exclusive=exclusive)
     task = _task(cohort, part, setup, scoring)
-    configs, num_planned = _configs(setup, part.number)
+    configs, num_planned = draw_configs(setup, part.number)
     everything, scores, new_scores = Fold(part.train, part.test), [], []
     for config in configs:
         *_, last = cross_validate(config, task, _CPU, setup.store)
@@ -126,7 +126,7 @@ def _task(cohort: Cohort, part: Part, setup: Setup, scoring: Scoring) -> Task:
     )
 
 
-def _configs(setup: Setup, seed: int) -> tuple[list[TrialConfig], int]:
+def draw_configs(setup: Setup, seed: int) -> tuple[list[TrialConfig], int]:
     """Configurations to try; the first ones, whose number is given, a search begins with."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     fixed = {

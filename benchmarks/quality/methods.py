@@ -83,7 +83,7 @@ def run_methods(part: Resplit, setup: Setup) -> Iterator[Row]:
     yield _predicted(part, setup, "trial_0", first, cpu)
     run, cpu = _search(part, setup, "run", "--trials", str(setup.trials))
     yield _predicted(part, setup, "team", run, cpu)
-    _command("search", "--resume", run, "--team", "1")
+    cpu_of_command("search", "--resume", run, "--team", "1")
     yield _predicted(part, setup, "single", run, cpu)
 
 
@@ -185,7 +185,7 @@ def _search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[Path
     data = ("--data", str(part.folder / "train.csv"), "--weights", setup.weights)
     where = ("--out", str(run), "--cache", str(setup.cache), "--time-budget", "none")
     backbones = ("--backbones", ",".join(setup.backbones))
-    seconds = _command("search", *data, *size, *backbones, *where, *options, *setup.options)
+    seconds = cpu_of_command("search", *data, *size, *backbones, *where, *options, *setup.options)
     return run, seconds
 
 
@@ -193,14 +193,14 @@ def _predicted(part: Resplit, setup: Setup, method: str, run: Path, cpu: float) 
     """Predict the test images with the winner of a run folder."""
     out = part.folder / f"{method}.csv"
     images = ("--images", str(part.folder / "test.csv"), "--out", str(out))
-    cpu += _command("analysis", str(run), *images, "--cache", str(setup.cache))
+    cpu += cpu_of_command("analysis", str(run), *images, "--cache", str(setup.cache))
     winner = json.loads((run / "winner.json").read_text())
     scores = pd.read_csv(out.with_name(f"{method}_scores.csv"))["score"].to_numpy()
     reported = winner["corrected"]["f1"]
     return _row(part, method, scores, threshold=winner["thresholds"][0], reported=reported, cpu=cpu)
 
 
-def _command(module: str, *arguments: object) -> float:
+def cpu_of_command(module: str, *arguments: object) -> float:
     """Run a command of this project to its end; its CPU seconds, those of its workers with it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(

@@ -80,8 +80,12 @@ def test_a_server_that_cannot_be_reached_is_refused(
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
     closed_port = "http://127.0.0.1:9/resnet18-f37072fd.pth"
-    monkeypatch.setattr(torchvision_weights("resnet18").value, "url", closed_port)
-    assert "which could not be downloaded" in refusal("resnet18")
+    for name in ("resnet18", "resnet34"):
+        monkeypatch.setattr(torchvision_weights(name).value, "url", closed_port)
+    with pytest.raises(InputError) as refused:
+        find_weights("imagenet", ["resnet18", "resnet34"])
+    [problem] = refused.value.problems
+    assert "weights of resnet18, resnet34, which could not be downloaded" in problem
     assert list(checkpoints.iterdir()) == []
 
 

@@ -259,3 +259,11 @@ def test_the_first_lines_of_a_search_have_all_findings(write: Write) -> None:
 def test_findings_is_an_option_of_the_command() -> None:
     _, bound, _ = app.parse_args(shlex.split("--data t.csv --findings Effusion,Mass"))
     assert bound.arguments["options"].data.findings == "Effusion,Mass"
+
+
+@pytest.mark.parametrize(("asked", "advice"), [("Mass,edema", "Mass,edema"), ("all", "A,B")])
+def test_findings_in_columns_that_are_asked_for_as_cells_are_hinted_at(
+    write: Write, asked: str, advice: str
+) -> None:
+    [problem] = problems_of(write({"Mass": ["1", "0"], "edema": ["0", "1"]}, findings=asked))
+    assert f"or give --label-column {advice} alone, for a column per finding" in problem

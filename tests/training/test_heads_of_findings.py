@@ -7,6 +7,7 @@ import pytest
 import torch
 from fixtures.networks import head_only, tiny_config
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -17,6 +18,7 @@ from trainable.config import HeadName
 from trainable.images.batches import Batch
 from trainable.model.outputs import ONE_FINDING, Outputs, SeveralClasses, SeveralFindings
 from trainable.training.balance import Balance
+from trainable.training.convex import solve
 from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord, FoldData
 
@@ -90,6 +92,26 @@ def test_unknown_labels_of_any_pattern_leave_each_finding_its_own_fit() -> None:
         model.fit(rows[train], LABELS[train, number])
         expected = model.predict_proba(rows[-30:])[:, 1]
         np.testing.assert_allclose(together[:, number], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("features", [FEW, MANY])
+@pytest.mark.parametrize("penalty", [1e-4, 10.0])
+def test_findings_that_are_fitted_together_have_the_fit_that_each_has_alone(
+    features: NDArray[np.float32], penalty: float
+) -> None:
+    """Also of rows that the features part, where the solver takes several rounds."""
+    rows = StandardScaler().fit_transform(features.astype(np.float64))
+    weights = (1.0, 5.0, 0.5)
+    found = solve(rows, LABELS, penalty, weights, exclusive=False)
+    for number, weight in enumerate(weights):
+        known = LABELS[:, number] >= 0
+        own = LABELS[known][:, [number]]
+        alone = solve(rows[known], own, penalty, [weight], exclusive=False)
+        together, expected = (
+            expit(rows @ one.coefficients[place] + one.intercepts[place])
+            for one, place in ((found, number), (alone, 0))
+        )
+        np.testing.assert_allclose(together, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("features", [FEW, MANY])

@@ -199,9 +199,21 @@ def _find_hub(encoders: Sequence[Encoder], whole: Sequence[Encoder]) -> Weights:
 
 def _find_torchvision(encoders: Sequence[Encoder]) -> Weights:
     checks = Checks()
-    found = [checks.attempt(partial(_download_torchvision, encoder.name)) for encoder in encoders]
+    files: dict[Encoder, Path] = {}
+    failed: dict[str, list[str]] = {}
+    for encoder in encoders:
+        try:
+            files[encoder] = _download_torchvision(encoder.name)
+        except (OSError, RuntimeError) as error:
+            failed.setdefault(str(error), []).append(encoder.name)
+    for why, names in failed.items():
+        checks.add(
+            f"--weights imagenet needs torchvision's weights of {listing(names)}, which could not "
+            f"be downloaded to {_downloads()} ({why}). Three ways on: connect to the network; put "
+            f"torchvision state dicts ({names[0]}*.pth) into a folder and give --weights FOLDER; "
+            "or start from random weights with --weights none, which learns far less"
+        )
     checks.raise_if_any()
-    files = dict(zip(encoders, (path for path in found if path), strict=True))
     fingerprints = {encoder: hash_file(path) for encoder, path in files.items()}
     for encoder, path in files.items():
         published = _HASH_IN_NAME.search(path.name)
@@ -215,28 +227,24 @@ def _find_torchvision(encoders: Sequence[Encoder]) -> Weights:
     return Weights(Published(), tuple(encoders), files, fingerprints)
 
 
+def _downloads() -> Path:
+    """PyTorch's folder of downloads."""
+    return Path(torch.hub.get_dir(), "checkpoints")
+
+
 def _download_torchvision(name: str) -> Path:
     """The file of torchvision's weights, downloaded if PyTorch's folder of downloads lacks it.
 
     Raises:
-        InputError: If it is not there, and cannot be downloaded.
+        OSError, RuntimeError: If it is not there, and cannot be downloaded.
     """
     url = torchvision_weights(name).url
-    path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
+    path = _downloads() / Path(url).name
     published = _HASH_IN_NAME.search(path.name)
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            hashed = published and published[1]
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=hashed, progress=False)
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"--weights imagenet needs torchvision's weights of {name}, which could not be "
-            f"downloaded to {path.parent} ({error}). Three ways on: connect "
-            f"to the network; put torchvision state dicts ({name}*.pth) into a folder and "
-            "give --weights FOLDER; or start from random weights with --weights none, "
-            "which learns far less"
-        ) from error
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hashed = published and published[1]
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=hashed, progress=False)
     return path
 
 

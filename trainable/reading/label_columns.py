@@ -1,13 +1,14 @@
 """Which columns of a table hold the labels: one, or one per finding."""
 
+import shlex
 from collections.abc import Sequence
 
 import pandas as pd
 
 from trainable.cohort.words import same_value
-from trainable.errors import Checks, did_you_mean
+from trainable.errors import Checks, did_you_mean, listing
 from trainable.reading.choice import choose
-from trainable.reading.columns import find_column
+from trainable.reading.columns import find_column, may_hold
 from trainable.reading.data_sets import KnownDataSet, label_columns_of
 from trainable.reading.labels_in_names import IN_NAME
 from trainable.reading.options import ALL, DataOptions
@@ -40,6 +41,14 @@ def find_label_columns(
     own = label_columns_of(data_set, raw) if data_set else []
     if asked is None and len(own) > 1:
         return own if source.findings in (None, ALL) else _chosen(source, own, checks)
+    if asked is None and source.findings is not None and not own and not may_hold("label", raw):
+        named, _ = choose(source.findings, columns, same_value)
+        checks.add(
+            f"--findings is of findings in the cells of one column, and none of {listing(columns)} "
+            "is known to hold labels: name it with --label-column; or give --label-column "
+            f"{shlex.quote(','.join(named) or 'A,B')} alone, for a column per finding"
+        )
+        return []
     column = find_column("label", raw, asked or next(iter(own), None), checks)
     return [] if column is None else [column]
 
