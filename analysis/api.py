@@ -33,7 +33,7 @@ class Team:
     Attributes:
         winner: What the search chose, and what it is worth.
         findings: What is asked of each image.
-        models: The members; the score is the mean of theirs.
+        models: The members; the raw score is the mean of theirs.
     """
 
     winner: Winner
@@ -87,7 +87,9 @@ class Team:
         Returns:
             A row per image: `image` (or `exam`), `score` (0 to 1) and `prediction`, one of
             `classes`. Of several findings `score:NAME` and `prediction:NAME` of each, of several
-            classes `score:NAME` of each and one `prediction`. Without a score, NaN and "".
+            classes `score:NAME` of each and one `prediction`. Where the search has recalibrated
+            scores, `raw_score` (or `raw_score:NAME`) is what they were before. Without a score, NaN
+            and "".
 
         Warns:
             UserWarning: Of images that are unlike those of the training, or are left out.
@@ -102,9 +104,8 @@ class Team:
         left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
         for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
             warnings.warn(note, stacklevel=2)
-        scores = score(self.models, new, self._store, self.winner.team_rows)
-        positives = self.winner.decide(scores)
-        return predictions_and_scores(new, scores, positives, self._cohort.label_rules)[1]
+        raw = score(self.models, new, self._store, self.winner.team_rows)
+        return predictions_and_scores(new, raw, self.winner, self._cohort.label_rules)[1]
 
 
 def _source(images: Path | str | Iterable[Path | str]) -> Source:

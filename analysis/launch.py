@@ -16,6 +16,7 @@ from analysis.evaluation_lines import describe
 from analysis.heat_maps import write_heat_maps
 from analysis.options import PredictOptions
 from analysis.predict import (
+    RAW_SCORE,
     describe_predictions,
     predictions_and_scores,
     score,
@@ -95,12 +96,13 @@ def _predict(
     if new.num_unlisted:
         console.print(f"note: {num_of(new.num_unlisted, unit)} not in the template, and left out")
     with stop_signals.released():
-        scores = score(models, new, retraining.store, winner.team_rows)
-    positives = winner.decide(scores)
-    _write_tables(options, checked, scores, positives, written)
+        raw = score(models, new, retraining.store, winner.team_rows)
+    positives = winner.decide(winner.recalibrated(raw))
+    _write_tables(options, checked, raw, written)
     for line in describe_predictions(positives, winner, unit, options.out):
         console.print(line)
-    console.print(f"scores: {options.scores_out}")
+    also = f"; column {RAW_SCORE}: before they were recalibrated" if winner.recalibrations else ""
+    console.print(f"scores: {options.scores_out}{also}")
     if new.left_out:
         console.print(f"left out: {options.left_out_out}")
     if options.heat_maps is not None:
@@ -110,19 +112,18 @@ def _predict(
         written.append(folder)
         console.print(f"heat maps: {folder} ({about})")
     if checked.truth is not None:
-        _evaluate(options, checked, checked.truth, scores, console, written)
+        _evaluate(options, checked, checked.truth, raw, console, written)
 
 
 def _write_tables(
     options: PredictOptions,
     checked: Checked,
-    scores: NDArray[np.float32],
-    positives: NDArray[np.bool_],
+    raw: NDArray[np.float32],
     written: list[Path],
 ) -> None:
     """Write the predictions, the scores, and which images are left out."""
-    new, rules = checked.new, checked.cohort.label_rules
-    tables = predictions_and_scores(new, scores, positives, rules)
+    new = checked.new
+    tables = predictions_and_scores(new, raw, checked.winner, checked.cohort.label_rules)
     for table, file in zip(tables, (options.out, options.scores_out), strict=True):
         write_csv(table, file)
         written.append(file)
@@ -136,14 +137,15 @@ def _evaluate(
     options: PredictOptions,
     checked: Checked,
     truth: TrueLabels,
-    scores: NDArray[np.float32],
+    raw: NDArray[np.float32],
     console: Console,
     written: list[Path],
 ) -> None:
     """Print the metrics, and write their page where both classes occur."""
     for note in truth.notes:
         console.print(f"note: {note}", markup=False)
-    scored, findings, winner = truth.scored(scores), checked.cohort.findings, checked.winner
+    findings, winner = checked.cohort.findings, checked.winner
+    scored = truth.scored(winner.recalibrated(raw))
     judged = judge_findings(scored, findings, winner, options.operating_point)
     lines = list(describe(judged, scored, findings, winner))
     for line in lines:
@@ -153,7 +155,8 @@ def _evaluate(
         from analysis.report import write_evaluation
 
         page = options.report_out
-        write_evaluation(page, checked, scored, judged, lines, options.operating_point)
+        before = truth.scored(raw) if winner.recalibrations else None
+        write_evaluation(page, checked, scored, before, judged, lines, options.operating_point)
         written.append(page)
         console.print(f"report: {page}")
 

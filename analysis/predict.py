@@ -23,6 +23,9 @@ from trainable.report.table_lines import table_lines
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
+RAW_SCORE = "raw_score"
+"""Column of the scores before they were recalibrated, where the search has done so."""
+
 _GPU_BATCH = 16  # images; the activations of all shared stages are held for one batch
 
 
@@ -30,7 +33,7 @@ _GPU_BATCH = 16  # images; the activations of all shared stages are held for one
 def score(
     models: Sequence[FinalModel], new: NewImages, store: ArrayStore, teams: Teams | None = None
 ) -> NDArray[np.float32]:
-    """Scores (num_rows, num_findings) of the rows to write, the mean over the models of a team.
+    """Raw scores (num_rows, num_findings) of the rows to write: the mean over a team's models.
 
     A model's score is the mean over its networks. Stages that are shared (`share_stages`) are run
     once per image. Each finding has its team; without `teams`, all models are one.
@@ -61,28 +64,35 @@ def score(
 
 def predictions_and_scores(
     new: NewImages,
-    scores: NDArray[np.float32],
-    positives: NDArray[np.bool_],
+    raw: NDArray[np.float32],
+    winner: Winner,
     rules: Sequence[LabelRule],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The predictions table, as the template has it, and the table of scores.
 
     Args:
         new: The rows to write; the cells of what is left out stay empty.
-        scores: (num_rows, num_findings).
-        positives: What is predicted positive, of that shape.
+        raw: Raw scores (num_rows, num_findings).
+        winner: What makes scores and decisions of them.
         rules: How the labels of the search were read, whose words the predictions are in.
     """
     findings = findings_of(rules)
-    predicted = _in_words(positives, rules)
+    scores = winner.recalibrated(raw)
+    predicted = _in_words(winner.decide(scores), rules)
     predictions = {name: _in_rows(new, values, "", object) for name, values in predicted.items()}
     unit = "image" if new.exam_images.shape[1] == 1 else "exam"
     columns: dict[str, Any] = {unit: new.whole[new.name_column]}
-    for name, column in zip(findings.names, scores.T, strict=True):
-        own = "score" if findings.is_one else f"score:{name}"
-        columns[own] = _in_rows(new, column, np.nan, np.float32)
+
+    def add(kind: str, values: NDArray[np.float32]) -> None:
+        for name, column in zip(findings.names, values.T, strict=True):
+            own = kind if findings.is_one else f"{kind}:{name}"
+            columns[own] = _in_rows(new, column, np.nan, np.float32)
+
+    add("score", scores)
     for name, values in predictions.items():
         columns[name if len(predictions) == 1 else f"{PREDICTION}:{name}"] = values
+    if winner.recalibrations:
+        add(RAW_SCORE, raw)
     filled = {column: predictions[name] for name, column in new.prediction_columns.items()}
     return new.whole.assign(**filled), pd.DataFrame(columns)
 

@@ -20,6 +20,7 @@ def write_evaluation(
     page: Path,
     checked: Checked,
     scored: Scored,
+    raw: Scored | None,
     judged: JudgedFindings,
     lines: Sequence[str],
     operating_point: float,
@@ -30,6 +31,7 @@ def write_evaluation(
         page: File to write.
         checked: The run that predicted.
         scored: True labels, patients and scores of the new images.
+        raw: The same before the scores were recalibrated, if they were.
         judged: What the scores are worth; both classes of some finding occur.
         lines: What the command prints of them.
         operating_point: Specificity at which sensitivity is reported, and the reverse.
@@ -45,7 +47,7 @@ def write_evaluation(
         f"Evaluation of {checked.run.name}",
         [
             section(checked, scored, judged, before),
-            scores_section(scored, winner.thresholds, cohort.findings),
+            scores_section(scored, winner, raw=raw),
             Section("As printed", listing="\n".join(lines)),
         ],
     )

@@ -20,6 +20,7 @@ from trainable.errors import listing
 from trainable.images.endings import DICOM_SUFFIXES
 from trainable.images.scale import Scale
 from trainable.model.covariate_encoder import ColumnCode
+from trainable.report.recalibration import recalibration_sentences
 from trainable.run.winner import Winner
 
 CARD, REQUIREMENTS = "README.md", "requirements.txt"
@@ -71,6 +72,7 @@ def write_card(
         findings=findings,
         kind=findings.kind.capitalize(),
         each=_each(winner, cohort),
+        recalibrated=list(recalibration_sentences(winner)),
         names=json.dumps(findings.names, ensure_ascii=False),
         export=export,
         unit=cohort.grouping.unit,

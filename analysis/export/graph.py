@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.export.squares import PillowSquare
-from analysis.model_file import FinalModel, Teams, team_score
+from analysis.model_file import FinalModel, team_score
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
+from trainable.evaluation.recalibration import recalibrated_tensor
 from trainable.images.batches import Batch
 from trainable.images.decoding import decode, grey_values
 from trainable.images.preprocessing import Preprocessing, Square
 from trainable.model.covariate_encoder import ColumnCode
+from trainable.run.winner import Winner
 
 PIXELS, COLUMNS, OUTPUT = "pixels", "columns", "score"
 OPSET, OLDEST_RUNTIME = 20, "1.18"
@@ -43,10 +45,10 @@ Exam = Sequence[bytes | None]
 class TeamGraph(nn.Module):
     """Scores of grey values of each view, and of covariates; (batch,) of one finding."""
 
-    def __init__(self, models: Sequence[FinalModel], teams: Teams | None = None) -> None:
+    def __init__(self, models: Sequence[FinalModel], winner: Winner) -> None:
         """Take the networks of `models`, in which `share_stages` has shared what is equal."""
         super().__init__()
-        self.models, self.teams = models, teams
+        self.models, self.winner = models, winner
         self.networks = nn.ModuleList(network for model in models for network in model.networks)
         self.squares = {square: PillowSquare(*square) for square in squares_of(models)}
 
@@ -74,9 +76,20 @@ class TeamGraph(nn.Module):
         }
         values = None if columns is None else columns.double()
         exams = exams_of(self.models, squares, present)
-        scores = team_score(self.models, exams, values, self.teams)
+        scores = _scores_of(self.models, exams, values, self.winner)
         found: Tensor = scores.where(has_score[:, None], torch.nan)
         return found[:, 0] if found.shape[1] == 1 else found
+
+
+def _scores_of(
+    models: Sequence[FinalModel],
+    exams: Mapping[Preprocessing, Batch],
+    columns: Tensor | None,
+    winner: Winner,
+) -> Tensor:
+    """Scores (batch, num_findings), recalibrated where the winner's are."""
+    raw = team_score(models, exams, columns, winner.team_rows)
+    return recalibrated_tensor(raw, winner.recalibrations, winner.thresholds)
 
 
 def require_libraries() -> None:
@@ -103,7 +116,7 @@ def write_graph(
     columns: ColumnCode,
     about: Mapping[str, str],
     path: Path,
-    teams: Teams | None = None,
+    winner: Winner,
 ) -> None:
     """Write the graph of a team.
 
@@ -112,7 +125,7 @@ def write_graph(
         columns: Covariates that the team sees; with some, they are a second input.
         about: What the file says of itself.
         path: File to write.
-        teams: The team of each finding, see `team_score`.
+        winner: What the search chose.
 
     Raises:
         InputError: If PyTorch cannot write a network as ONNX.
@@ -130,7 +143,7 @@ def write_graph(
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of PyTorch about itself
             program = torch.onnx.export(
-                TeamGraph(models, teams).eval(),
+                TeamGraph(models, winner).eval(),
                 tuple(given),
                 input_names=names,
                 output_names=[OUTPUT],
@@ -204,7 +217,7 @@ def largest_difference(
     graph: Path,
     cohort: Cohort,
     columns: ColumnCode,
-    teams: Teams | None = None,
+    winner: Winner,
 ) -> tuple[float, str]:
     """The largest difference between the scores of the graph and of the team, and what has it.
 
@@ -213,7 +226,7 @@ def largest_difference(
         graph: The graph, which onnxruntime runs on each image as it is, whatever its size.
         cohort: The examinations; all are compared.
         columns: Covariates that the team sees.
-        teams: The team of each finding, see `team_score`.
+        winner: What the search chose.
     """
     import onnxruntime
 
@@ -230,7 +243,7 @@ def largest_difference(
             np.asarray(session.run(None, _inputs(models, exam, of_exam))[0])
             for exam, of_exam in zip(exams, values[rows], strict=True)
         ]
-        ours = _scores(models, exams, values[rows], teams)
+        ours = _scores(models, exams, values[rows], winner)
         apart += np.abs(ours - np.concatenate(given).reshape(ours.shape)).max(axis=1).tolist()
     worst = int(np.argmax(apart))
     return apart[worst], str(cohort.exams[cohort.grouping.column].iloc[worst])
@@ -252,7 +265,7 @@ def _scores(
     models: Sequence[FinalModel],
     exams: Sequence[Exam],
     values: NDArray[np.float64],
-    teams: Teams | None,
+    winner: Winner,
 ) -> NDArray[np.float32]:
     """Our own scores, from pillow's squares."""
     limits = models[0].statistics.limits
@@ -265,5 +278,5 @@ def _scores(
     }
     present = torch.tensor([[data is not None for data in exam] for exam in exams])
     taken_in = exams_of(models, squares, present)
-    scores = team_score(models, taken_in, torch.from_numpy(values), teams)
+    scores = _scores_of(models, taken_in, torch.from_numpy(values), winner)
     return np.asarray(scores.numpy())

@@ -160,8 +160,8 @@ def _write_graph(
         about["columns"] = json.dumps({name: known.get(name) for name in columns.names})
     status = console.status("writing model.onnx, and comparing it on every labelled image")
     with status if console.is_terminal else contextlib.nullcontext():
-        write_graph(models, columns, about, path, winner.team_rows)
-        difference, image = largest_difference(models, path, cohort, columns, winner.team_rows)
+        write_graph(models, columns, about, path, winner)
+        difference, image = largest_difference(models, path, cohort, columns, winner)
     if difference > TOLERANCE:
         raise InputError(
             f"model.onnx must give the scores of the team to {TOLERANCE:g} (got a difference of "

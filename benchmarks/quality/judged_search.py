@@ -19,6 +19,11 @@ class TrueLabels(Protocol):
     def best_f1(self) -> float:
         """True F1 of the best configuration at its best threshold."""
 
+    def new_scores(
+        self, members: Sequence[int], seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Labels and mean scores (num_images, 1) of some configurations on new images."""
+
 
 @dataclass(frozen=True)
 class JudgedSearch:

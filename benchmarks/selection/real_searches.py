@@ -18,6 +18,7 @@ from search.plan.planner import plan_search
 from search.space.files import Layer, make_space
 from search.space.protocol import SearchSpace
 from trainable.backbones.weights import Weights, find_weights
+from trainable.cohort.scored import team_scores
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.evaluation.counts import f1_of_counts, weighted_counts
@@ -61,6 +62,12 @@ class NewImagesTruth:
         positives = self._scores[np.array(members)].mean(axis=0) >= np.float32(threshold)
         once = np.ones((1, len(positives)))
         return float(f1_of_counts(weighted_counts(self._labels, positives, once), "binary")[0, 0])
+
+    def new_scores(
+        self, members: Sequence[int], seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Labels and mean scores (num_images, 1) of all the images, whatever the seed."""
+        return self._labels, team_scores(self._scores[np.array(members)])
 
     def best_f1(self) -> float:
         """F1 of the best trial's final model at its best threshold."""

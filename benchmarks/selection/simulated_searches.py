@@ -14,10 +14,10 @@ from scipy.stats import qmc
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks.quality.judged_search import JudgedSearch
-from trainable.cohort.scored import Scored
+from trainable.cohort.scored import Scored, team_scores
 
 NUM_FOLDS = 5
-NUM_TRIALS = 50
+NUM_TRIALS, NUM_NEW_IMAGES = 50, 5000
 # Configurations are as good as published work on the source documents' question: AUC about 0.77,
 # from 0.72 to 0.82.
 MEAN_DISTANCE, DISTANCE_SPREAD = 1.05, 0.12
@@ -70,6 +70,17 @@ class NormalTruth:
         """F1 of the best trial at its best threshold."""
         grid = np.linspace(-5, 6, 2201)[:, None]
         return float(self._f1(stats.norm.sf(grid - self.distances), stats.norm.sf(grid)).max())
+
+    def new_scores(
+        self, members: Sequence[int], seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Labels and mean scores (5000, 1) of some trials on new patients with an image each."""
+        rng = np.random.default_rng([seed, 1])
+        labels = (rng.random((NUM_NEW_IMAGES, 1)) < self.share).astype(np.int64)
+        shared = np.sqrt(SHARE_OF_NOISE_SHARED) * rng.normal(size=labels.shape)
+        own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * rng.normal(size=(len(labels), len(members)))
+        numbers = self.distances[np.array(members)] * labels + shared + own
+        return labels, team_scores(self.scores(members, numbers).T.astype(np.float32))[:, None]
 
     def _share_above(
         self, threshold: float, members: Sequence[int], alone: NDArray[np.float64]

@@ -94,6 +94,8 @@ class ScoringOptions(_Options):
     """Trials in the team (ensemble); auto: 1, 5 or 10."""
     prefer_simple: bool = False
     """Choose the simplest trial that is statistically tied with the best, in place of a team."""
+    calibration: Literal["auto", "none"] = "auto"
+    """Recalibrate the team's scores where that is better, or leave them as they are."""
 
 
 class ComputeOptions(_Options):
@@ -218,7 +220,7 @@ RESUMABLE = frozenset(
             "address",
         ),
         *("without_token", "max_concurrent", "cache", "cache_bytes", "prefer_simple", "team"),
-        *("images", "mlflow", "wandb"),
+        *("images", "mlflow", "wandb", "calibration"),
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""

@@ -215,6 +215,11 @@ class _Shown:
     def threshold(self) -> float:
         return self.result.winner.thresholds[self.finding]
 
+    @property
+    def is_recalibrated(self) -> bool:
+        recalibrations = self.result.winner.recalibrations
+        return bool(recalibrations) and recalibrations[self.finding] is not None
+
     @cached_property
     def materials(self) -> Materials:
         options, winner = self.result.options.advanced, self.result.winner
@@ -260,7 +265,7 @@ class _Shown:
         return (
             f"{name}, truly {self._truth(row)}. "
             f"Score of the winner {self.scores[row]:.3f} (threshold {self.threshold:.3f}), of the "
-            f"model of this map {own:.3f}."
+            f"model of this map {own:.3f}{', not recalibrated' if self.is_recalibrated else ''}."
         )
 
     def _truth(self, row: int) -> str:

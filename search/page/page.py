@@ -79,9 +79,9 @@ def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Sec
     yield Section("Result", sentences, tables=tables)
     yield scores_section(
         result.scored,
-        winner.thresholds,
-        winner.findings,
+        winner,
         ["All scores are out of fold: of models that never saw the patient."],
+        result.raw_scored if winner.recalibrations else None,
     )
     yield covariates_section(
         result.cohort, result.folds, result.out_of_fold, winner.f1,

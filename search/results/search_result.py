@@ -116,7 +116,7 @@ class SearchResult:
 
     @cached_property
     def out_of_fold(self) -> NDArray[np.float32]:
-        """(num_exams, num_findings), out-of-fold scores of the winner: the mean of its members."""
+        """(num_exams, num_findings), out-of-fold scores of the winner."""
         return self.winner.out_of_fold_scores(self.run)
 
     @cached_property
@@ -128,6 +128,11 @@ class SearchResult:
     def scored(self) -> Scored:
         """These examinations, with the scores of the winner."""
         return self.cohort.scored(self.out_of_fold)
+
+    @property
+    def raw_scored(self) -> Scored:
+        """The same with the scores before they were recalibrated."""
+        return self.cohort.scored(self.winner.raw_out_of_fold_scores(self.run))
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from search.terminal.output import Line
 from trainable.errors import listing, num_of
 from trainable.evaluation.intervals import notes_on
 from trainable.files import as_typed
+from trainable.report.recalibration import recalibration_sentences
 from trainable.report.table_lines import table_lines
 from trainable.run.places import winner_file
 from trainable.run.winner import TestResult, Winner, read_winner
@@ -65,6 +66,7 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
         luck = f"{best_of} has added nothing to it"
     yield f"out-of-fold {f1} {corrected.apparent:.3f}{at}; {luck}"
     yield from winner.history.sentences()
+    yield from recalibration_sentences(winner)
     yield from _beside_f1(winner)
     yield _BEYOND_F1
     if winner.scoring.objective != "f1":

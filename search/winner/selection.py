@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search.winner.entry import Entry
+from search.winner.recalibration import choose_recalibration
 from search.winner.teams import (
     TeamChoice,
     Trials,
@@ -56,6 +57,7 @@ from trainable.evaluation.intervals import (
     resample_patients,
 )
 from trainable.evaluation.metrics import f1_at, f1_of_each_at
+from trainable.evaluation.recalibration import Recalibration
 from trainable.evaluation.scoring import F1Average, Scoring
 from trainable.run.winner import CorrectedF1
 
@@ -83,6 +85,7 @@ class TeamRule:
         planned: (num_trials,), whether a trial was planned before any score was seen; None for
             none.
         entry: How the trials came to be there; None if each is complete, whatever it scored.
+        recalibrates: Whether the scores of a team may be recalibrated.
     """
 
     sizes: Sequence[int] = TEAM_SIZES
@@ -90,6 +93,7 @@ class TeamRule:
     kinds: NDArray[np.int64] | None = None
     planned: NDArray[np.bool_] | None = None
     entry: Entry | None = None
+    recalibrates: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Selection:
         teams: For each finding the trials of its team, the best objective first; its score is
             their mean score.
         thresholds: (num_findings,), thresholds of the teams' scores.
+        recalibrations: (num_findings,), what makes probabilities of the teams' scores, if need be.
         own_thresholds: (num_members, num_findings), thresholds of each member alone.
         corrected: The F1 over the findings to expect of such a choice on patients who had no part
             in it.
@@ -111,6 +116,7 @@ class Selection:
     members: tuple[int, ...]
     teams: tuple[tuple[int, ...], ...]
     thresholds: tuple[float, ...]
+    recalibrations: tuple[Recalibration | None, ...]
     own_thresholds: tuple[tuple[float, ...], ...]
     corrected: CorrectedF1
     corrected_each: tuple[CorrectedF1, ...]
@@ -126,11 +132,13 @@ class _Team:
         thresholds: (num_findings,), of the findings that it is for.
         counts: (4, num_findings), TP, FN, FP and TN of the same choice, made on resamples, on the
             patients they left out, with each class as often as in the cohort.
+        recalibrations: (num_findings,), what makes probabilities of its scores, if need be.
     """
 
     members: NDArray[np.int64]
     thresholds: NDArray[np.float32]
     counts: NDArray[np.float64]
+    recalibrations: Sequence[Recalibration | None]
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,7 @@ def select(
         members=members,
         teams=tuple(_in_order(chosen.ranked, team) for team in teams),
         thresholds=tuple(thresholds.tolist()),
+        recalibrations=tuple(one for team in chosen.teams for one in team.recalibrations),
         own_thresholds=tuple(map(tuple, chosen.alone[list(members)].tolist())),
         corrected=corrected,
         corrected_each=tuple(corrected_each),
@@ -253,14 +262,20 @@ def _choose_for_finding(
     rule: TeamRule,
 ) -> _Team:
     """The choice for one of several findings, by the images whose label of it is known."""
-    known = trials.scored.labels[:, number] >= 0
     return _choose_team(
-        trials.of_finding(number),
-        weights if known.all() else weights.T[known].T,
+        *_of_finding(trials, number, weights),
         np.where(there, objectives, -np.inf),
         chance_margins(objectives, there),
         rule,
     )
+
+
+def _of_finding(
+    trials: Trials, number: int, weights: NDArray[np.float32]
+) -> tuple[Trials, NDArray[np.float32]]:
+    """The trials for one of the findings, with the weights of the images that have its label."""
+    known = trials.scored.labels[:, number] >= 0
+    return trials.of_finding(number), weights if known.all() else weights.T[known].T
 
 
 def _choose_team(
@@ -274,8 +289,33 @@ def _choose_team(
     # the teams to choose among, the largest first
     members = _teams(trials, weights, objectives, margins, rule)
     teams = [trials.teams(one, weights) for one in members]
-    place, counts = _largest_of_the_tied(teams, trials.scored.labels, trials.scoring.f1_average)
-    return _Team(members[place][0], teams[place].thresholds[0], counts)
+    places, counts = _largest_of_the_tied(teams, trials.scored.labels, trials.scoring.f1_average)
+    thresholds = teams[places[0]].thresholds[0]
+    by_weighting = [members[place][number] for number, place in enumerate(places)]
+    recalibrations = _recalibrations(trials, weights, by_weighting, thresholds, rule)
+    return _Team(members[places[0]][0], thresholds, counts, recalibrations)
+
+
+def _recalibrations(
+    trials: Trials,
+    weights: NDArray[np.float32],
+    teams: Sequence[NDArray[np.int64]],
+    thresholds: NDArray[np.float32],
+    rule: TeamRule,
+) -> list[Recalibration | None]:
+    """What makes probabilities of the scores of each finding, if need be.
+
+    The scores of several classes stay, since a map of each would change which one is predicted. So
+    do those with a threshold that was given as a number: it is one of the scores as they are.
+    """
+    scoring = trials.scoring
+    if not rule.recalibrates or scoring.exclusive or scoring.threshold.kind == "fixed":
+        return [None] * len(thresholds)
+    found = []
+    for number, threshold in enumerate(thresholds.tolist()):
+        of_one, by_image = _of_finding(trials, number, weights)
+        found.append(choose_recalibration(of_one.scored, teams, by_image, threshold))
+    return found
 
 
 def _teams(
@@ -318,8 +358,10 @@ def _team_order(
 
 def _largest_of_the_tied(
     teams: Sequence[TeamChoice], labels: NDArray[np.int64], average: F1Average
-) -> tuple[int, NDArray[np.float64]]:
-    """Place of the first team that is tied with the best; counts of the same choice made anew.
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places of the first team that is tied with the best; counts of the same choice made anew.
+
+    The first place is on all images, the others on the resamples.
 
     A team of one is the luckiest of all trials, so it seems better than it is. So each team is
     compared by its F1 on the patients whom the resamples left out: there it has no luck.
@@ -331,7 +373,7 @@ def _largest_of_the_tied(
     margins, order = chance_margins(f1s), np.arange(len(teams))
     taken = _take(f1s[:, 1:] - f1s[:, :1] + honest, margins, order)
     counts = _as_in_the_cohort(left_out[taken, :, np.arange(len(taken))].sum(axis=0), labels)
-    return int(_take(honest, margins, order)[0]), counts
+    return np.append(_take(honest, margins, order), taken), counts
 
 
 def _as_in_the_cohort(

@@ -22,6 +22,7 @@ from trainable.config import TrialConfig
 from trainable.device import own_device
 from trainable.evaluation.intervals import estimate, estimate_each
 from trainable.evaluation.metrics import all_positive_f1, evaluate
+from trainable.evaluation.recalibration import recalibrated
 from trainable.model.network import count_parameters
 from trainable.run.winner import (
     FORMAT,
@@ -56,13 +57,14 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         _kinds(configs),
         pool.planned,
         pool.entry,
+        recalibrates=options.calibration == "auto",
     )
     if not plan.cohort.findings.is_one:
         judged = {row["number"]: task.judge(run.log.scores(row["number"]))[1] for row in rows}
         write_findings(run.path, plan.cohort.findings.names, judged)
     found = select(scored, task.scoring, rule, seed=task.seed)
-    scores = scores_of_teams(scored.scores, found.teams)
-    thresholds = np.array(found.thresholds, np.float32)
+    raw = scores_of_teams(scored.scores, found.teams)
+    levels = _thresholds(found)
     candidates = [
         {"trial": row["number"], "config": config, "num_steps": int(row["num_steps"])}
         for row, config in zip(rows, configs[: len(rows)], strict=True)
@@ -75,9 +77,15 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
             for row, own in zip(found.members, found.own_thresholds, strict=True)
         ),
         teams=tuple(tuple(rows[row]["number"] for row in team) for team in found.teams),
-        thresholds=found.thresholds,
+        thresholds=levels,
+        recalibrations=found.recalibrations if any(found.recalibrations) else (),
         scoring=task.scoring,
-        out_of_fold=evaluate(scored.labels, scores, thresholds, task.scoring),
+        out_of_fold=evaluate(
+            scored.labels,
+            recalibrated(raw, found.recalibrations, levels),
+            np.array(levels, np.float32),
+            task.scoring,
+        ),
         corrected=found.corrected,
         corrected_each=found.corrected_each,
         tied=tuple(TiedTrial(**candidates[row], f1=rows[row]["f1"]) for row in found.tied),
@@ -92,6 +100,12 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         repeats=1 if plan.cohort.has_one_fold else options.repeats,
         versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
     )
+
+
+def _thresholds(found: Selection) -> tuple[float, ...]:
+    """Thresholds of the scores, which are recalibrated or raw."""
+    both = zip(found.recalibrations, found.thresholds, strict=True)
+    return tuple(raw if one is None else one.threshold for one, raw in both)
 
 
 def _kinds(configs: Sequence[TrialConfig]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fixtures.networks import tiny_config
-from fixtures.winners import make_winner
+from fixtures.winners import RECALIBRATION, make_winner
 
 from analysis.new_images import NewImages, find_new_images
 from analysis.predict import predictions_and_scores
@@ -31,8 +31,7 @@ def folder(tmp_path: Path, write_images: WriteImages) -> Path:
 
 def tables(new: NewImages, *scores: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     column = np.array(scores, np.float32)[:, None]
-    positives = make_winner(tiny_config()).decide(column)
-    return predictions_and_scores(new, column, positives, COHORT.label_rules)
+    return predictions_and_scores(new, column, make_winner(tiny_config()), COHORT.label_rules)
 
 
 def test_one_image_is_predicted(folder: Path) -> None:
@@ -83,3 +82,15 @@ def test_a_view_that_cannot_be_used_is_a_missing_view(folder: Path) -> None:
 def test_without_the_option_they_are_refused_and_it_is_named(folder: Path) -> None:
     with pytest.raises(InputError, match=r"1 of 2 is not found.* with --unusable drop"):
         find_new_images([folder / "a.png", folder / "absent.png"], None, COHORT)
+
+
+def test_a_recalibrated_score_stands_beside_its_raw_one(folder: Path) -> None:
+    at = RECALIBRATION.threshold
+    winner = make_winner(tiny_config(), recalibrations=(RECALIBRATION,), thresholds=(at,))
+    new = find_new_images(folder, None, COHORT, leave_out=True)
+    raw = np.nextafter(np.float32(0.5), np.array([[0], [0.5]], np.float32))
+    _, scores = predictions_and_scores(new, raw, winner, COHORT.label_rules)
+    assert list(scores) == ["image", "score", "prediction", "raw_score"]
+    assert scores["raw_score"].to_numpy() == pytest.approx([raw[0, 0], np.nan, 0.5], nan_ok=True)
+    assert scores["score"].to_numpy()[2] == np.float32(at)
+    assert scores["prediction"].tolist() == ["no", "", "yes"]

@@ -34,8 +34,7 @@ def tables(new: NewImages, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
     findings = cohort.findings
     scoring = Scoring(f1_average="macro", exclusive=findings.exclusive)
     winner = make_winner(tiny_config(), findings=findings, thresholds=THRESHOLDS, scoring=scoring)
-    positives = winner.decide(SCORES)
-    return predictions_and_scores(new, SCORES, positives, cohort.label_rules)
+    return predictions_and_scores(new, SCORES, winner, cohort.label_rules)
 
 
 def test_without_a_template_each_finding_has_a_column(folder: Path) -> None:

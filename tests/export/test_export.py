@@ -20,6 +20,7 @@ import torch
 from fixtures.commands import ROOT, environment
 from fixtures.networks import random_model, random_pixels, tiny_config
 from fixtures.small_runs import predicted, write_new_images, write_run
+from fixtures.winners import RECALIBRATION
 from PIL import Image
 from rich.console import Console
 
@@ -50,6 +51,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run, its exported team, new images of several shapes, and their scores."""
     home = tmp_path_factory.mktemp("home")
     write_run(home / "run", CONFIGS)
+    recalibrated = {"recalibrations": (RECALIBRATION,), "thresholds": (RECALIBRATION.threshold,)}
+    winner = read_winner(home / "run").model_copy(update=recalibrated)
+    save_winner(winner, home / "run")
     write_new_images(home / "new")
     options = ExportOptions(out=home / "team", seeds=2, cache=home / "cache", keep_identifiers=True)
     launch(home / "run", options, Console(file=io.StringIO()))
@@ -228,20 +232,22 @@ def test_a_team_that_an_earlier_version_exported_scores_the_same(
 ) -> None:
     shutil.copytree(home / "team", tmp_path / "team")
     record = json.loads((home / "team" / "winner.json").read_text())
-    for name in ("findings", "teams", "corrected_each"):
+    for name in ("findings", "teams", "corrected_each", "recalibrations"):
         del record[name]
     (tmp_path / "team" / "winner.json").write_text(json.dumps({**record, "format": 6}))
-    assert predicted(tmp_path / "team", home, "earlier") == predicted(home / "team", home, "now")
+    predicted(home / "team", home, "now")
+    raw = pd.read_csv(home / "now_scores.csv")["raw_score"]
+    assert predicted(tmp_path / "team", home, "earlier") == raw.tolist()
 
 
 def test_a_graph_that_scores_otherwise_is_found(home: Path) -> None:
-    _, _, models = read_export(home / "team")
+    winner, _, models = read_export(home / "team")
     share_stages(models)
     cohort, onnx = Cohort.load(home / "run"), home / "team" / "model.onnx"
-    assert largest_difference(models, onnx, cohort, NO_COLUMNS)[0] < TOLERANCE
+    assert largest_difference(models, onnx, cohort, NO_COLUMNS, winner)[0] < TOLERANCE
     with torch.no_grad():
         next(models[1].networks[0].head.parameters()).mul_(2)
-    assert largest_difference(models, onnx, cohort, NO_COLUMNS)[0] > TOLERANCE
+    assert largest_difference(models, onnx, cohort, NO_COLUMNS, winner)[0] > TOLERANCE
 
 
 def test_all_that_stands_in_the_way_is_named_at_once(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures.networks import STATISTICS, random_model, tiny_config
+from fixtures.winners import make_winner
 from PIL import Image
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -73,4 +74,6 @@ def test_a_whole_team_follows_to_another_device() -> None:
     network = build_network(random_model("squeezenet1_0"), config)
     model = FinalModel(config, (network,), (0.5,), STATISTICS, ("alive", "dead"), "digest")
     views = torch.empty(2, 3, 60, 90, device="meta")
-    assert TeamGraph([model]).eval().to("meta")(list(views)).device.type == "meta"
+    assert (
+        TeamGraph([model], make_winner(config)).eval().to("meta")(list(views)).device.type == "meta"
+    )

@@ -227,8 +227,7 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     new = find_new_images(csv, template, cohort)
     assert new.num_unlisted == 4
     scores = score([model], new, store)
-    positives = winner.decide(scores)
-    predictions, table = predictions_and_scores(new, scores, positives, cohort.label_rules)
+    predictions, table = predictions_and_scores(new, scores, winner, cohort.label_rules)
     assert predictions["Study"].tolist() == table["exam"].tolist() == order
     truth = read_true_labels(csv, new, cohort)
     expected = [int(exam.split("-")[1]) // 2 % 2 for exam in order]

@@ -1,16 +1,20 @@
 """The page and the terminal show what each of several findings, or classes, is worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from fixtures.networks import tiny_config
-from fixtures.winners import OUT_OF_FOLD, make_winner
+from fixtures.winners import OUT_OF_FOLD, RECALIBRATION, make_winner
 
 from search.terminal.outcome import describe_winner, findings_table
 from trainable.cohort.findings import Findings
 from trainable.cohort.scored import Scored
+from trainable.evaluation import curves
 from trainable.evaluation.scoring import Scoring
 from trainable.report.confusion import confusion_matrix
+from trainable.report.recalibration import recalibration_sentences
 from trainable.report.scores_section import scores_section
 from trainable.report.table_lines import WIDEST, table_lines
 from trainable.run.winner import CorrectedF1, TiedTrial, Winner
@@ -42,7 +46,7 @@ def scored(labels: np.ndarray) -> Scored:
 def test_each_finding_has_its_figures_on_the_examinations_whose_label_is_known() -> None:
     labels = RNG.integers(0, 2, (60, 3))
     labels[:20, 1], labels[:, 2] = -1, 0
-    found = scores_section(scored(labels), (0.4, 0.4, 0.4), SIGNS)
+    found = scores_section(scored(labels), winner_of(SIGNS))
     mass, effusion, edema = found.choices
     assert [one.title for one in found.choices] == list(SIGNS.names)
     assert mass.slider is not None
@@ -56,8 +60,8 @@ def test_each_finding_has_its_figures_on_the_examinations_whose_label_is_known()
 
 def test_classes_have_the_matrix_of_the_decision_in_place_of_a_slider() -> None:
     labels = np.eye(3, dtype=np.int64)[RNG.integers(0, 3, 60)]
-    given, thresholds = scored(labels), (0.5, 0.2, 0.3)
-    found = scores_section(given, thresholds, CLASSES)
+    given, winner = scored(labels), winner_of(CLASSES)
+    thresholds, found = winner.thresholds, scores_section(given, winner)
     assert all(one.slider is None for one in found.choices)
     matrix = confusion_matrix(given, thresholds, CLASSES).set_index("")
     taken = (given.scores / np.array(thresholds)).argmax(axis=1)
@@ -92,3 +96,18 @@ def test_a_long_name_is_cut_so_that_a_line_fits() -> None:
     assert max(map(len, lines)) == WIDEST
     assert len(set(map(len, lines))) == 1
     assert "…" in lines[2]
+
+
+def test_a_finding_that_was_recalibrated_shows_its_calibration_before_and_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(curves, "_NUM_RESAMPLES", 2)  # of the curve's interval
+    labels = RNG.integers(0, 2, (60, 3))
+    raw = scored(labels)
+    winner = winner_of(SIGNS).model_copy(update={"recalibrations": (None, RECALIBRATION, None)})
+    found = scores_section(replace(raw, scores=winner.recalibrated(raw.scores)), winner, raw=raw)
+    shown = [one.figures[1].svg.count("before: slope") for one in found.choices]
+    assert shown == [0, 1, 0]
+    effusion, others = recalibration_sentences(winner)
+    assert effusion.startswith(f"scores of {SIGNS.names[1]} are recalibrated (beta calibration)")
+    assert others == "scores of mass, edema are not recalibrated: it would not be better"

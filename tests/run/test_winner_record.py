@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fixtures.cohorts import cohort
 from fixtures.networks import tiny_config
-from fixtures.winners import make_winner
+from fixtures.winners import RECALIBRATION, make_winner
 
 from trainable.cohort.findings import Findings
 from trainable.cohort.scored import team_scores
@@ -36,6 +36,7 @@ def team() -> Winner:
     test = TestResult(num_exams=9, num_positive=2, num_trained=30, estimates=estimates)
     look = TestLook(date="2026-11-29", trials=(3, 4), thresholds=(0.4,), result=test)
     changes = {"members": (winner.best, second), "teams": ((3, 4),)}
+    changes |= {"recalibrations": (RECALIBRATION,)}
     return winner.model_copy(update={**changes, "tied": (tied,), "test_looks": (look,)})
 
 
@@ -55,6 +56,18 @@ def test_a_record_of_before_licences_were_kept_is_read(tmp_path: Path) -> None:
     assert read_winner(tmp_path).weights.licences == {}
 
 
+def test_a_record_of_before_scores_were_recalibrated_has_the_raw_ones(tmp_path: Path) -> None:
+    def as_before(content: dict[str, Any]) -> None:
+        content.update(format=7)
+        del content["recalibrations"]
+
+    (tmp_path / "winner.json").write_text(edited(as_before))
+    found, scores = read_winner(tmp_path), np.array([[0.2], [0.4]], np.float32)
+    assert repr(found) == repr(team().model_copy(update={"recalibrations": ()}))
+    assert np.array_equal(found.recalibrated(scores), scores)
+    assert not np.array_equal(team().recalibrated(scores), scores)
+
+
 def test_a_record_of_the_version_before_has_one_finding_and_one_team(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "fixtures" / "winner_of_format_6.json").read_text()
     (tmp_path / "winner.json").write_text(text)
@@ -71,7 +84,8 @@ def test_a_record_of_the_version_before_has_one_finding_and_one_team(tmp_path: P
     assert now["test_looks"][0]["result"].pop("each") == []
     for name in ("findings", "teams", "corrected_each"):
         del now[name]
-    assert then.pop("format") == FORMAT - 1
+    assert now.pop("recalibrations") == []
+    assert then.pop("format") == FORMAT - 2
     assert now == then, "nothing is lost"
     save_winner(found, tmp_path)
     assert read_winner(tmp_path) == found
@@ -81,14 +95,15 @@ def test_a_record_of_the_version_before_has_one_finding_and_one_team(tmp_path: P
 
 
 def test_each_finding_has_the_scores_of_its_own_team() -> None:
-    winner = team().model_copy(update={"teams": ((3, 4), (4,), (3,))})
+    changes = {"teams": ((3, 4), (4,), (3,)), "recalibrations": ()}
+    winner = team().model_copy(update=changes)
     by_member = np.random.default_rng(0).random((2, 5, 3)).astype(np.float32)
     scores = winner.team_scores(by_member)
     assert scores.dtype == np.float32
     assert scores[:, 0] == pytest.approx(by_member[..., 0].mean(axis=0))
     assert np.array_equal(scores[:, 1:], np.stack([by_member[1, :, 1], by_member[0, :, 2]], axis=1))
     one = team().team_scores(by_member[..., :1])
-    assert np.array_equal(one, team_scores(by_member[..., :1]))
+    assert np.array_equal(one, team().recalibrated(team_scores(by_member[..., :1])))
 
 
 def edited(change: Callable[[dict[str, Any]], object]) -> str:
@@ -102,12 +117,14 @@ def edited(change: Callable[[dict[str, Any]], object]) -> str:
     [
         (edited(lambda content: content.update(format=FORMAT + 1)), "another version of cxr"),
         (edited(lambda content: content.pop("format")), "another version of cxr"),
-        (edited(lambda content: content.update(format=FORMAT - 2)), "another version of cxr"),
+        (edited(lambda content: content.update(format=FORMAT - 3)), "another version of cxr"),
         (json.dumps({"format": 3, "trial": 7}), "another version of cxr"),
         (edited(lambda content: content.pop("thresholds")), "thresholds is missing"),
         (edited(lambda content: content.update(members=[])), "damaged"),
         (edited(lambda content: content.update(teams=[[3, 4, 5]])), "must be those of the teams"),
         (edited(lambda content: content["thresholds"].append(0.5)), "must be one per finding"),
+        (edited(lambda content: content["recalibrations"].append(None)), "must be one per finding"),
+        (edited(lambda content: content["recalibrations"][0].update(of_rest=0)), "must rise"),
         (edited(lambda content: content["members"][0]["config"].update(epochs=0)), "epochs must"),
         (team().model_dump_json()[:-50], "damaged"),
         ("", "damaged"),

@@ -12,6 +12,7 @@ from fixtures.cohorts import three_classes
 from fixtures.networks import CPU, STATISTICS, random_pixels
 from fixtures.networks import tiny_config as tiny
 from fixtures.tasks import NUM_IMAGES, write_task
+from fixtures.winners import make_winner
 from numpy.typing import NDArray
 
 from analysis.export.graph import largest_difference, write_graph
@@ -24,6 +25,7 @@ from trainable.images.batches import Batch
 from trainable.model.covariate_encoder import NO_COLUMNS
 from trainable.model.heat_map import heat_maps
 from trainable.model.network import Network
+from trainable.run.winner import Member
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import FoldRecord, assemble, cross_validate
 from trainable.trial.final import final_folds, fit_final
@@ -150,10 +152,19 @@ def test_a_final_model_is_kept_and_exported_with_all_findings(task: Task, tmp_pa
     cohort = three_classes(10, task.data.paths[30:])
     graph = tmp_path / "model.onnx"
     other = dataclasses.replace(model, networks=model.networks[:1])
-    team, teams = [model, other], [[0], [0, 1], [1]]
-    write_graph(team, NO_COLUMNS, {}, graph, teams)
-    assert largest_difference(team, graph, cohort, NO_COLUMNS, teams)[0] < 1e-4
-    assert largest_difference(team, graph, cohort, NO_COLUMNS)[0] > 1e-4
+    team = [model, other]
+    record: dict[str, Any] = {"findings": task.data.findings, "scoring": task.scoring}
+    record["members"] = tuple(
+        Member(trial=number, config=config, num_steps=40, thresholds=(0.5,) * 3)
+        for number in range(2)
+    )
+    winner, whole = (
+        make_winner(config, **record, teams=teams)
+        for teams in (((0,), (0, 1), (1,)), ((0, 1),) * 3)
+    )
+    write_graph(team, NO_COLUMNS, {}, graph, winner)
+    assert largest_difference(team, graph, cohort, NO_COLUMNS, winner)[0] < 1e-4
+    assert largest_difference(team, graph, cohort, NO_COLUMNS, whole)[0] > 1e-4
     onnx = pytest.importorskip("onnx")
     output = onnx.load(graph).graph.output[0].type.tensor_type.shape
     assert output.dim[1].dim_value == 3

@@ -69,10 +69,11 @@ def test_the_record_has_a_team_per_finding_and_a_table_has_each_trial(tmp_path: 
     assert winner.findings.names == NAMES
     assert {trial % 2 for trial in winner.teams[0]} >= {0}
     assert {member.trial for member in winner.members} == {*winner.teams[0], *winner.teams[1]}
-    scores = winner.out_of_fold_scores(run.path)
+    raw, scores = winner.raw_out_of_fold_scores(run.path), winner.out_of_fold_scores(run.path)
     for column, team in enumerate(winner.teams):
         each = np.stack([run.log.scores(trial)[:, column] for trial in team])
-        assert np.array_equal(scores[:, column], team_scores(each))
+        assert np.array_equal(raw[:, column], team_scores(each))
+        assert np.array_equal(scores[:, column].argsort(), raw[:, column].argsort())
     known = (labels >= 0).sum(axis=0).tolist()
     counts = counts_of(winner.out_of_fold)
     assert counts.sum(axis=0).tolist() == known

@@ -6,6 +6,7 @@ to support medical decisions", Lancet Digital Health) call essential.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ class Calibration:
     slope: float
     intercept: float
 
+    @property
+    def label(self) -> str:
+        """Slope and intercept."""
+        return f"slope {self.slope:.2f}, intercept {self.intercept:+.2f}"
+
 
 def calibration(scored: Scored) -> Calibration:
     """Fit a logistic regression on splines of the scores' logits; its curve is the smooth one.
@@ -66,17 +72,25 @@ def calibration(scored: Scored) -> Calibration:
     resamples = resample_patients(*drawn_from, _NUM_RESAMPLES, seed=0, stratified=False)
     tail = interval_tail(*drawn_from)
     low, high = np.quantile([curve(one) for one in resamples], [tail, 1 - tail], axis=0)
-    return Calibration(grid, curve(None), low, high, *_slope_and_intercept(labels, logits))
+    return Calibration(grid, curve(None), low, high, *slope_and_intercept(labels, logits))
 
 
-def _slope_and_intercept(
-    labels: NDArray[np.int64], logits: NDArray[np.float64]
+def slope_and_intercept(
+    labels: NDArray[Any], logits: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> tuple[float, float]:
-    """Slope of the labels' logistic regression on the logits; intercept for a slope of 1."""
-    regression = LogisticRegression(C=np.inf, max_iter=1000).fit(logits[:, None], labels)
+    """Slope of the labels' logistic regression on the logits; intercept for a slope of 1.
+
+    Args:
+        labels: (num_exams,), 1 positive, 0 negative.
+        logits: (num_exams,), log-odds of the scores.
+        weights: (num_exams,), how often each counts; once if not given.
+    """
+    regression = LogisticRegression(C=np.inf, max_iter=1000)
+    regression.fit(logits[:, None], labels, weights)
+    share = np.average(labels, weights=weights)
 
     def excess(shift: float) -> float:
-        return float(special.expit(logits + shift).mean() - labels.mean())
+        return float(np.average(special.expit(logits + shift), weights=weights) - share)
 
     return float(regression.coef_[0, 0]), float(optimize.brentq(excess, -50, 50))
 

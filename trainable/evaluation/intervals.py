@@ -185,12 +185,17 @@ def interval_tail(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> flo
     >>> round(interval_tail(np.repeat([0, 1], [900, 10])[:, None], np.arange(910)), 4)
     0.0086
     """
-    _, who = np.unique(patients, return_inverse=True)
-    fewest = min(map(np.count_nonzero, _patients_of_classes(labels, who)))
+    fewest = fewest_patients(labels, patients)
     if fewest < 2:
         return 0.0
     quantile = stats.t.ppf((1 - LEVEL) / 2, fewest - 1) * np.sqrt(fewest / (fewest - 1))
     return float(stats.norm.cdf(quantile))
+
+
+def fewest_patients(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> int:
+    """Number of patients of the rarest class, of any finding, that occurs."""
+    _, who = np.unique(patients, return_inverse=True)
+    return int(min(map(np.count_nonzero, _patients_of_classes(labels, who))))
 
 
 def percentile_interval(values: NDArray[np.float64], tail: float) -> tuple[float, float]:

@@ -16,17 +16,19 @@ from trainable.report.page import Figure
 
 _BINS = np.linspace(0, 1, 31)
 _MOST_RISK = 0.9
+_RECALIBRATED = " The broken line is of the scores before they were recalibrated."
 
 Named = Mapping[str, Scored]
 """Scores of one finding by the name of who gave them; the name is empty where there is one."""
 
 
-def score_figures(scored: Scored, threshold: float) -> list[Figure]:
+def score_figures(scored: Scored, threshold: float, raw: Scored | None = None) -> list[Figure]:
     """The four essential plots of Van Calster (2025), and precision against recall.
 
     Args:
         scored: Examinations of one finding; both classes occur.
         threshold: A score of at least this is predicted positive.
+        raw: The same before the scores were recalibrated, if they were.
     """
     found: list[tuple[str, Draw, str]] = [
         (
@@ -36,9 +38,9 @@ def score_figures(scored: Scored, threshold: float) -> list[Figure]:
         ),
         (
             "Calibration",
-            partial(draw_calibration, scored=scored),
+            partial(draw_calibration, scored=scored, raw=raw),
             "On the grey line, a score of 0.3 means that 3 in 10 are positive. The band is the "
-            "95 % CI.",
+            "95 % CI." + ("" if raw is None else _RECALIBRATED),
         ),
         (
             "Decision curve",
@@ -99,13 +101,16 @@ def draw_precision_recall(axes: Axes, named: Named) -> None:
     axes.legend(loc="upper right", fontsize=_font_size(named))
 
 
-def draw_calibration(axes: Axes, scored: Scored) -> None:
-    """Smoothed calibration curve with its 95 % CI, slope and intercept."""
+def draw_calibration(axes: Axes, scored: Scored, raw: Scored | None = None) -> None:
+    """Smoothed calibration curve with its 95 % CI, slope and intercept; and that before."""
     found = calibration(scored)
     axes.plot([0, 1], [0, 1], color=WEAK, linewidth=1, label="perfect calibration")
     axes.fill_between(found.scores, found.low, found.high, color=MODEL, alpha=0.2, linewidth=0)
-    label = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}"
-    axes.plot(found.scores, found.shares, color=MODEL, label=label)
+    axes.plot(found.scores, found.shares, color=MODEL, label=found.label)
+    if raw is not None:
+        before = calibration(raw)
+        label = f"before: {before.label}"
+        axes.plot(before.scores, before.shares, color=OTHER, linestyle="--", label=label)
     axes.set(xlabel="predicted score", ylabel="share that is positive", xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left")
 

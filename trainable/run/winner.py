@@ -21,16 +21,18 @@ from trainable.errors import InputError, explain, num_of
 from trainable.evaluation.counts import Thresholds, decide
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation, Metric, evaluate, f1_at, metrics_at
+from trainable.evaluation.recalibration import Recalibration, recalibrated
 from trainable.evaluation.scoring import Scoring
 from trainable.files import as_typed, write_text
 from trainable.images.preprocessing import PixelStatistics
 from trainable.run.places import read_scores, winner_file
 
-FORMAT: Literal[7] = 7
+FORMAT: Literal[8] = 8
 """Version of `winner.json`; raise it whenever an older file would be misread."""
 
-_OF_ONE_FINDING = 6
-"""The version before, which is read too: one finding, whose team are all members."""
+_OF_ONE_FINDING, _RAW = 6, 7
+"""The versions before, which are read too: the first of one finding, whose team are all members;
+both without recalibrations."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -239,6 +241,8 @@ class Winner(_Record):
         teams: For each finding the numbers of the trials in its team; of several classes, all are
             equal.
         thresholds: Threshold of the team's score per finding; see `decide`.
+        recalibrations: What makes scores of the teams' raw ones, the mean of their members', one
+            per finding; none where all are their raw ones.
         scoring: How scores were judged.
         out_of_fold: Metrics of the teams' out-of-fold scores, one record per finding.
         corrected: The F1 over the findings to expect on new patients.
@@ -258,11 +262,12 @@ class Winner(_Record):
         versions: Versions of the libraries that a score depends on.
     """
 
-    format: Literal[7]
+    format: Literal[8]
     findings: Findings
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
     teams: Annotated[tuple[tuple[int, ...], ...], Field(min_length=1)]
     thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
+    recalibrations: tuple[Recalibration | None, ...] = ()
     scoring: Scoring
     out_of_fold: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     corrected: CorrectedF1
@@ -286,6 +291,8 @@ class Winner(_Record):
         each = (self.teams, self.thresholds, self.out_of_fold, self.corrected_each)
         if any(len(one) != len(self.findings) for one in each):
             raise ValueError("teams, thresholds and metrics must be one per finding")
+        if self.recalibrations and len(self.recalibrations) != len(self.findings):
+            raise ValueError("recalibrations must be one per finding")
         if {trial for team in self.teams for trial in team} != {one.trial for one in self.members}:
             raise ValueError("the members must be those of the teams")
         return self
@@ -373,9 +380,12 @@ class Winner(_Record):
         Raises:
             InputError: If the scores of a member are missing or damaged.
         """
-        return self.team_scores(
-            np.stack([read_scores(run, member.trial) for member in self.members])
-        )
+        return self.recalibrated(self.raw_out_of_fold_scores(run))
+
+    def raw_out_of_fold_scores(self, run: Path) -> NDArray[np.float32]:
+        """The same before they were recalibrated."""
+        by_member = np.stack([read_scores(run, member.trial) for member in self.members])
+        return scores_of_teams(by_member, self.team_rows)
 
     def team_scores(self, by_member: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (..., num_findings) of each finding's team.
@@ -383,7 +393,11 @@ class Winner(_Record):
         Args:
             by_member: (num_members, ..., num_findings).
         """
-        return scores_of_teams(by_member, self.team_rows)
+        return self.recalibrated(scores_of_teams(by_member, self.team_rows))
+
+    def recalibrated(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (..., num_findings) of the raw ones, of that shape."""
+        return recalibrated(raw, self.recalibrations, self.thresholds)
 
     @property
     def team_rows(self) -> list[list[int]]:
@@ -454,6 +468,8 @@ def _as_of_today(text: bytes, run: Path, findings: Findings | None) -> bytes:
         team, corrected = [one["trial"] for one in content["members"]], content["corrected"]
     except (ValueError, KeyError, TypeError):
         return text
+    if content.get("format") == _RAW:
+        return json.dumps({**content, "format": FORMAT}).encode()
     if content.get("format") != _OF_ONE_FINDING:
         return text
     now = {"format": FORMAT, "teams": [team], "corrected_each": [corrected]}
