@@ -134,7 +134,7 @@ def test_a_worker_that_dies_after_its_last_report_ends_no_trial_twice(
 
 @pytest.mark.usefixtures("ray_of_tests")
 def test_what_the_machine_fails_is_told_from_what_a_configuration_fails(tmp_path: Path) -> None:
-    run, plan = begin_small_run(tmp_path, trials=6, trial_timeout=5)
+    run, plan = begin_small_run(tmp_path, trials=6, trial_timeout=8)
 
     def act(config: dict[str, Any], task: Any, shipment: Any) -> None:
         """Run a trial whose folds do what its number says."""
@@ -167,7 +167,7 @@ def test_what_the_machine_fails_is_told_from_what_a_configuration_fails(tmp_path
     assert states == {
         0: "failed", 1: "complete", 2: "lost", 3: "failed", 4: "complete", 5: "complete",
     }  # fmt: skip
-    assert trials["error"][0] == "ended after 5s without a report (--trial-timeout)"
+    assert trials["error"][0] == "ended after 8s without a report (--trial-timeout)"
     assert trials["error"][2] == "there is no space left on the disk of x; name another"
     assert run.log.num_ended() == 5
     # the process that met the CUDA error ran no trial afterwards
