@@ -104,7 +104,7 @@ class Team:
         left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
         for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
             warnings.warn(note, stacklevel=2)
-        raw = score(self.models, new, self._store, self.winner.team_rows)
+        raw = score(self.models, new, self._store, self.winner.team_rows).scores
         return predictions_and_scores(new, raw, self.winner, self._cohort.label_rules)[1]
 
 

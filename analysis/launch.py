@@ -22,7 +22,7 @@ from analysis.predict import (
     score,
 )
 from analysis.retrain import Retraining, team_models
-from analysis.shared_stages import describe_cost, share_stages
+from analysis.shared_stages import share_stages
 from analysis.true_labels import TrueLabels
 from trainable.cohort.left_out import write_left_out
 from trainable.commands.stop import stop_signals
@@ -88,7 +88,6 @@ def _predict(
         console.print(line)
     models = checked.models or team_models(retraining, console, written)
     share_stages(models)
-    console.print(describe_cost(models))
     for note in (*new.notes, *checked.unlike):
         console.print(f"note: {note}", markup=False)
     for shared in checked.shared:
@@ -96,7 +95,8 @@ def _predict(
     if new.num_unlisted:
         console.print(f"note: {num_of(new.num_unlisted, unit)} not in the template, and left out")
     with stop_signals.released():
-        raw = score(models, new, retraining.store, winner.team_rows)
+        raw, cost = score(models, new, retraining.store, winner.team_rows)
+    console.print(cost)
     positives = winner.decide(winner.recalibrated(raw))
     _write_tables(options, checked, raw, written)
     for line in describe_predictions(positives, winner, unit, options.out):

@@ -1,11 +1,11 @@
-"""The final model: its scores, and its files, safetensors and JSON and never a pickle."""
+"""The final model and its files, safetensors and JSON and never a pickle."""
 
+import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -15,7 +15,6 @@ from trainable.cohort.splits import seen_rows
 from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.files import replacing, writing
-from trainable.images.batches import Batch
 from trainable.images.preprocessing import PixelStatistics, Preprocessing
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.model.network import Network
@@ -26,9 +25,6 @@ from trainable.trial.cross_validation import build_network
 TENSORS = "model.safetensors"
 ABOUT = "model.json"
 _FROZEN = "frozen."
-
-Teams = Sequence[Sequence[int]]
-"""For each finding the places of its models among all, ascending."""
 
 
 @dataclass(frozen=True)
@@ -83,47 +79,6 @@ def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = 
     return next(known, None) or ColumnCode.fit(cohort.covariates.iloc[seen_rows(cohort)])
 
 
-def team_score(
-    models: Sequence[FinalModel],
-    batches: Mapping[Preprocessing, Batch],
-    columns: Tensor | None = None,
-    teams: Teams | None = None,
-) -> Tensor:
-    """Scores (batch, num_findings) of normalized images: the mean over the models of a team.
-
-    Args:
-        models: The members of a team, on one device.
-        batches: The same examinations as each model takes them in.
-        columns: Their covariates, `ColumnCode.values`; only some models see them.
-        teams: The team of each finding; all models if not given.
-    """
-    by_model = torch.stack(
-        [
-            _mean_score(model, _seen(model, batches[model.preprocessing], columns))
-            for model in models
-        ]
-    )
-    if teams is None or all(len(team) == len(models) for team in teams):
-        return by_model.mean(dim=0)
-    of_each = [by_model[list(team), :, number].mean(dim=0) for number, team in enumerate(teams)]
-    return torch.stack(of_each, dim=1)
-
-
-def _seen(model: FinalModel, exams: Batch, columns: Tensor | None) -> Batch:
-    """What the networks of a model take in: the images, and the columns that their heads see."""
-    code = model.column_code
-    if code is None:
-        return exams
-    assert columns is not None
-    device = next(model.networks[0].parameters()).device
-    return exams._replace(columns=code.encode(columns).to(device))
-
-
-def _mean_score(model: FinalModel, exams: Batch) -> Tensor:
-    scores = [model.outputs.scores(network(exams)) for network in model.networks]
-    return torch.stack(scores).mean(dim=0)
-
-
 def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of this one") -> None:
     """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole.
 
@@ -173,14 +128,9 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
         # older models are of one finding
         num_findings, exclusive = about.get("num_findings", 1), about.get("exclusive", False)
         outputs = outputs_of(num_findings, exclusive=exclusive)
-        networks = tuple(
-            _load_network(config, code, outputs, tensors, number)
-            for number in range(about["num_networks"])
-        )
+        networks = _load_networks(config, code, outputs, tensors, about["num_networks"])
     except Exception as error:  # whatever a damaged file makes the readers raise
         raise InputError(f"the model in {folder} cannot be read ({error}); {advice}") from error
-    for network in networks[1:]:
-        network.frozen = networks[0].frozen
     statistics = TypeAdapter(PixelStatistics).validate_python(about["statistics"])
     return FinalModel(
         config,
@@ -192,18 +142,24 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
     )
 
 
-def _load_network(
+def _load_networks(
     config: TrialConfig,
     code: ColumnCode | None,
     outputs: Outputs,
     tensors: dict[str, Tensor],
-    number: int,
-) -> Network:
+    num_networks: int,
+) -> tuple[Network, ...]:
+    """The networks of a model, with one frozen part; a body is slow to build, and is built once."""
     model = config.backbone.network.build()
-    network = build_network(model, config, code.width if code else 0, outputs)
-    network.column_code = code
-    prefix = f"networks.{number}."
-    own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    first = build_network(model, config, code.width if code else 0, outputs).eval()
+    first.column_code = code
+    others = (
+        copy.deepcopy(first, {id(first.frozen): first.frozen}) for _ in range(1, num_networks)
+    )
+    networks = first, *others
     shared = {key: t for key, t in tensors.items() if key.startswith(_FROZEN)}
-    network.load_state_dict({**shared, **own}, strict=True)
-    return network.eval()
+    for number, network in enumerate(networks):
+        prefix = f"networks.{number}."
+        own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+        network.load_state_dict({**shared, **own}, strict=True)
+    return networks

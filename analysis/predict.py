@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from analysis.model_file import FinalModel, Teams, team_score
+from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
+from analysis.team_score import HeadInputs, Teams, team_score
 from analysis.template import PREDICTION, what_is_predicted
 from trainable.cohort.findings import Findings
 from trainable.cohort.label_rule import REST, LabelRule, findings_of
@@ -26,24 +27,37 @@ from trainable.store.arrays import ArrayStore
 RAW_SCORE = "raw_score"
 """Column of the scores before they were recalibrated, where the search has done so."""
 
-_GPU_BATCH = 16  # images; the activations of all shared stages are held for one batch
+_GPU_BATCH = 16  # examinations; the activations of all shared stages are held for one batch
+_HEAD_BATCH = 256  # examinations
+
+
+class TeamScores(NamedTuple):
+    """Scores of new images.
+
+    Attributes:
+        scores: Raw scores (num_rows, num_findings) of the rows to write.
+        cost: What each image has cost, in a line.
+    """
+
+    scores: NDArray[np.float32]
+    cost: str
 
 
 @torch.inference_mode()
 def score(
     models: Sequence[FinalModel], new: NewImages, store: ArrayStore, teams: Teams | None = None
-) -> NDArray[np.float32]:
-    """Raw scores (num_rows, num_findings) of the rows to write: the mean over a team's models.
+) -> TeamScores:
+    """Score the rows to write by a team, after `share_stages`.
 
-    A model's score is the mean over its networks. Stages that are shared (`share_stages`) are run
-    once per image. Each finding has its team; without `teams`, all models are one.
+    Bodies take in few images at once, and heads the features of many: their weights are read once
+    for all of these.
 
     Raises:
         InputError: naming every image that cannot be read.
     """
     device = own_device()
     largest = max(model.config.image_size for model in models)
-    batch = _GPU_BATCH if device.type == "cuda" else cpu_batch(largest)
+    batching = Batching(_GPU_BATCH if device.type == "cuda" else cpu_batch(largest), "this team")
     takes = {}
     for model in models:
         seen_as = model.preprocessing
@@ -53,13 +67,15 @@ def score(
             place(network, device).eval()
     columns = torch.from_numpy(new.columns)
 
-    def scored(rows: torch.Tensor) -> torch.Tensor:
-        batches = {seen_as: take(rows) for seen_as, take in takes.items()}
-        return team_score(models, batches, columns[rows], teams).cpu()
+    def run_bodies(rows: torch.Tensor) -> HeadInputs:
+        return HeadInputs.of(models, {seen_as: take(rows) for seen_as, take in takes.items()})
 
-    scores = Batching(batch, "this team").run(torch.arange(len(new.table)), scored)
-    result: NDArray[np.float32] = torch.cat([*scores]).numpy()
-    return result
+    found = []
+    for rows in torch.arange(len(new.table)).split(_HEAD_BATCH):
+        inputs = HeadInputs.joined([*batching.run(rows, run_bodies)])
+        found.append(team_score(models, inputs, columns[rows], teams).cpu())
+    scores: NDArray[np.float32] = torch.cat(found).numpy()
+    return TeamScores(scores, inputs.cost)
 
 
 def predictions_and_scores(

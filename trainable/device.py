@@ -121,6 +121,21 @@ def use_threads(count: int) -> None:
     threadpool_limits(count)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch and BLAS compute in one thread within it.
+
+    Where arithmetic is small, several threads wait for each other for longer than they compute.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def room_on(device: torch.device) -> int:
     """Bytes that this process may still keep on a GPU for a whole trial, such as pixels."""
     total = torch.cuda.get_device_properties(device).total_memory

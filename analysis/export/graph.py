@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.export.squares import PillowSquare
-from analysis.model_file import FinalModel, team_score
+from analysis.model_file import FinalModel
+from analysis.team_score import HeadInputs, team_score
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.evaluation.recalibration import recalibrated_tensor
@@ -88,7 +89,8 @@ def _scores_of(
     winner: Winner,
 ) -> Tensor:
     """Scores (batch, num_findings), recalibrated where the winner's are."""
-    raw = team_score(models, exams, columns, winner.team_rows)
+    inputs = HeadInputs.of(models, exams)
+    raw = team_score(models, inputs, columns, winner.team_rows)
     return recalibrated_tensor(raw, winner.recalibrations, winner.thresholds)
 
 

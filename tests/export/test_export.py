@@ -106,6 +106,12 @@ def test_the_graph_scores_grey_pixels_of_any_size(home: Path) -> None:
     assert session.get_modelmeta().custom_metadata_map["positive"] == "dead"
 
 
+def test_the_graph_has_each_shared_stage_once(home: Path) -> None:
+    nodes = onnx.load(home / "team" / "model.onnx").graph.node
+    # of two networks each: a first convolution alone; and that with three fires of three
+    assert sum(node.op_type == "Conv" for node in nodes) == 1 + (1 + 3 * 3)
+
+
 def test_the_graph_gives_no_score_for_what_is_no_image(home: Path) -> None:
     session = onnxruntime.InferenceSession(home / "team" / "model.onnx")
     images = np.full((5, 40, 50), 128, np.float32)

@@ -226,7 +226,7 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     pd.DataFrame({"Study": order, "died": "?"}).to_csv(template, index=False)
     new = find_new_images(csv, template, cohort)
     assert new.num_unlisted == 4
-    scores = score([model], new, store)
+    scores = score([model], new, store).scores
     predictions, table = predictions_and_scores(new, scores, winner, cohort.label_rules)
     assert predictions["Study"].tolist() == table["exam"].tolist() == order
     truth = read_true_labels(csv, new, cohort)
@@ -235,10 +235,12 @@ def test_one_prediction_an_examination_in_the_order_of_the_template(
     assert predictions["died"].tolist() == [str(label) for label in expected]
     assert len(np.unique(truth.patients)) == len({int(e.split("-")[1]) // 2 for e in order})
     everything = find_new_images(csv, None, cohort)
-    again = dict(zip(everything.table["exam"], score([model], everything, store), strict=True))
+    again = dict(
+        zip(everything.table["exam"], score([model], everything, store).scores, strict=True)
+    )
     np.testing.assert_allclose(scores, [again[exam] for exam in order], rtol=1e-4, atol=1e-5)
     save_model(model, tmp_path / "copy")
-    same = score([load_model(tmp_path / "copy")], new, store)
+    same = score([load_model(tmp_path / "copy")], new, store).scores
     np.testing.assert_allclose(same, scores, rtol=1e-5)
 
 

@@ -12,7 +12,8 @@ from fixtures.networks import CPU, STATISTICS, random_pixels, tiny_config
 from fixtures.tasks import NUM_IMAGES, write_task
 from pydantic import ValidationError
 
-from analysis.model_file import FinalModel, load_model, save_model, team_score
+from analysis.model_file import FinalModel, load_model, save_model
+from analysis.team_score import HeadInputs, team_score
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.images.batches import Batch
@@ -81,7 +82,8 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     assert model.column_code is not None
     columns = torch.from_numpy(model.column_code.values(COLUMNS[:10]))
     with torch.inference_mode():
-        scores = team_score([model], {config.preprocessing: Batch(take(torch.arange(10)))}, columns)
+        exams = {config.preprocessing: Batch(take(torch.arange(10)))}
+        scores = team_score([model], HeadInputs.of([model], exams), columns)
     np.testing.assert_allclose(scores.numpy(), fit.scores, atol=1e-5)
 
 

@@ -67,7 +67,7 @@ def test_the_test_rows_are_scored_by_the_model_that_predicts(
     for path in plan.cohort.exams["path"][test]:
         shutil.copy(path, images)
     new = find_new_images(images, None, plan.cohort)
-    by_name = dict(zip(new.images, score([model], new, store), strict=True))
+    by_name = dict(zip(new.images, score([model], new, store).scores, strict=True))
     scores = np.array([by_name[Path(path).name] for path in plan.cohort.exams["path"][test]])
     scored = Scored(plan.cohort.labels[test], plan.cohort.patients[test], scores)
     shipped = estimate(scored, winner.metrics(0.9))

@@ -38,7 +38,18 @@ class Stage:
             modules[name] = _truncated(block, self.layers)
         if self.relu:
             modules["relu"] = nn.ReLU(inplace=True)
-        return nn.Sequential(OrderedDict(modules))
+        stage = nn.Sequential(OrderedDict(modules))
+        _keep_input(stage)
+        return stage
+
+
+def _keep_input(stage: nn.Module) -> None:
+    """Let a stage leave what it takes in as it is: others may need that, too."""
+    for module in stage.modules():
+        if next(module.parameters(recurse=False), None) is not None:
+            break
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]
 
 
 def _truncated(block: Any, num_layers: int) -> nn.Module:

@@ -20,7 +20,7 @@ from trainable.config import TrialConfig
 from trainable.device import Batching, autocast
 from trainable.images.batches import Batch, by_examination
 from trainable.images.loading import Images
-from trainable.model.network import Network
+from trainable.model.network import Network, SharedMaps
 
 _BATCH = 16  # examinations at once; the activations of all stages are held
 
@@ -30,7 +30,9 @@ def has_heat_map(config: TrialConfig) -> bool:
     return STATISTICS[config.pool] != {"class"} and not config.covariates
 
 
-def heat_maps(network: Network, exams: Batch, finding: int = 0) -> Tensor:
+def heat_maps(
+    network: Network, exams: Batch, finding: int = 0, shared: SharedMaps | None = None
+) -> Tensor:
     """What each place gives to the log-odds of a finding, or of a class against all others.
 
     The mean over the places of an image, summed over the views of an examination, is its log-odds.
@@ -40,6 +42,7 @@ def heat_maps(network: Network, exams: Batch, finding: int = 0) -> Tensor:
         network: In evaluation mode, of a configuration that `has_heat_map`.
         exams: Normalized images (num_images, channels, size, size), on the network's device.
         finding: Number of the finding, or of the class.
+        shared: What frozen stages have made of these images, if other networks see them, too.
 
     Returns:
         float32 (num_images, edge, edge), as fine as the activations at the cut; the finest of them
@@ -51,7 +54,8 @@ def heat_maps(network: Network, exams: Batch, finding: int = 0) -> Tensor:
     present = exams.present
     if present is None:
         present = torch.ones(len(exams.images), 1, dtype=torch.bool)
-    maps = tuple(one.requires_grad_() for one in _at_the_cut(network, exams.images))
+    shared = shared or SharedMaps(exams.images)
+    maps = tuple(one.requires_grad_() for one in _at_the_cut(network, shared))
     above = _AboveTheCut(network, finding, len(maps), present)
     products = LayerGradientXActivation(above, list(above.cuts)).attribute(maps)
     with torch.no_grad():
@@ -97,7 +101,8 @@ def heat_maps_of(
 
         def mapped(rows: Tensor, networks: Sequence[Network] = networks) -> None:
             batch, seen = take(rows), exam_images[rows]
-            maps = torch.stack([heat_maps(network, batch, finding) for network in networks])
+            shared = SharedMaps(batch.images)
+            maps = torch.stack([heat_maps(one, batch, finding, shared) for one in networks])
             found.update(zip(seen[seen >= 0].tolist(), maps.mean(dim=0).cpu().numpy(), strict=True))
 
         for _ in batching.run(exams, mapped):
@@ -120,15 +125,15 @@ class _AboveTheCut(nn.Module):
 
 
 @torch.no_grad()
-def _at_the_cut(network: Network, images: Tensor) -> list[Tensor]:
+def _at_the_cut(network: Network, shared: SharedMaps) -> list[Tensor]:
     """Activations whose pooled features the head sees, float32: of all stages if fused."""
-    maps, found = images, []
-    with autocast(images.device):
-        for stage in (*network.frozen, *network.trained):
-            maps = stage(maps)
-            # a copy, since the next stage may begin with a ReLU in place
-            found.append(maps.float().clone())
-    return found if network.fused else found[-1:]
+    stages = list(network.frozen)
+    with autocast(shared.images.device):
+        if network.fused:
+            found = [shared.after(stages[:end]) for end in range(1, len(stages) + 1)]
+        else:
+            found = [network.trained(shared.after(stages))]
+    return [one.float().clone() for one in found]
 
 
 def _grid(products: Tensor, layout: TensorLayout) -> Tensor:

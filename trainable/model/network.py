@@ -83,6 +83,38 @@ def pool_each(stages: Iterable[nn.Module], images: Tensor, pool: ConcatPool) -> 
     return torch.cat(pooled, dim=1)
 
 
+class SharedMaps:
+    """What frozen stages make of one batch of images; each runs once, whoever asks for it.
+
+    Networks share a stage if it is the same module above the same stages.
+    """
+
+    def __init__(self, images: Tensor) -> None:
+        """Take normalized images (batch, channels, size, size)."""
+        self.images = images
+        self._maps: dict[tuple[int, ...], Tensor] = {(): images}
+        self._pooled: dict[tuple[int, ...], Tensor] = {}
+
+    @property
+    def num_passes(self) -> int:
+        """How often the images have gone into frozen stages so far."""
+        return sum(len(stages) == 1 for stages in self._maps)
+
+    def after(self, stages: Sequence[nn.Module]) -> Tensor:
+        """Output of the last of consecutive stages, the first of which takes in the images."""
+        key = tuple(map(id, stages))
+        if key not in self._maps:
+            self._maps[key] = stages[-1](self.after(stages[:-1]))
+        return self._maps[key]
+
+    def pooled(self, stages: Sequence[nn.Module], pool: ConcatPool) -> Tensor:
+        """Pooled features of that output."""
+        key = tuple(map(id, stages))
+        if key not in self._pooled:
+            self._pooled[key] = pool(_exact(self.after(stages)))
+        return self._pooled[key]
+
+
 class KeptStatistics(nn.Module):
     """Some of the statistics that `ConcatPool` gives of each channel.
 
@@ -201,18 +233,23 @@ class Network(nn.Module):
         self.frozen.eval()
         return self
 
-    @torch.no_grad()
     def prefix(self, images: Tensor) -> Tensor:
         """Output of the frozen part for normalized images (batch, channels, size, size).
 
         Pooled features (batch, statistics * channels) if the whole body is frozen, of each stage in
         turn if the stages are fused; else activations at the freeze boundary.
         """
-        with autocast(images.device):
-            if self.fused:
-                return pool_each(self.frozen, images, self.pool)
-            maps: Tensor = self.frozen(images)
-        return maps if len(self.trained) else self.pool(_exact(maps))
+        return self.prefix_from(SharedMaps(images))
+
+    @torch.no_grad()
+    def prefix_from(self, maps: SharedMaps) -> Tensor:
+        """The same of images that other networks see, too."""
+        stages = list(self.frozen)
+        with autocast(maps.images.device):
+            if len(self.trained):
+                return maps.after(stages)
+            ends = range(1 if self.fused else len(stages), len(stages) + 1)
+            return torch.cat([maps.pooled(stages[:end], self.pool) for end in ends], dim=1)
 
     def pooled(self, inputs: Batch) -> Tensor:
         """Inputs of the head, from the output of `prefix`."""

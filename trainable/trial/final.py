@@ -4,6 +4,7 @@ A mean over several fits is nearer to the middle than one fit, and a fit to fewe
 flatter. So a threshold fits no other number of fits than the one that it was chosen on.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
+from trainable.device import one_thread
 from trainable.model.network import Network
 from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord
@@ -89,7 +91,9 @@ def fit_final(parts: Assembly, num_steps: int, folds: Sequence[Fold], report: Re
         num_rows = len(parts.rows.fold(fold).train)
         as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
         seed = fold_seed(number, _NO_FOLD, config.seed)
-        network, record = train_network(as_long, fold, seed, parts.body.frozen)
+        # a head on stored features is small
+        with contextlib.nullcontext() if config.unfreeze else one_thread():
+            network, record = train_network(as_long, fold, seed, parts.body.frozen)
         report(number, record)
         networks.append(network.eval())
         scores.append(record.scores)
