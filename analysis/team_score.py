@@ -104,6 +104,6 @@ def _mean_score(model: FinalModel, inputs: HeadInputs, columns: Tensor | None) -
 
 def _key(seen_as: Preprocessing, network: Network) -> Hashable:
     """The same for networks whose heads take in the same."""
-    stages = tuple(id(stage) for stage in network.frozen)
+    stages = tuple(id(stage) for stage in network.frozen_stages)
     own = id(network) if len(network.trained) else None
     return seen_as, stages, network.fused, own

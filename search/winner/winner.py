@@ -163,7 +163,8 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     for member in winner.members:
         parts = assemble(member.config, materials)
         folds = final_folds(member.config, everything, lambda: task.folds, winner.repeats)
-        by_member.append(fit_final(parts, member.num_steps, folds, lambda *_: None).scores)
+        fit = fit_final(parts, member.num_steps, folds, lambda *_: None, whole=False)
+        by_member.append(fit.scores)
     scores = winner.team_scores(np.stack(by_member))
     scored = Scored(cohort.labels[everything.valid], cohort.patients[everything.valid], scores)
     of_each = winner.metrics(_OPERATING_POINT)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from trainable.device import machine_failure, use_threads
+from trainable.device import machine_failure, one_thread, use_threads
 from trainable.files import DiskError
 
 
@@ -17,6 +17,15 @@ def test_every_library_takes_the_threads_that_it_is_told(count: int) -> None:
         use_threads(count)
         assert torch.get_num_threads() == count
         assert {library["num_threads"] for library in threadpool_info()} == {count}
+    torch.set_num_threads(before)
+
+
+def test_small_arithmetic_has_one_thread_for_a_while() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
 
 

@@ -127,7 +127,7 @@ class _AboveTheCut(nn.Module):
 @torch.no_grad()
 def _at_the_cut(network: Network, shared: SharedMaps) -> list[Tensor]:
     """Activations whose pooled features the head sees, float32: of all stages if fused."""
-    stages = list(network.frozen)
+    stages = network.frozen_stages
     with autocast(shared.images.device):
         if network.fused:
             found = [shared.after(stages[:end]) for end in range(1, len(stages) + 1)]

@@ -244,7 +244,7 @@ class Network(nn.Module):
     @torch.no_grad()
     def prefix_from(self, maps: SharedMaps) -> Tensor:
         """The same of images that other networks see, too."""
-        stages = list(self.frozen)
+        stages = self.frozen_stages
         with autocast(maps.images.device):
             if len(self.trained):
                 return maps.after(stages)
@@ -270,6 +270,14 @@ class Network(nn.Module):
         for layer in self.head:
             if isinstance(layer, TrueOdds):
                 layer.take_out(factors)
+
+    @property
+    def frozen_stages(self) -> list[nn.Module]:
+        """The frozen stages, in order of execution."""
+        # an export wraps a module anew each time that an attribute gives it
+        frozen = self._modules["frozen"]
+        assert isinstance(frozen, nn.Sequential)
+        return list(frozen)
 
     @property
     def trained_stages(self) -> list[nn.Module]:

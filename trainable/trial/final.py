@@ -76,7 +76,14 @@ def final_folds(
     return tuple(Fold(fold.train, everything.valid) for fold in folds[:num_fits])
 
 
-def fit_final(parts: Assembly, num_steps: int, folds: Sequence[Fold], report: Report) -> FinalFit:
+def fit_final(
+    parts: Assembly,
+    num_steps: int,
+    folds: Sequence[Fold],
+    report: Report,
+    *,
+    whole: bool = True,
+) -> FinalFit:
     """Train a network on each fold for as many gradient steps as the scored models took.
 
     Args:
@@ -84,8 +91,10 @@ def fit_final(parts: Assembly, num_steps: int, folds: Sequence[Fold], report: Re
         num_steps: Gradient steps that each scored model of the trial took.
         folds: Examinations to train on, and those to score, the same for all; see `final_folds`.
         report: Called after each network.
+        whole: Whether the networks are to take in images later; else the frozen part is left out,
+            and is not even built where all that it computes is stored.
     """
-    config = parts.config
+    config, frozen = parts.config, parts.body.frozen if whole else ()
     networks, scores = [], []
     for number, fold in enumerate(folds, start=1):
         num_rows = len(parts.rows.fold(fold).train)
@@ -93,7 +102,7 @@ def fit_final(parts: Assembly, num_steps: int, folds: Sequence[Fold], report: Re
         seed = fold_seed(number, _NO_FOLD, config.seed)
         # a head on stored features is small
         with contextlib.nullcontext() if config.unfreeze else one_thread():
-            network, record = train_network(as_long, fold, seed, parts.body.frozen)
+            network, record = train_network(as_long, fold, seed, frozen)
         report(number, record)
         networks.append(network.eval())
         scores.append(record.scores)
