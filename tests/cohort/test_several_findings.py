@@ -90,7 +90,7 @@ def test_findings_with_too_few_patients_are_named_together() -> None:
     cohort = with_column(cohort, "label:mass", *[1] * 30)
     [problem] = broken_rules(cohort)
     assert problem.startswith("5 patients of each class are needed, one per fold; ")
-    assert "mass (negative): 3, nodule (positive): 1. Add images" in problem
+    assert "mass (negative): 3, nodule (positive): 1. Add images, or leave out" in problem
 
 
 def test_a_rare_finding_is_left_out_and_named() -> None:

@@ -82,6 +82,8 @@ def _check_counts(cohort: Cohort, num_folds: int, checks: Checks) -> None:
                 advice = f", or ask for fewer with --folds {least}" if least > 1 else ""
             elif where:
                 advice = ", or cross-validate all together with --split merge"
+            if cohort.findings.can_stand_together:
+                advice = f", {'' if advice else 'or '}leave out these findings{advice}"
             checks.add(
                 f"{num_of(needed, 'patient of each class is', 'patients of each class are')} "
                 f"needed{where}{why}; {describe_too_few(cohort, several)}. Add images{advice}"
