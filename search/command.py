@@ -60,10 +60,9 @@ def search(
     from search.tune.cluster import cluster
 
     where = asked.compute
-    every_cpu = where.cpus_per_trial == 1 and asked.advanced.max_concurrent is None
     with (
         _refusals(voice),
-        cluster(where.address, where.without_token, every_cpu) as wait_for_cluster,
+        cluster(where.address, where.without_token, voice.say) as wait_for_cluster,
         sentences(),
         _refusals(voice),
     ):

@@ -19,6 +19,10 @@ ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Ray's memory monitor kills a trial in a way that ends the whole search
     "RAY_memory_monitor_refresh_ms": "0",
+    # a busy machine takes longer than Ray waits for its own processes: 60 s
+    "RAY_worker_register_timeout_seconds": "1800",
+    # Ray would hold up the search, its imports and its signals, until all workers are there
+    "RAY_prestart_worker_first_driver": "0",
     # workers use this Python as it is: under `uv run`, Ray would copy the current folder, data and
     # all, and make an environment of its own for each worker
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",

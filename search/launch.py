@@ -7,7 +7,7 @@ from pathlib import Path
 from search.demo import demo
 from search.options.options import SearchOptions
 from search.options.types import duration_text
-from search.plan.begin import begin
+from search.plan.begin import NOTHING_MADE, begin, interruptible, resume_command
 from search.plan.begin import resume as resume_run
 from search.plan.plan import SearchPlan
 from search.results.search_result import SearchResult
@@ -32,7 +32,7 @@ from search.winner.winner import choose_winner, look_at_test
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, num_of
-from trainable.files import DiskError, as_typed, writing
+from trainable.files import DiskError, writing
 from trainable.run.places import winner_file
 from trainable.run.winner import TestLook, Winner, read_winner, save_winner
 
@@ -56,16 +56,20 @@ def launch(
         KeyboardInterrupt: At a stop signal before the run folder is written or opened.
     """
     with stop_signals.held():
-        with voice.console.status("reading images and weights, starting Ray"):
+        with voice.console.status("reading images and weights"):
             check_tools(asked.tools)
             if resume is None:
-                run, plan = begin(asked, out, wait_for_cluster)
+                run, plan = begin(asked, out)
             else:
-                run, plan = resume_run(asked, out, resume, wait_for_cluster)
+                run, plan = resume_run(asked, out, resume)
                 check_tools(plan.options.tools)
-            _check_experiment(run, plan, is_new=resume is None)
-        for text in (*plan_lines(plan), f"run folder: {run.path}"):
+            with _discarding(run if resume is None else None):
+                check_experiment(plan.options.tools, run)
+        for text in plan_lines(plan):
             voice.say(text)
+        with voice.console.status("waiting for Ray"):
+            _start_ray(run, wait_for_cluster, is_new=resume is None)
+        voice.say(f"run folder: {run.path}")
         with _held(run), _writing(run):
             looks = _looks_so_far(run, plan)
             why_ended = run_trials(plan, run, SearchDisplay(run, plan, voice))
@@ -74,7 +78,7 @@ def launch(
                 voice.announce(*line)
             if is_stopped:
                 voice.announce("a stop signal came before the winner was chosen; choose it with:")
-                voice.announce(f"cxr-search --resume {as_typed(run.path)}", 1)
+                voice.announce(resume_command(run), 1)
             elif winner is None:
                 voice.announce("no trial completed, so there is no winner")
             else:
@@ -92,14 +96,32 @@ def launch(
     return status
 
 
-def _check_experiment(run: RunFolder, plan: SearchPlan, *, is_new: bool) -> None:
-    """Leave no run folder where MLflow would take no trial of it."""
+@contextlib.contextmanager
+def _discarding(new: RunFolder | None) -> Iterator[None]:
+    """Leave no new run folder of a search that is refused or stopped before it trains."""
     try:
-        check_experiment(plan.options.tools, run)
-    except InputError:
-        if is_new:
-            run.discard()
+        yield
+    except (InputError, KeyboardInterrupt):
+        if new is not None:
+            new.discard()
         raise
+
+
+def _start_ray(run: RunFolder, wait_for_cluster: Callable[[], None], *, is_new: bool) -> None:
+    """Wait for Ray; where it does not start, a resume goes on with the images that are ready.
+
+    Raises:
+        InputError: If there is no such cluster.
+        KeyboardInterrupt: At a stop signal.
+        OSError: If Ray does not start.
+    """
+    go_on = f"go on with: {resume_command(run)}"
+    kept = NOTHING_MADE if is_new else f"{run.path} is as it was; {go_on}"
+    try:
+        with _discarding(run if is_new else None), interruptible(kept):
+            wait_for_cluster()
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; {go_on}") from error
 
 
 @contextlib.contextmanager
@@ -118,8 +140,7 @@ def _writing(run: RunFolder) -> Iterator[None]:
         with writing(run.path, "--out"):
             yield
     except DiskError as error:
-        command = f"cxr-search --resume {as_typed(run.path)}"
-        raise DiskError(f"{error}. Then go on with: {command}") from error
+        raise DiskError(f"{error}. Then go on with: {resume_command(run)}") from error
 
 
 def _looks_so_far(run: RunFolder, plan: SearchPlan) -> tuple[TestLook, ...]:
@@ -175,7 +196,7 @@ def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line
     except KeyboardInterrupt:
         name = stop_signals.name
         yield Line(f"{name} came before the winner was evaluated on test rows; go on with:")
-        yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
+        yield Line(resume_command(run), 1)
         return
     judged = winner.model_copy(update={"test_looks": (*winner.test_looks, look)})
     save_winner(judged, run.path)
@@ -199,7 +220,7 @@ def describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator
             "error": f"an error (see {run.log.errors}/search.txt)",
         }[why_ended]
         yield Line(f"{why} ended the search after {ended} of {trials}; go on with:")
-        yield Line(f"cxr-search --resume {as_typed(run.path)}", 1)
+        yield Line(resume_command(run), 1)
 
 
 def say_winner(run: RunFolder, plan: SearchPlan, winner: Winner, voice: Voice) -> None:

@@ -1,7 +1,7 @@
 """Begin a search in a new run folder, or resume the one of an earlier search."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,17 @@ from trainable.errors import InputError, flag
 from trainable.files import as_typed
 from trainable.reading.moved_images import find_images
 
+NOTHING_MADE = "No run folder was made."
+
 _OF_SPACE = frozenset({"space", *SPACE_SETTINGS})
 
 
-def begin(
-    asked: SearchOptions, out: Path | None, wait_for_cluster: Callable[[], None]
-) -> tuple[RunFolder, SearchPlan]:
+def resume_command(run: RunFolder) -> str:
+    """The command that goes on with a run."""
+    return f"cxr-search --resume {as_typed(run.path)}"
+
+
+def begin(asked: SearchOptions, out: Path | None) -> tuple[RunFolder, SearchPlan]:
     """Plan a new search and write what it was asked; one that cannot start leaves no folder.
 
     The folder is this process's own before anything is looked at or written in it.
@@ -37,7 +42,6 @@ def begin(
     Args:
         asked: Options of the command line.
         out: Folder to make; `runs/NAME`, after the data, if None.
-        wait_for_cluster: Returns when Ray is ready.
 
     Raises:
         InputError: Naming every problem found.
@@ -51,14 +55,13 @@ def begin(
         run = RunFolder(out)
         run.claim()
     try:
-        with _interruptible("No run folder was made."):
+        with interruptible(NOTHING_MADE):
             if asked.is_demo:
                 require_space(asked)
                 images = demo.write(run.path, data)
             else:
                 images = download_inputs(data, asked.advanced.cache)
             plan = plan_search(asked, images)
-            wait_for_cluster()
         run.begin(plan.options, dump_space(plan.space), plan.cohort, plan.warm_start)
     except BaseException:
         run.discard()
@@ -67,8 +70,8 @@ def begin(
 
 
 @contextlib.contextmanager
-def _interruptible(kept: str) -> Iterator[None]:
-    """Let a stop signal end what has written nothing yet, in a sentence that says so."""
+def interruptible(kept: str) -> Iterator[None]:
+    """Let a stop signal end what has trained nothing yet, in a sentence that says what is left."""
     try:
         with stop_signals.released():
             yield
@@ -76,16 +79,13 @@ def _interruptible(kept: str) -> Iterator[None]:
         raise KeyboardInterrupt(f"Stopped by {stop_signals.name}. {kept}") from None
 
 
-def resume(
-    asked: SearchOptions, out: Path | None, folder: Path, wait_for_cluster: Callable[[], None]
-) -> tuple[RunFolder, SearchPlan]:
+def resume(asked: SearchOptions, out: Path | None, folder: Path) -> tuple[RunFolder, SearchPlan]:
     """Plan the search of a run folder once more, with options that may change.
 
     Args:
         asked: Options of the command line of now.
         out: Folder of the command line; it must be the run folder.
         folder: Run folder.
-        wait_for_cluster: Returns when Ray is ready.
 
     Raises:
         InputError: Naming every option that must not change, or every problem found.
@@ -110,11 +110,9 @@ def resume(
             )
         )
     now = options.replaced({name: value for name, value in given.items() if name in RESUMABLE})
-    command = f"cxr-search --resume {as_typed(run.path)}"
-    with _interruptible(f"{run.path} is as it was; go on with: {command}"):
+    with interruptible(f"{run.path} is as it was; go on with: {resume_command(run)}"):
         found = _find_images(cohort, now, moved="images" in given)
         plan = replace(plan_again(now, space, found), warm_start=WarmStart.load(run.path))
-        wait_for_cluster()
     if found is not cohort:
         found.save(run.path)
     return run, plan

@@ -3,35 +3,25 @@
 import contextlib
 import errno
 import functools
-import logging
 import os
-import shutil
-import signal
-import socket
-import tempfile
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
 
-import ray
-
-import trainable
-from search.environment import ENVIRONMENT
 from search.tune.local_ray import local_ray
-from search.tune.upstream_internals import hide_worker_logs, preloading, shut_down
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError
 
-_PATIENCE_SECONDS = 5
-_STARTS = 2  # of Ray on this machine
-# with fewer CPUs the search itself needs them; with more, workers of some 0.5 GiB each are too many
-_CPUS_TO_PRELOAD = range(4, 33)
+_USUAL_SECONDS = 20.0
+_PATIENCE_MINUTES = 5
+_GRACE_SECONDS = 5.0
 
 
 @contextlib.contextmanager
 def cluster(
-    address: str | None, without_token: bool = False, one_trial_per_cpu: bool = False
+    address: str | None,
+    without_token: bool = False,
+    say: Callable[[str], object] = print,
 ) -> Iterator[Callable[[], None]]:
     """Join a Ray cluster, or start one on this machine, for as long as the context lasts.
 
@@ -41,8 +31,7 @@ def cluster(
     Args:
         address: Address of the cluster to join; None to start one.
         without_token: Whether the cluster to join may be open to everybody.
-        one_trial_per_cpu: Whether the Ray that is started will run a trial on each CPU. Then its
-            workers import what a trial needs while the search reads the images.
+        say: Takes a line for the user, where Ray takes long to start.
 
     Yields:
         A function that waits until the cluster is there, or raises why it is not.
@@ -58,83 +47,65 @@ def cluster(
             "RAY_AUTH_MODE=disabled lets everybody who reaches Ray run code as you: unset "
             f"RAY_AUTH_MODE{advice}"
         )
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    hide_worker_logs()
-    # the errors of trials are kept in the log of trials, and the display says how many there are
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
-        if address is None:
-            preload = one_trial_per_cpu and os.cpu_count() in _CPUS_TO_PRELOAD
-            settings = preloading("ray.tune", "trainable.trial.ray_worker") if preload else {}
-            start = functools.partial(_start, stack.enter_context(local_ray()), settings)
-        else:
-            start = functools.partial(_join, address)
+        folder = None if address else stack.enter_context(local_ray())
+        # Ray itself takes a second to import; what the workers are forks of does so meanwhile
+        from search.tune.connect import join, start
+        from search.tune.upstream_internals import shut_down
+
+        begin = (
+            functools.partial(start, folder) if folder else functools.partial(join, str(address))
+        )
         # Ray's processes end with the thread that started them (PR_SET_PDEATHSIG), so it must
         # outlive the shutdown, which else waits ten seconds and more for the dead
-        starting = stack.enter_context(ThreadPoolExecutor(1)).submit(start)
+        starting = stack.enter_context(ThreadPoolExecutor(1)).submit(begin)
         try:
-            yield starting.result
+            yield functools.partial(_wait, starting, say)
+        except SystemExit as end:
+            _leave_if_stuck(starting, end)
+            raise
         finally:
             with stop_signals.held():
                 starting.exception()
                 shut_down()
 
 
-def _start(folder: Path, settings: dict[str, Any]) -> None:
-    """Start Ray on this machine, with its files in `folder` and these settings of its own."""
-    # Ray's processes inherit this: a signal to all of the group, or of the machine's job, leaves
-    # them alone, so that the search can end in order
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1})
+def _wait(starting: Future[None], say: Callable[[str], object]) -> None:
+    """Wait until Ray has started, and say so if it takes long.
+
+    Raises:
+        OSError: If it does not start, or not in time.
+    """
     try:
-        for attempt in range(_STARTS):
-            try:
-                ray.init(
-                    address="local",
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _temp_dir=str(folder),
-                    _system_config=settings,
-                )
-            except Exception as error:  # Ray raises errors of many kinds, and bare ones
-                # Ray waits 30 s for its own node, which a busy machine may exceed
-                if "timed out" in str(error) and attempt + 1 < _STARTS:
-                    shut_down()
-                    continue
-                raise OSError(
-                    errno.EAGAIN,
-                    f"Ray did not start on this machine ({error}); run the command again",
-                ) from error
-            return
-    finally:
-        stop_signals.renew()
+        with contextlib.suppress(TimeoutError):
+            return starting.result(_USUAL_SECONDS)
+        say(
+            f"Ray has not started within {_USUAL_SECONDS:.0f} s{_load()}; it is given "
+            f"{_PATIENCE_MINUTES} minutes"
+        )
+        return starting.result(60 * _PATIENCE_MINUTES - _USUAL_SECONDS)
+    except TimeoutError:
+        raise OSError(
+            errno.EAGAIN,
+            f"Ray did not start on this machine within {_PATIENCE_MINUTES} minutes{_load()}",
+        ) from None
 
 
-def _join(address: str) -> None:
-    """Join a cluster, which is sent what runs on its nodes: `trainable/` and our switches."""
-    with tempfile.TemporaryDirectory() as sent:
-        shutil.copytree(trainable.__path__[0], Path(sent, "trainable"))
-        # `py_modules` would come behind the current folder, of which a node may have an old copy
-        switches = {name: os.environ[name] for name in ENVIRONMENT}
-        try:
-            _must_answer(address)
-            ray.init(
-                address=address,
-                runtime_env={"working_dir": sent, "env_vars": switches},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except (ConnectionError, TimeoutError, socket.gaierror) as error:
-            raise InputError(
-                "--address must be auto, or HOST:PORT of a running Ray head; there is none at "
-                f"{address} ({error})"
-            ) from error
-        finally:
-            stop_signals.renew()
+def _load() -> str:
+    """That other work keeps the machine busy, where that is so."""
+    load, num_cpus = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= num_cpus:
+        return ""
+    return f": the machine is busy ({load:.0f} programs want to compute on {num_cpus} CPUs)"
 
 
-def _must_answer(address: str) -> None:
-    """Ray itself tries for ever to reach a head that is not there."""
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal() and "/" not in host:
-        socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
+def _leave_if_stuck(starting: Future[None], end: SystemExit) -> None:
+    """End this process at once where Ray still starts: no call of Ray's can be cut short.
+
+    All that Ray has started ends with this process.
+    """
+    with contextlib.suppress(TimeoutError):
+        starting.exception(_GRACE_SECONDS)
+        return
+    sys.stdout.flush()
+    os._exit(end.code if isinstance(end.code, int) else 1)

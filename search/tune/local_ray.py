@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from search.tune import reaper
-from search.tune.upstream_internals import on_loopback
+from search.tune.forks import forks
 from trainable.files import DiskError, try_to_write
 
 _ROOM_BYTES = 20 * 2**20
@@ -35,13 +35,14 @@ def local_ray() -> Iterator[Path]:
     folder = _short_folder()
     # in a session of its own, where no signal to the group of this process ends it
     command = [sys.executable, "-I", "-S", reaper.__file__, str(folder)]
-    with (
-        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True),
-        on_loopback(),
-    ):
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
         # of this search alone, so that no home is written to; Ray reads a token once a process
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        yield folder
+        # 30 s are too few on a busy machine; who joins a cluster is refused by as long a wait
+        for wait in ("gcs_server_port", "raylet_start"):
+            os.environ.setdefault(f"RAY_{wait}_wait_time_s", "100")
+        with forks(folder):
+            yield folder
 
 
 def _short_folder() -> Path:

@@ -7,12 +7,14 @@ when the installed version is another one, and when a part is missing or behaves
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray._private import ray_constants, worker
+from ray._private import ray_constants, services, worker
+from ray._private.node import Node
 from ray._private.state import state
 
 if TYPE_CHECKING:  # Optuna is slow to import, and Ray starts meanwhile
@@ -30,26 +32,62 @@ def hide_worker_logs() -> None:
 
 
 @contextlib.contextmanager
-def on_loopback() -> Iterator[None]:
-    """Let Ray and its processes listen on 127.0.0.1 alone, as by itself it does on macOS only."""
+def own_node(worker: Path, agents: Path) -> Iterator[None]:
+    """Let a Ray that is started have what a search on one machine needs of it, and no more.
+
+    It and its processes listen on 127.0.0.1 alone, as by itself it does on macOS only. It has no
+    dashboard, no autoscaler and no reader of the workers' logs: each would be one more Python that
+    imports Ray, and Ray waits for the first.
+
+    Args:
+        worker: Program that is started for each worker. Ray passes over one whose name contains
+            `setup_worker.py`, as its own has, where no environment is to be set up.
+        agents: Program that is started for each of `AGENTS`, with its command.
+    """
     name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
-    before = os.environ.get(name), ray_constants.ENABLE_RAY_CLUSTER
-    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    python = services._build_python_executable_command_memory_profileable
+
+    def command(component: str, *more: Any, **named: Any) -> list[str]:
+        before = [sys.executable, "-I", "-S", str(agents)] if component in AGENTS else []
+        return [*before, *python(component, *more, **named)]
+
+    try:
+        with (
+            _changed(ray_constants, ENABLE_RAY_CLUSTER=False, SETUP_WORKER_FILENAME=str(worker)),
+            _changed(Node, **dict.fromkeys(UNUSED, _nothing)),
+            _changed(services, **{python.__name__: command}),
+        ):
+            yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
+UNUSED = "start_api_server", "start_monitor", "start_log_monitor"
+"""Methods of `Node` that start what a search on one machine does not use."""
+
+AGENTS = ray_constants.PROCESS_TYPE_DASHBOARD_AGENT, ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT
+"""Processes whose ports a node waits for."""
+
+
+def _nothing(node: Node, **_: Any) -> None:
+    """Start nothing."""
+
+
+@contextlib.contextmanager
+def _changed(owner: Any, **values: Any) -> Iterator[None]:
+    """Attributes with other values, as long as the context lasts."""
+    before = {name: getattr(owner, name) for name in values}
+    for name, value in values.items():
+        setattr(owner, name, value)
     try:
         yield
     finally:
-        del os.environ[name]
-        if before[0] is not None:
-            os.environ[name] = before[0]
-        ray_constants.ENABLE_RAY_CLUSTER = before[1]
-
-
-def preloading(*modules: str) -> dict[str, Any]:
-    """Settings of a new Ray whose workers import modules when they start, before they have work.
-
-    Ray starts a worker for each CPU at once, and gives it to the first trial.
-    """
-    return {"preload_python_modules": list(modules)}
+        for name, value in before.items():
+            setattr(owner, name, value)
 
 
 def shut_down() -> None:

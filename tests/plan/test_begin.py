@@ -19,10 +19,6 @@ from trainable.cohort.splits import seen_rows
 from trainable.errors import InputError
 
 
-def ready() -> None:
-    """No cluster is waited for."""
-
-
 @pytest.fixture
 def run(xray_csv: Path, tmp_path: Path) -> RunFolder:
     """A new search of 24 images, which its process has left."""
@@ -30,14 +26,14 @@ def run(xray_csv: Path, tmp_path: Path) -> RunFolder:
         data=xray_csv, weights="none", backbones="squeezenet1_0", image_size=32, folds=2,
         repeats=1, cache=tmp_path / "cache", trials=5, seed=3,
     )  # fmt: skip
-    folder, plan = begin(asked, tmp_path / "run", ready)
+    folder, plan = begin(asked, tmp_path / "run")
     assert (plan.num_trials, plan.options) == (5, asked)
     folder.release()
     return folder
 
 
 def test_the_plan_of_a_resumed_search_is_that_of_the_first(run: RunFolder) -> None:
-    folder, plan = resume(SearchOptions(), None, run.path, ready)
+    folder, plan = resume(SearchOptions(), None, run.path)
     assert (plan.num_trials, plan.task.seed, len(plan.task.folds)) == (5, 3, 2)
     assert plan.space.values("image_size") == (32,)
     folder.release()
@@ -46,7 +42,7 @@ def test_the_plan_of_a_resumed_search_is_that_of_the_first(run: RunFolder) -> No
 def test_the_memory_of_a_trial_is_said_where_it_is_much(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, plan = resume(SearchOptions(), None, run.path, ready)
+    folder, plan = resume(SearchOptions(), None, run.path)
     folder.release()
     backbone = find_backbone("squeezenet1_0")
     assert plan.trial_bytes == 12 * backbone.pooled_width("features") * 20, "of 12 training rows"
@@ -57,10 +53,10 @@ def test_the_memory_of_a_trial_is_said_where_it_is_much(
 
 def test_what_no_score_depends_on_may_change_and_the_rest_may_be_repeated(run: RunFolder) -> None:
     given = SearchOptions.of(trials=9, time_budget="none", image_size=32, seed=3)
-    folder, plan = resume(given, run.path, run.path, ready)
+    folder, plan = resume(given, run.path, run.path)
     assert (plan.num_trials, plan.options.run.time_budget) == (9, None)
     folder.release()
-    assert resume(SearchOptions(), None, run.path, ready)[1].num_trials == 5
+    assert resume(SearchOptions(), None, run.path)[1].num_trials == 5
 
 
 def test_moved_images_and_another_cache_are_named_when_resuming(
@@ -68,20 +64,20 @@ def test_moved_images_and_another_cache_are_named_when_resuming(
 ) -> None:
     moved = xray_csv.with_suffix("").rename(tmp_path / "moved")
     with pytest.raises(InputError, match="name the folder where they are now with --images"):
-        resume(SearchOptions(), None, run.path, ready)
+        resume(SearchOptions(), None, run.path)
     given = SearchOptions.of(images=moved, cache=tmp_path / "other")
-    folder, plan = resume(given, None, run.path, ready)
+    folder, plan = resume(given, None, run.path)
     assert {Path(path).parent for path in plan.task.data.paths} == {moved}
     assert plan.task.cache == tmp_path / "other"
     folder.release()
-    again = resume(SearchOptions(), None, run.path, ready)[1]
+    again = resume(SearchOptions(), None, run.path)[1]
     assert again.task.data.paths == plan.task.data.paths
 
 
 def test_every_change_of_a_score_is_refused(run: RunFolder, tmp_path: Path) -> None:
     given = SearchOptions.of(seed=4, folds=3, image_size=48, epochs=2)
     with pytest.raises(InputError) as caught:
-        resume(given, tmp_path / "other", run.path, ready)
+        resume(given, tmp_path / "other", run.path)
     kept = [problem.split(" cannot change")[0] for problem in caught.value.problems]
     assert sorted(kept) == sorted(
         [
@@ -101,13 +97,13 @@ def test_a_list_of_rows_runs_all_its_rows_unless_fewer_are_asked_for(
     rows.write_text("base: {image_size: 32}\nrows: [{epochs: 1}, {epochs: 2}, {epochs: 3}]\n")
     options: dict[str, object] = {"data": xray_csv, "weights": "none", "space": rows, "folds": 2}
     options["cache"] = tmp_path / "cache"
-    folder, plan = begin(SearchOptions.of(**options), tmp_path / "run", ready)
+    folder, plan = begin(SearchOptions.of(**options), tmp_path / "run")
     folder.release()
     assert plan.num_trials == 3
-    assert resume(SearchOptions(), None, folder.path, ready)[1].num_trials == 3
+    assert resume(SearchOptions(), None, folder.path)[1].num_trials == 3
     folder.release()
     with pytest.raises(InputError, match=r"--trials must be at most the 3 rows \(got 4\)"):
-        begin(SearchOptions.of(**options, trials=4), tmp_path / "more", ready)
+        begin(SearchOptions.of(**options, trials=4), tmp_path / "more")
     assert not (tmp_path / "more").exists()
 
 
@@ -122,12 +118,12 @@ def test_a_copy_under_another_patient_is_told_or_kept_on_one_side(
         data=xray_csv, weights="none", backbones="squeezenet1_0", image_size=32, folds=2,
         repeats=1, cache=tmp_path / "cache", group_duplicates=grouped,
     )  # fmt: skip
-    folder, plan = begin(asked, tmp_path / "run", ready)
+    folder, plan = begin(asked, tmp_path / "run")
     folder.release()
     told = [note for note in plan.odd_images if "patient009_0.png and patient010_0.png" in note]
     assert bool(told) is not grouped
     assert plan.cohort.manifest["patient"].nunique() == 12 - grouped
-    resumed, again = resume(SearchOptions(), None, tmp_path / "run", ready)
+    resumed, again = resume(SearchOptions(), None, tmp_path / "run")
     resumed.release()
     assert again.cohort.digest == plan.cohort.digest
     assert len(again.odd_images) == len(plan.odd_images)
@@ -143,7 +139,7 @@ def test_the_plan_names_a_column_that_predicts_the_label(xray_csv: Path, tmp_pat
         data=xray_csv, weights="none", backbones="squeezenet1_0", image_size=32, folds=2,
         cache=tmp_path / "cache",
     )  # fmt: skip
-    folder, plan = begin(asked, tmp_path / "run", ready)
+    folder, plan = begin(asked, tmp_path / "run")
     folder.release()
     said = [line for line in plan_lines(plan) if "alone has an AUC" in line]
     assert len(said) == 1
@@ -163,13 +159,13 @@ def test_test_rows_are_in_no_fold_and_no_statistic(xray_csv: Path, tmp_path: Pat
             image_size=32, folds=3, repeats=2, cache=tmp_path / "cache", **options,
         )  # fmt: skip
 
-    folder, plan = begin(asked(xray_csv, split="keep"), tmp_path / "run", ready)
+    folder, plan = begin(asked(xray_csv, split="keep"), tmp_path / "run")
     folder.release()
     alone = plan_search(asked(tmp_path / "alone.csv"))
     seen = seen_rows(plan.cohort)
     assert plan.task.data.held_out.tolist() == np.flatnonzero(is_test).tolist()
     assert plan.task.data.statistics == alone.task.data.statistics
-    folder, again = resume(SearchOptions(), None, tmp_path / "run", ready)
+    folder, again = resume(SearchOptions(), None, tmp_path / "run")
     folder.release()
     for task in (plan.task, again.task):
         for fold, other in zip(task.folds, alone.task.folds, strict=True):
@@ -187,7 +183,7 @@ def test_unknown_names_and_wrong_files_are_told_at_once(xray_csv: Path, tmp_path
     names = ["resnet81", "raddino", f"resnet18@{tmp_path / 'text.pth'}", "xrv/resnet50-res512-all"]
     asked = SearchOptions.of(data=xray_csv, backbones=names, folds=4, cache=tmp_path / "cache")
     with pytest.raises(InputError) as caught:
-        begin(asked, tmp_path / "run", ready)
+        begin(asked, tmp_path / "run")
     found = "\n".join(caught.value.problems)
     assert len(caught.value.problems) == len(names)
     for words in ("'resnet18'?", "'rad-dino'?", "text.pth cannot be read", "-all@FILE"):

@@ -83,17 +83,13 @@ def asked(xray_csv: Path, tmp_path: Path) -> Callable[..., SearchOptions]:
     return make
 
 
-def ready() -> None:
-    """No cluster is waited for."""
-
-
 def test_a_space_of_more_passes_than_allowed_is_refused_and_leaves_no_folder(
     asked: Callable[..., SearchOptions], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"at most 2 passes .* \(got 3\); list fewer --backbones"):
-        begin(asked(max_passes=2), tmp_path / "run", ready)
+        begin(asked(max_passes=2), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    run, plan = begin(asked(max_passes=3), tmp_path / "run", ready)
+    run, plan = begin(asked(max_passes=3), tmp_path / "run")
     run.release()
     (line,) = [line for line in plan_lines(plan) if "passes" in line]
     assert line.startswith("frozen networks: at most 3 passes of all 24 images; to limit")
@@ -102,12 +98,12 @@ def test_a_space_of_more_passes_than_allowed_is_refused_and_leaves_no_folder(
 def test_stored_features_cost_nothing_again(
     asked: Callable[..., SearchOptions], tmp_path: Path
 ) -> None:
-    run, plan = begin(asked(), tmp_path / "run", ready)
+    run, plan = begin(asked(), tmp_path / "run")
     run.release()
     store = ArrayStore(plan.task.cache, plan.task.cache_bytes)
     config = tiny_config(backbone="squeezenet1_1", cut="features.7", normalization="image")
     list(cross_validate(config.model_copy(update={"image_size": 32}), plan.task, CPU, store))
-    run, again = begin(asked(), tmp_path / "again", ready)
+    run, again = begin(asked(), tmp_path / "again")
     run.release()
     assert plan.passes.keys() - again.passes.keys() == {
         FrozenPass(config.backbone, Preprocessing(Square(32), "image"), "features", pooled=True)
@@ -121,7 +117,7 @@ def test_how_many_images_are_new_is_said_before_the_search(
     part = xray_csv.with_name("part.csv")
     pd.read_csv(xray_csv).head(20).to_csv(part, index=False)
     first = asked(data=part, images=xray_csv.with_suffix(""), normalizations="image")
-    run, plan = begin(first, tmp_path / "run", ready)
+    run, plan = begin(first, tmp_path / "run")
     run.release()
     store = ArrayStore(plan.task.cache, plan.task.cache_bytes)
     config = tiny_config(backbone="squeezenet1_1", cut="features.7", normalization="image")
@@ -131,7 +127,7 @@ def test_how_many_images_are_new_is_said_before_the_search(
         "image,none": "(in 1 of 2 of the space, 4 of 24 images are new; in the others, all",
     }
     for number, (normalizations, text) in enumerate(said.items()):
-        run, grown = begin(asked(normalizations=normalizations), tmp_path / str(number), ready)
+        run, grown = begin(asked(normalizations=normalizations), tmp_path / str(number))
         run.release()
         (line,) = [line for line in plan_lines(grown) if "frozen networks" in line]
         assert text in line
@@ -140,6 +136,6 @@ def test_how_many_images_are_new_is_said_before_the_search(
 def test_no_more_passes_are_counted_than_trials(
     asked: Callable[..., SearchOptions], tmp_path: Path
 ) -> None:
-    run, plan = begin(asked(trials=2), tmp_path / "run", ready)
+    run, plan = begin(asked(trials=2), tmp_path / "run")
     run.release()
     assert (len(plan.passes), plan.num_passes) == (3, 2)

@@ -8,12 +8,14 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from ray._private import ray_constants, worker
+from ray import _raylet
+from ray._private import ray_constants, services, worker
 from ray._private.node import Node
 from ray._private.state import state
 from ray.tune.search.optuna import OptunaSearch
 
 from search.tune import upstream_internals
+from search.tune.agents import IDLE_PORTS, PORT
 
 
 @pytest.mark.parametrize("library", upstream_internals.TESTED)
@@ -29,6 +31,12 @@ def test_ray_has_what_is_used_of_it() -> None:
     assert callable(state.get_cluster_config)
     assert isinstance(ray_constants.ENABLE_RAY_CLUSTER, bool)
     assert hasattr(worker, "_global_node")
+    assert all(callable(getattr(Node, name)) for name in upstream_internals.UNUSED)
+    assert callable(services._build_python_executable_command_memory_profileable)
+    assert isinstance(ray_constants.SETUP_WORKER_FILENAME, str)
+    names = ("METRICS_AGENT", "METRICS_EXPORT", "DASHBOARD_AGENT_LISTEN", "RUNTIME_ENV_AGENT")
+    ports = tuple(getattr(_raylet, f"{name}_PORT_NAME") for name in names)
+    assert ports == (*IDLE_PORTS, PORT)
     assert {"check_alive", "allow_graceful"} <= set(signature(Node.kill_all_processes).parameters)
 
 
