@@ -12,7 +12,12 @@ from search.plan.begin import resume as resume_run
 from search.plan.plan import SearchPlan
 from search.results.search_result import SearchResult
 from search.run.run_folder import RunFolder
-from search.terminal.display import SearchDisplay, best_table, encoder_table
+from search.terminal.display import (
+    SearchDisplay,
+    best_table,
+    encoder_table,
+    left_out_in_race,
+)
 from search.terminal.experiments import describe_experiments
 from search.terminal.growth import comparison_lines
 from search.terminal.outcome import (
@@ -237,6 +242,9 @@ def say_winner(run: RunFolder, plan: SearchPlan, winner: Winner, voice: Voice) -
             voice.say()
             voice.say("best trial of each encoder (tied: with the best); costs of all its trials:")
             voice.show(encoder_table(encoders))
+            left = left_out_in_race(trials)
+            if left:
+                voice.say(f"behind in the race, and never run on all images: {', '.join(left)}")
     voice.say()
     first, *others = describe_winner(winner, trials, is_sampled=not rows)
     voice.announce(*first)

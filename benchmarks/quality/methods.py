@@ -79,12 +79,12 @@ def run_methods(part: Resplit, setup: Setup) -> Iterator[Row]:
     yield from _probes(part, setup)
     for table, name in ((part.train, "train"), (part.test, "test")):
         table.to_csv(part.folder / f"{name}.csv", index=False)
-    first, cpu = _search(part, setup, "trial-0", "--trials", "1")
-    yield _predicted(part, setup, "trial_0", first, cpu)
-    run, cpu = _search(part, setup, "run", "--trials", str(setup.trials))
-    yield _predicted(part, setup, "team", run, cpu)
+    first, cpu = run_search(part, setup, "trial-0", "--trials", "1")
+    yield predict_test(part, setup, "trial_0", first, cpu)
+    run, cpu = run_search(part, setup, "run", "--trials", str(setup.trials))
+    yield predict_test(part, setup, "team", run, cpu)
     cpu_of_command("search", "--resume", run, "--team", "1")
-    yield _predicted(part, setup, "single", run, cpu)
+    yield predict_test(part, setup, "single", run, cpu)
 
 
 def _row(part: Resplit, method: str, scores: NDArray[np.float64], **more: float) -> Row:
@@ -178,7 +178,7 @@ def _pooled(body: Body, rows: Rows) -> NDArray[np.float32]:
     return features
 
 
-def _search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[Path, float]:
+def run_search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[Path, float]:
     """Run `cxr-search`; its run folder and CPU seconds."""
     run = part.folder / name
     size = ("--image-size", str(setup.image_size), "--batch-size", "32", "--unfreeze", "0")
@@ -189,7 +189,7 @@ def _search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[Path
     return run, seconds
 
 
-def _predicted(part: Resplit, setup: Setup, method: str, run: Path, cpu: float) -> Row:
+def predict_test(part: Resplit, setup: Setup, method: str, run: Path, cpu: float) -> Row:
     """Predict the test images with the winner of a run folder."""
     out = part.folder / f"{method}.csv"
     images = ("--images", str(part.folder / "test.csv"), "--out", str(out))

@@ -13,10 +13,10 @@ the scores are drawn from normal distributions, on 20,000 new phantoms where net
 `regret` how far the true F1 lies below the best trial at its best threshold; `size` the mean number
 of trials that were taken.
 
-With `--histories`, trials were also stopped early, or the ten best of 200 earlier trials were tried
-again, or both. `alone` are corrected as if the complete trials had been all that there were,
-`repeated` as `cxr-search` does (`search/winner/entry.py`), `fresh` are as many trials without a
-history, for comparison.
+With `--histories`, trials were also stopped early, or in a race of passes, or the ten best of 200
+earlier trials were tried again, or two of these. `alone` are corrected as if the complete trials
+had been all that there were, `repeated` as `cxr-search` does (`search/winner/entry.py`), `fresh`
+are as many trials without a history, for comparison.
 
 With `--several`, searches are for four findings that can stand together, one of them rare and one
 with unknown labels, and for three classes. `bias` and `coverage` are of what is told of each
@@ -71,7 +71,11 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument(
         "--histories", type=int, default=0,
-        help="searches of each cohort and history: early stops, warm start, both (0)",
+        help="searches of each cohort and history (0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kinds", nargs="*", default=list(HISTORIES), choices=list(HISTORIES),
+        help="kinds of history (all)",
     )  # fmt: skip
     parser.add_argument(
         "--several", type=int, default=0,
@@ -92,7 +96,7 @@ def main() -> None:
         ProcessPoolExecutor(options.processes, context) as pool,
     ):
         for size in options.images if options.histories else ():
-            for history in HISTORIES:
+            for history in options.kinds:
                 one = functools.partial(judge_history, size, COHORTS[size], history)
                 found = pool.map(one, range(options.histories))
                 rows = pd.DataFrame([row for rows in found for row in rows])

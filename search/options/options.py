@@ -120,6 +120,8 @@ class RunOptions(_Options):
     """Limit, such as 90s or 1h30m, or none."""
     max_passes: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
     """Limit of forward passes over all images; a larger space is refused."""
+    race: Literal["auto", "no"] = "no"
+    """Race of encoders: auto runs on all images only those that are not behind on some."""
     trial_timeout: TrialTimeout = None
     """Stop a trial that is silent for this long; auto: 10 times the longest silence so far."""
 

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
 from search.run.warm_start import WarmStart
+from search.space.first import first_configs
 from search.space.protocol import SearchSpace
 from trainable.cohort.cohort import Cohort
+from trainable.config import TrialConfig
 from trainable.features.passes import FrozenPass
 from trainable.images.preprocessing import Square
 from trainable.trial.task import Task
@@ -66,3 +68,8 @@ class SearchPlan:
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
         """The part of the space that these weights allow, with a GPU or without."""
         return self.space.restricted_to(self.task.weights.names, has_gpu=has_gpu)
+
+    @property
+    def first_configs(self) -> list[TrialConfig]:
+        """What is tried before any score was seen."""
+        return first_configs(self.space_here(has_gpu=False))

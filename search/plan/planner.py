@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from search.options.options import ScoringOptions, SearchOptions
 from search.plan.plan import SearchPlan
+from search.plan.race import race_parts
 from search.plan.space import (
     load_space,
     load_weights,
@@ -253,9 +254,11 @@ def complete(
     assert decoded is not None
 
     space = space.with_views(cohort.grouping.views)
-    task = _task(options, cohort, decoded, weights)
     # with a GPU, more stages are trained
     largest = space.restricted_to(weights.names, has_gpu=True)
+    task = _task(options, cohort, decoded, weights)
+    race = race_parts(options, largest, cohort, task.folds)
+    task = dataclasses.replace(task, race=race)
     plan = SearchPlan(
         options=options,
         cohort=cohort,

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from search.options.options import SearchOptions
-from search.run.trial_log import FoldLog, TrialLog
+from search.run.trial_log import ReportLog, TrialLog
 from search.run.warm_start import WARM_SCORES, WARM_START, WarmStart
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.left_out import FILE as LEFT_OUT
@@ -45,7 +45,8 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
         self.log = TrialLog(self.path)
-        self.folds = FoldLog(self.path)
+        self.folds = ReportLog(self.path, "fold")
+        self.race = ReportLog(self.path, "percent")
         self.study_log = self.path / "study.log"
         self.space_yaml = self.path / "space.yaml"
         self._lock_file = self.path / ".lock"

@@ -14,7 +14,13 @@ from trainable.config import TrialConfig
 from trainable.errors import InputError
 from trainable.evaluation.metrics import Evaluation
 from trainable.files import drop_partial_line, replacing, write_text, writing
-from trainable.run.places import fold_scores_file, read_scores, scores_file, trial_name
+from trainable.run.places import (
+    fold_scores_file,
+    race_scores_file,
+    read_scores,
+    scores_file,
+    trial_name,
+)
 
 TrialState = Literal["complete", "stopped", "failed", "lost", "interrupted"]
 
@@ -39,8 +45,8 @@ COLUMNS = (
 )
 """Columns of `trials.csv`, one row per trial, in the order in which the trials ended."""
 
-FOLD_COLUMNS = ("number", "fold", METRIC)
-"""Columns of `folds.csv`, one row per report before the last one of a trial."""
+Step = Literal["fold", "percent"]
+"""What a trial reports after: some of its folds, or all of them on a share of the patients."""
 
 
 class TrialLog:
@@ -179,54 +185,62 @@ class TrialLog:
             csv.writer(file, lineterminator="\n").writerow(cells)
 
 
-class FoldLog:
-    """The only reader and writer of `folds.csv`: one row per report before the last one.
+class ReportLog:
+    """The only reader and writer of `folds.csv` or `race.csv`: a row per report before the last.
 
-    Beside it are the scores of each trial at each of the `rungs` of `trainable.trial.rungs`.
+    Beside `folds.csv` are the scores of each trial at each of the `rungs` of
+    `trainable.trial.rungs`; beside `race.csv`, those of each of its rows.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, step: Step) -> None:
         """Name the file in the folder `run`; the first row makes it."""
-        self.csv = run / "folds.csv"
+        self.csv = run / ("folds.csv" if step == "fold" else "race.csv")
+        self._columns = ("number", step, METRIC)
+        self._file = fold_scores_file if step == "fold" else race_scores_file
 
     def add(
         self,
         number: int,
-        fold: int,
+        step: int,
         objective: float,
         scores: NDArray[np.float32] | None = None,
     ) -> None:
-        """Keep the objective of a trial over its folds so far, and its scores if there are any."""
+        """Keep the objective of a trial after a step, and its scores if there are any."""
         with writing(self.csv.parent, "--out"):
             if scores is not None:
-                with replacing(fold_scores_file(self.csv.parent, number, fold)) as partial:
+                with replacing(self._file(self.csv.parent, number, step)) as partial:
                     np.save(partial, scores)
             is_new = not self.csv.exists()
             with self.csv.open("a", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 if is_new:
-                    writer.writerow(FOLD_COLUMNS)
-                writer.writerow([number, fold, objective])
+                    writer.writerow(self._columns)
+                writer.writerow([number, step, objective])
 
-    def scores(self, number: int, fold: int) -> NDArray[np.float32] | None:
-        """Scores (num_exams, num_findings) of a trial after some folds; None if none were kept."""
-        file = fold_scores_file(self.csv.parent, number, fold)
+    def scores(self, number: int, step: int) -> NDArray[np.float32] | None:
+        """Scores (num_exams, num_findings) of a trial after a step; None if none were kept."""
+        file = self._file(self.csv.parent, number, step)
         return np.load(file) if file.exists() else None
 
     def rows(self) -> list[tuple[int, int, float]]:
-        """Number, fold and objective of each report, in their order."""
+        """Number, step and objective of each report, in their order."""
         if not self.csv.exists():
             return []
         drop_partial_line(self.csv)
-        table = pd.read_csv(self.csv, names=FOLD_COLUMNS, skiprows=1)
-        numbers, folds, objectives = (table[name].tolist() for name in FOLD_COLUMNS)
-        return list(zip(numbers, folds, objectives, strict=True))
+        table = pd.read_csv(self.csv, names=self._columns, skiprows=1)
+        numbers, steps, objectives = (table[name].tolist() for name in self._columns)
+        return list(zip(numbers, steps, objectives, strict=True))
 
 
 def complete_best_first(trials: pd.DataFrame) -> pd.DataFrame:
     """The complete trials among rows of `trials.csv`; of equal ones the earlier first."""
     complete = trials[trials["state"] == "complete"]
     return complete.sort_values(["objective", "number"], ascending=[False, True])
+
+
+def has_left_race(row: Mapping[Any, Any]) -> bool:
+    """Whether a trial was stopped in the race, which comes before its first fold."""
+    return bool(row["state"] == "stopped" and row["fold"] == 0)
 
 
 def config_of(row: Mapping[Any, Any]) -> TrialConfig:

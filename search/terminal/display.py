@@ -17,7 +17,7 @@ from search.options.types import duration_text
 from search.plan.plan import SearchPlan
 from search.results.search_result import PASSES, SECONDS, TIED
 from search.run.run_folder import RunFolder
-from search.run.trial_log import TrialLog, complete_best_first
+from search.run.trial_log import TrialLog, complete_best_first, has_left_race
 from search.terminal.output import Voice
 from trainable.backbones.encoder import Encoder
 from trainable.config import TrialConfig
@@ -180,7 +180,8 @@ def trial_line(row: Any, *, verbose: bool = False) -> str:
             f"trial {row.number:3d}  F1 {row.f1:.3f}  {row.seconds:6.1f} s  {describe(row)}{more}"
         )
     trace = f" (see errors/{trial_name(row.number)}.txt)" if row.state == "failed" else ""
-    return f"trial {row.number:3d}  {row.state}: {row.error}{trace}"
+    which = f" ({describe(row)})" if row.state == "stopped" else ""
+    return f"trial {row.number:3d}  {row.state}: {row.error}{trace}{which}"
 
 
 def _all_of(row: Any) -> str:
@@ -210,6 +211,13 @@ def best_table(trials: pd.DataFrame, num_rows: int = _ROWS) -> Table:
         counts = [f"{getattr(row, name.lower()):.0f}" for name in shown]
         table.add_row(f"{row.number}", f"{row.f1:.3f}", *counts, describe(row))
     return table
+
+
+def left_out_in_race(trials: pd.DataFrame) -> list[str]:
+    """Short names of the encoders that were stopped in the race, and in no trial went on."""
+    left = trials.apply(has_left_race, axis=1)
+    names = set(trials.loc[left, "backbone"]) - set(trials.loc[~left, "backbone"].dropna())
+    return sorted(Encoder.read(name).short_name for name in names)
 
 
 def encoder_table(rows: pd.DataFrame) -> Table:

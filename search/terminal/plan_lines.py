@@ -16,6 +16,7 @@ from trainable.errors import listing, num_of
 from trainable.evaluation.covariates import suspicious_columns
 from trainable.evaluation.metrics import all_positive_f1
 from trainable.evaluation.scoring import Scoring
+from trainable.features.passes import PERCENTS
 from trainable.files import size_text
 from trainable.training.steps import few_steps_note
 
@@ -49,6 +50,12 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
     yield from _weights_lines(plan.task.weights)
     yield from (f"note: {note}" for note in plan.task.weights.notes)
     yield _passes_line(plan)
+    if plan.task.race and plan.passes:
+        first, then = PERCENTS
+        yield (
+            f"race: a network is run on {first} % of the patients first, then on {then} %; one "
+            "that is behind the others there is not run on all (--race no runs each on all)"
+        )
     if plan.trial_bytes > _MUCH_MEMORY:
         yield (
             f"note: a trial needs up to {size_text(plan.trial_bytes)} of memory for features; as "

@@ -132,6 +132,7 @@ class TrialLogger(tune.Callback):
     ) -> None:
         self._log = run.log
         self._folds = run.folds
+        self._race = run.race
         self._num_folds = num_folds
         self._num_findings = num_findings
         self._stopper = stopper
@@ -145,7 +146,11 @@ class TrialLogger(tune.Callback):
         # Ray keeps the last report of every trial in memory, which need not hold the scores
         kept = result.pop("scores", b"")
         scores = np.frombuffer(kept, np.float32).reshape(-1, self._num_findings)
-        if "objective" in result and (fold := result["fold"]) < self._num_folds:
+        percent = result.get("percent")
+        if percent is not None:
+            with self._stopper.on_full_disk():
+                self._race.add(number, percent, result["objective"], scores)
+        elif "objective" in result and (fold := result["fold"]) < self._num_folds:
             at_rung = scores if kept and fold in rungs(self._num_folds) else None
             with self._stopper.on_full_disk():
                 self._folds.add(number, fold, result["objective"], at_rung)
@@ -160,6 +165,8 @@ class TrialLogger(tune.Callback):
             self._add(number, "complete", config, metrics, scores=scores)
         elif result["done"]:
             why = f"after {result['fold']} of {self._num_folds} folds, behind the others"
+            if percent is not None:
+                why = f"on {percent} % of the patients, its network is behind others"
             self._add(number, "stopped", config, result, why)
 
     def on_trial_error(

@@ -16,6 +16,7 @@ from ray.tune.stopper import Stopper
 
 from search.options.types import duration_text
 from search.run.trial_log import BASELINE, METRIC, TrialState
+from search.tune.race import Race
 from search.tune.upstream_internals import running_actor
 from trainable.commands.stop import stop_signals
 from trainable.files import DiskError
@@ -53,13 +54,20 @@ class FoldASHA(LatestFirst, ASHAScheduler):
     its last fold alone, and is never stopped; nor is the baseline configuration.
     """
 
-    def __init__(self, num_folds: int, earlier: Iterable[tuple[int, int, float]] = ()) -> None:
+    def __init__(
+        self,
+        num_folds: int,
+        earlier: Iterable[tuple[int, int, float]] = (),
+        race: Race | None = None,
+    ) -> None:
         """Compare trials of so many folds, also with trials of earlier sessions.
 
         Args:
             num_folds: Number of folds of a trial.
             earlier: Number, fold and objective of each earlier report.
+            race: Decides on the reports that come before the first fold.
         """
+        self._race = race
         super().__init__(
             time_attr="fold",
             metric=METRIC,
@@ -84,6 +92,9 @@ class FoldASHA(LatestFirst, ASHAScheduler):
         self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
     ) -> str:
         """Whether the trial goes on."""
+        if self._race is not None and "percent" in result:
+            goes_on = self._race.judge(trial.config["trial"], result["percent"], result["scores"])
+            return self.CONTINUE if goes_on else self.STOP
         decision: str = super().on_trial_result(tune_controller, trial, result)
         is_baseline = trial.config.get("number") == BASELINE
         return self.CONTINUE if is_baseline else decision

@@ -8,13 +8,14 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from search.run.run_folder import RunFolder
 from search.run.trial_log import METRIC
 from search.run.warm_start import EarlierTrial
 from search.space.protocol import SearchSpace
+from search.tune.race import Race
 from search.tune.upstream_internals import journal_lock, queued_parameters, trial_under_way
 from trainable.files import drop_partial_line
 
@@ -140,14 +141,17 @@ def reconcile(run: RunFolder, study: optuna.Study) -> int:
         if trial.state == TrialState.RUNNING:
             _tell(study, trial.number, row)
         if (row is None or row["state"] == "lost") and trial.number not in repeated:
-            # a trial that was cut off before it took its queued parameters has them still
-            study.enqueue_trial(
-                {**queued_parameters(trial), **trial.params}, user_attrs={_REPEATS: trial.number}
-            )
+            _queue_again(study, trial)
         if row is None:
             run.log.add(trial.number, "interrupted", {}, {}, "interrupted; queued to run again")
             num_interrupted += 1
     return num_interrupted
+
+
+def _queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Queue the parameters of a trial; one that was cut off before it took them has them still."""
+    parameters = {**queued_parameters(trial), **trial.params}
+    study.enqueue_trial(parameters, user_attrs={_REPEATS: trial.number})
 
 
 def _tell(study: optuna.Study, number: int, row: Mapping[Any, Any] | None) -> None:
@@ -175,8 +179,12 @@ class StudySearch(OptunaSearch):
         run: RunFolder,
         seed: int,
         capacity: Callable[[], int],
+        race: Race | None = None,
     ) -> None:
-        """Continue the study of `run`, with as many trials under way as `capacity` says."""
+        """Continue the study of `run`, with as many trials under way as `capacity` says.
+
+        Of a `race`, the first trials that it stopped too early are queued once more.
+        """
         study = open_study(run, space)
         # each session of a study draws anew; the same seed would repeat its first random trials
         with warnings.catch_warnings():
@@ -193,18 +201,37 @@ class StudySearch(OptunaSearch):
             study_name=STUDY_NAME,
             storage=open_storage(run),
         )
+        self._run = run
         self._log = run.log
         self._numbers: dict[str, int] = {}  # of the trials under way
         self.stops_early = space.stops_early
         self._capacity = capacity
+        self._race = race
+        self._num_first = len(space.first_trials())
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """The next configuration, or None while the cluster is full."""
         if len(self._numbers) >= self._capacity():
             return None
+        self._let_back()
         suggested = cast("dict[str, Any]", super().suggest(trial_id))
         self._numbers[trial_id] = suggested["number"]
         return suggested
+
+    def _let_back(self) -> None:
+        """Queue the first trials that the race has stopped too early, once all have ended."""
+        if self._race is None:
+            return
+        found = self._race.stopped_too_early(self._log, self._num_first)
+        if found is None:
+            return
+        self._race = None
+        study = load_study(self._run)
+        trials = study.get_trials(deepcopy=False)
+        repeated = {trial.user_attrs.get(_REPEATS) for trial in trials}
+        for number in found:
+            if number not in repeated:
+                _queue_again(study, trials[number])
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Tell Optuna nothing before a trial ends: each telling is a write to its file."""

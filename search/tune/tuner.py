@@ -13,6 +13,7 @@ from search.space.protocol import SearchSpace
 from search.tune.callbacks import Progress, TrialLogger, View
 from search.tune.capacity import Capacity, Resources, resources_per_trial
 from search.tune.loggers import loggers
+from search.tune.race import Race
 from search.tune.scheduler import Ended, FoldASHA, ReportTimeout, SearchStopper
 from search.tune.study import StudySearch, open_study, reconcile, repair_log
 from trainable.commands.stop import stop_signals
@@ -106,15 +107,15 @@ def run_session(
     num_folds = len(plan.task.folds)
     capacity = Capacity(resources, plan.options.advanced.max_concurrent)
     space = plan.space_here(has_gpu=resources.gpus > 0)
-    search = StudySearch(space, run, plan.task.seed, capacity)
+    race = Race.of(plan.task, plan.first_configs, run)
+    search = StudySearch(space, run, plan.task.seed, capacity, race)
     stopper = SearchStopper(num_folds, ends_at)
     timeout = ReportTimeout(plan.options.run.trial_timeout)
-    scheduler = FoldASHA(num_folds, earlier_reports(run, num_folds)) if space.stops_early else None
+    earlier = earlier_reports(run, num_folds)
+    scheduler = FoldASHA(num_folds, earlier, race) if space.stops_early else None
     logger = TrialLogger(run, num_folds, plan.task.data.labels.shape[1], stopper, timeout)
-    trainable = tune.with_resources(
-        tune.with_parameters(run_trial, task=plan.task, shipment=shipment),
-        resources.as_asked(),
-    )
+    carried = tune.with_parameters(run_trial, task=plan.task, shipment=shipment)
+    trainable = tune.with_resources(carried, resources.as_asked())
     tuner = tune.Tuner(
         trainable,
         tune_config=_tune_config(plan.num_trials - run.log.num_ended(), search, scheduler),

@@ -6,12 +6,15 @@ resample, too. Else the corrected F1 would be too high: in simulated searches by
 (`python -m benchmarks.selection`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search.tune.race import Race
 from search.winner.teams import Trials
+from trainable.features.passes import FrozenPass
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,27 @@ class Rung:
         for number in range(1, len(objectives)):
             found[number] = objectives[number] >= np.median(objectives[:number], axis=0)
         return found
+
+
+@dataclass(frozen=True)
+class Lap:
+    """A share of the patients on which passes were compared before they were run on all.
+
+    Attributes:
+        race: What passes were worth there.
+        percent: The share.
+        rows: Rows of the trials that each pass serves.
+    """
+
+    race: Race
+    percent: int
+    rows: Mapping[FrozenPass | None, NDArray[np.int64]]
+
+    def enter(self, found: NDArray[np.bool_], weights: NDArray[np.float32]) -> None:
+        """Take out of `found` (num_trials, num_weightings) the trials of passes that stop here."""
+        for one, goes_on in self.race.going_on(self.percent, weights).items():
+            if one in self.rows:
+                found[self.rows[one]] &= goes_on
 
 
 @dataclass(frozen=True)
@@ -72,11 +96,13 @@ class Entry:
         rungs: Where trials were stopped; those that were are the next rows. What one of them has
             not scored stands there as another trial scored it: it might have gone on so.
         earlier: An earlier search, whose trials are the last rows.
+        laps: Where passes were stopped before they were run on all images.
     """
 
     num_complete: int
     rungs: tuple[Rung, ...] = ()
     earlier: Earlier | None = None
+    laps: tuple[Lap, ...] = ()
 
     def candidates(
         self, trials: Trials, weights: NDArray[np.float32], objectives: NDArray[np.float64]
@@ -91,6 +117,8 @@ class Entry:
         found = np.ones(objectives.shape, np.bool_)
         if self.earlier is not None:
             self.earlier.enter(found, objectives)
+        for lap in self.laps:
+            lap.enter(found, weights)
         for rung in self.rungs:
             passes = rung.passes(trials, weights)
             for row, passed in zip(rung.rows, passes, strict=True):

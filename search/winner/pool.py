@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
-from search.run.trial_log import BASELINE, config_of
+from search.run.trial_log import BASELINE, config_of, has_left_race
 from search.run.warm_start import WarmStart
+from search.tune.race import Race
 from search.tune.study import Origin, origins
-from search.winner.entry import Earlier, Entry, Rung
+from search.winner.entry import Earlier, Entry, Lap, Rung
 from trainable.cohort.scored import Scored, is_scored
 from trainable.config import TrialConfig
+from trainable.features.passes import PERCENTS, pass_of
 from trainable.run.winner import History, WarmStarted
 from trainable.trial.rungs import rungs
 
@@ -47,17 +49,19 @@ def gather(run: RunFolder, plan: SearchPlan) -> Pool | None:
     complete = table[table["state"] == "complete"].to_dict("records")
     if not complete:
         return None
-    stopped = table[table["state"] == "stopped"].to_dict("records")
+    of = origins(run)
+    again = {one.number for number, one in of.items() if one.number != number}
+    stopped = table[(table["state"] == "stopped") & ~table["number"].isin(again)].to_dict("records")
     scores = np.stack([run.log.scores(row["number"]) for row in complete])
     rows = is_scored(scores)
     came = _rungs(run, len(plan.task.folds), complete, stopped)
     found: tuple[Rung, ...] = () if came is None else came
-    num_stopped = len(stopped)
-    if came is None:
-        stopped = []
-    parts = [scores, *_filled(stopped, found, scores)]
+    num_stopped, race = len(stopped), Race.of(plan.task, plan.first_configs, run)
+    partial = [_scored_so_far(row, n, found, race) for n, row in enumerate(stopped, len(complete))]
+    if came is None or any(one is None for one in partial):
+        came, found, partial, stopped = None, (), [], []
+    parts = [scores, *_filled(partial, scores)]
     numbers = [row["number"] for row in (*complete, *stopped)]
-    of = origins(run)
     earlier, start = None, plan.warm_start
     if start is not None and start.scores is not None:
         earlier = _earlier(start, numbers, of)
@@ -68,13 +72,23 @@ def gather(run: RunFolder, plan: SearchPlan) -> Pool | None:
     configs = [config_of(row) for row in (*complete, *stopped)]
     configs += [one.config for one in start.search.trials] if start and earlier else []
     seen = tuple(Rung(one.rows, one.scores[:, rows]) for one in found)
+    served = [pass_of(config) for config in configs[: len(numbers)]]
+    serves = {
+        one: np.array([n for n, other in enumerate(served) if other == one]) for one in served
+    }
+    seen_race = race and race.take(rows)
+    laps = tuple(
+        Lap(seen_race, percent, serves)
+        for percent in PERCENTS
+        if seen_race and seen_race.scores[percent]
+    )
     labels, patients = plan.cohort.labels, plan.cohort.patients
     return Pool(
         complete=complete,
         configs=configs,
         scored=Scored(labels, patients, np.concatenate(parts)).take(rows),
         planned=planned,
-        entry=Entry(len(complete), seen, earlier),
+        entry=Entry(len(complete), seen, earlier, laps),
         history=History(
             num_stopped=num_stopped,
             are_stops_repeated=came is not None,
@@ -90,7 +104,7 @@ def _rungs(
     stopped: Sequence[Mapping[Any, Any]],
 ) -> tuple[Rung, ...] | None:
     """Where trials were stopped, if any was; None if the scores of some report are missing."""
-    if not stopped:
+    if all(has_left_race(row) for row in stopped):
         return ()
     reports = pd.DataFrame(run.folds.rows(), columns=["number", "fold", "objective"])
     place = {row["number"]: n for n, row in enumerate((*complete, *stopped))}
@@ -114,18 +128,26 @@ def _rungs(
     return tuple(found)
 
 
+def _scored_so_far(
+    trial: Mapping[Any, Any], row: int, found: Sequence[Rung], race: Race | None
+) -> NDArray[np.float32] | None:
+    """Scores of a stopped trial, or of its pass if it was stopped in the race; None if missing."""
+    for last in reversed(found):
+        if row in last.rows:
+            return last.scores[int(np.flatnonzero(last.rows == row)[0])]  # type: ignore[no-any-return]
+    return race.last_scores(config_of(trial)) if race and has_left_race(trial) else None
+
+
 def _filled(
-    stopped: Sequence[Mapping[Any, Any]], found: Sequence[Rung], complete: NDArray[np.float32]
+    partial: Sequence[NDArray[np.float32] | None], complete: NDArray[np.float32]
 ) -> list[NDArray[np.float32]]:
     """Scores (1, num_exams, num_findings) of each stopped trial.
 
     What a trial has not scored stands there as a complete one scored it, each in turn.
     """
     scores: list[NDArray[np.float32]] = []
-    for number in range(len(stopped)):
-        row = len(complete) + number
-        last = next(one for one in reversed(found) if row in one.rows)
-        own = last.scores[int(np.flatnonzero(last.rows == row)[0])]
+    for number, own in enumerate(partial):
+        assert own is not None
         other = complete[number % len(complete)]
         scores.append(np.where(np.isnan(own), other, own)[None])
     return scores

@@ -103,12 +103,18 @@ def specificity_at(sensitivity: float) -> Metric:
     return _by_rank(lambda one: one.specificity_at(sensitivity))
 
 
+def log_likelihood_of_each(
+    labels: NDArray[np.int64], scores: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Logarithm (num_images, num_findings) of the score of each label; 0 where it is not known."""
+    least = np.finfo(np.float32).eps
+    of_label = np.where(labels == 1, scores, 1 - scores).clip(least, 1 - least)
+    return np.where(labels >= 0, np.log(of_label, dtype=np.float64), 0)
+
+
 def log_likelihood(given: Weighted) -> NDArray[np.float64]:
     """Negative log loss, so that larger is better."""
-    least = np.finfo(np.float32).eps
-    scores = given.scores
-    of_label = np.where(given.labels == 1, scores, 1 - scores).clip(least, 1 - least)
-    logs = np.where(given.labels >= 0, np.log(of_label, dtype=np.float64), 0)
+    logs = log_likelihood_of_each(given.labels, given.scores)
     # not `weights @ ...`, which copies all weights to float64 for each score
     return np.asarray(np.einsum("wi,if->wf", given.weights, logs) / given.known)
 

@@ -3,7 +3,11 @@
 from typing import NamedTuple
 
 from trainable.backbones.encoder import Encoder
+from trainable.config import TrialConfig
 from trainable.images.preprocessing import Preprocessing
+
+PERCENTS = (25, 50)
+"""Shares of the patients after which passes that are behind the others stop."""
 
 
 class FrozenPass(NamedTuple):
@@ -33,3 +37,9 @@ class FrozenPass(NamedTuple):
         else:
             stages, pooled = encoder.network.stages_until(cut)[:-num_trained], False
         return cls(encoder, preprocessing, stages[-1].cut, pooled) if stages else None
+
+
+def pass_of(config: TrialConfig) -> FrozenPass | None:
+    """The pass that a trial takes part in the race with; None if it needs no pooled features."""
+    found = FrozenPass.of(config.backbone, config.cut, config.unfreeze, config.preprocessing)
+    return found if found and found.pooled else None

@@ -1,11 +1,12 @@
 """Decoded images, and rows of any stored table, on a device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trainable.device import room_on, upload
@@ -37,6 +38,13 @@ class Images:
     def tables(self) -> tuple["Images", ...]:
         """All tables, in the order of their rows."""
         return self, *self.augmented
+
+    def take(self, numbers: NDArray[np.int64]) -> "Images":
+        """Some of the images, not their augmented views."""
+        shape = (len(numbers), *self.pixels.shape[1:])
+        pixels = LazyArray(shape, np.uint8, lambda: np.asarray(self.pixels[numbers]))
+        name = replace(self.name, rows=tuple(self.name.rows[number] for number in numbers))
+        return Images(pixels, self.statistics, name)
 
     def as_seen_by(self, preprocessing: Preprocessing, device: torch.device) -> Inputs:
         """Images (batch, channels, size, size) on `device`, normalized there, channels last."""

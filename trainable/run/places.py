@@ -24,6 +24,11 @@ def fold_scores_file(run: Path, trial: int, fold: int) -> Path:
     return run / "scores" / f"{trial:05d}-{fold:02d}.npy"
 
 
+def race_scores_file(run: Path, trial: int, percent: int) -> Path:
+    """Those of the pass of a trial on a share of the patients, where it might have been stopped."""
+    return run / "scores" / f"{trial:05d}-race-{percent}.npy"
+
+
 def model_folder(run: Path, trial: int, content: str) -> Path:
     """A retrained trial; `content` is the digest of all that the model depends on."""
     return run / "models" / f"{trial_name(trial)}-{content}"

@@ -20,7 +20,6 @@ from trainable.features.body import Body
 from trainable.features.tables import Source, frozen_inputs
 from trainable.images.augmentation import with_augmented
 from trainable.images.batches import Batches, by_examination, with_columns
-from trainable.images.loading import load_images
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.model.network import KeptStatistics, Network, TrueOdds, split_body
 from trainable.model.outputs import ONE_FINDING, Outputs, outputs_of
@@ -79,9 +78,13 @@ def assemble(config: TrialConfig, materials: Materials) -> Assembly:
     findings = data.findings
     rows = data.rows(config.positive_copies)
     square = config.preprocessing.square
-    images = load_images(data.paths, data.hashes, square, data.statistics, store)
     images = with_augmented(
-        images, data.hashes, rows.positives, config.positive_copies, store, square.resize
+        data.images(square, store),
+        data.hashes,
+        rows.positives,
+        config.positive_copies,
+        store,
+        square.resize,
     )
     body = Body(images, config, materials.weights, device)
     of_images, source = frozen_inputs(body, store)

@@ -1,10 +1,9 @@
 """The one file of this folder that knows Ray: what Ray carries to a trial, and its reports back."""
 
-import dataclasses
 import functools
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.store.known_rows import Compute
 from trainable.store.table_name import TableName
 from trainable.trial.cross_validation import FoldRecord, cross_validate
+from trainable.trial.race import run_laps
 from trainable.trial.ranks import cross_validate_on_ranks
 from trainable.trial.rungs import reports
 from trainable.trial.task import Task
@@ -150,7 +150,7 @@ def unpack(shipment: Shipment, task: Task, config: TrialConfig, store: ClusterSt
         f"weights-{encoder.file_name}-{digest(weights.fingerprints[encoder])}{kind}",
         lambda: ray.get(shipment.weights[encoder]),
     )
-    return dataclasses.replace(task, weights=dataclasses.replace(weights, files={encoder: path}))
+    return replace(task, weights=replace(weights, files={encoder: path}))
 
 
 @functools.cache
@@ -198,7 +198,7 @@ def _describe(error: Exception) -> dict[str, str]:
 
 
 def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> dict[str, Any]:
-    """Report the folds before the last one that may end the trial.
+    """Report what of the race and of the folds before the last one may end the trial.
 
     Returns:
         The metrics of the last fold. Nothing is left to do by then that could raise.
@@ -211,6 +211,12 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
     store = node_store(task.cache, task.cache_bytes, shipment and shipment.tables)
     if shipment is not None and isinstance(store, ClusterStore):
         task = unpack(shipment, task, config, store)
+    weights = str(task.weights.start_of(config.backbone))
+    num_raced = 0
+    for lap in run_laps(config, task, device, store):
+        num_raced += lap.record.num_forwarded
+        told = as_metrics(replace(lap.record, fold=0, num_forwarded=num_raced), task)
+        tune.report({**told, "percent": lap.percent, "weights": weights})
     records: Iterator[FoldRecord]
     if num_gpus > 1 and config.unfreeze:
         data, square = task.data, config.preprocessing.square
@@ -219,10 +225,10 @@ def _run_folds(config: TrialConfig, task: Task, shipment: Shipment | None) -> di
         records = cross_validate_on_ranks(int(num_gpus), device.type, config, task, store)
     else:  # of several GPUs, a frozen body's features need one
         records = cross_validate(config, task, device, store)
-    weights = str(task.weights.start_of(config.backbone))
     for record in records:
         if record.fold < len(task.folds) and reports(config, record.fold, len(task.folds)):
             tune.report({**as_metrics(record, task), "weights": weights})
+    record = replace(record, num_forwarded=record.num_forwarded + num_raced)
     return {**as_metrics(record, task), "weights": weights}
 
 

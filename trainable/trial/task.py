@@ -1,6 +1,6 @@
 """What all trials of a search share: images, labels, folds, weights, and how they are judged."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from trainable.cohort.splits import Fold, TrialRows, rows_of, trial_rows
 from trainable.evaluation.metrics import Evaluation
 from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.thresholds import judge
-from trainable.images.preprocessing import PixelStatistics
+from trainable.images.loading import Images, load_images
+from trainable.images.preprocessing import PixelStatistics, Square
 from trainable.store.arrays import ArrayStore
 
 
@@ -34,6 +35,7 @@ class TrainingData:
         statistics: Mean and standard deviation of the cohort's pixels.
         covariates: Covariates of each examination, as `Cohort.covariates` has them.
         held_out: Numbers of the examinations that are kept for a test.
+        whole: Data that these are a part of, and the numbers of its images; None for a cohort.
     """
 
     paths: tuple[str, ...]
@@ -44,6 +46,7 @@ class TrainingData:
     statistics: PixelStatistics
     covariates: pd.DataFrame = field(default_factory=pd.DataFrame)
     held_out: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    whole: "tuple[TrainingData, NDArray[np.int64]] | None" = None
 
     @classmethod
     def of(cls, cohort: Cohort, statistics: PixelStatistics) -> "TrainingData":
@@ -68,6 +71,28 @@ class TrainingData:
             positive_copies,
             exclusive=self.findings.exclusive,
             held_out=self.held_out,
+        )
+
+    def images(self, square: Square, store: ArrayStore) -> Images:
+        """Decode the images, or find them decoded; those of a part with the whole."""
+        if self.whole is None:
+            return load_images(self.paths, self.hashes, square, self.statistics, store)
+        data, numbers = self.whole
+        return data.images(square, store).take(numbers)
+
+    def part(self, exams: NDArray[np.int64]) -> "TrainingData":
+        """Some of the examinations, ascending; what was learned of all pixels stays as it is."""
+        of_exams = self.exam_images[exams]
+        numbers = np.unique(of_exams[of_exams >= 0])
+        return replace(
+            self,
+            paths=tuple(self.paths[number] for number in numbers),
+            hashes=tuple(self.hashes[number] for number in numbers),
+            exam_images=np.where(of_exams < 0, -1, np.searchsorted(numbers, of_exams)),
+            labels=self.labels[exams],
+            covariates=self.covariates.iloc[exams] if len(self.covariates) else self.covariates,
+            held_out=np.flatnonzero(np.isin(exams, self.held_out)),
+            whole=(self, numbers),
         )
 
 
@@ -101,6 +126,8 @@ class Task:
         scoring: How out-of-fold scores are judged.
         seed: Seed shared by all trials, so that they differ by their configuration alone.
         repeatable: Whether a GPU is to give the same numbers each time; it may be slower.
+        race: Examinations of each part that passes are compared on, the smallest first; none
+            without a race.
     """
 
     data: TrainingData
@@ -111,11 +138,20 @@ class Task:
     scoring: Scoring
     seed: int
     repeatable: bool = False
+    race: tuple[NDArray[np.int64], ...] = ()
 
     def materials(self, device: torch.device, store: ArrayStore | None = None) -> Materials:
         """What its networks are trained with; `store` is the task's own if not given."""
         store = store or ArrayStore(self.cache.expanduser(), self.cache_bytes)
         return Materials(self.data, self.weights, store, device)
+
+    def part(self, exams: NDArray[np.int64]) -> "Task":
+        """The same task for some of the examinations, ascending, on the folds as they are there."""
+        folds = tuple(
+            Fold(*(np.flatnonzero(np.isin(exams, side)) for side in (fold.train, fold.valid)))
+            for fold in self.folds
+        )
+        return replace(self, data=self.data.part(exams), folds=folds, race=())
 
     def judge(self, scores: NDArray[np.float32]) -> tuple[float, tuple[Evaluation, ...]]:
         """Objective of scores, and the metrics of each finding at its threshold.

@@ -1,0 +1,72 @@
+"""What a race of encoders saves and costs: `python -m benchmarks.quality.race [--resplits 1]`.
+
+Each resplit is a fresh demo cohort. `cxr-search` runs on it twice, with `--race auto` and with
+`--race no`, each with nothing stored, in turns. Compared are the images that were passed through
+frozen networks, and the winner on new phantoms: its AUC and F1, and its encoders.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from benchmarks.quality.__main__ import difference
+from benchmarks.quality.cohorts import Resplit, demo_resplits
+from benchmarks.quality.methods import Row, Setup, predict_test, run_search
+from trainable.backbones.table import BACKBONES
+
+_RACES = ("auto", "no")
+
+
+def run_race(part: Resplit, setup: Setup, race: str) -> Row:
+    """Search and predict once; a row of what that took and what it found."""
+    run, cpu = run_search(part, setup, race, "--trials", str(setup.trials), "--race", race)
+    row = predict_test(part, setup, race, run, cpu)
+    trials = pd.read_csv(run / "trials.csv")
+    winner = json.loads((run / "winner.json").read_text())
+    return {
+        **row,
+        "images_passed": float(trials["num_forwarded"].sum()),
+        "stopped": float((trials["state"] == "stopped").sum()),
+        "encoders": ", ".join(sorted({one["config"]["backbone"] for one in winner["members"]})),
+    }
+
+
+def main() -> None:
+    """Run all resplits; print a line for each search, then one line of JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.race")
+    add = parser.add_argument
+    add("--resplits", type=int, default=1, help="number of demo cohorts (1)")
+    add("--first", type=int, default=0, help="number of the first one, its seed (0)")
+    add("--trials", type=int, default=60, help="trials per search (60)")
+    add("--image-size", type=int, default=96, help="pixels (96)")
+    add("--new-phantoms", type=int, default=5000, help="phantoms to judge the winners on (5,000)")
+    add("--backbones", default=",".join(BACKBONES), help="encoders to race (all of torchvision)")
+    options = parser.parse_args()
+    names, rows = tuple(options.backbones.split(",")), []
+    with TemporaryDirectory(prefix="cxr-race-") as folder:
+        numbers = range(options.first, options.first + options.resplits)
+        parts = demo_resplits(Path(folder), numbers, options.image_size, options.new_phantoms)
+        for part in parts:
+            for table, name in ((part.train, "train"), (part.test, "test")):
+                table.to_csv(part.folder / f"{name}.csv", index=False)
+            for race in _RACES if part.number % 2 else _RACES[::-1]:
+                cache = part.folder / f"cache-{race}"
+                setup = Setup("none", options.image_size, options.trials, cache, (), names)
+                rows.append(run_race(part, setup, race))
+                print(json.dumps(rows[-1]), flush=True)
+    table = pd.DataFrame(rows)
+    images = table.pivot_table(index="resplit", columns="method", values="images_passed")
+    found = {
+        "images_passed_ratio": round(float((images["auto"] / images["no"]).mean()), 3),
+        **{f"auto_minus_no_{figure}": difference(table, "auto", "no", figure)
+           for figure in ("auc", "f1", "cpu_s")},
+        "encoders": table.groupby("method")["encoders"].apply(list).to_dict(),
+    }  # fmt: skip
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
