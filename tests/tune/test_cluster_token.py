@@ -22,7 +22,8 @@ JOIN = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False); print('join
 
 def environment(token: str | None) -> dict[str, str]:
     """As on a machine of one's own, whose home holds no token."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    ours = ("RAY_AUTH", "RAY_gcs_server_port_wait", "RAY_raylet_start_wait")  # of a local Ray
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     given = {"RAY_AUTH_TOKEN": token} if token else {}
     return clean | {"HOME": "/nowhere", "RAY_AUTH_MODE": "token"} | given
 
