@@ -5,6 +5,7 @@ and others (2025, "Evaluation of performance measures in predictive artificial i
 to support medical decisions", Lancet Digital Health) call essential.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,22 +26,18 @@ _WEAK_PENALTY = 100.0  # keeps the fit finite where the scores part the classes
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationCurve:
     """Smoothed calibration curve, with its slope and intercept.
 
     Attributes:
         scores: (num_points,), scores from the lowest to the highest.
         shares: (num_points,), smoothed share of positives at each score.
-        low: (num_points,), lower end of the 95 % CI of each share, by patient.
-        high: (num_points,), upper end.
         slope: 1 if scores are spread rightly; below 1 if they are too extreme.
         intercept: 0 if the scores are right on average; above 0 if they are too low.
     """
 
     scores: NDArray[np.float64]
     shares: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
     slope: float
     intercept: float
 
@@ -50,11 +47,48 @@ class Calibration:
         return f"slope {self.slope:.2f}, intercept {self.intercept:+.2f}"
 
 
-def calibration(scored: Scored) -> Calibration:
+@dataclass(frozen=True)
+class Calibration(CalibrationCurve):
+    """The same with its band.
+
+    Attributes:
+        low: (num_points,), lower end of the 95 % CI of each share, by patient.
+        high: (num_points,), upper end.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+_Curve = Callable[[NDArray[np.float32] | None], NDArray[np.float64]]
+
+
+def calibration_curve(scored: Scored) -> CalibrationCurve:
     """Fit a logistic regression on splines of the scores' logits; its curve is the smooth one.
 
     Args:
         scored: Examinations of one finding; both classes occur, and scores are not all equal.
+    """
+    grid, curve = _smooth(scored)
+    [labels], [scores] = scored.labels.T, scored.scores.T
+    slope, intercept = slope_and_intercept(labels, _logits(scores))
+    return CalibrationCurve(grid, curve(None), slope, intercept)
+
+
+def calibration(scored: Scored) -> Calibration:
+    """The curve of the same examinations, and how far others of its kind may lie from it."""
+    _, curve = _smooth(scored)
+    drawn_from = scored.labels, scored.patients
+    resamples = resample_patients(*drawn_from, _NUM_RESAMPLES, seed=0, stratified=False)
+    tail = interval_tail(*drawn_from)
+    low, high = np.quantile([curve(one) for one in resamples], [tail, 1 - tail], axis=0)
+    return Calibration(**vars(calibration_curve(scored)), low=low, high=high)
+
+
+def _smooth(scored: Scored) -> tuple[NDArray[np.float64], _Curve]:
+    """Scores from the lowest to the highest; and what gives the share of positives at each.
+
+    That takes how often each examination counts; None for once.
     """
     [labels], [scores] = scored.labels.T, scored.scores.T
     logits = _logits(scores)
@@ -68,11 +102,7 @@ def calibration(scored: Scored) -> Calibration:
     def curve(weights: NDArray[np.float32] | None) -> NDArray[np.float64]:
         return np.asarray(model.fit(bases, labels, weights).predict_proba(at_bases)[:, 1])
 
-    drawn_from = scored.labels, scored.patients
-    resamples = resample_patients(*drawn_from, _NUM_RESAMPLES, seed=0, stratified=False)
-    tail = interval_tail(*drawn_from)
-    low, high = np.quantile([curve(one) for one in resamples], [tail, 1 - tail], axis=0)
-    return Calibration(grid, curve(None), low, high, *slope_and_intercept(labels, logits))
+    return grid, curve
 
 
 def slope_and_intercept(

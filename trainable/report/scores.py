@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from trainable.cohort.scored import Scored
-from trainable.evaluation.curves import calibration, net_benefit
+from trainable.evaluation.curves import calibration, calibration_curve, net_benefit
 from trainable.report.figures import INK, MODEL, OTHER, WEAK, Draw, drawn_svg, save_png
 from trainable.report.page import Figure
 
@@ -108,7 +108,7 @@ def draw_calibration(axes: Axes, scored: Scored, raw: Scored | None = None) -> N
     axes.fill_between(found.scores, found.low, found.high, color=MODEL, alpha=0.2, linewidth=0)
     axes.plot(found.scores, found.shares, color=MODEL, label=found.label)
     if raw is not None:
-        before = calibration(raw)
+        before = calibration_curve(raw)
         label = f"before: {before.label}"
         axes.plot(before.scores, before.shares, color=OTHER, linestyle="--", label=label)
     axes.set(xlabel="predicted score", ylabel="share that is positive", xlim=(0, 1), ylim=(0, 1))

@@ -4,7 +4,6 @@ from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.passes import FrozenPass
 from trainable.features.tables import features_name
-from trainable.images.loading import load_images
 from trainable.trial.task import Materials
 
 
@@ -12,11 +11,11 @@ def num_to_run(one: FrozenPass, materials: Materials) -> int:
     """How many images a pass must run, those whose pooled features are not stored; else all."""
     if not one.pooled:  # what names them takes the whole network to find out
         return len(materials.data.paths)
-    square, data, store = one.preprocessing.square, materials.data, materials.store
+    square, store = one.preprocessing.square, materials.store
     config = TrialConfig(
         backbone=one.encoder, cut=one.until, normalization=one.preprocessing.normalization,
         image_size=square.size, resize=square.resize,
     )  # fmt: skip
-    images = load_images(data.paths, data.hashes, square, data.statistics, store)
+    images = materials.data.images(square, store)
     body = Body(images, config, materials.weights, materials.device)
     return store.num_missing(features_name(body, images))
