@@ -23,7 +23,31 @@ READY = b"ready\n"
 _MOST_BYTES = 2**17
 
 
-def serve(listener: socket.socket) -> Callable[[], object]:
+Run = Callable[[], object]
+"""Runs the program that `sys.argv` names."""
+
+
+def run_file() -> None:
+    """Run a file of Python."""
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def settle() -> None:
+    """Get ready to fork: all is imported, and what was imported stays shared.
+
+    Raises:
+        RuntimeError: If there are threads, which would be lost in a fork; jemalloc starts its own
+            anew.
+    """
+    names = {thread.read_text().strip() for thread in Path("/proc/self/task").glob("*/comm")}
+    if others := names - {Path("/proc/self/comm").read_text().strip(), "jemalloc_bg_thd"}:
+        raise RuntimeError(f"an import has started a thread: {others}")
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that only fork
+
+
+def serve(listener: socket.socket, run: Run = run_file) -> Callable[[], object]:
     """Fork until standard input ends; each process returns with what is left for it to do."""
     while True:
         ready, *_ = select.select([listener, sys.stdin], [], [])
@@ -32,17 +56,17 @@ def serve(listener: socket.socket) -> Callable[[], object]:
         connection, _ = listener.accept()
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            return _become(connection)
+            return _become(connection, run)
         connection.close()
 
 
-def _become(connection: socket.socket) -> Callable[[], object]:
+def _become(connection: socket.socket, run: Run) -> Callable[[], object]:
     """Fork once more; the parent says the child's number, at last its exit status, and ends."""
     text, descriptors, *_ = socket.recv_fds(connection, _MOST_BYTES, 3)
     child = os.fork()
     if child == 0:
         connection.close()
-        return functools.partial(_run, json.loads(text), descriptors)
+        return functools.partial(_run, json.loads(text), descriptors, run)
     for descriptor in descriptors:
         os.close(descriptor)
     _answer(connection, child)
@@ -61,7 +85,7 @@ def _answer(connection: socket.socket, number: int) -> None:
         connection.send(str(number).encode())
 
 
-def _run(asked: dict[str, Any], descriptors: list[int]) -> None:
+def _run(asked: dict[str, Any], descriptors: list[int], run: Run) -> None:
     """Be the process that was asked for."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
@@ -75,14 +99,7 @@ def _run(asked: dict[str, Any], descriptors: list[int]) -> None:
     os.chdir(asked["folder"])
     cast(TextIOWrapper, sys.stdout).reconfigure(write_through=True)  # who reads it does not wait
     sys.argv = asked["program"]
-    runpy.run_path(sys.argv[0], run_name="__main__")
-
-
-def _must_be_alone() -> None:
-    """Threads would be lost in a fork; jemalloc starts its own anew."""
-    names = {thread.read_text().strip() for thread in Path("/proc/self/task").glob("*/comm")}
-    if others := names - {Path("/proc/self/comm").read_text().strip(), "jemalloc_bg_thd"}:
-        raise RuntimeError(f"an import has started a thread: {others}")
+    run()
 
 
 def main() -> Callable[[], object]:
@@ -91,10 +108,7 @@ def main() -> Callable[[], object]:
 
     import trainable.trial.ray_worker  # noqa: F401
 
-    _must_be_alone()
-    gc.collect()
-    gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that only fork
+    settle()
     sys.stdout.buffer.write(READY)
     sys.stdout.flush()
     return serve(socket.socket(fileno=int(sys.argv[1])))

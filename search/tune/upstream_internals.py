@@ -50,8 +50,8 @@ def own_node(worker: Path, agents: Path) -> Iterator[None]:
     python = services._build_python_executable_command_memory_profileable
 
     def command(component: str, *more: Any, **named: Any) -> list[str]:
-        before = [sys.executable, "-I", "-S", str(agents)] if component in AGENTS else []
-        return [*before, *python(component, *more, **named)]
+        own = [sys.executable, "-I", "-S", str(agents)] if component in AGENTS else []
+        return [*own, *python(component, *more, **named)]
 
     try:
         with (
