@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,8 +107,9 @@ def _probes(part: Resplit, setup: Setup) -> Iterator[Row]:
     num_train = len(part.train)
     labels = part.train["label"].to_numpy()
     for name in setup.backbones:
-        last, stages, seconds = _features(part, setup, name)
-        for method, features in (("probe", last), ("fused_probe", stages)):
+        pooled = pool_stages(part, setup, name)
+        stages = np.concatenate(pooled.averages, axis=1)
+        for method, features in (("probe", pooled.last), ("fused_probe", stages)):
             began = time.process_time()
             folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=part.number)
             split = list(folds.split(features[:num_train], labels, part.train["patient"]))
@@ -127,7 +128,7 @@ def _probes(part: Resplit, setup: Setup) -> Iterator[Row]:
             scores = best.predict_proba(features[num_train:])[:, 1]
             row = _row(
                 part, method, scores, threshold=thresholds[f1[:-1].argmax()],
-                reported=float(f1.max()), cpu=seconds + time.process_time() - began,
+                reported=float(f1.max()), cpu=pooled.seconds + time.process_time() - began,
             )  # fmt: skip
             found[method].append((sk.roc_auc_score(labels, out_of_fold), row))
     for method, rows in found.items():
@@ -135,14 +136,23 @@ def _probes(part: Resplit, setup: Setup) -> Iterator[Row]:
         yield {**max(rows, key=lambda item: item[0])[1], "method": method, "cpu_s": cpu}
 
 
-def _features(
-    part: Resplit, setup: Setup, name: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-    """Features of training and test images, and the CPU seconds that the training images take.
+@dataclass(frozen=True)
+class Pooled:
+    """What a network sees in the images of a resplit.
 
-    Returns:
-        Average and maximum of the last cut; the averages of all stages; the seconds.
+    Attributes:
+        last: (num_images, width), averages and maxima of the last cut, training images first.
+        averages: For each stage the averages (num_images, width).
+        seconds: CPU seconds that the training images took.
     """
+
+    last: NDArray[np.float32]
+    averages: Sequence[NDArray[np.float32]]
+    seconds: float
+
+
+def pool_stages(part: Resplit, setup: Setup, name: str) -> Pooled:
+    """Run a network on the training and the test images of a resplit, but for what is stored."""
     encoder, store = Encoder.read(name), ArrayStore(setup.cache)
     backbone = encoder.network
     config = TrialConfig(
@@ -168,9 +178,9 @@ def _features(
         )
         seconds = seconds or time.process_time() - began
     both = np.concatenate(parts)
-    averages = [backbone.pooled_columns(cut) for cut in backbone.cuts]
-    stages = np.concatenate([columns[len(columns) // 2 :] for columns in averages])
-    return both[:, backbone.pooled_columns(config.cut)], both[:, stages], seconds
+    by_stage = [both[:, backbone.pooled_columns(cut)] for cut in backbone.cuts]
+    averages = [columns[:, columns.shape[1] // 2 :] for columns in by_stage]
+    return Pooled(by_stage[-1], averages, seconds)
 
 
 def _pooled(body: Body, rows: Rows) -> NDArray[np.float32]:

@@ -54,24 +54,24 @@ class NewImagesTruth:
 
     def __init__(self, labels: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
         """Take labels (num_images, 1) and scores (num_trials, num_images, 1) of new images."""
-        self._labels = labels
-        self._scores = scores
+        self.labels = labels
+        self.scores = scores
 
     def f1(self, members: Sequence[int], threshold: float) -> float:
         """F1 of the mean score of some trials' final models at a threshold."""
-        positives = self._scores[np.array(members)].mean(axis=0) >= np.float32(threshold)
+        positives = self.scores[np.array(members)].mean(axis=0) >= np.float32(threshold)
         once = np.ones((1, len(positives)))
-        return float(f1_of_counts(weighted_counts(self._labels, positives, once), "binary")[0, 0])
+        return float(f1_of_counts(weighted_counts(self.labels, positives, once), "binary")[0, 0])
 
     def new_scores(
         self, members: Sequence[int], seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Labels and mean scores (num_images, 1) of all the images, whatever the seed."""
-        return self._labels, team_scores(self._scores[np.array(members)])
+        return self.labels, team_scores(self.scores[np.array(members)])
 
     def best_f1(self) -> float:
         """F1 of the best trial's final model at its best threshold."""
-        found = [judge(self._labels, one, Scoring())[1][0] for one in self._scores]
+        found = [judge(self.labels, one, Scoring())[1][0] for one in self.scores]
         return max(self.f1([trial], one["threshold"]) for trial, one in enumerate(found))
 
 
