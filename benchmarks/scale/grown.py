@@ -3,8 +3,8 @@
 New phantoms: ten elevenths of the patients are searched first, then all of them, with the same
 cache. Every pass of the encoders is run, without Ray and without training. The last line is JSON:
 the images passed and the CPU seconds of the second search, as ratios to the first one, with the
-normalization `cohort`, which sees all images anew, and without it; and whether all features are, to
-the bit, those of a search from nothing.
+normalization `cohort`, whose mean or deviation may have moved, and without it; and whether all
+features are, to the bit, those of a search from nothing.
 """
 
 import argparse

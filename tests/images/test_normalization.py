@@ -68,10 +68,10 @@ def test_imagenet_equals_torchvision(pixels: Tensor) -> None:
     torch.testing.assert_close(normalize(pixels, "imagenet", HALF), expected)
 
 
-def test_cohort_has_mean_0_and_deviation_1_over_all_images(pixels: Tensor) -> None:
+def test_cohort_has_about_mean_0_and_deviation_1_over_all_images(pixels: Tensor) -> None:
     normalized = normalize(pixels, "cohort", pixel_statistics(count_greys(pixels.numpy())))
-    assert normalized.mean().item() == pytest.approx(0, abs=1e-5)
-    assert normalized.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+    assert normalized.mean().item() == pytest.approx(0, abs=1 / 30)
+    assert normalized.std(correction=0).item() == pytest.approx(1, abs=1 / 30)
     assert normalized.mean(dim=(1, 2, 3)).std() > 0.1
 
 

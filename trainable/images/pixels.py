@@ -1,5 +1,6 @@
 """The cohort's pixels: each image decoded once, into one array that trials map, not copy."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -180,11 +181,18 @@ def pixel_statistics(
     limits: Limits | None = None,
     look: UsualLook | None = None,
 ) -> PixelStatistics:
-    """What is known of all images of a cohort; mean and deviation are exact, from `count_greys`."""
+    """What is known of all images of a cohort, from `count_greys`.
+
+    Mean and standard deviation are rounded, to a power of two between a 16th and a 32nd of the
+    standard deviation. Else a few more patients would change every pixel that networks see.
+    """
     levels = np.arange(_NUM_GREYS) / 255.0
     mean = float(np.average(levels, weights=counts))
-    variance = float(np.average((levels - mean) ** 2, weights=counts))
-    return PixelStatistics(mean, variance**0.5, limits, look)
+    std = float(np.average((levels - mean) ** 2, weights=counts)) ** 0.5
+    if std:
+        step = 2.0 ** math.floor(math.log2(std / 16))
+        mean, std = round(mean / step) * step, round(std / step) * step
+    return PixelStatistics(mean, std, limits, look)
 
 
 def check_readable(paths: Sequence[str], checks: Checks) -> None:
