@@ -29,7 +29,8 @@ class Pool:
     Attributes:
         complete: Rows of `trials.csv` of the complete trials.
         configs: Configuration of each row.
-        scored: Scores of all rows.
+        rows: (num_exams,), which examinations have scores of all rows.
+        scored: These examinations, and their scores.
         planned: (num_rows,), whether a trial was planned before any score was seen.
         entry: How the rows came to be there.
         history: What of it a reader must know.
@@ -37,6 +38,7 @@ class Pool:
 
     complete: Sequence[Mapping[Any, Any]]
     configs: Sequence[TrialConfig]
+    rows: NDArray[np.bool_]
     scored: Scored
     planned: NDArray[np.bool_]
     entry: Entry
@@ -86,6 +88,7 @@ def gather(run: RunFolder, plan: SearchPlan) -> Pool | None:
     return Pool(
         complete=complete,
         configs=configs,
+        rows=rows,
         scored=Scored(labels, patients, np.concatenate(parts)).take(rows),
         planned=planned,
         entry=Entry(len(complete), seen, earlier, laps),

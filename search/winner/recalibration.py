@@ -14,6 +14,7 @@ predictors: they are made of two such regressions, and need the images of the se
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,14 @@ from scipy import special
 from trainable.cohort.scored import Scored, team_scores
 from trainable.evaluation.curves import slope_and_intercept
 from trainable.evaluation.intervals import fewest_patients
-from trainable.evaluation.recalibration import CalibrationFigures, Recalibration
+from trainable.evaluation.recalibration import UNCHANGED, CalibrationFigures, Recalibration
+from trainable.run.resampled import NUM_KEPT
 
-_NUM_RESAMPLES = 200
 _FEWEST_PATIENTS = 10  # of each class; of fewer, too few are left out to judge a map by
 _SMALLEST = 1e-6  # a score of 0 or 1 has no logarithm
 _LEAST_FACTOR = 0.1
 """Of ln(score) and ln(1 - score); with less, different scores become one in single precision."""
 
-_NONE = np.array([1.0, 1.0, 0.0])
 _OF_MAPS = (
     np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]),  # one factor for both, and a shift
     np.eye(3),
@@ -40,13 +40,30 @@ _OF_MAPS = (
 _MOST_STEPS, _ENOUGH = 50, 1e-8
 
 
+class ChosenMaps(NamedTuple):
+    """What makes probabilities of the scores of the team of all images, and of each resample.
+
+    Attributes:
+        recalibration: Of all images; None where the scores stay.
+        resampled: float64 (at most `NUM_KEPT`, 3), coefficients of the same choice on resamples.
+    """
+
+    recalibration: Recalibration | None
+    resampled: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, num_resamples: int) -> "ChosenMaps":
+        """All scores stay."""
+        return cls(None, np.tile(UNCHANGED, (min(num_resamples, NUM_KEPT), 1)))
+
+
 def choose_recalibration(
     scored: Scored,
     teams: Sequence[NDArray[np.int64]],
     weights: NDArray[np.float32],
     threshold: float,
-) -> Recalibration | None:
-    """The map of the team of all images; None where its scores stay.
+) -> ChosenMaps:
+    """The map of the team of all images and, as the choice is made there, of each resample.
 
     Args:
         scored: Out-of-fold scores (num_trials, num_images, 1) of images whose label is known.
@@ -56,20 +73,21 @@ def choose_recalibration(
     """
     few = fewest_patients(scored.labels, scored.patients) < _FEWEST_PATIENTS
     if few or not scored.has_both:
-        return None
-    most = 1 + _NUM_RESAMPLES
+        return ChosenMaps.none(len(teams) - 1)
+    most = 1 + NUM_KEPT
     judged = _Judged.by(scored, teams[:most], weights[:most])
     kind = judged.honest.argmax()  # the simplest of equals
-    if not kind:
-        return None
     # the same choice, made on each resample
     luck = judged.inside[:, 1:] - judged.inside[:, :1]
     taken = (judged.honest[:, None] + luck).argmax(axis=0)
+    resampled = judged.maps[np.arange(1, len(judged.maps)), taken]
+    if not kind:
+        return ChosenMaps(None, resampled)
     before, after = judged.figures(np.zeros_like(taken)), judged.figures(taken)
     if after.log_loss >= before.log_loss:
-        return None
+        return ChosenMaps(None, resampled)
     factor, other, shift = judged.maps[0, kind].tolist()
-    return Recalibration(factor, other, shift, threshold, before, after)
+    return ChosenMaps(Recalibration(factor, other, shift, threshold, before, after), resampled)
 
 
 @dataclass(frozen=True)
@@ -162,7 +180,7 @@ def _fitted(
     num_positive = float(weight[positive].sum())
     num_negative = float(weight.sum()) - num_positive
     targets = np.where(positive, (num_positive + 1) / (num_positive + 2), 1 / (num_negative + 2))
-    maps = [_NONE]
+    maps = [np.array(UNCHANGED)]
     for of_map in _OF_MAPS:
         found = of_map @ _logistic(terms @ of_map, targets, weight)
         maps.append(found if found[:2].min() >= _LEAST_FACTOR else maps[-1])

@@ -30,14 +30,14 @@ patients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search.winner.entry import Entry
-from search.winner.recalibration import choose_recalibration
+from search.winner.recalibration import ChosenMaps, choose_recalibration
 from search.winner.teams import (
     TeamChoice,
     Trials,
@@ -59,6 +59,7 @@ from trainable.evaluation.intervals import (
 from trainable.evaluation.metrics import f1_at, f1_of_each_at
 from trainable.evaluation.recalibration import Recalibration
 from trainable.evaluation.scoring import F1Average, Scoring
+from trainable.run.resampled import NUM_KEPT
 from trainable.run.winner import CorrectedF1
 
 TEAM_SIZES = (1, 5, 10)
@@ -97,6 +98,23 @@ class TeamRule:
 
 
 @dataclass(frozen=True)
+class Resampled:
+    """The same choice on resamples, of which the first are kept.
+
+    Attributes:
+        counts: uint8 (num_resamples, num_images), how often each image was drawn.
+        teams: For each finding and resample, the trials of its team.
+        thresholds: float32 (num_resamples, num_findings), thresholds of the teams' scores.
+        maps: float64 (num_resamples, num_findings, 3), what makes probabilities of these.
+    """
+
+    counts: NDArray[np.uint8]
+    teams: Sequence[Sequence[NDArray[np.int64]]]
+    thresholds: NDArray[np.float32]
+    maps: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Selection:
     """The teams that were taken; trials are named by their row in the scores.
 
@@ -111,6 +129,7 @@ class Selection:
             in it.
         corrected_each: The same of each finding.
         tied: Trials that are statistically tied with the best one, best first.
+        resampled: The same choice on resamples.
     """
 
     members: tuple[int, ...]
@@ -121,6 +140,7 @@ class Selection:
     corrected: CorrectedF1
     corrected_each: tuple[CorrectedF1, ...]
     tied: tuple[int, ...]
+    resampled: Resampled = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -132,13 +152,17 @@ class _Team:
         thresholds: (num_findings,), of the findings that it is for.
         counts: (4, num_findings), TP, FN, FP and TN of the same choice, made on resamples, on the
             patients they left out, with each class as often as in the cohort.
-        recalibrations: (num_findings,), what makes probabilities of its scores, if need be.
+        maps: (num_findings,), what makes probabilities of its scores, and of the resamples' ones.
+        resampled: The members on each of the resamples that are kept.
+        resampled_thresholds: float32 (num_resamples, num_findings), theirs.
     """
 
     members: NDArray[np.int64]
     thresholds: NDArray[np.float32]
     counts: NDArray[np.float64]
-    recalibrations: Sequence[Recalibration | None]
+    maps: Sequence[ChosenMaps]
+    resampled: Sequence[NDArray[np.int64]]
+    resampled_thresholds: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -150,12 +174,14 @@ class _Choice:
         ranked: (num_trials,), trials, the best objective first.
         tied: (num_trials,), whether a trial is statistically tied with the best one.
         teams: One for all findings, or one for each.
+        drawn: uint8 (num_resamples, num_images), of the resamples that are kept.
     """
 
     alone: NDArray[np.float32]
     ranked: NDArray[np.int64]
     tied: NDArray[np.bool_]
     teams: Sequence[_Team]
+    drawn: NDArray[np.uint8]
 
 
 def select(
@@ -194,15 +220,22 @@ def select(
         f1s = f1_of_each(counts, average)
         corrected_each = [_moved(one["F1"], f1) for one, f1 in zip(each, f1s, strict=True)]
     members = _in_order(chosen.ranked, np.concatenate(teams))
+    maps = [one for team in chosen.teams for one in team.maps]
     return Selection(
         members=members,
         teams=tuple(_in_order(chosen.ranked, team) for team in teams),
         thresholds=tuple(thresholds.tolist()),
-        recalibrations=tuple(one for team in chosen.teams for one in team.recalibrations),
+        recalibrations=tuple(one.recalibration for one in maps),
         own_thresholds=tuple(map(tuple, chosen.alone[list(members)].tolist())),
         corrected=corrected,
         corrected_each=tuple(corrected_each),
         tied=_in_order(chosen.ranked, np.flatnonzero(chosen.tied)),
+        resampled=Resampled(
+            chosen.drawn,
+            [team.resampled for team in chosen.teams] * (num_findings // len(chosen.teams)),
+            np.concatenate([team.resampled_thresholds for team in chosen.teams], axis=1),
+            np.stack([one.resampled for one in maps], axis=1),
+        ),
     )
 
 
@@ -250,6 +283,7 @@ def _choose(trials: Trials, rule: TeamRule, num_resamples: int, seed: int) -> _C
         ranked=best_first(objectives)[0],
         tied=_near(objectives, margins)[:, 0],
         teams=teams,
+        drawn=weights[1 : 1 + NUM_KEPT].astype(np.uint8),
     )
 
 
@@ -290,27 +324,30 @@ def _choose_team(
     members = _teams(trials, weights, objectives, margins, rule)
     teams = [trials.teams(one, weights) for one in members]
     places, counts = _largest_of_the_tied(teams, trials.scored.labels, trials.scoring.f1_average)
-    thresholds = teams[places[0]].thresholds[0]
     by_weighting = [members[place][number] for number, place in enumerate(places)]
-    recalibrations = _recalibrations(trials, weights, by_weighting, thresholds, rule)
-    return _Team(members[places[0]][0], thresholds, counts, recalibrations)
+    kept = 1 + NUM_KEPT
+    thresholds = np.stack(
+        [teams[place].thresholds[number] for number, place in enumerate(places[:kept])]
+    )
+    maps = _maps(trials, weights, by_weighting, thresholds[0], rule)
+    return _Team(by_weighting[0], thresholds[0], counts, maps, by_weighting[1:kept], thresholds[1:])
 
 
-def _recalibrations(
+def _maps(
     trials: Trials,
     weights: NDArray[np.float32],
     teams: Sequence[NDArray[np.int64]],
     thresholds: NDArray[np.float32],
     rule: TeamRule,
-) -> list[Recalibration | None]:
-    """What makes probabilities of the scores of each finding, if need be.
+) -> list[ChosenMaps]:
+    """What makes probabilities of the scores of each finding.
 
     The scores of several classes stay, since a map of each would change which one is predicted. So
     do those with a threshold that was given as a number: it is one of the scores as they are.
     """
     scoring = trials.scoring
     if not rule.recalibrates or scoring.exclusive or scoring.threshold.kind == "fixed":
-        return [None] * len(thresholds)
+        return [ChosenMaps.none(len(teams) - 1)] * len(thresholds)
     found = []
     for number, threshold in enumerate(thresholds.tolist()):
         of_one, by_image = _of_finding(trials, number, weights)

@@ -208,3 +208,22 @@ def test_every_fold_learns_the_odds_of_the_trial(labels: NDArray[np.int64]) -> N
         expected, against = np.minimum(2.5 * numbers / numbers[most], 1), counted[most]
         assert weights[most] == pytest.approx(1)
     np.testing.assert_allclose(counted / against, expected)
+
+
+@pytest.mark.parametrize("features", [FEW, MANY])
+@pytest.mark.parametrize(
+    ("labels", "outputs"), [(ONE_HOT[:, :1], ONE_FINDING), (LABELS, THREE), (ONE_HOT, CLASSES)]
+)
+def test_a_row_that_a_resample_has_several_times_counts_as_often(
+    features: NDArray[np.float32], labels: NDArray[np.int64], outputs: Outputs
+) -> None:
+    counts = np.random.default_rng(1).multinomial(NUM_TRAIN, np.full(NUM_TRAIN, 1 / NUM_TRAIN))
+    rows = np.repeat(np.arange(NUM_TRAIN), counts)
+    resampled = fitted(features, labels, outputs, (2.5, 1.0, 4.0), train=rows)
+    # the same with copies, each a row of its own
+    every = np.concatenate([rows, np.arange(NUM_TRAIN, NUM_ROWS)])
+    copied = fitted(
+        features[every], labels[every], outputs, (2.5, 1.0, 4.0), train=np.arange(len(rows))
+    )
+    np.testing.assert_allclose(resampled.scores, copied.scores, atol=1e-3)
+    assert resampled.train_loss == pytest.approx(copied.train_loss, abs=1e-3)

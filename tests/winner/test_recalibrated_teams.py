@@ -30,7 +30,7 @@ def chosen(given: Scored) -> Recalibration | None:
     weights = resample_patients(
         given.labels, given.patients, 40, seed=0, stratified=True, with_all=True
     )
-    return choose_recalibration(given, [np.array([0])] * len(weights), weights, 0.4)
+    return choose_recalibration(given, [np.array([0])] * len(weights), weights, 0.4).recalibration
 
 
 def test_timid_scores_are_spread_and_what_is_told_of_them_is_true() -> None:
@@ -94,3 +94,16 @@ def test_scores_stay_if_asked_and_where_a_map_would_change_what_is_predicted(
     labels = np.concatenate([LABELS, 1 - LABELS], axis=1) if scoring.exclusive else LABELS
     found = select(scored(TIMID, labels), scoring, rule, num_resamples=10)
     assert not any(found.recalibrations)
+
+
+def test_a_map_is_fitted_to_each_resample_and_few_patients_have_none() -> None:
+    found = select(scored(TIMID), Scoring(), TeamRule((1,)), num_resamples=40)
+    [whole], maps = found.recalibrations, found.resampled.maps[:, 0]
+    assert whole is not None
+    assert len(np.unique(maps, axis=0)) > 30
+    slopes = logit(np.float64(0.6)) * maps[:, :2].mean(axis=1) + maps[:, 2]
+    expected = logit(np.float64(0.6)) * (whole.of_score + whole.of_rest) / 2 + whole.shift
+    assert slopes.mean() == pytest.approx(expected, abs=0.3)
+    few = scored(TIMID).take(np.arange(0, 800, 40))
+    unchanged = select(few, Scoring(), TeamRule((1,)), num_resamples=5).resampled.maps
+    assert np.array_equal(unchanged, np.tile([1.0, 1.0, 0.0], (5, 1, 1)))

@@ -219,3 +219,21 @@ def test_another_objective_chooses_another_trial_and_its_f1_is_reported() -> Non
         f1_score(LABELS, scores[1] >= by_auc.thresholds[0])
     )
     assert by_auc.corrected.apparent < chosen["f1"].corrected.apparent
+
+
+def test_what_is_kept_of_a_resample_is_what_its_patients_alone_would_have_led_to() -> None:
+    scores = noisy([0.9, 1.0, 1.1, 1.0])
+    kept = choose(scores).resampled
+    assert len(kept.counts) == len(kept.thresholds) == len(kept.maps) == len(kept.teams[0]) == 200
+    assert len({int(team[0]) for team in kept.teams[0]}) > 1
+    assert np.array_equal(kept.counts[:, ::2], kept.counts[:, 1::2])
+    for number in range(3):
+        rows = np.repeat(np.arange(200), kept.counts[number])
+        again = choose_of(scores[:, rows], LABELS[rows])
+        assert again.members == tuple(kept.teams[0][number])
+        assert again.thresholds == pytest.approx(kept.thresholds[number], abs=1e-6)
+
+
+def choose_of(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> Selection:
+    given = of_trials(scores, labels, np.arange(len(labels)))
+    return select(given, Scoring(), TeamRule((1,)), num_resamples=2)

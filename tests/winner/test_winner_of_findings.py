@@ -22,6 +22,7 @@ from trainable.errors import Checks, InputError
 from trainable.evaluation.counts import f1_over_findings
 from trainable.evaluation.metrics import counts_of
 from trainable.evaluation.scoring import Scoring
+from trainable.run.resampled import NUM_KEPT, ResampledChoices
 from trainable.run.winner import read_winner, save_winner
 
 NAMES = ("dead", "mass, large")
@@ -82,6 +83,13 @@ def test_the_record_has_a_team_per_finding_and_a_table_has_each_trial(tmp_path: 
     assert winner.evaluate(scored) == winner.out_of_fold
     save_winner(winner, run.path)
     assert read_winner(run.path) == winner
+
+    kept = ResampledChoices.read(run.path)
+    assert kept.teams.shape[:2] == kept.thresholds.shape == kept.maps.shape[:2] == (NUM_KEPT, 2)
+    assert kept.trials == [tiny_config()] * len(kept.configs)
+    assert kept.counts.shape == (NUM_KEPT, len(labels))
+    patients = plan.cohort.patients
+    assert len(np.unique(kept.counts[0][patients == patients[0]])) == 1
 
     table = pd.read_csv(run.path / "findings.csv")
     assert table["number"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -17,7 +17,10 @@ from trainable.errors import InputError, listing
 
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of the cohort, ascending: those trained on and those scored."""
+    """Row numbers of the cohort, ascending: those trained on and those scored.
+
+    In a resample, a row that was drawn several times is there as often.
+    """
 
     train: NDArray[np.int64]
     valid: NDArray[np.int64]
@@ -195,8 +198,12 @@ class TrialRows:
     positives: NDArray[np.int64]
 
     def fold(self, fold: Fold) -> Fold:
-        """A fold of the cohort, to be trained also on the augmented views of what it trains on."""
-        return Fold(np.flatnonzero(np.isin(self.origins, fold.train)), fold.valid)
+        """A fold of the cohort, to be trained also on the augmented views of what it trains on.
+
+        What it has several times, as a resample does, comes as often.
+        """
+        counts = np.bincount(fold.train, minlength=int(self.origins.max()) + 1)
+        return Fold(np.repeat(np.arange(len(self.origins)), counts[self.origins]), fold.valid)
 
 
 _NO_ROWS = np.empty(0, np.int64)

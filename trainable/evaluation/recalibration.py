@@ -17,6 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+UNCHANGED = 1.0, 1.0, 0.0
+"""Coefficients a, b and c of scores that stay as they are."""
+
 _LEAST = float(np.finfo(np.float32).tiny)
 
 
@@ -89,9 +92,15 @@ class Recalibration:
         return torch.where(reaches, found.clamp(min=threshold), found.clamp(max=below))
 
     def _mapped(self, scores: Tensor) -> Tensor:
-        exact = scores.double()
-        logits = self.of_score * exact.log() - self.of_rest * (1 - exact).log() + self.shift
-        return logits.sigmoid().float()
+        return log_odds(scores, self.of_score, self.of_rest, self.shift).sigmoid().float()
+
+
+def log_odds(
+    scores: Tensor, of_score: float | Tensor, of_rest: float | Tensor, shift: float | Tensor
+) -> Tensor:
+    """Log-odds, float64, of the probabilities of raw scores in [0, 1], by a, b and c."""
+    exact = scores.double()
+    return of_score * exact.log() - of_rest * (1 - exact).log() + shift
 
 
 Recalibrations = Sequence[Recalibration | None]

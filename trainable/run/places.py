@@ -14,6 +14,11 @@ def winner_file(run: Path) -> Path:
     return run / "winner.json"
 
 
+def resampled_file(run: Path) -> Path:
+    """The choice of a run, made anew on resamples (see `trainable/run/resampled.py`)."""
+    return run / "resampled.npz"
+
+
 def scores_file(run: Path, trial: int) -> Path:
     """Out-of-fold scores of a trial: float32 (num_exams, num_findings), NaN where never scored."""
     return run / "scores" / f"{trial:05d}.npy"

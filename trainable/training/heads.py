@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from trainable.config import HeadName, TrialConfig
@@ -117,6 +118,8 @@ class LogisticHead(Head):
     def fit(self, network: Network, data: FoldData, config: TrialConfig, seed: int) -> EpochRecord:
         """Fit the last layer of the head; the seed makes no difference.
 
+        A row that is there several times, as in a resample, is one row that counts as often.
+
         Returns:
             The record of one epoch; its steps are the iterations of the solver.
 
@@ -128,22 +131,18 @@ class LogisticHead(Head):
         place = next(n for n, layer in enumerate(layers) if isinstance(layer, BoundedLinear))
         linear = layers[place]
         assert isinstance(linear, BoundedLinear)
+        rows, counts = np.unique(data.train, return_counts=True)
         with torch.inference_mode():
-            pooled = network.pooled(data.inputs(torch.from_numpy(data.train)))
+            pooled = network.pooled(data.inputs(torch.from_numpy(rows)))
             seen = nn.Sequential(*layers[:place])(pooled)
             features = seen.cpu().double().numpy()  # twice the bytes, so not on a GPU
-        if not np.isfinite(features).all():
-            raise DivergedError("the features of the body are not finite; use other weights")
-        mean, deviation = features.mean(axis=0), features.std(axis=0)
-        # a constant feature has no weight
-        deviation[deviation <= _ROUNDING * np.abs(mean)] = np.inf
-        labels, outputs = data.targets(data.train), network.outputs
-        features -= mean
-        features /= deviation
-        np.clip(features, -LARGEST, LARGEST, out=features)
+        several = None if counts.max() == 1 else counts
+        mean, deviation = _standardize(features, several)
+        labels, outputs = data.targets(rows), network.outputs
         found = solve(
-            features, labels.cpu().numpy(), config.C, data.weights, exclusive=outputs.exclusive
-        )
+            features, labels.cpu().numpy(), config.C, data.weights, exclusive=outputs.exclusive,
+            counts=several,
+        )  # fmt: skip
         weights = found.coefficients / deviation
         with torch.no_grad():
             linear.weight.zero_()
@@ -156,7 +155,9 @@ class LogisticHead(Head):
             linear.low.copy_(torch.from_numpy(mean - reach))
             linear.high.copy_(torch.from_numpy(mean + reach))
         with torch.inference_mode():
-            train = Judged.by(outputs, linear(seen), labels, data.weights)
+            again = torch.from_numpy(counts).to(labels.device)
+            logits, targets = (each.repeat_interleave(again, 0) for each in (linear(seen), labels))
+            train = Judged.by(outputs, logits, targets, data.weights)
         valid = judge(network, data, data.valid, config.batch_size)
         assert train.loss is not None
         assert train.accuracy is not None
@@ -174,6 +175,37 @@ class LogisticHead(Head):
     def describe(self, config: TrialConfig) -> str:
         """The inverse strength of the penalty."""
         return f"logistic C {config.C:.1e}"
+
+
+def _standardize(
+    features: NDArray[np.float64], counts: NDArray[np.int64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Standardize features in place.
+
+    Args:
+        features: (num_rows, num_features).
+        counts: (num_rows,), how often each row counts; None for once each.
+
+    Returns:
+        Mean and standard deviation (num_features,); that of a constant feature is infinite, so that
+        it has no weight.
+
+    Raises:
+        DivergedError: If the features are not finite.
+    """
+    if not np.isfinite(features).all():
+        raise DivergedError("the features of the body are not finite; use other weights")
+    if counts is None:
+        mean, deviation = features.mean(axis=0), features.std(axis=0)
+        features -= mean
+    else:
+        mean = np.average(features, axis=0, weights=counts)
+        features -= mean
+        deviation = np.sqrt(np.average(features**2, axis=0, weights=counts))
+    deviation[deviation <= _ROUNDING * np.abs(mean)] = np.inf
+    features /= deviation
+    np.clip(features, -LARGEST, LARGEST, out=features)
+    return mean, deviation
 
 
 HEADS: Mapping[HeadName, Head] = {
