@@ -106,4 +106,4 @@ def _key(seen_as: Preprocessing, network: Network) -> Hashable:
     """The same for networks whose heads take in the same."""
     stages = tuple(id(stage) for stage in network.frozen_stages)
     own = id(network) if len(network.trained) else None
-    return seen_as, stages, network.fused, own
+    return seen_as, stages, network.fused, network.pool.statistics, own

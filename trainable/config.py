@@ -80,8 +80,11 @@ class TrialConfig(BaseModel):
         step_epochs: epochs between two such steps.
         weight_decay: decoupled with AdamW, an L2 penalty with Adam and SGD; not applied to norms
             and biases (as in fastai).
-        pool: What the head sees of each channel: `average`, `maximum`, or `both`; of networks with
-            a class token also `class` or `class+average`.
+        pool: What the head sees of each channel: `average`, `maximum`, or `both`; by place `grid`,
+            averages over a 3 x 3 grid, or `top`, the mean of the highest 5 % of the places, also
+            as `grid+average` and `top+average`; of networks with a class token also `class` or
+            `class+average`. Small signs drown in an average over the whole image (arXiv
+            2606.11606).
         head: `fastai`: batch norm, dropout and a linear layer without bias for each layer; `plain`:
             linear layers, as torchvision's classifiers are replaced; `logistic`: one L2-penalized
             logistic regression on standardized features, fitted to convergence. It has no epochs,

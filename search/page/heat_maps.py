@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from search.options.types import HeatMaps
 from search.results.search_result import SearchResult
+from trainable.backbones.layout import by_place
 from trainable.cohort.cohort import Cohort
 from trainable.device import own_device
 from trainable.errors import InputError, listing, num_of
@@ -228,6 +229,7 @@ class _Shown:
             winner.load_weights(),
             ArrayStore(options.cache.expanduser(), options.cache_bytes),
             own_device(),
+            by_place([self.member.config.pool]),
         )
 
     @cached_property

@@ -16,6 +16,7 @@ from trainable.features.passes import FrozenPass
 from trainable.images.preprocessing import Square
 from trainable.trial.task import Task
 
+_BYTES_PER_NUMBER = 4
 _BYTES_PER_FEATURE = 20
 """Of a training row: float32, float64, and float64 again while the deviation is computed."""
 
@@ -57,13 +58,31 @@ class SearchPlan:
         """Most bytes that a logistic head needs for the features of its training rows."""
         if "logistic" not in self.space.values("head"):
             return 0
+        pools = self.space.values("pool")
         widths = (
-            backbone.pooled_width(backbone.cuts[-1])
+            backbone.pooled_width(backbone.cuts[-1], backbone.layout.pooled(pool))
             for backbone in (encoder.network for encoder in self.task.weights.encoders)
+            for pool in pools
+            if pool in backbone.layout.pools
         )
         views = self.cohort.grouping.views
         rows = max(len(fold.train) for fold in self.task.folds)
-        return rows * views * max(widths) * _BYTES_PER_FEATURE
+        # where places are told apart, a trial copies its columns out of a wider table
+        copied = _BYTES_PER_NUMBER if self.task.by_place else 0
+        return rows * views * max(widths) * (_BYTES_PER_FEATURE + copied)
+
+    @property
+    def by_place_bytes(self) -> int:
+        """Most bytes that passes of this search add to the cache for statistics by place."""
+        extra = [*self.task.by_place]
+        if not extra:
+            return 0
+        widths = sorted(
+            one.encoder.network.pooled_width(one.until, extra) for one in self.passes if one.pooled
+        )
+        data, copies = self.task.data, int(max(self.space.values("positive_copies")))
+        rows = len(data.paths) + (copies - 1) * len(data.rows(copies).positives)
+        return rows * sum(widths[-self.num_trials :]) * _BYTES_PER_NUMBER
 
     def space_here(self, *, has_gpu: bool) -> SearchSpace:
         """The part of the space that these weights allow, with a GPU or without."""

@@ -21,6 +21,7 @@ from search.plan.space import (
 from search.plan.warm_start import find_warm_start
 from search.space.presets import with_defaults
 from search.space.protocol import SearchSpace
+from trainable.backbones.layout import by_place
 from trainable.backbones.weights import Weights
 from trainable.cohort.checks import check_cohort
 from trainable.cohort.cohort import Cohort
@@ -258,7 +259,7 @@ def complete(
     largest = space.restricted_to(weights.names, has_gpu=True)
     task = _task(options, cohort, decoded, weights)
     race = race_parts(options, largest, cohort, task.folds)
-    task = dataclasses.replace(task, race=race)
+    task = dataclasses.replace(task, race=race, by_place=by_place(largest.values("pool")))
     plan = SearchPlan(
         options=options,
         cohort=cohort,

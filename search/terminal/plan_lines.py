@@ -56,6 +56,11 @@ def plan_lines(plan: SearchPlan) -> Iterator[str]:
             f"race: a network is run on {first} % of the patients first, then on {then} %; one "
             "that is behind the others there is not run on all (--race no runs each on all)"
         )
+    if plan.by_place_bytes:
+        yield (
+            f"note: pools by place ({listing(sorted(plan.task.by_place))}) add up to "
+            f"{size_text(plan.by_place_bytes)} to the features in the cache"
+        )
     if plan.trial_bytes > _MUCH_MEMORY:
         yield (
             f"note: a trial needs up to {size_text(plan.trial_bytes)} of memory for features; as "

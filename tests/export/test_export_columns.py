@@ -19,8 +19,8 @@ from analysis.options import ExportOptions
 from trainable.errors import InputError
 
 CONFIGS = (
-    tiny_config(cut="features.2", head="logistic", C=1.0, covariates=True),
-    tiny_config(cut="features.2", covariates=True),
+    tiny_config(cut="features.2", head="logistic", C=1.0, covariates=True, pool="top+average"),
+    tiny_config(cut="features.2", covariates=True, pool="grid+average"),
     tiny_config(cut="features.2"),
 )
 TABLE = "image,sex,age\n2.png,M,71\n0.png,f,\n1.png,X,055Y\n"

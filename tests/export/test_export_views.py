@@ -18,8 +18,8 @@ from analysis.options import ExportOptions
 from trainable.cohort.exams import Grouping
 
 CONFIGS = (
-    tiny_config(views=2, head="logistic", cut="fused"),
-    tiny_config(views=2, cut="features.2", unfreeze=1),
+    tiny_config(views=2, head="logistic", cut="fused", pool="grid"),
+    tiny_config(views=2, cut="features.2", unfreeze=1, pool="top"),
 )
 EXAMS = ["a", "b", "a", "b", "c", "d", "c", "d", "e", "f", "g", "h"]
 PLACES = [0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1, 0]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainable.backbones.layout import TensorLayout
 from trainable.images.batches import Batch
 from trainable.model.heat_map import has_heat_map, heat_maps
-from trainable.model.network import Network
+from trainable.model.network import ConcatPool, Network
 from trainable.trial.cross_validation import build_network
 
 IMAGES = noise(3, 64) / 10
@@ -36,7 +36,10 @@ def log_odds(network: Network, exams: Batch = EXAMS) -> Tensor:
 
 
 @pytest.mark.parametrize("head", ["logistic", "fastai", "plain"])
-@pytest.mark.parametrize(("pool", "cut"), [("average", "layer3"), ("both", "fused")])
+@pytest.mark.parametrize(
+    ("pool", "cut"),
+    [("average", "layer3"), ("both", "fused"), ("grid", "fused"), ("top+average", "layer3")],
+)
 def test_the_mean_over_the_places_is_the_log_odds(head: str, pool: str, cut: str) -> None:
     network = network_of(head=head, pool=pool, cut=cut)
     found = heat_maps(network, EXAMS)
@@ -94,7 +97,7 @@ def test_tokens_lie_where_they_are_in_the_image() -> None:
     linear = nn.Linear(9, 2, bias=False)
     nn.init.zeros_(linear.weight)
     linear.weight.data[1, 3:] = 1.0  # the averages of 3 channels, and the class token
-    network = Network([Patches()], [], nn.Sequential(linear), layout=layout).eval()
+    network = Network([Patches()], [], nn.Sequential(linear), pool=ConcatPool(layout)).eval()
     found = heat_maps(network, EXAMS)
     of_places = IMAGES.unfold(2, 16, 16).unfold(3, 16, 16).mean(dim=(4, 5)).sum(dim=1)
     torch.testing.assert_close(found, of_places + 3)

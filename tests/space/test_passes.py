@@ -133,6 +133,27 @@ def test_how_many_images_are_new_is_said_before_the_search(
         assert text in line
 
 
+def test_what_pools_by_place_add_to_the_cache_is_said_before_the_search(
+    asked: Callable[..., SearchOptions], tmp_path: Path
+) -> None:
+    (tmp_path / "pools.yaml").write_text("pool: [average, grid, top+average]")
+    run, plan = begin(asked(space=tmp_path / "pools.yaml"), tmp_path / "run")
+    run.release()
+    [line] = [line for line in plan_lines(plan) if "by place" in line]
+    of_a_pass = 24 * (9 + 1) * (64 + 128 + 256 + 512) * 4
+    assert plan.by_place_bytes == 3 * of_a_pass
+    assert line == "note: pools by place (grid, top) add up to 2.6 MiB to the features in the cache"
+    store = ArrayStore(plan.task.cache, plan.task.cache_bytes)
+    config = tiny_config(backbone="squeezenet1_1", cut="features.7", pool="average")
+    list(cross_validate(config, plan.task, CPU, store))
+    [table] = plan.task.cache.glob("features-*.npy")
+    added = table.stat().st_size - 24 * 2 * (64 + 128 + 256 + 512) * 4
+    assert of_a_pass < added < 1.01 * of_a_pass
+    run, without = begin(asked(), tmp_path / "without")
+    run.release()
+    assert not any("by place" in line for line in plan_lines(without))
+
+
 def test_no_more_passes_are_counted_than_trials(
     asked: Callable[..., SearchOptions], tmp_path: Path
 ) -> None:

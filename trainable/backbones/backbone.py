@@ -1,14 +1,14 @@
 """A backbone: a network with named cut points in order, their widths, and how to build it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trainable.backbones.layout import MAPS, TensorLayout
+from trainable.backbones.layout import MAPS, NUM_NUMBERS, Statistic, TensorLayout, num_numbers
 from trainable.backbones.stage import Stage
 from trainable.errors import did_you_mean
 from trainable.images.scale import IMAGENET_SCALE, Scale
@@ -137,27 +137,40 @@ class Backbone:
         is_served = cut == FUSED or any(stage.holds(cut) for stage in taps)
         return taps if is_served else self.stages_until(cut)
 
-    def pooled_columns(self, cut: str) -> NDArray[np.int64]:
+    def pooled_columns(
+        self,
+        cut: str,
+        wanted: Sequence[Statistic] | None = None,
+        stored: Sequence[Statistic] | None = None,
+    ) -> NDArray[np.int64]:
         """Which columns of the features at the ends of `pooled_stages` are those of `cut`.
 
-        A stage has a column for each of its channels and each of the layout's statistics, one
-        statistic after the other. A dense block hands on what each layer adds behind what it took
-        in, so the channels of its first layers are its first channels.
+        A stage has a column for each of its channels and each number of its statistics, one number
+        after the other. A dense block hands on what each layer adds behind what it took in, so the
+        channels of its first layers are its first channels.
+
+        Args:
+            cut: Cut point.
+            wanted: Statistics whose columns are asked for, the layout's if not given.
+            stored: Statistics that the features are, `wanted` among them in the same order; the
+                layout's if not given.
         """
+        wanted, stored = wanted or self.layout.statistics, stored or self.layout.statistics
         if cut == FUSED:
-            return np.concatenate([self.pooled_columns(each) for each in self.cuts])
-        width, num_statistics = self.stages_until(cut)[-1].width, len(self.layout.statistics)
-        start = 0
+            return np.concatenate([self.pooled_columns(one, wanted, stored) for one in self.cuts])
+        width, start = self.stages_until(cut)[-1].width, 0
         for stage in self.pooled_stages(cut):
             if stage.holds(cut):
                 break
-            start += num_statistics * stage.width
-        starts = start + stage.width * np.arange(num_statistics)
+            start += num_numbers(stored) * stage.width
+        is_wanted = [one in wanted for one in stored for _ in range(NUM_NUMBERS[one])]
+        starts = start + stage.width * np.flatnonzero(is_wanted)
         return (starts[:, None] + np.arange(width)).ravel()
 
-    def pooled_width(self, cut: str) -> int:
-        """Number of the features at the ends of `pooled_stages`."""
-        return len(self.layout.statistics) * sum(one.width for one in self.pooled_stages(cut))
+    def pooled_width(self, cut: str, stored: Sequence[Statistic] | None = None) -> int:
+        """Number of the features at the ends of `pooled_stages`: `stored`, the layout's if None."""
+        numbers = num_numbers(stored or self.layout.statistics)
+        return numbers * sum(one.width for one in self.pooled_stages(cut))
 
     def build(self) -> nn.Module:
         """The whole network, its weights random."""

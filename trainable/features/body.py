@@ -1,6 +1,6 @@
 """The body of one trial's network: frozen stages that are run on images, and trained ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 
 from trainable.backbones.backbone import Backbone
+from trainable.backbones.layout import Statistic, by_place
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
 from trainable.device import Batching, autocast, place
@@ -56,16 +57,23 @@ class Body:
         config: Configuration of the trial.
         weights: Weights that the network starts from.
         device: to compute on.
+        by_place: Statistics by place that a pass is to store: those of its trial, and more.
         num_forwarded: images that the frozen part was run on so far.
     """
 
     def __init__(
-        self, images: Images, config: TrialConfig, weights: Weights, device: torch.device
+        self,
+        images: Images,
+        config: TrialConfig,
+        weights: Weights,
+        device: torch.device,
+        more_by_place: frozenset[Statistic] = frozenset(),
     ) -> None:
         self.images = images
         self.config = config
         self.weights = weights
         self.device = device
+        self.by_place = by_place([config.pool]) | more_by_place
         self.num_forwarded = 0
         size = _GPU_BATCH if device.type == "cuda" else cpu_batch(config.image_size)
         self._batching = Batching(size, str(config.backbone))
@@ -80,15 +88,26 @@ class Body:
         """The trained stages until the cut, as they start: to be copied before training."""
         return self._split[1] if self.config.unfreeze else []
 
-    def pooled(self, rows: Tensor) -> Tensor:
+    def pooled(self, rows: Tensor, statistics: Sequence[Statistic] | None = None) -> Tensor:
         """Pooled features of the cut, and of all others that one pass over the images serves.
+
+        Args:
+            rows: Numbers of images.
+            statistics: What to compute of each channel; what a table has that this pass stores
+                if not given.
 
         Returns:
             float32 of shape (len(rows), the backbone's `pooled_width`): for each stage in order,
             the statistics of its output channels.
         """
-        stages, pool = self._pooled_stages, ConcatPool(self._backbone.layout)
+        layout = self._backbone.layout
+        stages, pool = self._pooled_stages, ConcatPool(layout, statistics or self.stored)
         return self._in_batches(rows, lambda images: pool_each(stages, images, pool), full=True)
+
+    @property
+    def stored(self) -> tuple[Statistic, ...]:
+        """What a table of pooled features has of each channel that this body computes."""
+        return self._backbone.layout.stored(self.by_place)
 
     def activations(self, rows: Tensor, *, in_full_batches: bool = False) -> Tensor:
         """Output of the frozen stages (len(rows), *boundary_shape), on the device.

@@ -14,7 +14,8 @@ has of the same computation is not run again.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +24,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from trainable.backbones.layout import Statistic, by_place
 from trainable.device import precision
 from trainable.features.body import Body
 from trainable.files import digest
@@ -62,16 +64,39 @@ def frozen_inputs(body: Body, store: ArrayStore) -> tuple[Inputs, Source]:
 
 
 def _stored_features(body: Body, store: ArrayStore) -> Inputs:
-    backbone, cut = body.config.backbone.network, body.config.cut
-    width = backbone.pooled_width(cut)
+    backbone, cut, pool = body.config.backbone.network, body.config.cut, body.config.pool
+    stored = _kept(body, store, by_place([pool]))
 
     def compute(rows: Tensor) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = body.pooled(rows).cpu().numpy()
+        features: NDArray[np.float32] = body.pooled(rows, stored).cpu().numpy()
         return features
 
-    columns = backbone.pooled_columns(cut)
-    tables = _stored(body, features_name, (width,), np.float32, compute, store.get_or_compute)
+    name = partial(features_name, stored=stored)
+    shape = (backbone.pooled_width(cut, stored),)
+    tables = _stored(body, name, shape, np.float32, compute, store.get_or_compute)
+    columns = backbone.pooled_columns(cut, backbone.layout.pooled(pool), stored)
     return joined_rows([_side_by_side(table, columns) for table in tables], body.device)
+
+
+def num_missing(body: Body, store: ArrayStore) -> int:
+    """How many images must be run before all pooled features that the body stores are there."""
+    stored = _kept(body, store, body.by_place)
+    return store.num_missing(features_name(body, body.images, stored))
+
+
+def _kept(body: Body, store: ArrayStore, needed: Collection[Statistic]) -> tuple[Statistic, ...]:
+    """What the tables have of each channel that serve what is needed by place.
+
+    Those of an earlier search may have less than this one stores, or more. Where none has all
+    rows, what this search stores is computed.
+    """
+
+    def is_whole(stored: tuple[Statistic, ...]) -> bool:
+        names = (features_name(body, images, stored) for images in body.images.tables)
+        return not any(map(store.num_missing, names))
+
+    serving = body.config.backbone.network.layout.serving(needed)
+    return next(filter(is_whole, serving), body.stored)
 
 
 def _side_by_side(table: Array, columns: NDArray[np.int64]) -> Array:
@@ -143,11 +168,22 @@ def _stored(
     return stored
 
 
-def features_name(body: Body, images: Images) -> TableName:
-    """Name of a table of pooled features: everything that can change one of its numbers."""
-    stages = body.config.backbone.network.pooled_stages(body.config.cut)
+def features_name(
+    body: Body, images: Images, stored: Sequence[Statistic] | None = None
+) -> TableName:
+    """Name of a table of pooled features: everything that can change one of its numbers.
+
+    Args:
+        body: What computes them.
+        images: What they are of.
+        stored: What the table has of each channel, `Body.stored` if not given.
+    """
+    backbone = body.config.backbone.network
+    stages = backbone.pooled_stages(body.config.cut)
     modules = [(stage.modules, stage.layers, stage.relu) for stage in stages]
-    return _name(FEATURES, body, images, modules=modules)
+    more = (stored or body.stored)[len(backbone.layout.statistics) :]
+    extra = {"by place": more} if more else {}  # the others have the names of earlier versions
+    return _name(FEATURES, body, images, modules=modules, **extra)
 
 
 def activations_name(body: Body, images: Images) -> TableName:

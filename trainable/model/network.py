@@ -5,13 +5,14 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainable.backbones.layout import MAPS, STATISTICS, Pool, TensorLayout
+from trainable.backbones.layout import GRID, MAPS, STATISTICS, Pool, Statistic, TensorLayout
 from trainable.device import autocast
 from trainable.images.batches import Batch, Batches
 from trainable.model.covariate_encoder import ColumnCode
@@ -53,25 +54,66 @@ class LightAugmentation(nn.Module):
 class ConcatPool(nn.Module):
     """Global maximum and average of each channel, concatenated, in fastai's order.
 
-    Of tokens, those of the image count, and a class token comes third. Maps the output of a stage
-    to (batch, statistics * channels).
+    Of tokens, those of the image count, and a class token comes third. Statistics by place come
+    last: averages over the cells of a 3 x 3 grid, row by row, and the mean of the highest 5 % of
+    the places. Cells are those of PyTorch's adaptive pooling: where 3 does not divide the places
+    of a side, neighbours share some, and on a side of fewer than 3 some cells are the same. Maps
+    the output of a stage to (batch, numbers of the statistics * channels).
     """
 
-    def __init__(self, layout: TensorLayout = MAPS) -> None:
-        """Pool what a network of this layout gives."""
+    def __init__(
+        self, layout: TensorLayout = MAPS, statistics: Sequence[Statistic] | None = None
+    ) -> None:
+        """Pool what a network of this layout gives; its own statistics if none are given."""
         super().__init__()
         self.layout = layout
+        self.statistics = tuple(statistics or layout.statistics)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Pool the maps or tokens."""
+        pooled = (number for one in self.statistics for number in self._numbers(one, maps))
+        return torch.cat([*pooled], dim=1)
+
+    def _numbers(self, statistic: Statistic, maps: Tensor) -> list[Tensor]:
+        """Each number (batch, channels) of a statistic."""
         is_tokens = maps.ndim == 3
+        if statistic == "class":
+            return [maps[:, 0]]
         channels = maps.ndim - 1 if is_tokens or self.layout.channels_last else 1
         places = maps[:, self.layout.prefix_tokens :] if is_tokens else maps
         dims = [dim for dim in range(1, maps.ndim) if dim != channels]
-        pooled = [places.amax(dim=dims), places.mean(dim=dims)]
-        if self.layout.class_token:
-            pooled.append(maps[:, 0])
-        return torch.cat(pooled, dim=1)
+        if statistic == "maximum":
+            return [places.amax(dim=dims)]
+        if statistic == "average":
+            return [places.mean(dim=dims)]
+        if statistic == "top":
+            flat = places.flatten(dims[0], dims[-1])
+            return [
+                flat.topk(_num_top(flat.shape[dims[0]]), dims[0], sorted=False)[0].mean(dims[0])
+            ]
+        if is_tokens:
+            edge = isqrt(places.shape[1])
+            places, dims = places.unflatten(1, (edge, edge)), [1, 2]
+        return _cells(places, dims)
+
+
+def _num_top(num_places: int) -> int:
+    """How many places the highest 5 % are, at least one."""
+    return max(1, num_places // 20)
+
+
+def _cells(places: Tensor, dims: list[int]) -> list[Tensor]:
+    """The average (batch, channels) of each cell of the grid; `dims` are its rows and columns."""
+    height, width = (places.shape[dim] for dim in dims)
+    return [
+        places.narrow(dims[0], top, bottom - top).narrow(dims[1], left, right - left).mean(dims)
+        for (top, bottom), (left, right) in itertools.product(_thirds(height), _thirds(width))
+    ]
+
+
+def _thirds(size: int) -> list[tuple[int, int]]:
+    """Where the cells of a side begin and end: each is at least one place."""
+    return [(cell * size // GRID, -(-(cell + 1) * size // GRID)) for cell in range(GRID)]
 
 
 def pool_each(stages: Iterable[nn.Module], images: Tensor, pool: ConcatPool) -> Tensor:
@@ -93,7 +135,7 @@ class SharedMaps:
         """Take normalized images (batch, channels, size, size)."""
         self.images = images
         self._maps: dict[tuple[int, ...], Tensor] = {(): images}
-        self._pooled: dict[tuple[int, ...], Tensor] = {}
+        self._pooled: dict[tuple[object, ...], Tensor] = {}
 
     @property
     def num_passes(self) -> int:
@@ -109,7 +151,7 @@ class SharedMaps:
 
     def pooled(self, stages: Sequence[nn.Module], pool: ConcatPool) -> Tensor:
         """Pooled features of that output."""
-        key = tuple(map(id, stages))
+        key = (*map(id, stages), pool.statistics)
         if key not in self._pooled:
             self._pooled[key] = pool(_exact(self.after(stages)))
         return self._pooled[key]
@@ -214,7 +256,7 @@ class Network(nn.Module):
         head: nn.Sequential,
         *,
         outputs: Outputs = ONE_FINDING,
-        layout: TensorLayout = MAPS,
+        pool: ConcatPool | None = None,
         fused: bool = False,
         augmented: bool = False,
     ) -> None:
@@ -224,7 +266,7 @@ class Network(nn.Module):
         self.frozen = nn.Sequential(*frozen).requires_grad_(False).eval()
         self.augment = LightAugmentation() if augmented else None
         self.trained = nn.Sequential(*trained)
-        self.pool = ConcatPool(layout)
+        self.pool = pool or ConcatPool()
         self.head = head
 
     def train(self, mode: bool = True) -> "Network":

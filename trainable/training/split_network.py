@@ -32,7 +32,7 @@ class SplitNetwork(Network):
 
     def __init__(self, whole: Network, device: torch.device) -> None:
         """Take the parts of `whole`, which is the same on every rank."""
-        super().__init__([], [], whole.head, outputs=whole.outputs, layout=whole.pool.layout)
+        super().__init__([], [], whole.head, outputs=whole.outputs, pool=whole.pool)
         trained = whole.trained
         if device.type == "cuda":
             trained = SyncBatchNorm.convert_sync_batchnorm(trained)

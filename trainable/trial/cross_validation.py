@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainable.backbones.backbone import FUSED
-from trainable.backbones.layout import STATISTICS
+from trainable.backbones.layout import STATISTICS, num_numbers
 from trainable.cohort.scored import OutOfFold
 from trainable.cohort.splits import Fold, TrialRows
 from trainable.config import TrialConfig
@@ -21,7 +21,7 @@ from trainable.features.tables import Source, frozen_inputs
 from trainable.images.augmentation import with_augmented
 from trainable.images.batches import Batches, by_examination, with_columns
 from trainable.model.covariate_encoder import ColumnCode
-from trainable.model.network import KeptStatistics, Network, TrueOdds, split_body
+from trainable.model.network import ConcatPool, KeptStatistics, Network, TrueOdds, split_body
 from trainable.model.outputs import ONE_FINDING, Outputs, outputs_of
 from trainable.store.arrays import ArrayStore
 from trainable.training.balance import Balance
@@ -86,7 +86,7 @@ def assemble(config: TrialConfig, materials: Materials) -> Assembly:
         store,
         square.resize,
     )
-    body = Body(images, config, materials.weights, device)
+    body = Body(images, config, materials.weights, device, materials.by_place)
     of_images, source = frozen_inputs(body, store)
     return Assembly(
         config,
@@ -106,7 +106,7 @@ def assemble(config: TrialConfig, materials: Materials) -> Assembly:
 def num_image_features(config: TrialConfig) -> int:
     """Number of the features that a head sees of the images of an examination."""
     widths = config.backbone.network.widths(config.cut)
-    return sum(widths) * config.views * len(STATISTICS[config.pool])
+    return sum(widths) * config.views * num_numbers(STATISTICS[config.pool])
 
 
 def fresh_head(
@@ -123,12 +123,17 @@ def fresh_head(
     widths, layout, kept = backbone.widths(config.cut), backbone.layout, STATISTICS[config.pool]
     num_features = num_image_features(config) + num_columns
     chosen: list[nn.Module] = []
-    if kept != set(layout.statistics):
+    if kept != set(layout.pooled(config.pool)):
         chosen = [KeptStatistics(config.pool, widths, config.views, layout, num_columns)]
     layers = [*chosen, *HEADS[config.head].build(num_features, config, outputs.num_logits)]
     if config.odds_factor != 1:
         layers.append(TrueOdds(outputs, config.odds_factor))
     return nn.Sequential(*layers)
+
+
+def _pool_of(config: TrialConfig) -> ConcatPool:
+    layout = config.backbone.network.layout
+    return ConcatPool(layout, layout.pooled(config.pool))
 
 
 def build_network(
@@ -147,7 +152,7 @@ def build_network(
     backbone = config.backbone.network
     body = split_body(backbone.body(model, config.cut), config.unfreeze)
     fused = config.cut == FUSED
-    return Network(*body, head, outputs=outputs, layout=backbone.layout, fused=fused)
+    return Network(*body, head, outputs=outputs, pool=_pool_of(config), fused=fused)
 
 
 def new_network(
@@ -179,7 +184,7 @@ def new_network(
         trained,
         head,
         outputs=outputs,
-        layout=config.backbone.network.layout,
+        pool=_pool_of(config),
         fused=config.cut == FUSED,
         augmented=config.augment != "none",
     )

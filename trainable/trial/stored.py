@@ -3,7 +3,7 @@
 from trainable.config import TrialConfig
 from trainable.features.body import Body
 from trainable.features.passes import FrozenPass
-from trainable.features.tables import features_name
+from trainable.features.tables import num_missing
 from trainable.trial.task import Materials
 
 
@@ -17,5 +17,5 @@ def num_to_run(one: FrozenPass, materials: Materials) -> int:
         image_size=square.size, resize=square.resize,
     )  # fmt: skip
     images = materials.data.images(square, store)
-    body = Body(images, config, materials.weights, materials.device)
-    return store.num_missing(features_name(body, images))
+    body = Body(images, config, materials.weights, materials.device, materials.by_place)
+    return num_missing(body, store)

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from trainable.backbones.layout import Statistic
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.findings import Findings
@@ -105,12 +106,14 @@ class Materials:
         weights: Weights that the body starts from.
         store: Store of pixels, features and activations.
         device: Device of the training.
+        by_place: Statistics by place that a pass stores, beside those that its trial needs.
     """
 
     data: TrainingData
     weights: Weights
     store: ArrayStore
     device: torch.device
+    by_place: frozenset[Statistic] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class Task:
         repeatable: Whether a GPU is to give the same numbers each time; it may be slower.
         race: Examinations of each part that passes are compared on, the smallest first; none
             without a race.
+        by_place: Statistics by place that some trial may need, so that each pass stores them.
     """
 
     data: TrainingData
@@ -139,11 +143,12 @@ class Task:
     seed: int
     repeatable: bool = False
     race: tuple[NDArray[np.int64], ...] = ()
+    by_place: frozenset[Statistic] = frozenset()
 
     def materials(self, device: torch.device, store: ArrayStore | None = None) -> Materials:
         """What its networks are trained with; `store` is the task's own if not given."""
         store = store or ArrayStore(self.cache.expanduser(), self.cache_bytes)
-        return Materials(self.data, self.weights, store, device)
+        return Materials(self.data, self.weights, store, device, self.by_place)
 
     def part(self, exams: NDArray[np.int64]) -> "Task":
         """The same task for some of the examinations, ascending, on the folds as they are there."""
