@@ -86,14 +86,14 @@ def _predict(
     unit = cohort.grouping.unit
     for line in _summary(winner, unit):
         console.print(line)
-    models = checked.models or team_models(retraining, console, written)
-    share_stages(models)
     for note in (*new.notes, *checked.unlike):
         console.print(f"note: {note}", markup=False)
     for shared in checked.shared:
         console.print(f"note: the new images include {shared}", markup=False)
     if new.num_unlisted:
         console.print(f"note: {num_of(new.num_unlisted, unit)} not in the template, and left out")
+    models = checked.models or team_models(retraining, console, written)
+    share_stages(models)
     with stop_signals.released():
         raw, cost = score(models, new, retraining.store, winner.team_rows)
     console.print(cost)

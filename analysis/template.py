@@ -1,6 +1,6 @@
 """The rows that a prediction writes: those of a template, or one for each image."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.finding_columns import finding_columns
 from trainable.cohort.findings import Findings
+from trainable.cohort.words import UNKNOWN_WORDS, same_value
 from trainable.errors import Checks, InputError, did_you_mean, listing
 from trainable.reading.listing import Wanted
 from trainable.reading.names import ImageNames
@@ -88,11 +89,31 @@ def _in_template(
         )
     elif what_is_predicted(findings) != (PREDICTION,):
         to_fill = _of_findings(findings, others, checks)
+    elif findings.exclusive and (per_class := finding_columns(findings.names, others, Checks())):
+        checks.add(
+            "one column of the template takes the name of the class; it has columns called as "
+            f"classes ({listing(per_class.values())}): put one in their place, since the scores "
+            "file has a column for each"
+        )
     elif len(others) == 1:
         to_fill = {PREDICTION: others[0]}
     else:
         to_fill = {PREDICTION: wanted.column("label", table[others], checks) or ""}
+    if findings.exclusive and (column := to_fill.get(PREDICTION)):
+        checks.note(*_unseen_classes(findings, table[column]))
     return RowsToWrite(table, image_column, to_fill)
+
+
+def _unseen_classes(findings: Findings, cells: pd.Series) -> Iterator[str]:
+    """A sentence on classes that a template names and no search has seen; 0 or ? is no class."""
+    seen = set(map(same_value, findings.names))
+    plain = {str(cell): same_value(str(cell)) for cell in cells.unique()}
+    unseen = [cell for cell, one in plain.items() if one not in seen | UNKNOWN_WORDS]
+    if unseen and len(unseen) < len(plain):
+        yield (
+            f"the column {cells.name!r} of the template names classes that the search never saw, "
+            f"and that are not predicted: {listing(sorted(unseen))}"
+        )
 
 
 def _of_findings(findings: Findings, columns: list[str], checks: Checks) -> Mapping[str, str]:

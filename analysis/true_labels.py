@@ -99,7 +99,7 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
         _check_labels(judged[-1], found[is_named], name_column, csv, column.rule, checks)
     labels = _in_columns(judged, columns, cohort)
     known = np.flatnonzero((labels >= 0).any(axis=1))
-    if not len(known):
+    if not len(known) and not checks.problems:
         names = listing(dict.fromkeys(column.name for column in columns))
         checks.add(f"some label must be known; all in {names} of {csv} are left out")
     checks.raise_if_any()
@@ -226,9 +226,11 @@ def _check_labels(
     others = rows.loc[judged.is_other, label_column]
     if len(others):
         known = f"one of {listing(rule.classes, 20)}"
+        rest = "leave the cells blank" if rule.missing else "leave their images out of --images"
         checks.add(
             f"labels must be {known if rule.is_exclusive else ' or '.join(rule.classes)}, as in "
-            f"the search; {label_column} also has {listing(sorted(set(others)))}"
+            f"the search; {label_column} also has {listing(sorted(set(others)))}: "
+            f"write these so, or {rest}"
         )
 
 

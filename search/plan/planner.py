@@ -171,7 +171,7 @@ def _read(images: DataOptions, options: SearchOptions) -> Cohort:
     Raises:
         InputError: Naming everything that is wrong with them.
     """
-    cohort = read_cohort(images)
+    cohort = read_cohort(images, 1 if options.scoring.shares else options.scoring.folds)
     if not asked_by_name(images):
         cohort = without_rare(cohort, options.scoring.folds)
     return cohort

@@ -89,12 +89,14 @@ def test_classes_are_read_in_one_column(read: Read) -> None:
         (
             "image,class\na.png,viral\nb.png,fungal\nc.png,normal\n",
             CLASSES,
-            "must be one of normal, bacterial, viral, as in the search; class also has fungal",
+            "must be one of normal, bacterial, viral, as in the search; class also has fungal: "
+            "write these so, or leave their images out of --images",
         ),
         (
             "image,mass,nodule\na.png,1,2\nb.png,0,1\nc.png,0,1\n",
             LABELS,
-            "labels must be 0 or 1, as in the search; nodule also has 2",
+            "labels must be 0 or 1, as in the search; nodule also has 2: write these so, "
+            "or leave the cells blank",
         ),
         (
             "image,mas\na.png,1\nb.png,0\nc.png,0\n",

@@ -88,6 +88,24 @@ def test_a_template_of_classes_has_one_column(folder: Path) -> None:
     template.write_text("image,finding\nb.png,\na.png,\n")
     new = find_new_images(folder, template, CLASSES)
     assert tables(new, CLASSES)[0]["finding"].tolist() == ["viral", "viral"]
+    assert new.notes == ()
+
+
+def test_classes_of_a_template_that_no_search_saw_are_named(folder: Path) -> None:
+    template = folder.parent / "t.csv"
+    template.write_text("image,finding\nb.png,Viral\na.png,covid\n")
+    [note] = find_new_images(folder, template, CLASSES).notes
+    assert "the column 'finding' of the template names classes that the search never saw" in note
+    assert note.endswith("not predicted: covid")
+    template.write_text("image,finding\nb.png,0\na.png,0\n")
+    assert find_new_images(folder, template, CLASSES).notes == ()
+
+
+def test_a_column_per_class_is_refused_with_what_to_do(folder: Path) -> None:
+    template = folder.parent / "t.csv"
+    template.write_text("image,normal,Viral,covid\na.png,,,\n")
+    with pytest.raises(InputError, match=r"called as classes \(normal, Viral\): put one in their"):
+        find_new_images(folder, template, CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from trainable.cohort.findings import Findings
 from trainable.cohort.label_rule import LabelRule
 from trainable.cohort.rare import without_rare
 from trainable.errors import Checks
+from trainable.terminal_cells import cell_len
 
 
 def with_column(cohort: Cohort, column: str, *values: int) -> Cohort:
@@ -168,3 +169,11 @@ def test_counts_are_a_table_of_at_most_80_characters() -> None:
         ["class", "images", "patients"],
         ["normal", "12", "6"],
     ]
+
+
+def test_letters_of_two_cells_stay_in_line() -> None:
+    cohort = three_findings()
+    findings = Findings(("肺炎", "nodule", "a很长的名字很长的名字很长的名字"))
+    _, *rows = count_lines(findings, cohort.labels, cohort.patients, "image")
+    assert len({cell_len(row) for row in rows}) == 1
+    assert cell_len(rows[0]) <= 80

@@ -115,6 +115,21 @@ def test_a_column_per_finding_is_read_finding_by_finding(write: Write) -> None:
         assert rule.judge(pd.Series(["1", "no", ""])).values.tolist() == [1, 0, -1]
 
 
+def test_too_few_patients_are_told_beside_labels_that_are_open(write: Write) -> None:
+    columns = {"mass": ["1", "0", "-1", ""], "nodule": ["0"], "edema": ["1", ""], "gas": [""]}
+    asked = write(columns, label_column="mass,nodule,edema,gas")
+    _, _, too_few = problems_of(asked, num_folds=3)
+    assert too_few.startswith("3 patients of each class are needed, one per fold; nodule")
+    assert "; nodule (positive): 0, gas (positive): 0. Add images, or leave out" in too_few
+    *_, of_five = problems_of(asked, num_folds=5)  # edema has four of each at most
+    assert "mass (positive): 4" in of_five
+    assert "edema (positive): 4, edema (negative)" not in of_five
+    assert "edema (negative): 4, edema (positive): 4, gas" in of_five
+    _, one = problems_of(write({"died": ["1", "0", *[""] * 6]}, label_column="died"), num_folds=3)
+    assert "died" not in one
+    assert "positive (1): 1" in one
+
+
 def test_an_image_of_which_nothing_is_known_is_left_out(write: Write) -> None:
     asked = write({"a": ["1", "0", ""], "b": ["0", "1", ""]}, label_column="a,b", missing="drop")
     assert len(read_cohort(asked).labels) == 6
@@ -124,6 +139,7 @@ def test_columns_of_other_words_are_read_each_or_refused_by_name(write: Write) -
     columns = {"a": ["present", "absent"], "b": ["yes", "no"], "c": ["1", "2", "3"]}
     problems = problems_of(write(columns, label_column="a,b,c"))
     assert [problem.split(":")[0] for problem in problems] == ["a", "c"]
+    assert all(problem.endswith("; or write its labels as 1 and 0") for problem in problems)
     asked = write({"a": ["there", "not"], "b": ["not", "there"]}, label_column="a,b")
     two = asked.model_copy(update={"positive": "there"})
     assert labels_of(read_cohort(two)) == {"a": [1, 0] * 4, "b": [0, 1] * 4}
@@ -136,6 +152,8 @@ def test_names_of_columns_may_have_commas_and_wrong_ones_are_named_together(writ
     one, other = problems_of(write({"mass": ["1"], "nodule": ["0"]}, label_column="mas,nodul"))
     assert "'mas' is not; did you mean 'mass'?" in one
     assert "'nodul' is not; did you mean 'nodule'?" in other
+    [comma] = problems_of(write({"mass": ["1", "0"]}, label_column="mass,,"))
+    assert "'mass,,' has a comma too many: drop it" in comma
     both = problems_of(write({"a": ["1", "0"], "b": ["0"]}, label_column="a,b", findings="all"))
     assert "drop one of them" in both[0]
 
@@ -165,10 +183,14 @@ def test_findings_can_be_chosen_and_wrong_ones_are_named_together(write: Write) 
     one, other = problems_of(write(cells, findings="Nodul,Mass,Efusion"))
     assert "'Nodul' is not; did you mean 'Nodule'?" in one
     assert "'Efusion' is not; did you mean 'Effusion'?" in other
+    [comma] = problems_of(write(cells, findings="Mass,"))
+    assert "'Mass,' has a comma too many: drop it" in comma
     [problem] = problems_of(write(cells, findings="all", positive="Mass"))
     assert "--positive and --negative for one alone: drop one of them" in problem
     [problem] = problems_of(write({"label": ["0", "1"]}, findings="all"))
     assert "--findings reads names of findings in the cells of a column; label has 0, 1." in problem
+    [problem] = problems_of(write({"label": ["yes", "no", "unsure"]}, findings="all"))
+    assert "label has no, unsure, yes. Name another one" in problem
 
 
 def test_one_finding_that_is_chosen_is_read_as_the_only_one(write: Write) -> None:

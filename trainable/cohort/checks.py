@@ -46,7 +46,7 @@ def check_cohort(cohort: Cohort, num_folds: int, mixed_patients: bool, checks: C
                 f"a patient must be on one side of the split; on both: {listing(both)}. "
                 "Move their images to one side, or let the folds do it with --split merge"
             )
-    _check_counts(cohort, num_folds, checks)
+    check_counts(cohort, num_folds, checks)
 
 
 def _check_same_content(table: pd.DataFrame, columns: Sequence[str], checks: Checks) -> None:
@@ -68,7 +68,8 @@ def _check_same_content(table: pd.DataFrame, columns: Sequence[str], checks: Che
             )
 
 
-def _check_counts(cohort: Cohort, num_folds: int, checks: Checks) -> None:
+def check_counts(cohort: Cohort, num_folds: int, checks: Checks) -> None:
+    """Add the findings or classes that have too few patients, those of each side together."""
     by_side: dict[str, list[TooFew]] = {}
     for few in find_too_few(cohort, num_folds):
         by_side.setdefault(few.where, []).append(few)

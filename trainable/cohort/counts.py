@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.cohort.findings import Findings
+from trainable.terminal_cells import cell_len, fitted
 
 
 class Counts(NamedTuple):
@@ -60,7 +61,7 @@ def _patients(column: NDArray[np.int64], patients: NDArray[np.int64]) -> Counts:
     return Counts(positive, negative, len(np.unique(patients)) - known)
 
 
-_MOST = 26  # letters of a name, so that a line has 80
+_MOST = 26  # cells of a terminal for a name, so that a line has 80
 
 
 def count_lines(
@@ -79,16 +80,12 @@ def count_lines(
     heads = [f"{unit}s", "patients"] if shown == 1 else ["positive", "negative", "unknown"] * 2
     cells = [heads, *([f"{n:,}" for n in (*r.exams[:shown], *r.patients[:shown])] for r in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    names = [_short(name) for name in (findings.kind, *findings.names)]
-    first = max(map(len, names))
+    names = (findings.kind, *findings.names)
+    first = min(_MOST, max(map(cell_len, names)))
     if shown == 3:
         half = sum(widths[:3]) + 2
         yield f"{'':{first}}  {f'{unit}s':^{half}}  {'patients':^{half}}".rstrip()
     for name, row in zip(names, cells, strict=True):
         aligned = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
         halves = (" ".join(half) for half in (aligned[:shown], aligned[shown:]))
-        yield "  ".join([name.ljust(first), *halves])
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _MOST else name[: _MOST - 1] + "…"
+        yield "  ".join([fitted(name, first), *halves])

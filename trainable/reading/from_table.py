@@ -22,8 +22,9 @@ from trainable.reading.data_sets import (
     with_listed_split,
 )
 from trainable.reading.dicom_columns import is_dicom_column, with_dicom_columns
+from trainable.reading.enough import check_enough
 from trainable.reading.exams import find_grouping
-from trainable.reading.label_columns import find_label_columns
+from trainable.reading.label_columns import asked_by_name, find_label_columns
 from trainable.reading.labels import Labels
 from trainable.reading.labels_in_names import IN_NAME, labels_in_names
 from trainable.reading.listing import folders_beside, listed_rows
@@ -61,8 +62,10 @@ class LabelledImages:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> LabelledImages:
-    """Read a table of images and labels, and find the images."""
+def read_labelled_table(
+    file: Path, source: DataOptions, checks: Checks, num_folds: int = 0
+) -> LabelledImages:
+    """Read a table of images and labels, and find the images; `num_folds` as in `read_cohort`."""
     raw, notes = read_table(file, "--data")
     checks.note(*notes)
     data_set = find_data_set(raw)
@@ -72,15 +75,11 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     places = _places(file, source)
     columns, label_columns = _find_columns(raw, source, data_set, places, checks)
     raw = _with_labels_in_names(raw, columns, source, checks)
-    left_out: tuple[LeftOut, ...] = ()
-    if source.unusable == "drop" and "image" in columns:
-        raw, left_out = usable_rows(raw, columns["image"], places, checks)
+    raw, left_out = _usable_rows(raw, columns.get("image"), places, source, checks)
     further = asked_covariates(source.covariates)
     wanted = (source.patient_column, source.exam_column, source.view_column, *further)
     raw = with_dicom_columns(raw, columns.get("image"), wanted, places, checks)
-    grouping = ONE_IMAGE_EACH
-    if source.views > 1:
-        grouping = find_grouping(raw, source.views, source.exam_column, source.view_column, checks)
+    grouping = _find_grouping(raw, source, checks)
     _check_options(source, checks)
     if "image" not in columns or not label_columns:
         checks.raise_if_any()
@@ -100,6 +99,9 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     table = table.join(values).assign(split=sides).reset_index(drop=True)
     _check_filled(table, kept.index, checks)
     table["path"] = locate(table["image"], places, checks)
+    if labels and num_folds and checks.problems:
+        known = raw.loc[kept.index, label_columns]
+        check_enough(known, table, labels, num_folds, checks, is_asked=asked_by_name(source))
     kinds["split"] = split
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     checks.notes.insert(0, f"columns: {read}; {labels.note if labels else ''}")
@@ -117,6 +119,20 @@ def read_labelled_table(file: Path, source: DataOptions, checks: Checks) -> Labe
     maybe = [] if "patient" in columns else may_hold_patients(once, [*used, *splits_in(once)])
     rules = labels.rules if labels else ()
     return LabelledImages(table, rules, grouping, found_by, tuple(maybe), left_out)
+
+
+def _usable_rows(
+    raw: pd.DataFrame, column: str | None, places: Places, source: DataOptions, checks: Checks
+) -> tuple[pd.DataFrame, tuple[LeftOut, ...]]:
+    if source.unusable != "drop" or column is None:
+        return raw, ()
+    return usable_rows(raw, column, places, checks)
+
+
+def _find_grouping(raw: pd.DataFrame, source: DataOptions, checks: Checks) -> Grouping:
+    if source.views == 1:
+        return ONE_IMAGE_EACH
+    return find_grouping(raw, source.views, source.exam_column, source.view_column, checks)
 
 
 def _with_labels_in_names(

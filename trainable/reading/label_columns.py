@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from trainable.cohort.words import same_value
-from trainable.errors import Checks, did_you_mean, listing
-from trainable.reading.choice import choose
+from trainable.errors import Checks, listing
+from trainable.reading.choice import choose, refuse_unknown
 from trainable.reading.columns import find_column, may_hold
 from trainable.reading.data_sets import KnownDataSet, label_columns_of
 from trainable.reading.labels_in_names import IN_NAME
@@ -30,8 +30,8 @@ def find_label_columns(
     asked = source.label_column
     if asked is not None and "," in asked and asked.strip() not in columns:
         found, unknown = choose(asked, columns)
-        for name in unknown:
-            find_column("label", raw, name, checks)
+        rule = "--label-column must be a column of the table"
+        refuse_unknown(rule, asked, unknown, columns, checks)
         if source.findings is not None:
             checks.add(
                 "--label-column names a column per finding, and --findings the findings in the "
@@ -55,10 +55,7 @@ def find_label_columns(
 
 def _chosen(source: DataOptions, columns: Sequence[str], checks: Checks) -> list[str]:
     """Those columns of a known data set that --findings names."""
-    found, unknown = choose(str(source.findings), columns, same_value)
-    for name in unknown:
-        checks.add(
-            f"--findings must be findings of the table; {name!r} is not; "
-            f"{did_you_mean(name, columns)}"
-        )
+    asked = str(source.findings)
+    found, unknown = choose(asked, columns, same_value)
+    refuse_unknown("--findings must be findings of the table", asked, unknown, columns, checks)
     return [] if unknown else found

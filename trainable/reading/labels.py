@@ -129,7 +129,10 @@ def find_rule(
     """How labels are read; None (and a problem kept) if that cannot be decided."""
     known = raw[marks.is_known]
     if not len(known):
-        checks.add(f"images must have labels; all {len(raw)} in {raw.name} are missing")
+        checks.add(
+            f"images must have labels; all {len(raw)} in {raw.name} are missing: add them, or name "
+            "another column with --label-column"
+        )
         return None
     is_open = options.positive is None and options.negative is None
     if may_be_classes and is_open and (names := several_classes(known)):

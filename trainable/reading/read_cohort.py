@@ -25,8 +25,12 @@ from trainable.reading.patterns import find_in_names
 from trainable.reading.several_rows import known_together
 
 
-def read_cohort(source: DataOptions) -> Cohort:
+def read_cohort(source: DataOptions, num_folds: int = 0) -> Cohort:
     """Read the labelled images that `source` names, hashing every file.
+
+    Args:
+        source: What the user said of them.
+        num_folds: Of a search: beside other problems, too few patients for them are one too.
 
     Raises:
         InputError: naming every missing file, column, class or patient.
@@ -40,7 +44,7 @@ def read_cohort(source: DataOptions) -> Cohort:
     if data.is_dir():
         read = read_folders(data.resolve(), source, checks)
     elif data.is_file():
-        read = read_labelled_table(data.resolve(), source, checks)
+        read = read_labelled_table(data.resolve(), source, checks, num_folds)
     else:
         is_there = "no file and no folder" if data.exists() else "not found"
         raise InputError(

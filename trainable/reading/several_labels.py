@@ -8,9 +8,9 @@ import pandas as pd
 from trainable.cohort.cohort import LABEL_OF
 from trainable.cohort.label_rule import REST, UNCERTAIN, Judged, LabelRule
 from trainable.cohort.words import NO, UNKNOWN_WORDS, YES, only_say_yes_or_no, same_value
-from trainable.errors import Checks, did_you_mean, listing, num_of
+from trainable.errors import Checks, listing, num_of
 from trainable.reading.cells import findings_in_cells, says_no_finding
-from trainable.reading.choice import choose
+from trainable.reading.choice import choose, refuse_unknown
 from trainable.reading.labels import (
     Labels,
     Marks,
@@ -66,7 +66,7 @@ def _read_cells(
     marks = find_marks(raw, options)
     known = raw[~marks.is_missing]
     there = findings_in_cells(known)
-    if not there or all(name.isdigit() for name in there):
+    if not there or all(map(str.isdigit, there)) or _say_yes_and_no(there):
         checks.add(
             f"--findings reads names of findings in the cells of a column; {raw.name} has "
             f"{listing(sorted(set(raw)))}. Name another one with --label-column, or drop --findings"
@@ -77,11 +77,8 @@ def _read_cells(
     names, unknown = there, list[str]()
     if options.findings != ALL:
         names, unknown = choose(str(options.findings), [*there, *without], same_value)
-    for name in unknown:
-        checks.add(
-            f"--findings must be findings in {raw.name}; {name!r} is not; "
-            f"{did_you_mean(name, there)}"
-        )
+    rule = f"--findings must be findings in {raw.name}"
+    refuse_unknown(rule, str(options.findings), unknown, there, checks)
     if unknown:
         return None
     if len(names) == 1:
@@ -99,6 +96,12 @@ def _read_cells(
     return _labels(rules, judged, "; ".join([*said, *rules[0].remarks(judged[0])]))
 
 
+def _say_yes_and_no(names: Sequence[str]) -> bool:
+    """Whether some of them say yes and some no, as labels of one finding do."""
+    plain = set(map(same_value, names))
+    return bool(plain & YES and plain & NO)
+
+
 def _read_columns(
     raw: pd.DataFrame, options: DataOptions, checks: Checks, *, several_rows: bool
 ) -> Labels | None:
@@ -114,7 +117,8 @@ def _read_columns(
         marks[name] = find_marks(raw[name], options, pooled.may_be_uncertain if shared else None)
         if found is None:
             found = find_rule(raw[name], marks[name], options, own, several_rows, False)
-            checks.add(*(f"{name}: {problem}" for problem in own.problems))
+            advice = "or write its labels as 1 and 0"
+            checks.add(*(f"{name}: {problem}; {advice}" for problem in own.problems))
         if found is not None:
             rules.append(dataclasses.replace(found, finding=name))
     _check_left_out_of(marks, options, checks)
