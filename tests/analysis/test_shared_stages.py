@@ -50,6 +50,7 @@ def test_sharing_changes_no_score(backbone: str) -> None:
     cuts = [*BACKBONES[backbone].cuts, "fused"]
     models = team(backbone, cuts) + team(backbone, cuts[2:4], unfreeze=1)
     models += team(backbone, cuts[-2:], normalization="imagenet") + team(backbone, cuts[:1])
+    models += team(backbone, cuts[-2:], pool="grid") + team(backbone, cuts[-1:], pool="top+average")
     for one in models:  # an unlucky random head makes much of the rounding of float32
         one.networks[0].double()
     images = noise(2, 32).double()

@@ -1,0 +1,1 @@
+"""What a head sees of signs that are small beside the picture."""
