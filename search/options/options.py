@@ -253,4 +253,6 @@ def command_line(options: SearchOptions, *, with_folders: bool = True) -> list[s
 def _text(value: object) -> str:
     if isinstance(value, timedelta):
         return duration_text(value)
+    if value is None:
+        return "none"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -43,6 +43,7 @@ def _lines(facts: Mapping[str, object]) -> Iterator[str]:
 
 _METRICS = {"f1": "F1", "auc": "AUC", "average_precision": "average precision"}
 _METRICS |= {"log_loss": "log loss"}
+_REFUSED = "not accepted"
 _USES = {"drop": "left out", "positive": "counted as positive", "negative": "counted as negative"}
 
 
@@ -61,7 +62,7 @@ def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
     return {
         "asked": _asked(cohort),
         "size": " or ".join(map(str, sizes)),
-        "missing": _missing(result.options, winner),
+        "missing": _missing(result.options, cohort, winner),
         "predictors": _predictors(winner, cohort),
         "partition": _partition(result),
         "disjoint": _disjoint(cohort),
@@ -129,11 +130,15 @@ def _ensemble(winner: Winner) -> str:
     return f"The score of a finding is the mean of its own trials; their number is {sizes}."
 
 
-def _missing(options: SearchOptions, winner: Winner) -> str:
+def _missing(options: SearchOptions, cohort: Cohort, winner: Winner) -> str:
     """What became of images without a label, of uncertain labels, and of unknown covariates."""
-    data = options.data
-    without = _USES[data.missing] if data.missing else "not accepted"
-    uncertain = _USES[data.uncertain] if data.uncertain else "not accepted"
+    data, rules = options.data, cohort.label_rules
+    uses = [  # a data set that is known by its name, and the demo, have their own
+        next(filter(None, (data.missing, *(rule.missing for rule in rules))), None),
+        next(filter(None, (data.uncertain, *(rule.uncertain for rule in rules))), None),
+    ]
+    of = " of that finding" * (len(rules) > 1)
+    without, uncertain = (_USES[one] + of * (one == "drop") if one else _REFUSED for one in uses)
     text = f"Images without a label were {without}; uncertain labels were {uncertain}."
     if winner.sees_columns:
         text += " A covariate that is not known is marked as missing."

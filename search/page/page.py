@@ -122,7 +122,8 @@ def _team(result: SearchResult) -> Table:
     shown = shown.rename(columns=names).dropna(axis="columns", how="all")
     winner = result.winner
     if not winner.findings.can_stand_together:
-        return Table(shown, "The trials whose mean score predicts.")
+        are = "trials whose mean score" if len(members) > 1 else "trial that"
+        return Table(shown, f"The {are} predicts.")
     of_trial = [
         ", ".join(
             name
@@ -190,10 +191,9 @@ def _unfinished(result: SearchResult) -> Iterator[Table]:
 def _cohort_lines(result: SearchResult) -> Iterator[str]:
     cohort, unit = result.cohort, result.cohort.grouping.unit
     manifest = cohort.manifest
-    counted = (
-        f"{len(manifest):,} images of {manifest['patient'].nunique():,} patients; "
-        f"{len(cohort.labels):,} {unit}s"
-    )
+    counted = f"{len(manifest):,} images of {manifest['patient'].nunique():,} patients"
+    if cohort.grouping.views > 1:
+        counted += f"; {len(cohort.labels):,} {unit}s"
     if cohort.findings.is_one:
         negative, positive = cohort.classes
         yield (

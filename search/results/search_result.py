@@ -190,9 +190,14 @@ def by_encoder(result: SearchResult) -> pd.DataFrame:
 
 
 def by_body(result: SearchResult) -> pd.DataFrame:
-    """One row per encoder and cut with a complete trial, the best first."""
+    """One row per encoder and cut with a complete trial, the best first.
+
+    Several findings have no AUC in common.
+    """
     best = best_of_each(result, ["backbone", "cut"]).drop(columns="weights")
-    return best.assign(backbone=[Encoder.read(name).short for name in best["backbone"]])
+    return best.dropna(axis="columns", how="all").assign(
+        backbone=[Encoder.read(name).short for name in best["backbone"]]
+    )
 
 
 def best_of_each(result: SearchResult, settings: Sequence[str]) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """Calibration and net benefit of scores whose truth is known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -31,6 +33,11 @@ def test_right_scores_have_a_slope_of_one_and_an_intercept_of_zero(right: Calibr
     middle = (right.scores > 0.1) & (right.scores < 0.6)
     np.testing.assert_allclose(right.shares[middle], right.scores[middle], atol=0.05)
     assert np.mean((right.low <= right.scores) & (right.scores <= right.high)) > 0.8
+
+
+def test_an_intercept_near_zero_has_no_minus(right: Calibration) -> None:
+    label = dataclasses.replace(right, slope=1.0, intercept=-0.001).label
+    assert label == "slope 1.00, intercept +0.00"
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(1.0, 1.0), (-1.0, 1.0), (0.0, 2.0), (0.0, 0.5)])

@@ -1,6 +1,7 @@
 """The draft for a paper: every item is there, and each sentence follows the options of the run."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +48,21 @@ def tied(count: int) -> dict[str, Any]:
     return {"tied": (trial,) * count}
 
 
+RULE = LabelRule(("alive", "dead"))
+
+
 def draft(
     record: dict[str, Any] | None = None,
     columns: dict[str, Any] | None = None,
     weights: tuple[float, ...] = (1.0, 16.0),
+    rule: LabelRule = RULE,
     **options: Any,
 ) -> str:
     """The draft of a run of 12 images, with a winner of these facts and options."""
     names = [f"{number}.png" for number in range(12)]
     manifest = pd.DataFrame({"image": names, "path": names, "sha256": names, "split": ""})
     manifest = manifest.assign(label=np.arange(12) % 2, patient=np.arange(12) // 2)
-    rules = (LabelRule(("alive", "dead")),)
-    cohort = Cohort(manifest.assign(**(columns or {})), rules)
+    cohort = Cohort(manifest.assign(**(columns or {})), (rule,))
     facts = checklist_facts(
         SearchResult(
             RunFolder(Path("runs/x")),
@@ -109,6 +113,11 @@ def test_every_item_of_a_guideline_is_filled_in_or_open() -> None:
         ),
         ("without a label were not", "label were counted as negative", {"missing": "negative"}),
         ("without a label were not", "without a label were left out", {"missing": "drop"}),
+        (
+            "without a label were not",
+            "without a label were left out",
+            {"rule": replace(RULE, missing="drop")},
+        ),
         ("uncertain labels were not", "labels were counted as positive", {"uncertain": "positive"}),
         (
             "threshold was chosen for the best F1",

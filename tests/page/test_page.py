@@ -35,6 +35,13 @@ def test_the_slider_counts_as_the_metrics_do(threshold: float) -> None:
     assert slider.true == sorted(slider.true, reverse=True)
 
 
+def test_numbers_stand_to_the_right_also_where_they_are_text() -> None:
+    frame = pd.DataFrame(
+        {"a": ["1,419", ""], "b": ["0.5 to 0.6", "1"], "c": [0.5, np.nan], "d": ["", ""]}
+    )
+    assert Table(frame).columns == [("a", True), ("b", False), ("c", True), ("d", False)]
+
+
 def test_words_of_a_user_are_text_and_never_part_of_the_page(tmp_path: Path) -> None:
     table = Table(pd.DataFrame({"<b>": ["<script>x</script>", "b"], "n": [0.5, np.nan]}))
     write_page(tmp_path / "page.html", "a & b", [Section("<i>", ["<u>"], tables=[table])])

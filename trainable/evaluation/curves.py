@@ -44,7 +44,7 @@ class CalibrationCurve:
     @property
     def label(self) -> str:
         """Slope and intercept."""
-        return f"slope {self.slope:.2f}, intercept {self.intercept:+.2f}"
+        return f"slope {self.slope:.2f}, intercept {self.intercept:+z.2f}"
 
 
 @dataclass(frozen=True)

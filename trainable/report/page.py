@@ -114,8 +114,8 @@ class Table:
 
     @property
     def columns(self) -> list[tuple[str, bool]]:
-        """Name of each column, and whether it holds numbers."""
-        return [(str(name), pd.api.types.is_numeric_dtype(self.frame[name])) for name in self.frame]
+        """Name of each column, and whether it holds numbers, also where they are text."""
+        return [(str(name), _are_numbers(self.frame[name])) for name in self.frame]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -164,6 +164,12 @@ def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
         write_text(
             path, environment.get_template("page.html").render(title=title, sections=sections)
         )
+
+
+def _are_numbers(column: pd.Series) -> bool:
+    texts = column.map(_text).str.replace(",", "")
+    filled = texts[texts != ""]
+    return len(filled) > 0 and bool(pd.to_numeric(filled, errors="coerce").notna().all())
 
 
 def _text(cell: object) -> str:

@@ -21,6 +21,6 @@ def _worth(one: Recalibration) -> str:
     before, after = one.before, one.after
     return (
         f"on patients who had no part in it, the slope is {after.slope:.2f} (before "
-        f"{before.slope:.2f}), the intercept {after.intercept:+.2f} ({before.intercept:+.2f}), the "
-        f"log loss {after.log_loss:.3f} ({before.log_loss:.3f})"
+        f"{before.slope:.2f}), the intercept {after.intercept:+z.2f} ({before.intercept:+z.2f}), "
+        f"the log loss {after.log_loss:.3f} ({before.log_loss:.3f})"
     )

@@ -98,7 +98,7 @@ def draw_precision_recall(axes: Axes, named: Named) -> None:
         label = _label(name, f"average precision {average:.3f}")
         axes.plot(recall, precision, drawstyle="steps-post", label=label)
     axes.set(xlabel="recall (sensitivity)", ylabel="precision", ylim=(0, 1.02))
-    axes.legend(loc="upper right", fontsize=_font_size(named))
+    axes.legend(loc="best", fontsize=_font_size(named))
 
 
 def draw_calibration(axes: Axes, scored: Scored, raw: Scored | None = None) -> None:
@@ -112,7 +112,7 @@ def draw_calibration(axes: Axes, scored: Scored, raw: Scored | None = None) -> N
         label = f"before: {before.label}"
         axes.plot(before.scores, before.shares, color=OTHER, linestyle="--", label=label)
     axes.set(xlabel="predicted score", ylabel="share that is positive", xlim=(0, 1), ylim=(0, 1))
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
 
 
 def draw_decision(axes: Axes, scored: Scored) -> None:
@@ -139,7 +139,7 @@ def draw_distribution(axes: Axes, scored: Scored, threshold: float) -> None:
         axes.hist(of_class, bins=_BINS.tolist(), weights=weights, alpha=0.55, label=name)
     axes.axvline(threshold, color=INK, linestyle=":", label=f"threshold {threshold:.3f}")
     axes.set(xlabel="predicted score", ylabel="share of the class")
-    axes.legend(loc="upper right")
+    axes.legend(loc="best")
 
 
 def _one_finding(scored: Scored) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
