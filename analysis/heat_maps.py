@@ -15,7 +15,7 @@ from analysis.new_images import NewImages
 from trainable.errors import Checks, listing, num_of
 from trainable.files import replacing, writing
 from trainable.images.endings import stem
-from trainable.images.loading import load_images
+from trainable.images.loading import Images, load_images
 from trainable.model.heat_map import has_heat_map, heat_maps_of
 from trainable.report.heat_map_picture import draw_all
 from trainable.run.winner import Member, Winner
@@ -71,8 +71,9 @@ def write_heat_maps(
     counts = []
     with writing(folder.parent, OPTION), replacing(folder) as partial:
         partial.mkdir()
+        maps = _maps_of_findings(drawings, new, store)
         for drawing in drawings:
-            numbers, pictures = _drawn(drawing, new, store)
+            numbers, pictures = _drawn(drawing, maps.pop(drawing.finding), new, store)
             for number, picture in zip(numbers, pictures, strict=True):
                 picture.save(partial / _file_name(new.paths[number], drawing, winner, names))
             counts.append(len(numbers))
@@ -126,16 +127,34 @@ def _drawings(
                 break
 
 
+def _maps_of_findings(
+    drawings: Sequence[_Drawing], new: NewImages, store: ArrayStore
+) -> dict[int, NDArray[np.float32]]:
+    """The maps of each finding, by its number; each model runs once on an image."""
+    by_trial: dict[int, list[_Drawing]] = {}
+    for drawing in drawings:
+        by_trial.setdefault(drawing.member.trial, []).append(drawing)
+    maps = dict[int, NDArray[np.float32]]()
+    for of_trial in by_trial.values():
+        model, wanted = of_trial[0].model, {one.finding: one.rows for one in of_trial}
+        images = _images_of(model, new, store)
+        device = next(model.networks[0].parameters()).device
+        rows = torch.from_numpy(np.unique(np.concatenate([*wanted.values()])))
+        jobs = [(model.networks, rows)]
+        maps |= heat_maps_of(model.config, images, new.exam_images, device, jobs, wanted)
+    return maps
+
+
+def _images_of(model: FinalModel, new: NewImages, store: ArrayStore) -> Images:
+    square = model.preprocessing.square
+    return load_images(new.paths, new.hashes, square, model.statistics, store)
+
+
 def _drawn(
-    drawing: _Drawing, new: NewImages, store: ArrayStore
+    drawing: _Drawing, maps: NDArray[np.float32], new: NewImages, store: ArrayStore
 ) -> tuple[list[int], Iterator[Image.Image]]:
     """The numbers of the images, and their pictures."""
-    config, networks = drawing.model.config, drawing.model.networks
-    square = drawing.model.preprocessing.square
-    images = load_images(new.paths, new.hashes, square, drawing.model.statistics, store)
-    device = next(networks[0].parameters()).device
-    jobs = [(networks, torch.from_numpy(drawing.rows))]
-    maps = heat_maps_of(config, images, new.exam_images, device, jobs, drawing.finding)
+    images = _images_of(drawing.model, new, store)
     shown = np.unique(new.exam_images[drawing.rows])
     shown = shown[shown >= 0]
     pixels = images.pixels if len(shown) == len(new.paths) else images.pixels[shown]

@@ -23,7 +23,7 @@ from trainable.cohort.splits import Fold
 from trainable.evaluation.scoring import Objective, Scoring
 from trainable.images.batches import Batch
 from trainable.model.covariate_encoder import NO_COLUMNS
-from trainable.model.heat_map import heat_maps
+from trainable.model.heat_map import heat_maps, heat_maps_of
 from trainable.model.network import Network
 from trainable.run.winner import Member
 from trainable.store.arrays import ArrayStore
@@ -194,6 +194,24 @@ def test_a_heat_map_is_of_one_finding(task: Task) -> None:
     for finding, found in zip((0, 2), left_out, strict=True):
         expected = 1 / (1 + np.exp(-found.maps.mean(axis=(1, 2))))
         np.testing.assert_allclose(expected, scores_of_trial[:, finding], atol=1e-3)
+
+
+def test_maps_of_several_findings_need_one_run_of_the_frozen_stages(task: Task) -> None:
+    networks, _ = final_networks(task, head="logistic", positive_weight=3.0)
+    config = tiny(cut="features.5", head="logistic")
+    images = assemble(config, task.materials(CPU)).body.images
+    num_run = list[int]()
+    stage = networks[0].frozen_stages[0]
+    stage.register_forward_hook(lambda _, given, __: num_run.append(len(given[0])))
+    one_each, wanted = np.arange(4)[:, None], {0: np.array([0, 3]), 2: np.array([1, 3])}
+    found = heat_maps_of(
+        config, images, one_each, CPU, [([networks[0]], torch.tensor([0, 1, 3]))], wanted
+    )
+    assert num_run == [3]
+    exams = Batch(images.as_seen_by(config.preprocessing, CPU)(torch.arange(4)))
+    for finding, rows in wanted.items():
+        expected = heat_maps(networks[0], exams, finding)[rows].numpy()
+        np.testing.assert_allclose(found[finding], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_covariates_and_views_stand_beside_all_findings(task: Task) -> None:

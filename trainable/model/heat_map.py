@@ -6,7 +6,7 @@ times the activation there, is what the place gives. Above a pool of averages th
 HiResCAM (Draelos and Carin 2020). With a logistic head it is the head's own sum, place by place.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isqrt
 
 import numpy as np
@@ -78,9 +78,11 @@ def heat_maps_of(
     exam_images: NDArray[np.int64],
     device: torch.device,
     jobs: Iterable[tuple[Sequence[Network], Tensor]],
-    finding: int = 0,
-) -> NDArray[np.float32]:
-    """A map of each image, the mean over the networks that look at its examination.
+    wanted: Mapping[int, NDArray[np.int64]],
+) -> dict[int, NDArray[np.float32]]:
+    """Maps of images, the mean over the networks that look at their examination.
+
+    The frozen stages of a network run once, however many findings are wanted.
 
     Args:
         config: Configuration of the networks.
@@ -88,26 +90,35 @@ def heat_maps_of(
         exam_images: Numbers of the images of each examination, -1 where a view is missing.
         device: Device of the networks.
         jobs: Networks, and the examinations that they look at, int64 (num,); together, these are
-            all examinations.
-        finding: Number of the finding, or of the class.
+            all that are wanted.
+        wanted: The examinations (num,) of each finding or class, by its number.
 
     Returns:
-        (num_images, edge, edge), in the order of the images.
+        (num_images, edge, edge) of each finding, in the order of the images of its examinations.
     """
     take = by_examination(images.as_seen_by(config.preprocessing, device), exam_images)
-    found: dict[int, NDArray[np.float32]] = {}
+    found: dict[int, dict[int, NDArray[np.float32]]] = {finding: {} for finding in wanted}
     batching = Batching(_BATCH, str(config.backbone))
     for networks, exams in jobs:
 
         def mapped(rows: Tensor, networks: Sequence[Network] = networks) -> None:
-            batch, seen = take(rows), exam_images[rows]
+            batch, numbers = take(rows), rows.numpy()
+            seen = exam_images[numbers]
             shared = SharedMaps(batch.images)
-            maps = torch.stack([heat_maps(one, batch, finding, shared) for one in networks])
-            found.update(zip(seen[seen >= 0].tolist(), maps.mean(dim=0).cpu().numpy(), strict=True))
+            for finding, of_finding in wanted.items():
+                is_wanted = np.isin(numbers, of_finding)[:, None] & (seen >= 0)
+                if not is_wanted.any():
+                    continue
+                maps = torch.stack([heat_maps(one, batch, finding, shared) for one in networks])
+                kept = maps.mean(dim=0).cpu().numpy()[is_wanted[seen >= 0]]
+                found[finding].update(zip(seen[is_wanted].tolist(), kept, strict=True))
 
         for _ in batching.run(exams, mapped):
             pass
-    return np.stack([found[image] for image in sorted(found)])
+    return {
+        finding: np.stack([maps[image] for image in sorted(maps)])
+        for finding, maps in found.items()
+    }
 
 
 class _AboveTheCut(nn.Module):

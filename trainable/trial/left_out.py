@@ -60,8 +60,9 @@ def explain_left_out(
     )
     images = load_images(paths, hashes, square, data.statistics, materials.store)
     fitted = _fit_folds(assemble(config, materials), folds, seed, exams)
-    maps = heat_maps_of(config, images, exam_images, device, fitted, finding)
-    return LeftOut(images, exam_images, maps)
+    wanted = {finding: np.arange(len(exams))}
+    maps = heat_maps_of(config, images, exam_images, device, fitted, wanted)
+    return LeftOut(images, exam_images, maps[finding])
 
 
 def _fit_folds(
