@@ -112,7 +112,7 @@ def draw_calibration(axes: Axes, scored: Scored, raw: Scored | None = None) -> N
         label = f"before: {before.label}"
         axes.plot(before.scores, before.shares, color=OTHER, linestyle="--", label=label)
     axes.set(xlabel="predicted score", ylabel="share that is positive", xlim=(0, 1), ylim=(0, 1))
-    axes.legend(loc="best")
+    _legend_above(axes)
 
 
 def draw_decision(axes: Axes, scored: Scored) -> None:
@@ -127,7 +127,12 @@ def draw_decision(axes: Axes, scored: Scored) -> None:
     top = max(float(labels.mean()), float(model.max()))
     axes.set(xlabel="risk from which a person would act", ylabel="net benefit")
     axes.set(xlim=(0, _MOST_RISK), ylim=(-0.25 * top, 1.1 * top))
-    axes.legend(loc="upper right")
+    _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    """Where curves may lie anywhere; for figures of one panel, whose titles are not drawn."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3)
 
 
 def draw_distribution(axes: Axes, scored: Scored, threshold: float) -> None:
