@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from analysis.answers import find_answers
 from analysis.check import look_at_new
 from analysis.export.folder import read_team
 from analysis.model_file import FinalModel, seen_columns
@@ -20,6 +21,7 @@ from trainable.cohort.findings import Findings
 from trainable.cohort.left_out import describe_left_out
 from trainable.defaults import CACHE, CACHE_BYTES
 from trainable.errors import InputError
+from trainable.evaluation.answers import Promise
 from trainable.files import private_files
 from trainable.reading.listing import Source
 from trainable.run.winner import Winner
@@ -77,17 +79,23 @@ class Team:
         images: Path | str | Iterable[Path | str],
         *,
         unusable: Literal["drop"] | None = None,
+        promise_npv: float | None = None,
+        promise_ppv: float | None = None,
     ) -> pd.DataFrame:
         """Score the images of a folder, those that a table lists, one image, or several.
 
         Args:
             images: A folder, a table, an image, or images one by one.
             unusable: With "drop", images that are absent or damaged get no score, with a warning.
+            promise_npv: Share of the patients answered "no" who must be negative, above 0.5 and
+                below 1.
+            promise_ppv: The same of those answered "yes" who must be positive.
 
         Returns:
             A row per image: `image` (or `exam`), `score` (0 to 1) and `prediction`, one of
             `classes`. Of several findings `score:NAME` and `prediction:NAME` of each, of several
-            classes `score:NAME` of each and one `prediction`. Where the search has recalibrated
+            classes `score:NAME` of each and one `prediction`. With a promise, `answer` (or
+            `answer:NAME`) is "no", "yes" or "a doctor decides". Where the search has recalibrated
             scores, `raw_score` (or `raw_score:NAME`) is what they were before. Without a score, NaN
             and "".
 
@@ -95,8 +103,10 @@ class Team:
             UserWarning: Of images that are unlike those of the training, or are left out.
 
         Raises:
-            InputError: Naming every image that is missing or cannot be read.
+            InputError: Naming every image that is missing or cannot be read; or if a promise cannot
+                be kept.
         """
+        answers = find_answers(self.winner, Promise(promise_npv, promise_ppv))
         columns = seen_columns(self.winner, self._cohort, self.models)
         new = find_new_images(
             _source(images), None, self._cohort, columns, leave_out=unusable == "drop"
@@ -105,7 +115,8 @@ class Team:
         for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
             warnings.warn(note, stacklevel=2)
         raw = score(self.models, new, self._store, self.winner.team_rows).scores
-        return predictions_and_scores(new, raw, self.winner, self._cohort.label_rules)[1]
+        rules = self._cohort.label_rules
+        return predictions_and_scores(new, raw, self.winner, rules, answers)[1]
 
 
 def _source(images: Path | str | Iterable[Path | str]) -> Source:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.answers import find_answers
 from analysis.export.folder import is_export, read_team
 from analysis.heat_maps import OPTION as HEAT_MAPS
 from analysis.heat_maps import check_heat_maps, room_for
@@ -20,6 +21,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import perceptual_hashes_of
 from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, flag, listing
+from trainable.evaluation.answers import Answers, Promise
 from trainable.files import try_to_write
 from trainable.images.outliers import describe_unlike
 from trainable.images.perceptual_hash import (
@@ -49,6 +51,7 @@ class Checked:
         models: Models of an exported team; none where those of the run are to be found.
         new: Images to predict.
         truth: True labels, where they were given.
+        answers: What each score is answered by, per finding; none if nothing is promised.
         shared: What the new images share with the training, a phrase each.
         unlike: How the new images are unlike those of the training, or may be copies of them, a
             sentence each.
@@ -60,6 +63,7 @@ class Checked:
     models: list[FinalModel]
     new: NewImages
     truth: TrueLabels | None
+    answers: tuple[Answers, ...]
     shared: tuple[str, ...]
     unlike: tuple[str, ...]
 
@@ -81,6 +85,9 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         labelled = options.labelled_images.expanduser()
         option = "--labelled-images"
         cohort = checks.attempt(partial(find_images, cohort, labelled, option)) or cohort
+    answers = checks.attempt(
+        lambda: find_answers(winner, Promise(options.promise_npv, options.promise_ppv))
+    )
     maps = options.heat_maps and options.heat_maps.expanduser()
     if maps is not None:
         check_heat_maps(maps, winner, checks)
@@ -113,7 +120,7 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     checks.raise_if_any()
     assert seen is not None
     unlike = (*seen.unlike, *leak.notes)
-    return Checked(run, winner, cohort, models, new, truth, leak.shared, unlike)
+    return Checked(run, winner, cohort, models, new, truth, answers or (), leak.shared, unlike)
 
 
 def _check_outputs(options: PredictOptions, checks: Checks) -> None:

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from rich.console import Console
 
+from analysis.answers import describe_answers, describe_judged, judge_answers
 from analysis.check import Checked, check
 from analysis.evaluate import judge_findings
 from analysis.evaluation_lines import describe
@@ -97,9 +98,13 @@ def _predict(
     with stop_signals.released():
         raw, cost = score(models, new, retraining.store, winner.team_rows)
     console.print(cost)
-    positives = winner.decide(winner.recalibrated(raw))
+    scores = winner.recalibrated(raw)
+    positives = winner.decide(scores)
     _write_tables(options, checked, raw, written)
-    for line in describe_predictions(positives, winner, unit, options.out):
+    for line in (
+        *describe_predictions(positives, winner, unit, options.out),
+        *describe_answers(checked.answers, winner.findings, scores, unit),
+    ):
         console.print(line)
     also = f"; column {RAW_SCORE}: before they were recalibrated" if winner.recalibrations else ""
     console.print(f"scores: {options.scores_out}{also}")
@@ -123,7 +128,9 @@ def _write_tables(
 ) -> None:
     """Write the predictions, the scores, and which images are left out."""
     new = checked.new
-    tables = predictions_and_scores(new, raw, checked.winner, checked.cohort.label_rules)
+    tables = predictions_and_scores(
+        new, raw, checked.winner, checked.cohort.label_rules, checked.answers
+    )
     for table, file in zip(tables, (options.out, options.scores_out), strict=True):
         write_csv(table, file)
         written.append(file)
@@ -148,6 +155,8 @@ def _evaluate(
     scored = truth.scored(winner.recalibrated(raw))
     judged = judge_findings(scored, findings, winner, options.operating_point)
     lines = list(describe(judged, scored, findings, winner))
+    if checked.answers:
+        lines += describe_judged(judge_answers(checked.answers, scored, findings))
     for line in lines:
         console.print(line)
     if any(judged.estimates):

@@ -46,6 +46,14 @@ class PredictOptions(ModelOptions, frozen=True):
     """Predictions file to write; the scores go to NAME_scores.csv beside it."""
     heat_maps: Annotated[Path | None, COMMON, Parameter(group=OUTPUT, metavar="FOLDER")] = None
     """New folder for a heat map of each image."""
+    promise_npv: Annotated[float | None, COMMON, Parameter(group=OUTPUT)] = Field(
+        None, gt=0.5, lt=1
+    )
+    """Answer "no" where this share of patients is surely negative (0.5 to 1)."""
+    promise_ppv: Annotated[float | None, COMMON, Parameter(group=OUTPUT)] = Field(
+        None, gt=0.5, lt=1
+    )
+    """Answer "yes" where this share of patients is surely positive (0.5 to 1)."""
     overwrite: Annotated[bool, COMMON, Parameter(group=OUTPUT)] = False
     """Replace these files if they exist."""
     operating_point: Annotated[float, Parameter(group=OUTPUT)] = Field(0.9, gt=0, le=1)

@@ -17,6 +17,7 @@ from trainable.cohort.findings import Findings
 from trainable.cohort.label_rule import REST, LabelRule, findings_of
 from trainable.device import Batching, own_device, place
 from trainable.errors import num_of
+from trainable.evaluation.answers import Answers
 from trainable.features.body import cpu_batch
 from trainable.images.batches import by_examination
 from trainable.images.loading import load_images
@@ -26,6 +27,9 @@ from trainable.store.arrays import ArrayStore
 
 RAW_SCORE = "raw_score"
 """Column of the scores before they were recalibrated, where the search has done so."""
+
+ANSWER = "answer"
+"""Column of the answers, where something is promised."""
 
 _GPU_BATCH = 16  # examinations; the activations of all shared stages are held for one batch
 _HEAD_BATCH = 256  # examinations
@@ -83,6 +87,7 @@ def predictions_and_scores(
     raw: NDArray[np.float32],
     winner: Winner,
     rules: Sequence[LabelRule],
+    answers: Sequence[Answers] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The predictions table, as the template has it, and the table of scores.
 
@@ -91,6 +96,7 @@ def predictions_and_scores(
         raw: Raw scores (num_rows, num_findings).
         winner: What makes scores and decisions of them.
         rules: How the labels of the search were read, whose words the predictions are in.
+        answers: What each score is answered by, per finding; none if nothing is promised.
     """
     findings = findings_of(rules)
     scores = winner.recalibrated(raw)
@@ -107,6 +113,9 @@ def predictions_and_scores(
     add("score", scores)
     for name, values in predictions.items():
         columns[name if len(predictions) == 1 else f"{PREDICTION}:{name}"] = values
+    for name, one, column in zip(findings.names, answers, scores.T, strict=False):
+        own = ANSWER if findings.is_one else f"{ANSWER}:{name}"
+        columns[own] = _in_rows(new, one.words(column), "", object)
     if winner.recalibrations:
         add(RAW_SCORE, raw)
     filled = {column: predictions[name] for name, column in new.prediction_columns.items()}

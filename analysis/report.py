@@ -1,15 +1,17 @@
 """The page of an evaluation on new labels, side by side with the out-of-fold figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.answers import judge_answers
 from analysis.check import Checked
 from analysis.evaluate import JudgedFindings, average_name, judge_findings
 from trainable.cohort.scored import Scored
 from trainable.errors import num_of
 from trainable.evaluation.intervals import Estimate
+from trainable.report.answers import answers_section
 from trainable.report.page import Section, Table, write_page
 from trainable.report.scores_section import scores_section
 
@@ -48,9 +50,17 @@ def write_evaluation(
         [
             section(checked, scored, judged, before),
             scores_section(scored, winner, raw=raw),
+            *_answers(checked, scored),
             Section("As printed", listing="\n".join(lines)),
         ],
     )
+
+
+def _answers(checked: Checked, scored: Scored) -> Iterator[Section]:
+    """What was promised, and what came of it, where something was."""
+    answers, findings = checked.answers, checked.cohort.findings
+    if answers:
+        yield answers_section(answers, findings, judge_answers(answers, scored, findings))
 
 
 def _of_one(

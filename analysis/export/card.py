@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.export.folder import Export
@@ -20,6 +21,7 @@ from trainable.errors import listing
 from trainable.images.endings import DICOM_SUFFIXES
 from trainable.images.scale import Scale
 from trainable.model.covariate_encoder import ColumnCode
+from trainable.report.answers import promises_table
 from trainable.report.recalibration import recalibration_sentences
 from trainable.run.winner import Winner
 
@@ -73,6 +75,7 @@ def write_card(
         kind=findings.kind.capitalize(),
         each=_each(winner, cohort),
         recalibrated=list(recalibration_sentences(winner)),
+        promises=_promises(winner),
         names=json.dumps(findings.names, ensure_ascii=False),
         export=export,
         unit=cohort.grouping.unit,
@@ -106,6 +109,13 @@ def _each(winner: Winner, cohort: Cohort) -> list[dict[str, Any]]:
             counts, winner.out_of_fold, winner.corrected_each, winner.teams, strict=True
         )
     ]
+
+
+def _promises(winner: Winner) -> list[tuple[str, pd.DataFrame]]:
+    """What can be promised of each finding, with its name if there are several."""
+    names = ("",) if winner.findings.is_one else winner.findings.names
+    tables = map(promises_table, winner.answers)
+    return list(zip(names, tables, strict=False))
 
 
 def _positives(cohort: Cohort) -> str:

@@ -22,6 +22,11 @@ With `--several`, searches are for four findings that can stand together, one of
 with unknown labels, and for three classes. `bias` and `coverage` are of what is told of each
 finding and of their mean; `apparent_bias` is of the F1 before its correction.
 
+With `--answers`, a predictive value is promised of "no" or of "yes". `given` is the share of the
+searches that could promise it; `kept` the share whose promise is true, or that gave none;
+`decided` the share of new images with that answer, and `oracle` what it would be if the true worth
+of the same team's scores were known (`trainable/evaluation/answers.py`).
+
 With `--calibration`, the raw scores of a team stand beside those that were recalibrated, on 5,000
 new patients, or the 20,000 new phantoms. `is_recalibrated` is the share of the searches that did.
 """
@@ -31,14 +36,15 @@ import functools
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
 from benchmarks.quality.judged_search import JudgedSearch
+from benchmarks.selection.answers import judge_answers
 from benchmarks.selection.calibration import judge_calibration
 from benchmarks.selection.claims import METHODS, judge
 from benchmarks.selection.histories import HISTORIES, judge_history
@@ -59,6 +65,19 @@ def report(rows: pd.DataFrame) -> dict[str, object]:
     means = rows.groupby("method")[list(FIGURES)].mean().round(4)
     searches = len(rows) // len(METHODS)
     return {"searches": searches, **{name: means.loc[name].to_dict() for name in METHODS}}
+
+
+def report_answers(sizes: Sequence[int], searches: int, pool: Executor) -> None:
+    """Print how often promises are kept, a table per size of a cohort, then all as JSON."""
+    found = {}
+    for size in sizes:
+        each = pool.map(functools.partial(judge_answers, size, COHORTS[size]), range(searches))
+        rows = pd.DataFrame([row for rows in each for row in rows])
+        print(f"{size} images, {COHORTS[size]} positive: {searches} searches")
+        means = rows.groupby("promise").mean()
+        print(means.to_string(float_format="{:.3f}".format), "\n", flush=True)
+        found[size] = means.round(4).to_dict("index")
+    print(json.dumps({"searches": searches, "answers": found}))
 
 
 def main() -> None:
@@ -82,6 +101,10 @@ def main() -> None:
         help="searches for four findings, and for three classes (0)",
     )  # fmt: skip
     parser.add_argument(
+        "--answers", type=int, default=0,
+        help="searches of each cohort that promise predictive values (0)",
+    )  # fmt: skip
+    parser.add_argument(
         "--calibration", action="store_true", help="compare raw and recalibrated scores instead"
     )
     parser.add_argument("--real", type=int, default=20, help="searches with real networks (20)")
@@ -103,6 +126,8 @@ def main() -> None:
                 print(f"{size} images, {history}: {options.histories} searches")
                 means = rows.groupby(["choice", "candidates"])[["bias", "coverage"]].mean()
                 print(means.to_string(float_format="{:+.3f}".format), "\n", flush=True)
+        if options.answers:
+            report_answers(options.images, options.answers, pool)
         for what, judge_one in SEVERAL.items() if options.several else ():
             found = pool.map(judge_one, range(options.several))
             rows = pd.DataFrame([row for rows in found for row in rows])

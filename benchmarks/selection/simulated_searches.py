@@ -61,10 +61,19 @@ class NormalTruth:
         """F1 of the trials' mean score at a threshold."""
         if threshold >= 1:
             return 0.0
+        return float(self._f1(*self.shares_above(members, threshold)))
+
+    def shares_above(self, members: Sequence[int], threshold: float) -> tuple[float, float]:
+        """Shares of the positive and of the negative images whose mean score reaches a threshold.
+
+        Args:
+            members: Rows of the distances.
+            threshold: In (0, 1).
+        """
         points = qmc.Sobol(len(members), seed=0).random_base2(_LOG_POINTS)
         own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * stats.norm.ppf(points)
         found = self._share_above(threshold, members, own + self.distances[np.array(members)])
-        return float(self._f1(found, self._share_above(threshold, members, own)))
+        return found, self._share_above(threshold, members, own)
 
     def best_f1(self) -> float:
         """F1 of the best trial at its best threshold."""
@@ -72,11 +81,11 @@ class NormalTruth:
         return float(self._f1(stats.norm.sf(grid - self.distances), stats.norm.sf(grid)).max())
 
     def new_scores(
-        self, members: Sequence[int], seed: int
+        self, members: Sequence[int], seed: int, num_images: int = NUM_NEW_IMAGES
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Labels and mean scores (5000, 1) of some trials on new patients with an image each."""
+        """Labels and mean scores (num_images, 1) of some trials on new patients, an image each."""
         rng = np.random.default_rng([seed, 1])
-        labels = (rng.random((NUM_NEW_IMAGES, 1)) < self.share).astype(np.int64)
+        labels = (rng.random((num_images, 1)) < self.share).astype(np.int64)
         shared = np.sqrt(SHARE_OF_NOISE_SHARED) * rng.normal(size=labels.shape)
         own = np.sqrt(1 - SHARE_OF_NOISE_SHARED) * rng.normal(size=(len(labels), len(members)))
         numbers = self.distances[np.array(members)] * labels + shared + own

@@ -19,6 +19,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, num_of
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
+from trainable.report.answers import promises_section
 from trainable.report.covariates import covariates_section
 from trainable.report.page import Section, Table, write_page
 from trainable.report.scores_section import scores_section
@@ -83,6 +84,7 @@ def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Sec
         ["All scores are out of fold: of models that never saw the patient."],
         result.raw_scored if winner.recalibrations else None,
     )
+    yield promises_section(winner.answers, winner.findings)
     yield covariates_section(
         result.cohort, result.folds, result.out_of_fold, winner.f1,
         sees_columns=winner.sees_columns,

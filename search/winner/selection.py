@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from search.winner.answers import count_answers
 from search.winner.entry import Entry
 from search.winner.recalibration import ChosenMaps, choose_recalibration
 from search.winner.teams import (
@@ -47,6 +48,7 @@ from search.winner.teams import (
     varied_first,
 )
 from trainable.cohort.scored import Scored, scores_of_teams
+from trainable.evaluation.answers import AnswerSteps
 from trainable.evaluation.counts import f1_of_each, f1_over_findings
 from trainable.evaluation.intervals import (
     LEVEL,
@@ -57,7 +59,7 @@ from trainable.evaluation.intervals import (
     resample_patients,
 )
 from trainable.evaluation.metrics import f1_at, f1_of_each_at
-from trainable.evaluation.recalibration import Recalibration
+from trainable.evaluation.recalibration import Recalibration, recalibrated
 from trainable.evaluation.scoring import F1Average, Scoring
 from trainable.run.resampled import NUM_KEPT
 from trainable.run.winner import CorrectedF1
@@ -124,6 +126,8 @@ class Selection:
             their mean score.
         thresholds: (num_findings,), thresholds of the teams' scores.
         recalibrations: (num_findings,), what makes probabilities of the teams' scores, if need be.
+        answers: (num_findings,), what the surest scores of the teams are worth; none of several
+            classes.
         own_thresholds: (num_members, num_findings), thresholds of each member alone.
         corrected: The F1 over the findings to expect of such a choice on patients who had no part
             in it.
@@ -136,6 +140,7 @@ class Selection:
     teams: tuple[tuple[int, ...], ...]
     thresholds: tuple[float, ...]
     recalibrations: tuple[Recalibration | None, ...]
+    answers: tuple[AnswerSteps, ...]
     own_thresholds: tuple[tuple[float, ...], ...]
     corrected: CorrectedF1
     corrected_each: tuple[CorrectedF1, ...]
@@ -155,6 +160,7 @@ class _Team:
         maps: (num_findings,), what makes probabilities of its scores, and of the resamples' ones.
         resampled: The members on each of the resamples that are kept.
         resampled_thresholds: float32 (num_resamples, num_findings), theirs.
+        answers: (num_findings,), what its surest scores are worth; none of several classes.
     """
 
     members: NDArray[np.int64]
@@ -163,6 +169,7 @@ class _Team:
     maps: Sequence[ChosenMaps]
     resampled: Sequence[NDArray[np.int64]]
     resampled_thresholds: NDArray[np.float32]
+    answers: Sequence[AnswerSteps]
 
 
 @dataclass(frozen=True)
@@ -226,6 +233,7 @@ def select(
         teams=tuple(_in_order(chosen.ranked, team) for team in teams),
         thresholds=tuple(thresholds.tolist()),
         recalibrations=tuple(one.recalibration for one in maps),
+        answers=tuple(one for team in chosen.teams for one in team.answers),
         own_thresholds=tuple(map(tuple, chosen.alone[list(members)].tolist())),
         corrected=corrected,
         corrected_each=tuple(corrected_each),
@@ -330,7 +338,16 @@ def _choose_team(
         [teams[place].thresholds[number] for number, place in enumerate(places[:kept])]
     )
     maps = _maps(trials, weights, by_weighting, thresholds[0], rule)
-    return _Team(by_weighting[0], thresholds[0], counts, maps, by_weighting[1:kept], thresholds[1:])
+    answers = _answers(trials, weights, by_weighting, thresholds[0], maps)
+    return _Team(
+        members=by_weighting[0],
+        thresholds=thresholds[0],
+        counts=counts,
+        maps=maps,
+        resampled=by_weighting[1:kept],
+        resampled_thresholds=thresholds[1:],
+        answers=answers,
+    )
 
 
 def _maps(
@@ -352,6 +369,26 @@ def _maps(
     for number, threshold in enumerate(thresholds.tolist()):
         of_one, by_image = _of_finding(trials, number, weights)
         found.append(choose_recalibration(of_one.scored, teams, by_image, threshold))
+    return found
+
+
+def _answers(
+    trials: Trials,
+    weights: NDArray[np.float32],
+    teams: Sequence[NDArray[np.int64]],
+    thresholds: NDArray[np.float32],
+    maps: Sequence[ChosenMaps],
+) -> list[AnswerSteps]:
+    """What the surest scores of each finding are worth; none of several classes."""
+    if trials.scoring.exclusive:
+        return []
+    found = []
+    for number, (raw, chosen) in enumerate(zip(thresholds.tolist(), maps, strict=True)):
+        of_one, by_image = _of_finding(trials, number, weights)
+        one = chosen.recalibration
+        level = raw if one is None else one.threshold
+        scores = recalibrated(of_one.mean_scores(teams[0]), [one], [level])[:, 0]
+        found.append(count_answers(of_one.scored, teams, by_image, scores, level))
     return found
 
 

@@ -74,6 +74,7 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         teams=tuple(tuple(rows[row]["number"] for row in team) for team in found.teams),
         thresholds=levels,
         recalibrations=found.recalibrations if any(found.recalibrations) else (),
+        answers=found.answers,
         scoring=task.scoring,
         out_of_fold=evaluate(
             scored.labels,

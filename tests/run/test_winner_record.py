@@ -84,7 +84,7 @@ def test_a_record_of_the_version_before_has_one_finding_and_one_team(tmp_path: P
     assert now["test_looks"][0]["result"].pop("each") == []
     for name in ("findings", "teams", "corrected_each"):
         del now[name]
-    assert now.pop("recalibrations") == []
+    assert now.pop("recalibrations") == now.pop("answers") == []
     assert then.pop("format") == FORMAT - 2
     assert now == then, "nothing is lost"
     save_winner(found, tmp_path)

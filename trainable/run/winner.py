@@ -18,6 +18,7 @@ from trainable.cohort.findings import Findings
 from trainable.cohort.scored import Scored, scores_of_teams
 from trainable.config import TrialConfig
 from trainable.errors import InputError, explain, num_of
+from trainable.evaluation.answers import AnswerSteps
 from trainable.evaluation.counts import Thresholds, decide
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation, Metric, evaluate, f1_at, metrics_at
@@ -243,6 +244,8 @@ class Winner(_Record):
         thresholds: Threshold of the team's score per finding; see `decide`.
         recalibrations: What makes scores of the teams' raw ones, the mean of their members', one
             per finding; none where all are their raw ones.
+        answers: What the surest scores of the teams are worth, one per finding; none of several
+            classes, and in records of before it was kept.
         scoring: How scores were judged.
         out_of_fold: Metrics of the teams' out-of-fold scores, one record per finding.
         corrected: The F1 over the findings to expect on new patients.
@@ -268,6 +271,7 @@ class Winner(_Record):
     teams: Annotated[tuple[tuple[int, ...], ...], Field(min_length=1)]
     thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
     recalibrations: tuple[Recalibration | None, ...] = ()
+    answers: tuple[AnswerSteps, ...] = ()
     scoring: Scoring
     out_of_fold: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     corrected: CorrectedF1
@@ -293,6 +297,8 @@ class Winner(_Record):
             raise ValueError("teams, thresholds and metrics must be one per finding")
         if self.recalibrations and len(self.recalibrations) != len(self.findings):
             raise ValueError("recalibrations must be one per finding")
+        if self.answers and len(self.answers) != len(self.findings):
+            raise ValueError("answers must be one per finding")
         if {trial for team in self.teams for trial in team} != {one.trial for one in self.members}:
             raise ValueError("the members must be those of the teams")
         return self
