@@ -10,7 +10,9 @@ import pandas as pd
 
 from analysis.answers import find_answers
 from analysis.check import look_at_new
-from analysis.export.folder import read_team
+from analysis.export.folder import read_team, require_search
+from analysis.how_sure.asked import Asked
+from analysis.how_sure.compare import compare
 from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import find_new_images
 from analysis.predict import predictions_and_scores, score
@@ -41,6 +43,7 @@ class Team:
     winner: Winner
     findings: Findings
     models: tuple[FinalModel, ...]
+    _run: Path
     _cohort: Cohort
     _store: ArrayStore
 
@@ -81,6 +84,7 @@ class Team:
         unusable: Literal["drop"] | None = None,
         promise_npv: float | None = None,
         promise_ppv: float | None = None,
+        how_sure: int | None = None,
     ) -> pd.DataFrame:
         """Score the images of a folder, those that a table lists, one image, or several.
 
@@ -90,23 +94,28 @@ class Team:
             promise_npv: Share of the patients answered "no" who must be negative, above 0.5 and
                 below 1.
             promise_ppv: The same of those answered "yes" who must be positive.
+            how_sure: Number of resamples of the patients, such as 200, for an interval of each
+                score; that of a team of a run alone.
 
         Returns:
             A row per image: `image` (or `exam`), `score` (0 to 1) and `prediction`, one of
             `classes`. Of several findings `score:NAME` and `prediction:NAME` of each, of several
             classes `score:NAME` of each and one `prediction`. With a promise, `answer` (or
             `answer:NAME`) is "no", "yes" or "a doctor decides". Where the search has recalibrated
-            scores, `raw_score` (or `raw_score:NAME`) is what they were before. Without a score, NaN
-            and "".
+            scores, `raw_score` (or `raw_score:NAME`) is what they were before. With `how_sure`,
+            `low` and `high` (or `low:NAME` and `high:NAME`) hold the score that the model of
+            another such cohort would give, in 95 % of cases. Without a score, NaN and "".
 
         Warns:
             UserWarning: Of images that are unlike those of the training, or are left out.
 
         Raises:
             InputError: Naming every image that is missing or cannot be read; or if a promise cannot
-                be kept.
+                be kept, or `how_sure` lacks something.
         """
         answers = find_answers(self.winner, Promise(promise_npv, promise_ppv))
+        require_search(self._run, [] if how_sure is None else ["how_sure"])
+        asked = Asked.of(how_sure, self._run, self.winner, self._cohort, self._store)
         columns = seen_columns(self.winner, self._cohort, self.models)
         new = find_new_images(
             _source(images), None, self._cohort, columns, leave_out=unusable == "drop"
@@ -115,8 +124,11 @@ class Team:
         for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
             warnings.warn(note, stacklevel=2)
         raw = score(self.models, new, self._store, self.winner.team_rows).scores
+        sure = None
+        if asked is not None:
+            sure = compare(asked, new, self.winner.recalibrated(raw), lambda _: None)
         rules = self._cohort.label_rules
-        return predictions_and_scores(new, raw, self.winner, rules, answers)[1]
+        return predictions_and_scores(new, raw, self.winner, rules, answers, sure)[1]
 
 
 def _source(images: Path | str | Iterable[Path | str]) -> Source:
@@ -149,4 +161,4 @@ def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | st
         retraining = Retraining(path, winner, cohort, seeds, store)
         models = [retraining.model(member, lambda *_: None) for member in winner.members]
     share_stages(models)
-    return Team(winner, cohort.findings, tuple(models), cohort, store)
+    return Team(winner, cohort.findings, tuple(models), path, cohort, store)

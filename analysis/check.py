@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.answers import find_answers
-from analysis.export.folder import is_export, read_team
+from analysis.export.folder import read_team, require_search
 from analysis.heat_maps import OPTION as HEAT_MAPS
 from analysis.heat_maps import check_heat_maps, room_for
+from analysis.how_sure.asked import Asked
 from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
@@ -20,7 +21,7 @@ from analysis.true_labels import TrueLabels, read_true_labels
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import perceptual_hashes_of
 from trainable.cohort.words import same_value
-from trainable.errors import Checks, InputError, flag, listing
+from trainable.errors import Checks, InputError, listing
 from trainable.evaluation.answers import Answers, Promise
 from trainable.files import try_to_write
 from trainable.images.outliers import describe_unlike
@@ -55,6 +56,7 @@ class Checked:
         shared: What the new images share with the training, a phrase each.
         unlike: How the new images are unlike those of the training, or may be copies of them, a
             sentence each.
+        asked: What `--how-sure` needs, where it was given.
     """
 
     run: Path
@@ -66,6 +68,7 @@ class Checked:
     answers: tuple[Answers, ...]
     shared: tuple[str, ...]
     unlike: tuple[str, ...]
+    asked: Asked | None = None
 
 
 def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
@@ -109,6 +112,7 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     if not models:
         try_to_write(run, "RUN, a copy of this one")
     seen = checks.attempt(lambda: look_at_new(new, winner, store))
+    asked = checks.attempt(lambda: Asked.of(options.how_sure, run, winner, cohort, store))
     truth, labels = None, options.labels
     if labels is not None:
         truth = checks.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
@@ -120,7 +124,9 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     checks.raise_if_any()
     assert seen is not None
     unlike = (*seen.unlike, *leak.notes)
-    return Checked(run, winner, cohort, models, new, truth, answers or (), leak.shared, unlike)
+    return Checked(
+        run, winner, cohort, models, new, truth, answers or (), leak.shared, unlike, asked
+    )
 
 
 def _check_outputs(options: PredictOptions, checks: Checks) -> None:
@@ -133,15 +139,7 @@ def _check_outputs(options: PredictOptions, checks: Checks) -> None:
 
 def _read_team(run: Path, options: PredictOptions) -> tuple[Winner, Cohort, list[FinalModel]]:
     """As `read_team`; an option that is of no use to an exported team is refused."""
-    given = options.model_fields_set & {"seeds", "labelled_images"}
-    if given and is_export(run):
-        raise InputError(
-            *(
-                f"{flag(name)} needs the folder of a search; {run} is an exported team, whose "
-                "models are trained: drop the option"
-                for name in sorted(given)
-            )
-        )
+    require_search(run, options.model_fields_set & {"seeds", "labelled_images", "how_sure"})
     return read_team(run)
 
 

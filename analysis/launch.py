@@ -15,6 +15,9 @@ from analysis.check import Checked, check
 from analysis.evaluate import judge_findings
 from analysis.evaluation_lines import describe
 from analysis.heat_maps import write_heat_maps
+from analysis.how_sure.compare import compare
+from analysis.how_sure.compare import describe as describe_how_sure
+from analysis.how_sure.spread import HowSure
 from analysis.options import PredictOptions
 from analysis.predict import (
     RAW_SCORE,
@@ -24,11 +27,11 @@ from analysis.predict import (
 )
 from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import share_stages
-from analysis.true_labels import TrueLabels
 from trainable.cohort.left_out import write_left_out
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, listing, num_of
 from trainable.files import replacing, writing
+from trainable.report.page import Section, write_page
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -87,12 +90,8 @@ def _predict(
     unit = cohort.grouping.unit
     for line in _summary(winner, unit):
         console.print(line)
-    for note in (*new.notes, *checked.unlike):
+    for note in _notes(checked, unit):
         console.print(f"note: {note}", markup=False)
-    for shared in checked.shared:
-        console.print(f"note: the new images include {shared}", markup=False)
-    if new.num_unlisted:
-        console.print(f"note: {num_of(new.num_unlisted, unit)} not in the template, and left out")
     models = checked.models or team_models(retraining, console, written)
     share_stages(models)
     with stop_signals.released():
@@ -100,7 +99,8 @@ def _predict(
     console.print(cost)
     scores = winner.recalibrated(raw)
     positives = winner.decide(scores)
-    _write_tables(options, checked, raw, written)
+    sure = _how_sure(checked, scores, console)
+    _write_tables(options, checked, raw, sure, written)
     for line in (
         *describe_predictions(positives, winner, unit, options.out),
         *describe_answers(checked.answers, winner.findings, scores, unit),
@@ -108,6 +108,8 @@ def _predict(
         console.print(line)
     also = f"; column {RAW_SCORE}: before they were recalibrated" if winner.recalibrations else ""
     console.print(f"scores: {options.scores_out}{also}")
+    for line in describe_how_sure(sure, unit):
+        console.print(line)
     if new.left_out:
         console.print(f"left out: {options.left_out_out}")
     if options.heat_maps is not None:
@@ -116,20 +118,49 @@ def _predict(
             about = write_heat_maps(folder, winner, models, new, positives, retraining.store)
         written.append(folder)
         console.print(f"heat maps: {folder} ({about})")
-    if checked.truth is not None:
-        _evaluate(options, checked, checked.truth, raw, console, written)
+    sections = _evaluate(options, checked, raw, console)
+    if sure is not None:
+        # matplotlib takes a second to import
+        from analysis.how_sure.section import how_sure_section
+
+        sections.append(how_sure_section(sure, scores, winner, unit))
+    if sections:
+        what = "Prediction" if checked.truth is None else "Evaluation"
+        write_page(options.report_out, f"{what} of {checked.run.name}", sections)
+        written.append(options.report_out)
+        console.print(f"report: {options.report_out}")
+
+
+def _notes(checked: Checked, unit: str) -> Iterator[str]:
+    """What a reader of the predictions must know of the new images, a sentence each."""
+    new = checked.new
+    yield from (*new.notes, *checked.unlike)
+    yield from (f"the new images include {shared}" for shared in checked.shared)
+    if new.num_unlisted:
+        yield f"{num_of(new.num_unlisted, unit)} not in the template, and left out"
+
+
+def _how_sure(checked: Checked, scores: NDArray[np.float32], console: Console) -> HowSure | None:
+    """How sure the scores are, if that was asked."""
+    if checked.asked is None:
+        return None
+    for line in checked.asked.before:
+        console.print(line)
+    with stop_signals.released(), console.status("fitting heads again"):
+        return compare(checked.asked, checked.new, scores, console.print)
 
 
 def _write_tables(
     options: PredictOptions,
     checked: Checked,
     raw: NDArray[np.float32],
+    sure: HowSure | None,
     written: list[Path],
 ) -> None:
     """Write the predictions, the scores, and which images are left out."""
     new = checked.new
     tables = predictions_and_scores(
-        new, raw, checked.winner, checked.cohort.label_rules, checked.answers
+        new, raw, checked.winner, checked.cohort.label_rules, checked.answers, sure
     )
     for table, file in zip(tables, (options.out, options.scores_out), strict=True):
         write_csv(table, file)
@@ -143,12 +174,13 @@ def _write_tables(
 def _evaluate(
     options: PredictOptions,
     checked: Checked,
-    truth: TrueLabels,
     raw: NDArray[np.float32],
     console: Console,
-    written: list[Path],
-) -> None:
-    """Print the metrics, and write their page where both classes occur."""
+) -> list[Section]:
+    """Print the metrics, if labels were given; their sections of the page where both occur."""
+    truth = checked.truth
+    if truth is None:
+        return []
     for note in truth.notes:
         console.print(f"note: {note}", markup=False)
     findings, winner = checked.cohort.findings, checked.winner
@@ -159,15 +191,13 @@ def _evaluate(
         lines += describe_judged(judge_answers(checked.answers, scored, findings))
     for line in lines:
         console.print(line)
-    if any(judged.estimates):
-        # matplotlib takes a second to import
-        from analysis.report import write_evaluation
+    if not any(judged.estimates):
+        return []
+    # matplotlib takes a second to import
+    from analysis.report import evaluation_sections
 
-        page = options.report_out
-        before = truth.scored(raw) if winner.recalibrations else None
-        write_evaluation(page, checked, scored, before, judged, lines, options.operating_point)
-        written.append(page)
-        console.print(f"report: {page}")
+    before = truth.scored(raw) if winner.recalibrations else None
+    return evaluation_sections(checked, scored, before, judged, lines, options.operating_point)
 
 
 def _summary(winner: Winner, unit: str) -> Iterator[str]:

@@ -44,6 +44,8 @@ class PredictOptions(ModelOptions, frozen=True):
     """Table of the true labels, for metrics and NAME_report.html."""
     out: Annotated[Path, COMMON, _FILE, Parameter(group=OUTPUT)] = Path("predictions.csv")
     """Predictions file to write; the scores go to NAME_scores.csv beside it."""
+    how_sure: Annotated[int | None, COMMON, Parameter(group=OUTPUT, metavar="N")] = None
+    """Resamples, such as 200, for an interval of each score (low, high) and NAME_report.html."""
     heat_maps: Annotated[Path | None, COMMON, Parameter(group=OUTPUT, metavar="FOLDER")] = None
     """New folder for a heat map of each image."""
     promise_npv: Annotated[float | None, COMMON, Parameter(group=OUTPUT)] = Field(
@@ -77,7 +79,7 @@ class PredictOptions(ModelOptions, frozen=True):
     @property
     def outputs(self) -> tuple[Path, ...]:
         """All files that are written."""
-        pages = (self.report_out,) if self.labels else ()
+        pages = (self.report_out,) if self.labels or self.how_sure is not None else ()
         lists = (self.left_out_out,) if self.unusable else ()
         return (self.out, self.scores_out, *pages, *lists)
 

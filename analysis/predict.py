@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from analysis.how_sure.spread import HowSure
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
 from analysis.team_score import HeadInputs, Teams, team_score
@@ -88,6 +89,7 @@ def predictions_and_scores(
     winner: Winner,
     rules: Sequence[LabelRule],
     answers: Sequence[Answers] = (),
+    sure: HowSure | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The predictions table, as the template has it, and the table of scores.
 
@@ -97,6 +99,7 @@ def predictions_and_scores(
         winner: What makes scores and decisions of them.
         rules: How the labels of the search were read, whose words the predictions are in.
         answers: What each score is answered by, per finding; none if nothing is promised.
+        sure: How sure the scores are, if that was asked.
     """
     findings = findings_of(rules)
     scores = winner.recalibrated(raw)
@@ -118,6 +121,9 @@ def predictions_and_scores(
         columns[own] = _in_rows(new, one.words(column), "", object)
     if winner.recalibrations:
         add(RAW_SCORE, raw)
+    if sure is not None:
+        add("low", sure.low)
+        add("high", sure.high)
     filled = {column: predictions[name] for name, column in new.prediction_columns.items()}
     return new.whole.assign(**filled), pd.DataFrame(columns)
 

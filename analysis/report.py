@@ -1,7 +1,6 @@
-"""The page of an evaluation on new labels, side by side with the out-of-fold figures."""
+"""An evaluation on new labels for the page, side by side with the out-of-fold figures."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,25 +11,23 @@ from trainable.cohort.scored import Scored
 from trainable.errors import num_of
 from trainable.evaluation.intervals import Estimate
 from trainable.report.answers import answers_section
-from trainable.report.page import Section, Table, write_page
+from trainable.report.page import Section, Table
 from trainable.report.scores_section import scores_section
 
 _HERE, _THEN = "new images", "out of fold, in the search"
 
 
-def write_evaluation(
-    page: Path,
+def evaluation_sections(
     checked: Checked,
     scored: Scored,
     raw: Scored | None,
     judged: JudgedFindings,
     lines: Sequence[str],
     operating_point: float,
-) -> None:
-    """Write the metrics and figures of new labels, beside those of the search.
+) -> list[Section]:
+    """The metrics and figures of new labels, beside those of the search.
 
     Args:
-        page: File to write.
         checked: The run that predicted.
         scored: True labels, patients and scores of the new images.
         raw: The same before the scores were recalibrated, if they were.
@@ -44,16 +41,12 @@ def write_evaluation(
         then = cohort.scored(winner.out_of_fold_scores(checked.run))
         before = judge_findings(then, cohort.findings, winner, operating_point)
     section = _of_one if cohort.findings.is_one else _of_several
-    write_page(
-        page,
-        f"Evaluation of {checked.run.name}",
-        [
-            section(checked, scored, judged, before),
-            scores_section(scored, winner, raw=raw),
-            *_answers(checked, scored),
-            Section("As printed", listing="\n".join(lines)),
-        ],
-    )
+    return [
+        section(checked, scored, judged, before),
+        scores_section(scored, winner, raw=raw),
+        *_answers(checked, scored),
+        Section("As printed", listing="\n".join(lines)),
+    ]
 
 
 def _answers(checked: Checked, scored: Scored) -> Iterator[Section]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 from torch import Tensor, nn
 
 from trainable.errors import MachineError, num_of
@@ -130,7 +131,7 @@ def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with _thread_pools().limit(limits=1):
             yield
     finally:
         torch.set_num_threads(before)
@@ -183,6 +184,12 @@ def return_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
         if trim is not None:
             trim(0)
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    """The libraries that compute in threads; to look for them takes as long as a small fit."""
+    return ThreadpoolController()
 
 
 def own_device() -> torch.device:

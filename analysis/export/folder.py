@@ -1,7 +1,7 @@
 """The folder of an exported team: what is written, and how it is read on another machine."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
 from trainable.cohort.label_rule import LabelRule, findings_of
 from trainable.config import TrialConfig
-from trainable.errors import InputError, explain
+from trainable.errors import InputError, explain, flag
 from trainable.images.preprocessing import NormalizationName, PixelStatistics, Resize
 from trainable.images.scale import Scale
 from trainable.run.places import trial_name
@@ -127,6 +127,22 @@ def write_about(folder: Path, export: Export) -> None:
 def is_export(folder: Path) -> bool:
     """Whether a team was exported to this folder."""
     return (folder / ABOUT).is_file()
+
+
+def require_search(folder: Path, options: Iterable[str]) -> None:
+    """Refuse options that are of no use to an exported team.
+
+    Raises:
+        InputError: If the folder has one; a sentence for each option.
+    """
+    if is_export(folder):
+        problems = [
+            f"{flag(name)} needs the folder of a search; {folder} is an exported team, whose "
+            "models are trained: drop the option"
+            for name in sorted(options)
+        ]
+        if problems:
+            raise InputError(*problems)
 
 
 def read_team(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:

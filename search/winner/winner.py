@@ -14,6 +14,7 @@ from search.plan.plan import SearchPlan
 from search.run.finding_table import write_findings
 from search.run.run_folder import RunFolder
 from search.winner.pool import Pool, gather
+from search.winner.resampled import choices_of, counts_in
 from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights
@@ -21,11 +22,10 @@ from trainable.cohort.scored import Scored, scores_of_teams
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.config import TrialConfig
 from trainable.device import own_device
-from trainable.evaluation.intervals import estimate, estimate_each, resample_patients
+from trainable.evaluation.intervals import estimate, estimate_each
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.evaluation.recalibration import recalibrated
 from trainable.model.network import count_parameters
-from trainable.run.resampled import NOBODY, ResampledChoices
 from trainable.run.winner import (
     FORMAT,
     Member,
@@ -57,7 +57,9 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         judged = {row["number"]: task.judge(run.log.scores(row["number"]))[1] for row in rows}
         write_findings(run.path, plan.cohort.findings.names, judged)
     found = select(scored, task.scoring, _rule(pool, options), seed=task.seed)
-    _resampled(found, configs, plan, pool.rows).save(run.path)
+    drawn = found.resampled
+    counts = counts_in(plan.cohort, pool.rows, drawn.counts, task.seed + 1)
+    choices_of(drawn, counts, configs, task.weights.fingerprints).save(run.path)
     raw = scores_of_teams(scored.scores, found.teams)
     levels = _thresholds(found)
     candidates = [
@@ -106,35 +108,6 @@ def _rule(pool: Pool, options: ScoringOptions) -> TeamRule:
         pool.planned,
         pool.entry,
         recalibrates=options.calibration == "auto",
-    )
-
-
-def _resampled(
-    found: Selection, configs: Sequence[TrialConfig], plan: SearchPlan, rows: NDArray[np.bool_]
-) -> ResampledChoices:
-    """The same choice on resamples; rows (num_exams,) are those that have scores."""
-    drawn, task, cohort = found.resampled, plan.task, plan.cohort
-    counts = np.zeros((len(drawn.counts), len(rows)), np.uint8)
-    counts[:, rows] = drawn.counts
-    # of a single split, what is only trained on has no scores: the choice has no part in its draw
-    rest = np.setdiff1d(seen_rows(cohort), np.flatnonzero(rows))
-    if len(rest):
-        labels, patients = cohort.labels[rest], cohort.patients[rest]
-        seed = task.seed + 1
-        counts[:, rest] = resample_patients(labels, patients, len(counts), seed, stratified=True)
-    every = [team for teams in drawn.teams for team in teams]
-    used, places = np.unique(np.concatenate(every), return_inverse=True)
-    size = max(map(len, every))
-    teams = np.full((len(every), size), NOBODY)
-    teams[np.arange(size) < np.array([*map(len, every)])[:, None]] = places
-    of_used = [configs[row] for row in used]
-    return ResampledChoices(
-        counts,
-        np.array([config.model_dump_json() for config in of_used]),
-        np.array([task.weights.fingerprints[config.backbone] for config in of_used]),
-        teams.reshape(len(drawn.teams), -1, size).swapaxes(0, 1),
-        drawn.thresholds,
-        drawn.maps,
     )
 
 

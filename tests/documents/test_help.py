@@ -73,7 +73,7 @@ def arguments_in(text: str) -> list[str]:
     return re.findall(r"^│[ *]+(--(?!help|version)[a-z-]+|RUN)", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("app", "count"), [(search, 20), (predict, 10)])
+@pytest.mark.parametrize(("app", "count"), [(search, 20), (predict, 11)])
 def test_the_first_help_screen_is_one_screen_and_names_the_second(app: Command, count: int) -> None:
     text = io.StringIO()
     app.help_print([], console=Console(file=text, width=80))

@@ -169,6 +169,16 @@ class ColumnCode(_Frozen):
         # a copy: pandas' own array may be read alone
         return np.array(pd.DataFrame({**numbers, **places}, index=columns.index), np.float64)
 
+    def columns(self, values: NDArray[np.float64]) -> pd.DataFrame:
+        """The columns that `values` were made of; "" for a category of none of the known ones."""
+        found = dict(zip(self.names, values.T, strict=True))
+        for one in self.categories:
+            texts = pd.Series(found[one.name], dtype=object)
+            found[one.name] = texts.map(
+                lambda place, known=(*one.known, ""): known[int(place)], na_action="ignore"
+            )
+        return pd.DataFrame(found)
+
     def encode(self, values: Tensor) -> Tensor:
         """What a head takes in, float32 (num_rows, width), for float64 `values` of rows."""
         parts = [code.encode(values[:, place]) for place, code in enumerate(self._codes)]

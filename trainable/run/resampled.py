@@ -1,6 +1,6 @@
 """The choice of a search, made anew on resamples of its patients: what `--how-sure` begins with."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,11 @@ class ResampledChoices:
     def trials(self) -> list[TrialConfig]:
         """Settings of each trial that some team has."""
         return [TrialConfig.model_validate_json(text) for text in self.configs.tolist()]
+
+    def first(self, num_resamples: int) -> "ResampledChoices":
+        """Those of the first resamples."""
+        of_each = ("counts", "teams", "thresholds", "maps")
+        return replace(self, **{name: getattr(self, name)[:num_resamples] for name in of_each})
 
     def save(self, run: Path) -> None:
         """Write them into a run folder."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -418,16 +418,30 @@ class Winner(_Record):
             InputError: If weights are missing, or are no longer those of the search.
         """
         encoders = dict.fromkeys(str(member.config.backbone) for member in self.members)
-        weights, then = find_weights(self.weights.kind, [*encoders]), self.weights.fingerprints
-        changed = [
-            f"the weights of {encoder} from {weights.start} have changed since the search "
-            f"(then {then[str(encoder)]}, now {now}); put the old ones back"
-            for encoder, now in weights.fingerprints.items()
-            if now != then[str(encoder)]
-        ]
-        if changed:
-            raise InputError(*changed)
-        return weights
+        then = self.weights.fingerprints
+        return weights_as_then(self.weights.kind, {one: then[one] for one in encoders})
+
+
+def weights_as_then(kind: str, then: Mapping[str, str]) -> Weights:
+    """The weights of some encoders, with the fingerprints that they had in the search.
+
+    Args:
+        kind: What `--weights` named.
+        then: Fingerprint of each encoder.
+
+    Raises:
+        InputError: If weights are missing, or are no longer those of the search.
+    """
+    weights = find_weights(kind, [*then])
+    changed = [
+        f"the weights of {encoder} from {weights.start} have changed since the search "
+        f"(then {then[str(encoder)]}, now {now}); put the old ones back"
+        for encoder, now in weights.fingerprints.items()
+        if now != then[str(encoder)]
+    ]
+    if changed:
+        raise InputError(*changed)
+    return weights
 
 
 def save_winner(winner: Winner, run: Path) -> None:
