@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.export.folder import Export
@@ -111,11 +110,14 @@ def _each(winner: Winner, cohort: Cohort) -> list[dict[str, Any]]:
     ]
 
 
-def _promises(winner: Winner) -> list[tuple[str, pd.DataFrame]]:
-    """What can be promised of each finding, with its name if there are several."""
-    names = ("",) if winner.findings.is_one else winner.findings.names
-    tables = map(promises_table, winner.answers)
-    return list(zip(names, tables, strict=False))
+def _promises(winner: Winner) -> list[tuple[str, list[list[str]]]]:
+    """What can be promised of each finding, a row of names first; its name if there are several."""
+    found = []
+    for name, steps in zip(winner.findings.names, winner.answers, strict=False):
+        table = promises_table(steps)
+        rows = [[str(one).capitalize() for one in table], *table.to_numpy().tolist()]
+        found.append(("" if winner.findings.is_one else name, rows))
+    return found
 
 
 def _positives(cohort: Cohort) -> str:

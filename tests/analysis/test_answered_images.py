@@ -110,7 +110,7 @@ def test_a_promise_that_cannot_be_kept_is_refused_and_each_is_named() -> None:
     )
     assert "--promise-ppv 0.99 cannot be kept: " in yes
     [no] = problems(one(), Promise(npv=0.98))
-    assert "it would take about 8,900 patients like the 300 of the search" in no
+    assert "it would take about 2,500 patients like the 300 of the search" in no
     [no] = problems(one(UNSURE), Promise(npv=0.9))
     assert 'even of those who are surest to hear "no", too many hear it wrongly' in no
     assert no.endswith("; 0.66 is the most that can be")

@@ -33,6 +33,7 @@ from analysis.options import ExportOptions
 from analysis.shared_stages import share_stages
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
+from trainable.evaluation.answers import AnswerSteps, Step
 from trainable.files import hash_file
 from trainable.model.covariate_encoder import NO_COLUMNS
 from trainable.run.winner import History, UsedWeights, WarmStarted, read_winner, save_winner
@@ -51,8 +52,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run, its exported team, new images of several shapes, and their scores."""
     home = tmp_path_factory.mktemp("home")
     write_run(home / "run", CONFIGS)
-    recalibrated = {"recalibrations": (RECALIBRATION,), "thresholds": (RECALIBRATION.threshold,)}
-    winner = read_winner(home / "run").model_copy(update=recalibrated)
+    changes = {
+        "recalibrations": (RECALIBRATION,),
+        "thresholds": (RECALIBRATION.threshold,),
+        "answers": (AnswerSteps(12, 6, 12, no=(Step(0.1, 5, 5, 0, 0.0),), yes=()),),
+    }
+    winner = read_winner(home / "run").model_copy(update=changes)
     save_winner(winner, home / "run")
     write_new_images(home / "new")
     options = ExportOptions(out=home / "team", seeds=2, cache=home / "cache", keep_identifiers=True)
@@ -150,6 +155,7 @@ def test_the_card_says_what_is_in_the_folder_and_who_was_seen(home: Path) -> Non
     assert "died = dead" in card
     assert "12 images of 12 patients; 12 images, 6 positive" in card
     assert "On all 12 labelled images" in card
+    assert "| no | NPV 0.99 |  |  |  |  | over 299 patients |" in card
     model = onnx.load(home / "team" / "model.onnx")
     opset, runtime = model.opset_import[0].version, "1.18"
     assert f"ONNX opset {opset}: onnxruntime {runtime} or later" in card

@@ -16,7 +16,7 @@ def test_a_promise_stands_with_its_patients_or_with_those_that_it_would_take() -
     kept, not_kept = rows["NPV 0.95"], rows["NPV 0.98"]
     assert (kept["patients"], kept["to expect"]) == ("150 (50 %)", "0.993")
     assert kept["it would take"] == ""
-    assert (not_kept["score"], not_kept["it would take"]) == ("", "about 2,500 patients")
+    assert (not_kept["score"], not_kept["it would take"]) == ("", "about 1,200 patients")
     assert rows["PPV 0.8"]["it would take"] == "better scores"
 
 

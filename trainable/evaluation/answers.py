@@ -173,15 +173,15 @@ class AnswerSteps:
     def patients_needed(self, kind: Kind, promised: float) -> int | None:
         """About how many patients like these would keep a promise; None if no number is in sight.
 
-        The wrong share beyond a step is taken by Laplace's rule of succession, (wrong + 1) / (all +
-        2): a few right answers prove little.
+        The wrong share beyond a step is taken to be (wrong + 0.5) / (all + 1), as by Jeffreys'
+        prior: a few right answers prove little.
 
         Returns:
             Two digits, rounded up.
         """
         needed = []
         for step in self.of(kind):
-            wrong = (step.wrong + 1) / (step.num_patients + 2)
+            wrong = (step.wrong + 0.5) / (step.num_patients + 1)
             if wrong < 1 - promised:
                 share = step.num_patients / self.num_patients
                 needed.append(_fewest(promised, wrong) / share)

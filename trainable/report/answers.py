@@ -16,6 +16,7 @@ from trainable.evaluation.answers import (
     JudgedAnswer,
     Kind,
     Step,
+    fewest_patients,
 )
 from trainable.report.page import Section, Table
 
@@ -71,16 +72,19 @@ def promises_table(steps: AnswerSteps) -> pd.DataFrame:
     rows = []
     for kind, promises in _USUAL.items():
         for promised in promises:
-            step = steps.last(kind, promised)
-            if step is not None:
-                rows.append({**_row(kind, promised, step, steps), "it would take": ""})
-                continue
-            needed = steps.patients_needed(kind, promised)
-            takes = f"about {needed:,} patients" if needed else "better scores"
-            rows.append(
-                {"answer": kind.word, "promised": _named(kind, promised), "it would take": takes}
-            )
-    return pd.DataFrame(rows).fillna("")
+            step, takes = steps.last(kind, promised), ""
+            if step is None:
+                takes = _takes(kind, promised, steps)
+            rows.append({**_row(kind, promised, step, steps), "it would take": takes})
+    return pd.DataFrame(rows)
+
+
+def _takes(kind: Kind, promised: float, steps: AnswerSteps) -> str:
+    """What a promise would take that cannot be kept."""
+    needed, floor = steps.patients_needed(kind, promised), fewest_patients(promised)
+    if needed is not None:
+        return f"about {needed:,} patients"
+    return f"over {floor:,} patients" if floor > steps.num_patients else "better scores"
 
 
 def kept_table(each: Sequence[Answers], findings: Findings) -> pd.DataFrame:
@@ -121,11 +125,13 @@ def _named(kind: Kind, promised: float) -> str:
     return f"{kind.measure} {promised:g}"
 
 
-def _row(kind: Kind, promised: float, step: Step, steps: AnswerSteps) -> dict[str, str]:
+def _row(kind: Kind, promised: float, step: Step | None, steps: AnswerSteps) -> dict[str, str]:
+    about = {"answer": kind.word, "promised": _named(kind, promised)}
+    if step is None:
+        return {**about, **dict.fromkeys(("score", "patients", "to expect", "at least"), "")}
     share = step.num_patients / steps.num_patients
     return {
-        "answer": kind.word,
-        "promised": _named(kind, promised),
+        **about,
         "score": f"{'below ' if kind == NO else 'from '}{step.threshold:.3f}",
         "patients": f"{step.num_patients:,} ({share:.0%})".replace("%", " %"),
         "to expect": f"{step.value:.3f}",
@@ -145,5 +151,5 @@ def _judged(one: JudgedAnswer) -> dict[str, str]:
         "patients": f"{one.num_patients:,}",
         "wrong": f"{one.num_wrong:,}",
         "found": "" if found is None else found.short,
-        "so": verdict,
+        "verdict": verdict,
     }
