@@ -11,7 +11,7 @@ from rich.console import Console
 
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.splits import Fold, make_folds, rows_of, seen_rows
+from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.commands.stop import stop_signals
 from trainable.device import own_device
 from trainable.errors import num_of
@@ -20,10 +20,9 @@ from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
 from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
-from trainable.training.heads import HEADS
 from trainable.training.loop import EpochRecord
 from trainable.trial.cross_validation import assemble
-from trainable.trial.final import Report, final_folds, fit_final
+from trainable.trial.final import Report, fit_final, num_networks
 from trainable.trial.task import Materials, TrainingData
 
 
@@ -47,13 +46,8 @@ class Retraining:
 
     @property
     def num_fits(self) -> int:
-        """Networks per member, if a seed makes a difference."""
+        """Networks per member, where a seed makes a difference."""
         return self.num_seeds or self.winner.repeats
-
-    def folds(self, member: Member) -> tuple[Fold, ...]:
-        """What each network of a member is trained on; nothing is held out."""
-        everything = Fold(seen_rows(self.cohort), np.empty(0, np.int64))
-        return final_folds(member.config, everything, lambda: self._scored_folds, self.num_fits)
 
     def folder(self, member: Member) -> Path:
         """Folder of the member's model; its name says all that the model depends on."""
@@ -61,8 +55,7 @@ class Retraining:
         depends_on = {
             "config": member.config.model_dump(mode="json"),
             "num_steps": member.num_steps,
-            "num_fits": self.num_fits,
-            "folds": (self.winner.folds, self.winner.repeats, self.winner.seed),
+            "num_networks": num_networks(member.config, self.num_fits),
             "cohort": self.cohort.digest,
             "weights": self.winner.weights.fingerprints[str(member.config.backbone)],
             "statistics": (statistics.mean, statistics.std, statistics.limits),
@@ -92,7 +85,8 @@ class Retraining:
 
     def _train(self, member: Member, report: Report) -> FinalModel:
         parts = assemble(member.config, self._materials)
-        fit = fit_final(parts, member.num_steps, self.folds(member), report)
+        everything = Fold(seen_rows(self.cohort), np.empty(0, np.int64))
+        fit = fit_final(parts, member.num_steps, everything, self.num_fits, report)
         return FinalModel(
             member.config,
             fit.networks,
@@ -106,11 +100,6 @@ class Retraining:
     def _classes(self) -> tuple[str, ...]:
         rules = self.cohort.label_rules
         return rules[0].classes if len(rules) == 1 else self.cohort.findings.names
-
-    @cached_property
-    def _scored_folds(self) -> tuple[Fold, ...]:
-        winner = self.winner
-        return make_folds(self.cohort, winner.folds, winner.seed, winner.repeats)
 
     @cached_property
     def _materials(self) -> Materials:
@@ -144,10 +133,10 @@ def _model(
         )
 
     def report(number: int, record: EpochRecord) -> None:
-        kind = "seed" if HEADS[member.config.head].is_seeded else "fit"
-        which = f"{kind} {number} of {len(retraining.folds(member))}"
+        of_all = num_networks(member.config, retraining.num_fits)
+        which = f"seed {number} of {of_all}: " if of_all > 1 else ""
         console.print(
-            f"  {which}: loss {record.train_loss:.3f} after {num_of(record.num_steps, 'step')}"
+            f"  {which}loss {record.train_loss:.3f} after {num_of(record.num_steps, 'step')}"
         )
 
     model = retraining.model(member, report)

@@ -22,7 +22,7 @@ from trainable.model.network import Network
 from trainable.training.balance import Balance
 from trainable.training.loop import predict_logits
 from trainable.trial.cross_validation import Assembly
-from trainable.trial.final import final_folds, fit_final
+from trainable.trial.final import fit_final
 
 _BATCH = 256
 _NO_ROWS = np.empty(0, np.int64)
@@ -96,12 +96,13 @@ class Refits:
         """Scores (num_new, num_findings) of a trial fitted to a resample; None if it diverges."""
         parts, rows = images.parts, np.repeat(np.arange(len(counts)), counts)
         config = parts.config
-        everything = Fold(rows, _NO_ROWS)
-        folds = final_folds(config, everything, lambda: (everything,), self.num_fits)
         balance = Balance.of(parts.rows.labels[rows], self.findings, config.odds_factor)
         drawn = dataclasses.replace(parts, balance=balance)
         try:
-            fit = fit_final(drawn, images.num_steps, folds, lambda *_: None, whole=False)
+            fit = fit_final(
+                drawn, images.num_steps, Fold(rows, _NO_ROWS), self.num_fits, lambda *_: None,
+                whole=False,
+            )  # fmt: skip
         except DivergedError:
             return None
         return images.scores(fit.networks)

@@ -32,7 +32,7 @@ from trainable.images.loading import load_images
 from trainable.images.preprocessing import PixelStatistics
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import assemble, cross_validate, fresh_head
-from trainable.trial.final import final_folds, fit_final
+from trainable.trial.final import fit_final
 from trainable.trial.task import Task, TrainingData
 
 _CPU = torch.device("cpu")
@@ -93,8 +93,8 @@ def search(pool: Pool, part: Part, setup: Setup) -> Found:
         *_, last = cross_validate(config, task, _CPU, setup.store)
         scores.append(last.scores)
         parts = assemble(config, task.materials(_CPU, setup.store))
-        folds = final_folds(config, everything, lambda: task.folds, setup.repeats)
-        final = fit_final(parts, last.last_epoch.num_steps, folds, lambda *_: None)
+        num_steps = last.last_epoch.num_steps
+        final = fit_final(parts, num_steps, everything, setup.repeats, lambda *_: None)
         new_scores.append(final.scores)
     kinds = [f"{config.backbone} to {config.cut}" for config in configs]
     rule = TeamRule(

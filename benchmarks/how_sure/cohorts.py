@@ -34,7 +34,7 @@ from trainable.model.outputs import ONE_FINDING
 from trainable.store.table_name import TableName
 from trainable.training.balance import Balance
 from trainable.trial.cross_validation import Assembly, fold_seed, train_network
-from trainable.trial.final import final_folds, fit_final
+from trainable.trial.final import fit_final
 
 NUM_FOLDS, NUM_REPEATS, NUM_TRIALS, NUM_NEW = 5, 3, 24, 300
 _NUM_CAUSES, _SHARE_OF_PATIENT = 20, 0.8
@@ -136,7 +136,7 @@ def search(num_images: int, num_resamples: int, new: Drawn, seed: int) -> Model:
     resampled = Refits(teams, _FINDING, NUM_REPEATS).scores(
         lambda config: trials[configs.index(config)]
     )
-    raw = team_scores(np.stack([_final(trials[member], folds) for member in found.members]))
+    raw = team_scores(np.stack([_final(trials[member]) for member in found.members]))
     [one], [level] = found.recalibrations, found.thresholds
     threshold = np.array([level if one is None else one.threshold], np.float32)
     mine = recalibrated(raw, [one], threshold.tolist())
@@ -189,8 +189,9 @@ def _out_of_fold(trial: TrialImages, folds: list[Fold], seed: int) -> NDArray[np
     return found.scores
 
 
-def _final(trial: TrialImages, folds: list[Fold]) -> NDArray[np.float32]:
+def _final(trial: TrialImages) -> NDArray[np.float32]:
     everything = Fold(np.arange(len(trial.parts.rows.labels)), _NO_ROWS)
-    own = final_folds(trial.parts.config, everything, lambda: folds, NUM_REPEATS)
-    fit = fit_final(trial.parts, trial.num_steps, own, lambda *_: None, whole=False)
+    fit = fit_final(
+        trial.parts, trial.num_steps, everything, NUM_REPEATS, lambda *_: None, whole=False
+    )
     return trial.scores(fit.networks)

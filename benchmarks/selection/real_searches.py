@@ -33,7 +33,7 @@ from trainable.store.arrays import ArrayStore
 from trainable.store.table_name import TableName
 from trainable.training.loop import predict_logits
 from trainable.trial.cross_validation import assemble, cross_validate
-from trainable.trial.final import final_folds, fit_final
+from trainable.trial.final import fit_final
 from trainable.trial.task import Materials
 
 BACKBONES = ("squeezenet1_0", "squeezenet1_1")
@@ -155,8 +155,7 @@ def _final_scores(
     parts = assemble(config, Materials(data, task.weights, store, _CPU))
     everything = Fold(np.arange(len(data.labels)), np.empty(0, np.int64))
     repeats = prepared.options.scoring.repeats
-    folds = final_folds(config, everything, lambda: task.folds, repeats)
-    model = fit_final(parts, steps, folds, lambda *_: None)
+    model = fit_final(parts, steps, everything, repeats, lambda *_: None)
     new_inputs = _features(_new_images(store), config, task.weights, store)
     new = np.arange(NUM_NEW_IMAGES)
     scores = []

@@ -36,7 +36,7 @@ from trainable.run.winner import (
     Winner,
 )
 from trainable.trial.cross_validation import assemble, build_network
-from trainable.trial.final import final_folds, fit_final
+from trainable.trial.final import fit_final
 
 _OPERATING_POINT = 0.9
 """Specificity at which the sensitivity on test rows is reported, and the other way round."""
@@ -171,8 +171,9 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     by_member = []
     for member in winner.members:
         parts = assemble(member.config, materials)
-        folds = final_folds(member.config, everything, lambda: task.folds, winner.repeats)
-        fit = fit_final(parts, member.num_steps, folds, lambda *_: None, whole=False)
+        fit = fit_final(
+            parts, member.num_steps, everything, winner.repeats, lambda *_: None, whole=False
+        )
         by_member.append(fit.scores)
     scores = winner.team_scores(np.stack(by_member))
     scored = Scored(cohort.labels[everything.valid], cohort.patients[everything.valid], scores)

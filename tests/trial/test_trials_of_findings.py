@@ -28,7 +28,7 @@ from trainable.model.network import Network
 from trainable.run.winner import Member
 from trainable.store.arrays import ArrayStore
 from trainable.trial.cross_validation import FoldRecord, assemble, cross_validate
-from trainable.trial.final import final_folds, fit_final
+from trainable.trial.final import fit_final
 from trainable.trial.left_out import explain_left_out
 from trainable.trial.ranks import cross_validate_on_ranks
 from trainable.trial.ray_worker import as_metrics
@@ -134,15 +134,13 @@ def test_two_ranks_give_the_scores_of_one_device(task: Task) -> None:
 def final_networks(task: Task, **settings: Any) -> tuple[tuple[Network, ...], NDArray[np.float32]]:
     parts = assemble(tiny(cut="features.5", **settings), task.materials(CPU))
     everything = Fold(np.arange(30), np.arange(30, NUM_IMAGES))
-    folds = final_folds(parts.config, everything, lambda: task.folds, 2)
-    seen = [Fold(np.intersect1d(fold.train, everything.train), everything.valid) for fold in folds]
-    fit = fit_final(parts, 40, seen, lambda *_: None)
+    fit = fit_final(parts, 40, everything, 2, lambda *_: None)
     return fit.networks, fit.scores
 
 
 def test_a_final_model_is_kept_and_exported_with_all_findings(task: Task, tmp_path: Path) -> None:
-    networks, scores = final_networks(task, positive_weight=4.0, head="logistic")
-    config = tiny(cut="features.5", positive_weight=4.0, head="logistic")
+    networks, scores = final_networks(task, positive_weight=4.0, head="plain")
+    config = tiny(cut="features.5", positive_weight=4.0, head="plain")
     names = task.data.findings.names
     made = FinalModel(config, networks, (0.5,) * 3, STATISTICS, names, "digest")
     save_model(made, tmp_path / "models" / "one")

@@ -1,12 +1,14 @@
-"""The final model: a chosen configuration, fitted again, as often as its scores were averaged over.
+"""The final model: a chosen configuration, fitted again to everything.
 
-A mean over several fits is nearer to the middle than one fit, and a fit to fewer rows is steeper or
-flatter. So a threshold fits no other number of fits than the one that it was chosen on.
+Networks whose seed makes a difference are fitted as often as their scores were averaged over: the
+threshold was chosen on such a mean. A head without a seed is fitted once. It was scored by means of
+fits that each left out a fold; such means have been tried as final models. On 40 resplits of two
+cohorts of X-rays their AUC was 0.001 to 0.003 higher, but their F1 0.001 to 0.019 lower.
 """
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +31,7 @@ Report = Callable[[int, EpochRecord], None]
 
 @dataclass(frozen=True)
 class FinalFit:
-    """Networks of one configuration that differ by their seed, or by the rows that they leave out.
+    """Networks of one configuration that differ by their seed.
 
     Attributes:
         networks: In evaluation mode; all share one frozen part.
@@ -54,51 +56,36 @@ def for_as_many_steps(config: TrialConfig, num_steps: int, num_rows: int) -> Tri
     return config.model_copy(update={"epochs": epochs, "step_epochs": step_epochs})
 
 
-def final_folds(
-    config: TrialConfig, everything: Fold, scored: Callable[[], Sequence[Fold]], num_fits: int
-) -> tuple[Fold, ...]:
-    """What each network of a final model is trained on, and what it is to score.
-
-    Networks whose seed makes a difference learn from everything. Of a head without a seed, each
-    fit leaves out what a scored fit left out: no patient is left out of all of them.
-
-    Args:
-        config: Configuration of the networks.
-        everything: All examinations to train on, and those to score, which may be none.
-        scored: Gives the folds that the trial was scored on, one for a single split; to draw them
-            takes time.
-        num_fits: Number of networks; of a head without a seed, at most one per fold.
-    """
-    if HEADS[config.head].is_seeded:
-        return (everything,) * num_fits
-    if num_fits == 1 or len(folds := scored()) == 1:
-        return (everything,)
-    return tuple(Fold(fold.train, everything.valid) for fold in folds[:num_fits])
+def num_networks(config: TrialConfig, num_seeds: int) -> int:
+    """Networks of a final model: one for each seed, or one if no seed makes a difference."""
+    return num_seeds if HEADS[config.head].is_seeded else 1
 
 
 def fit_final(
     parts: Assembly,
     num_steps: int,
-    folds: Sequence[Fold],
+    fold: Fold,
+    num_seeds: int,
     report: Report,
     *,
     whole: bool = True,
 ) -> FinalFit:
-    """Train a network on each fold for as many gradient steps as the scored models took.
+    """Train the networks for as many gradient steps as the scored models took.
 
     Args:
         parts: The configuration and what it is trained on.
         num_steps: Gradient steps that each scored model of the trial took.
-        folds: Examinations to train on, and those to score, the same for all; see `final_folds`.
+        fold: Examinations to train on, and those to score, which may be none.
+        num_seeds: Number of networks, if a seed makes a difference.
         report: Called after each network.
         whole: Whether the networks are to take in images later; else the frozen part is left out,
             and is not even built where all that it computes is stored.
     """
     config, frozen = parts.config, parts.body.frozen if whole else ()
+    num_rows = len(parts.rows.fold(fold).train)
+    as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
     networks, scores = [], []
-    for number, fold in enumerate(folds, start=1):
-        num_rows = len(parts.rows.fold(fold).train)
-        as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
+    for number in range(1, num_networks(config, num_seeds) + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)
         # a head on stored features is small
         with contextlib.nullcontext() if config.unfreeze else one_thread():
