@@ -16,7 +16,7 @@ from trainable.evaluation.answers import (
     Promise,
     fewest_patients,
 )
-from trainable.report.answers import counts_table, judged_table, kept_table
+from trainable.report.answers import counts_table, judged_table, kept_table, notes_on
 from trainable.report.table_lines import table_lines
 from trainable.run.winner import Winner
 
@@ -74,7 +74,8 @@ def describe_answers(
     if not answers:
         return
     yield f"answers, as the {answers[0].steps.num_patients:,} patients of the search had them:"
-    yield from _indented(kept_table(answers, findings))
+    yield from _indented(kept_table(answers, findings, unit))
+    yield from (f"note: {note}" for note in notes_on(answers, findings))
     counts = counts_table(answers, scores, findings)
     if not findings.is_one:
         yield f"{num_of(len(scores), unit)} by their answers:"

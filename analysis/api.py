@@ -26,6 +26,7 @@ from trainable.errors import InputError
 from trainable.evaluation.answers import Promise
 from trainable.files import private_files
 from trainable.reading.listing import Source
+from trainable.report.answers import notes_on
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -107,7 +108,8 @@ class Team:
             another such cohort would give, in 95 % of cases. Without a score, NaN and "".
 
         Warns:
-            UserWarning: Of images that are unlike those of the training, or are left out.
+            UserWarning: Of images that are unlike those of the training, or are left out, and of a
+                promise that a finding cannot keep.
 
         Raises:
             InputError: Naming every image that is missing or cannot be read; or if a promise cannot
@@ -121,7 +123,8 @@ class Team:
             _source(images), None, self._cohort, columns, leave_out=unusable == "drop"
         )
         left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
-        for note in (*left_out, *look_at_new(new, self.winner, self._store).unlike):
+        seen = look_at_new(new, self.winner, self._store)
+        for note in (*left_out, *notes_on(answers, self.findings), *seen.unlike):
             warnings.warn(note, stacklevel=2)
         raw = score(self.models, new, self._store, self.winner.team_rows).scores
         sure = None

@@ -53,7 +53,8 @@ def _answers(checked: Checked, scored: Scored) -> Iterator[Section]:
     """What was promised, and what came of it, where something was."""
     answers, findings = checked.answers, checked.cohort.findings
     if answers:
-        yield answers_section(answers, findings, judge_answers(answers, scored, findings))
+        judged, unit = judge_answers(answers, scored, findings), checked.cohort.grouping.unit
+        yield answers_section(answers, findings, judged, unit)
 
 
 def _of_one(

@@ -74,7 +74,7 @@ def write_card(
         kind=findings.kind.capitalize(),
         each=_each(winner, cohort),
         recalibrated=list(recalibration_sentences(winner)),
-        promises=_promises(winner),
+        promises=_promises(winner, cohort.grouping.unit),
         names=json.dumps(findings.names, ensure_ascii=False),
         export=export,
         unit=cohort.grouping.unit,
@@ -110,11 +110,11 @@ def _each(winner: Winner, cohort: Cohort) -> list[dict[str, Any]]:
     ]
 
 
-def _promises(winner: Winner) -> list[tuple[str, list[list[str]]]]:
+def _promises(winner: Winner, unit: str) -> list[tuple[str, list[list[str]]]]:
     """What can be promised of each finding, a row of names first; its name if there are several."""
     found = []
     for name, steps in zip(winner.findings.names, winner.answers, strict=False):
-        table = promises_table(steps)
+        table = promises_table(steps, unit)
         rows = [[str(one).capitalize() for one in table], *table.to_numpy().tolist()]
         found.append(("" if winner.findings.is_one else name, rows))
     return found

@@ -84,7 +84,7 @@ def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Sec
         ["All scores are out of fold: of models that never saw the patient."],
         result.raw_scored if winner.recalibrations else None,
     )
-    yield promises_section(winner.answers, winner.findings)
+    yield promises_section(winner.answers, winner.findings, result.cohort.grouping.unit)
     yield covariates_section(
         result.cohort, result.folds, result.out_of_fold, winner.f1,
         sees_columns=winner.sees_columns,

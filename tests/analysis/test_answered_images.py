@@ -75,7 +75,7 @@ def test_each_image_has_an_answer_and_nothing_else_changes(
 def test_what_is_promised_is_told_with_how_many_have_each_answer() -> None:
     lines = list(describe_answers(find_answers(one(), BOTH), one().findings, SCORES, "image"))
     assert lines[0] == "answers, as the 300 patients of the search had them:"
-    assert "below 0.100  150 (50 %)" in lines[2]
+    assert "below 0.100  150 (50 %)  190 (48 %)" in lines[2]
     assert "0.990" in lines[2], "1.5 of 150 are expected to be wrong"
     assert lines[-1] == "3 images: 1 no, 1 yes, 1 a doctor decides"
     winner, cohort = several()
@@ -83,7 +83,9 @@ def test_what_is_promised_is_told_with_how_many_have_each_answer() -> None:
     answers = find_answers(winner, BOTH)
     lines += describe_answers(answers, cohort.findings, scores, "image")
     assert max(map(len, lines)) <= 80
-    assert lines[-2].split() == [cohort.findings.names[1], "0", "0", "3"]
+    name = cohort.findings.names[1]
+    assert f"note: NPV 0.95 cannot be kept for {name}: a doctor decides there" in lines
+    assert lines[-2].split() == [name, "0", "0", "3"]
     assert not list(describe_answers((), winner.findings, scores, "image"))
 
 

@@ -155,7 +155,7 @@ def test_the_card_says_what_is_in_the_folder_and_who_was_seen(home: Path) -> Non
     assert "died = dead" in card
     assert "12 images of 12 patients; 12 images, 6 positive" in card
     assert "On all 12 labelled images" in card
-    assert "| no | NPV 0.99 |  |  |  |  | over 299 patients |" in card
+    assert "| no | NPV 0.99 |  |  |  |  |  | over 299 patients |" in card
     model = onnx.load(home / "team" / "model.onnx")
     opset, runtime = model.opset_import[0].version, "1.18"
     assert f"ONNX opset {opset}: onnxruntime {runtime} or later" in card

@@ -12,20 +12,21 @@ STEPS = AnswerSteps(
 
 
 def test_a_promise_stands_with_its_patients_or_with_those_that_it_would_take() -> None:
-    rows = {row["promised"]: row for row in promises_table(STEPS).to_dict("records")}
+    rows = {row["promised"]: row for row in promises_table(STEPS, "exam").to_dict("records")}
     kept, not_kept = rows["NPV 0.95"], rows["NPV 0.98"]
     assert (kept["patients"], kept["to expect"]) == ("150 (50 %)", "0.993")
+    assert kept["exams"] == "190 (48 %)"
     assert kept["it would take"] == ""
     assert (not_kept["score"], not_kept["it would take"]) == ("", "about 1,200 patients")
     assert rows["PPV 0.8"]["it would take"] == "better scores"
 
 
 def test_each_finding_has_a_table_and_classes_have_none() -> None:
-    [table] = promises_section([STEPS], Findings(("dead",))).tables
+    [table] = promises_section([STEPS], Findings(("dead",)), "image").tables
     assert len(table.frame) == 8
     findings = three_findings().findings
-    section = promises_section([STEPS] * 3, findings)
+    section = promises_section([STEPS] * 3, findings, "image")
     assert [one.title for one in section.choices] == list(findings.names)
-    assert not promises_section([], three_classes().findings).tables
-    [sentence] = promises_section([], findings).paragraphs
-    assert "made before" in sentence
+    assert not promises_section([], three_classes().findings, "image").tables
+    [sentence] = promises_section([], findings, "image").paragraphs
+    assert "earlier version" in sentence

@@ -248,7 +248,7 @@ class Answers:
             those = one.of(scores)
             wrong = those & (labels == (1 if one.kind == NO else 0))
             num, num_wrong = (len(np.unique(scored.patients[rows])) for rows in (those, wrong))
-            found.append(JudgedAnswer(one, int(those.sum()), num, num_wrong))
+            found.append(JudgedAnswer(one, num, num_wrong))
         return tuple(found)
 
 
@@ -258,13 +258,11 @@ class JudgedAnswer:
 
     Attributes:
         kept: The answer, with what was promised.
-        num_exams: Images, or examinations, with it.
-        num_patients: Their patients.
+        num_patients: Patients with it.
         num_wrong: Patients for whom an answer was wrong.
     """
 
     kept: Kept
-    num_exams: int
     num_patients: int
     num_wrong: int
 
