@@ -89,18 +89,17 @@ class Asked:
         teams, members = self.teams, self.winner.members
         resamples_of, num_resamples = teams.resamples_of, len(teams.choices)
         yield (
-            f"how sure: {num_of(len(resamples_of), 'trial is', 'trials are')} fitted again to "
-            f"{num_resamples} resamples of the patients, "
-            f"{sum(map(len, resamples_of.values())):,} times together"
+            f"how sure: {num_of(len(resamples_of), 'trial')} fitted again to {num_resamples} "
+            f"resamples of the patients, {sum(map(len, resamples_of.values())):,} fits"
         )
         if teams.num_left_out:
             slow = sum(not is_fast(self.winner, one.config) for one in members)
             without = num_resamples - len(teams.of_resample)
+            left_out = num_of(teams.num_left_out, "trial")
+            yield f"  left out: {left_out} with trained stages, or columns that the winner lacks"
             yield (
-                f"  {num_of(teams.num_left_out, 'trial is', 'trials are')} left out there "
-                "(trained stages, or columns that the winner does not see): "
-                f"{slow} of the {len(members)} of the "
-                f"winner; {num_of(without, 'resample has', 'resamples have')} no other"
+                f"  {slow} of the winner's {num_of(len(members), 'trial')} among them; "
+                f"{num_of(without, 'resample has', 'resamples have')} no other"
             )
 
 

@@ -50,10 +50,11 @@ def describe(sure: HowSure | None, unit: str) -> Iterator[str]:
     """What was found, over all images and findings, a line each; none if nobody asked."""
     if sure is None:
         return
-    width, num = float((sure.high - sure.low).mean()), len(sure.low)
-    yield (
-        f"how sure: 95 % intervals (columns low, high) are {width:.3f} wide on average; another "
-        f"cohort's model gives {sure.flips.mean():.1%} of the {unit}s another answer"
-    )
+    num, width = len(sure.low), float((sure.high - sure.low).mean())
     many = int((sure.flips > MANY_FLIPS).any(axis=1).sum())
+    yield f"how sure: 95 % intervals (low, high) are {width:.3f} wide on average"
+    yield (
+        f"  a model of another cohort gives {100 * sure.flips.mean():.1f} % of the {unit}s another "
+        "answer"
+    )
     yield f"  {many} of {num_of(num, unit)}: more than one such model in ten says otherwise"

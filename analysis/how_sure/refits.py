@@ -61,9 +61,7 @@ class TrialImages:
 class Refits:
     """How the teams of resamples are fitted again.
 
-    A fit is of all patients that were drawn, as often as they were. The winner's fits of a head
-    without a seed leave out a part of the patients each. But only differences between resamples
-    count here, and these are the same within some percent.
+    A fit is of all patients that were drawn, as often as they were, as the winner's is of all.
 
     Attributes:
         teams: What is fitted to which resample.

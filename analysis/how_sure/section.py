@@ -60,7 +60,7 @@ def _sentences(sure: HowSure, number: int, unit: str) -> Iterator[str]:
         f"differs by {away.mean():.3f} on average (mean absolute prediction error)."
     )
     yield (
-        f"Another cohort's model gives {flips.mean():.1%} of the {unit}s another answer. "
+        f"Another cohort's model gives {100 * flips.mean():.1f} % of the {unit}s another answer. "
         f"Of {num_of(len(flips), unit)}, {many} would get another answer from more than one such "
         "model in ten."
     )

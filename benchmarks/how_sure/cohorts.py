@@ -123,7 +123,7 @@ def search(num_images: int, num_resamples: int, new: Drawn, seed: int) -> Model:
     """Draw a cohort, choose a team of trials on it, and score new images as `cxr-predict` does."""
     cohort, configs = draw(num_images, seed), draw_trials(seed)
     folds = _folds(cohort, seed)
-    trials = [_images(config, cohort, new) for config in configs]
+    trials = [images_of(config, cohort, new) for config in configs]
     scores = np.stack([_out_of_fold(one, folds, seed) for one in trials])
     rule = TeamRule(
         kinds=np.array([_CUTS.index(config.cut) for config in configs]),
@@ -156,7 +156,7 @@ def _folds(cohort: Drawn, seed: int) -> list[Fold]:
     ]
 
 
-def _images(config: TrialConfig, cohort: Drawn, new: Drawn) -> TrialImages:
+def images_of(config: TrialConfig, cohort: Drawn, new: Drawn) -> TrialImages:
     """A trial with features in place of images; its body is never built."""
     numbers = np.arange(len(cohort.labels))[:, None]
     rows = trial_rows(numbers, cohort.labels, config.positive_copies)

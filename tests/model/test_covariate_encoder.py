@@ -68,3 +68,12 @@ def test_it_comes_back_from_json() -> None:
     again = ColumnCode.model_validate_json(code.model_dump_json())
     assert again == code
     assert np.array_equal(encode(again, ROWS), encode(code, ROWS))
+
+
+def test_the_columns_of_values_are_those_that_the_values_were_made_of() -> None:
+    code = ColumnCode.fit(ROWS)
+    found = code.columns(code.values(ROWS))
+    pd.testing.assert_frame_equal(found, ROWS[["age", "sex"]])
+    other = ROWS.assign(sex=pd.Series(["X", "F", "Y", "M"], dtype=object))
+    assert code.columns(code.values(other))["sex"].tolist() == ["", "F", "", "M"]
+    assert code.columns(np.empty((3, 2))).shape == (3, 2)

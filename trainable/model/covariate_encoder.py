@@ -171,13 +171,11 @@ class ColumnCode(_Frozen):
 
     def columns(self, values: NDArray[np.float64]) -> pd.DataFrame:
         """The columns that `values` were made of; "" for a category of none of the known ones."""
-        found = dict(zip(self.names, values.T, strict=True))
+        found = pd.DataFrame(values, columns=self.names)
         for one in self.categories:
-            texts = pd.Series(found[one.name], dtype=object)
-            found[one.name] = texts.map(
-                lambda place, known=(*one.known, ""): known[int(place)], na_action="ignore"
-            )
-        return pd.DataFrame(found)
+            words = dict(enumerate(one.known)) | {-1: ""}
+            found[one.name] = found[one.name].astype(object).map(words).astype(object)
+        return found
 
     def encode(self, values: Tensor) -> Tensor:
         """What a head takes in, float32 (num_rows, width), for float64 `values` of rows."""
