@@ -62,7 +62,7 @@ def compare(setup: Setup, folder: Path, rounds: int) -> Iterator[str]:
 
 
 def _search(setup: Setup, folder: Path, name: str, findings: tuple[str, ...]) -> Cost:
-    asked = ("--label-column", ",".join(findings), "--missing", "drop")
+    asked = ("--label-column", ",".join(findings), "--missing", "drop", "--mixed-patients")
     where = ("--cache", folder / f"cache-{name}", "--out", folder / name, "--time-budget", "none")
     began = time.perf_counter()
     cpu = cpu_of_command(

@@ -6,7 +6,7 @@ import pandas as pd
 
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
-from search.terminal.tables import Result, experiment_lines
+from search.terminal.tables import Result, average_lines, experiment_lines
 from search.tune.study import rows_run
 from trainable.config import TrialConfig
 
@@ -17,10 +17,15 @@ _OPERATING_POINT = 0.98
 def describe_experiments(run: RunFolder, plan: SearchPlan) -> Iterator[str]:
     """The tables of all experiments, the work that rows shared, and the paths of the figures."""
     experiments = plan.space.experiments
-    results = _results(run, plan)
-    yield from experiment_lines(experiments, results)
+    results, is_one = _results(run, plan), plan.cohort.findings.is_one
+    if is_one:
+        yield from experiment_lines(experiments, results)
+    else:
+        average = f"{plan.task.scoring.f1_average} F1"
+        yield from average_lines(experiments, results, average)
+        yield f"F1 of each finding: {run.path / 'findings.csv'}"
     yield _forward_passes(plan, results, run.log.table())
-    if experiments.figures and results:
+    if experiments.figures and results and is_one:
         from trainable.report.scores import save_comparison  # matplotlib is slow to import
 
         named = {experiments.rows[number].name: one for number, one in sorted(results.items())}

@@ -144,6 +144,24 @@ def experiment_lines(experiments: Experiments, results: Mapping[int, Result]) ->
     yield f"(Fisher's exact test of all pairs of a table, {CAVEAT})"
 
 
+def average_lines(
+    experiments: Experiments, results: Mapping[int, Result], average: str
+) -> Iterator[str]:
+    """Each experiment of several findings as a table of its F1 over the findings, no more.
+
+    Args:
+        experiments: The rows of a search.
+        results: Results of the complete ones, by their number.
+        average: What the F1 over the findings is called.
+    """
+    for title, numbers in experiments.by_title():
+        yield title
+        f1s = [f"{results[n].metrics['f1']:.3f}" if n in results else "none" for n in numbers]
+        names = [experiments.rows[number].name for number in numbers]
+        yield from _aligned(names, [{average: f1} for f1 in f1s])
+        yield ""
+
+
 def _spread(values: Mapping[int, float], numbers: Sequence[int]) -> float:
     return max(values[n] for n in numbers) - min(values[n] for n in numbers)
 

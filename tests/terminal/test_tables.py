@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.space.experiments import Experiments, Row, TableName
-from search.terminal.tables import COMPARISONS, Result, experiment_lines
+from search.terminal.tables import COMPARISONS, Result, average_lines, experiment_lines
 from trainable.cohort.scored import Scored
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import evaluate
@@ -85,3 +85,12 @@ def test_a_sensitivity_of_one_has_an_interval_that_is_not() -> None:
     assert cells["sensitivity"] == "1.000 (0.886 to 1.000)"
     assert cells["specificity at 0.98"].startswith("0.823 (")
     assert float(cells["AUC"].split()[0]) == pytest.approx((1 + 204 / 248) / 2, abs=1e-3)
+
+
+def test_rows_of_several_findings_have_the_f1_over_them() -> None:
+    only = Result({"f1": 0.282}, result(1, 1, 1, 1).scored, 0.98)
+    lines = list(average_lines(listed([1e-3, 1e-2], ["one", "another"]), {0: only}, "macro F1"))
+    assert lines == [
+        *("one", "       macro F1", "row 0     0.282", ""),
+        *("another", "       macro F1", "row 1      none", ""),
+    ]
