@@ -98,9 +98,8 @@ class Refits:
         drawn = dataclasses.replace(parts, balance=balance)
         try:
             fit = fit_final(
-                drawn, images.num_steps, Fold(rows, _NO_ROWS), self.num_fits, lambda *_: None,
-                whole=False,
-            )  # fmt: skip
+                drawn, images.num_steps, Fold(rows, _NO_ROWS), self.num_fits, whole=False
+            )
         except DivergedError:
             return None
         return images.scores(fit.networks)

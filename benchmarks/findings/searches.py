@@ -94,7 +94,7 @@ def search(pool: Pool, part: Part, setup: Setup) -> Found:
         scores.append(last.scores)
         parts = assemble(config, task.materials(_CPU, setup.store))
         num_steps = last.last_epoch.num_steps
-        final = fit_final(parts, num_steps, everything, setup.repeats, lambda *_: None)
+        final = fit_final(parts, num_steps, everything, setup.repeats)
         new_scores.append(final.scores)
     kinds = [f"{config.backbone} to {config.cut}" for config in configs]
     rule = TeamRule(

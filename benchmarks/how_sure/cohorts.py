@@ -191,7 +191,5 @@ def _out_of_fold(trial: TrialImages, folds: list[Fold], seed: int) -> NDArray[np
 
 def _final(trial: TrialImages) -> NDArray[np.float32]:
     everything = Fold(np.arange(len(trial.parts.rows.labels)), _NO_ROWS)
-    fit = fit_final(
-        trial.parts, trial.num_steps, everything, NUM_REPEATS, lambda *_: None, whole=False
-    )
+    fit = fit_final(trial.parts, trial.num_steps, everything, NUM_REPEATS, whole=False)
     return trial.scores(fit.networks)

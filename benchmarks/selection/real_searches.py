@@ -155,7 +155,7 @@ def _final_scores(
     parts = assemble(config, Materials(data, task.weights, store, _CPU))
     everything = Fold(np.arange(len(data.labels)), np.empty(0, np.int64))
     repeats = prepared.options.scoring.repeats
-    model = fit_final(parts, steps, everything, repeats, lambda *_: None)
+    model = fit_final(parts, steps, everything, repeats)
     new_inputs = _features(_new_images(store), config, task.weights, store)
     new = np.arange(NUM_NEW_IMAGES)
     scores = []

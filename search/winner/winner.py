@@ -171,9 +171,7 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     by_member = []
     for member in winner.members:
         parts = assemble(member.config, materials)
-        fit = fit_final(
-            parts, member.num_steps, everything, winner.repeats, lambda *_: None, whole=False
-        )
+        fit = fit_final(parts, member.num_steps, everything, winner.repeats, whole=False)
         by_member.append(fit.scores)
     scores = winner.team_scores(np.stack(by_member))
     scored = Scored(cohort.labels[everything.valid], cohort.patients[everything.valid], scores)

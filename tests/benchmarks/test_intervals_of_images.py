@@ -48,6 +48,6 @@ def test_a_resample_of_each_patient_once_is_fitted_as_the_final_model_is() -> No
     refits = Refits(ResampledTeams.of(choices, lambda _: True), Findings(("sign",)), 1)
     plain, recalibrated = refits.scores(lambda _: trial).scores
     everything = Fold(np.arange(60), np.empty(0, np.int64))
-    fit = fit_final(trial.parts, 1, everything, 1, lambda *_: None, whole=False)
+    fit = fit_final(trial.parts, 1, everything, 1, whole=False)
     np.testing.assert_allclose(expit(plain), trial.scores(fit.networks), atol=1e-5)
     np.testing.assert_allclose(recalibrated, 2 * plain + 1, atol=1e-5)

@@ -73,7 +73,7 @@ def test_a_final_model_comes_back_and_gives_the_scores_that_it_was_judged_by(
     config = seeing(head="fastai")
     parts = assemble(config, task.materials(CPU))
     rows = np.arange(NUM_IMAGES)
-    fit = fit_final(parts, 20, Fold(rows[10:], rows[:10]), 2, lambda *_: None)
+    fit = fit_final(parts, 20, Fold(rows[10:], rows[:10]), 2)
     made = FinalModel(config, fit.networks, (0.5,), STATISTICS, ("alive", "dead"), "digest")
     save_model(made, tmp_path / "models" / "one")
     model = load_model(tmp_path / "models" / "one")

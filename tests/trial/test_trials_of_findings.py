@@ -134,7 +134,7 @@ def test_two_ranks_give_the_scores_of_one_device(task: Task) -> None:
 def final_networks(task: Task, **settings: Any) -> tuple[tuple[Network, ...], NDArray[np.float32]]:
     parts = assemble(tiny(cut="features.5", **settings), task.materials(CPU))
     everything = Fold(np.arange(30), np.arange(30, NUM_IMAGES))
-    fit = fit_final(parts, 40, everything, 2, lambda *_: None)
+    fit = fit_final(parts, 40, everything, 2)
     return fit.networks, fit.scores
 
 

@@ -56,17 +56,17 @@ def for_as_many_steps(config: TrialConfig, num_steps: int, num_rows: int) -> Tri
     return config.model_copy(update={"epochs": epochs, "step_epochs": step_epochs})
 
 
-def num_networks(config: TrialConfig, num_seeds: int) -> int:
-    """Networks of a final model: one for each seed, or one if no seed makes a difference."""
-    return num_seeds if HEADS[config.head].is_seeded else 1
+def num_networks(config: TrialConfig, num_fits: int) -> int:
+    """Networks of a final model: as many as are asked, or one if no seed makes a difference."""
+    return num_fits if HEADS[config.head].is_seeded else 1
 
 
 def fit_final(
     parts: Assembly,
     num_steps: int,
     fold: Fold,
-    num_seeds: int,
-    report: Report,
+    num_fits: int,
+    report: Report = lambda *_: None,
     *,
     whole: bool = True,
 ) -> FinalFit:
@@ -76,7 +76,7 @@ def fit_final(
         parts: The configuration and what it is trained on.
         num_steps: Gradient steps that each scored model of the trial took.
         fold: Examinations to train on, and those to score, which may be none.
-        num_seeds: Number of networks, if a seed makes a difference.
+        num_fits: Number of networks, where a seed makes a difference.
         report: Called after each network.
         whole: Whether the networks are to take in images later; else the frozen part is left out,
             and is not even built where all that it computes is stored.
@@ -85,7 +85,7 @@ def fit_final(
     num_rows = len(parts.rows.fold(fold).train)
     as_long = dataclasses.replace(parts, config=for_as_many_steps(config, num_steps, num_rows))
     networks, scores = [], []
-    for number in range(1, num_networks(config, num_seeds) + 1):
+    for number in range(1, num_networks(config, num_fits) + 1):
         seed = fold_seed(number, _NO_FOLD, config.seed)
         # a head on stored features is small
         with contextlib.nullcontext() if config.unfreeze else one_thread():
