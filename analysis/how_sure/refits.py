@@ -9,14 +9,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from analysis.how_sure.spread import ResampledScores, bounded
+from analysis.how_sure.spread import ResampledScores
 from analysis.how_sure.teams import ResampledTeams
 from trainable.cohort.findings import Findings
 from trainable.cohort.scored import team_scores
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
 from trainable.errors import DivergedError
-from trainable.evaluation.recalibration import log_odds
+from trainable.evaluation.recalibration import bounded, log_odds
 from trainable.images.batches import Batches, with_columns
 from trainable.model.network import Network
 from trainable.training.balance import Balance

@@ -24,6 +24,7 @@ from scipy import special
 
 from trainable.evaluation.counts import decide
 from trainable.evaluation.intervals import LEVEL
+from trainable.evaluation.recalibration import bounded
 
 FEWEST = 20
 """Resamples that the interval needs at least: 95 % of fewer mean little."""
@@ -34,7 +35,6 @@ MANY_FLIPS = 0.1
 _NEIGHBOURS = 10
 """Each resample is compared with so many others; more of the same resamples add nothing."""
 
-_SMALLEST = 1e-6  # a score of 0 or 1 has no log-odds
 _MOST_CELLS = 4_000_000  # distances at a time, to bound the memory
 
 
@@ -105,8 +105,3 @@ def how_sure(
     # the score itself is in it, also where rounding or a score of 0 or 1 says otherwise
     low, high = np.minimum(low, scores), np.maximum(high, scores)
     return HowSure(low.astype(np.float32), high.astype(np.float32), away, flips, num_resamples)
-
-
-def bounded(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The same scores, none of them 0 or 1."""
-    return scores.astype(np.float64).clip(_SMALLEST, 1 - _SMALLEST)

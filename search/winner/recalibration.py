@@ -23,11 +23,15 @@ from scipy import special
 from trainable.cohort.scored import Scored, team_scores
 from trainable.evaluation.curves import slope_and_intercept
 from trainable.evaluation.intervals import fewest_patients
-from trainable.evaluation.recalibration import UNCHANGED, CalibrationFigures, Recalibration
+from trainable.evaluation.recalibration import (
+    UNCHANGED,
+    CalibrationFigures,
+    Recalibration,
+    bounded,
+)
 from trainable.run.resampled import NUM_KEPT
 
 _FEWEST_PATIENTS = 10  # of each class; of fewer, too few are left out to judge a map by
-_SMALLEST = 1e-6  # a score of 0 or 1 has no logarithm
 _LEAST_FACTOR = 0.1
 """Of ln(score) and ln(1 - score); with less, different scores become one in single precision."""
 
@@ -166,8 +170,7 @@ class _Judged:
 
 def _terms(scored: Scored, team: NDArray[np.int64]) -> NDArray[np.float64]:
     """ln(score), -ln(1 - score) and 1, (num_images, 3), of a team."""
-    scores = team_scores(scored.scores[team, :, 0]).astype(np.float64)
-    scores = scores.clip(_SMALLEST, 1 - _SMALLEST)
+    scores = bounded(team_scores(scored.scores[team, :, 0]))
     return np.stack([np.log(scores), -np.log1p(-scores), np.ones(len(scores))], axis=1)
 
 

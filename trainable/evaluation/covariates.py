@@ -15,12 +15,12 @@ from trainable.cohort.findings import Findings
 from trainable.cohort.scored import OutOfFold, is_scored
 from trainable.cohort.splits import Fold
 from trainable.evaluation.metrics import Weighted, auc
+from trainable.evaluation.recalibration import bounded
 
 SUSPICIOUS_AUC = 0.8
 """A column that predicts the label so well is named before the first trial."""
 
 _IMAGE = "logit of the image's score"
-_LEAST = 1e-6  # keeps the logit finite
 
 
 def covariate_scores(
@@ -54,8 +54,8 @@ def covariate_scores(
 
 def with_image(covariates: pd.DataFrame, scores: NDArray[np.float32]) -> pd.DataFrame:
     """The columns, and beside them the logits of the image's scores (num_exams, num_findings)."""
-    bounded = np.clip(scores.astype(np.float64), _LEAST, 1 - _LEAST)
-    logits = np.log(bounded / (1 - bounded))
+    inside = bounded(scores)
+    logits = np.log(inside / (1 - inside))
     names = [_IMAGE, *(f"{_IMAGE} {number}" for number in range(2, logits.shape[1] + 1))]
     return covariates.assign(**dict(zip(names, logits.T, strict=True)))
 

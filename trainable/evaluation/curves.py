@@ -17,8 +17,8 @@ from sklearn.preprocessing import SplineTransformer
 
 from trainable.cohort.scored import Scored
 from trainable.evaluation.intervals import interval_tail, resample_patients
+from trainable.evaluation.recalibration import bounded
 
-_SMALLEST = 1e-6  # a score of 0 or 1 has no logit
 _NUM_POINTS = 101
 _NUM_RESAMPLES = 200
 _FEW_POSITIVES = 40
@@ -126,7 +126,7 @@ def slope_and_intercept(
 
 
 def _logits(scores: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(special.logit(np.clip(scores.astype(np.float64), _SMALLEST, 1 - _SMALLEST)))
+    return np.asarray(special.logit(bounded(scores)))
 
 
 def net_benefit(

@@ -21,6 +21,12 @@ UNCHANGED = 1.0, 1.0, 0.0
 """Coefficients a, b and c of scores that stay as they are."""
 
 _LEAST = float(np.finfo(np.float32).tiny)
+_SMALLEST = 1e-6
+
+
+def bounded(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The same scores, none of them 0 or 1, which have no log-odds."""
+    return np.asarray(scores.astype(np.float64).clip(_SMALLEST, 1 - _SMALLEST))
 
 
 @dataclass(frozen=True)
