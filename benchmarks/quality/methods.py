@@ -123,17 +123,23 @@ def _probes(part: Resplit, setup: Setup) -> Iterator[Row]:
             out_of_fold = cross_val_predict(
                 best, features[:num_train], labels, cv=split, method="predict_proba"
             )[:, 1]
-            precision, recall, thresholds = sk.precision_recall_curve(labels, out_of_fold)
-            f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+            threshold, reported = best_threshold(labels, out_of_fold)
             scores = best.predict_proba(features[num_train:])[:, 1]
             row = _row(
-                part, method, scores, threshold=thresholds[f1[:-1].argmax()],
-                reported=float(f1.max()), cpu=pooled.seconds + time.process_time() - began,
+                part, method, scores, threshold=threshold, reported=reported,
+                cpu=pooled.seconds + time.process_time() - began,
             )  # fmt: skip
             found[method].append((sk.roc_auc_score(labels, out_of_fold), row))
     for method, rows in found.items():
         cpu = sum(float(row["cpu_s"]) for _, row in rows)
         yield {**max(rows, key=lambda item: item[0])[1], "method": method, "cpu_s": cpu}
+
+
+def best_threshold(labels: NDArray[np.int64], scores: NDArray[np.floating]) -> tuple[float, float]:
+    """The score from which on positive gives the best F1, and that F1."""
+    precision, recall, thresholds = sk.precision_recall_curve(labels, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[f1[:-1].argmax()]), float(f1.max())
 
 
 @dataclass(frozen=True)

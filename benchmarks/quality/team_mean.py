@@ -36,7 +36,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.quality.__main__ import difference
 from benchmarks.quality.cohorts import Resplit, resplits
-from benchmarks.quality.methods import Setup, pool_stages
+from benchmarks.quality.methods import Setup, best_threshold, pool_stages
 from benchmarks.selection.claims import NUM_PLANNED
 from benchmarks.selection.real_searches import NewImagesTruth, draw_new_images, run_search
 from search.winner.selection import TeamRule, select
@@ -86,14 +86,12 @@ def compare(
     known = scored.scores[team, :, 0]
     for name, mean in MEANS.items():
         out_of_fold, of_new = mean(known, known), mean(new[team], known)
-        precision, recall, limits = sk.precision_recall_curve(scored.labels[:, 0], out_of_fold)
-        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-        is_positive = of_new >= limits[f1[:-1].argmax()]
+        threshold, _ = best_threshold(scored.labels[:, 0], out_of_fold)
         yield {
             "resplit": number,
             "method": name,
             "auc": float(sk.roc_auc_score(labels, of_new)),
-            "f1": float(sk.f1_score(labels, is_positive)),
+            "f1": float(sk.f1_score(labels, of_new >= threshold)),
             "size": len(team),
         }
 

@@ -3,7 +3,8 @@
 Networks whose seed makes a difference are fitted as often as their scores were averaged over: the
 threshold was chosen on such a mean. A head without a seed is fitted once. It was scored by means of
 fits that each left out a fold; such means have been tried as final models. On 40 resplits of two
-cohorts of X-rays their AUC was 0.001 to 0.003 higher, but their F1 0.001 to 0.019 lower.
+cohorts of X-rays their AUC was 0.001 to 0.003 higher, but their F1 0.001 to 0.019 lower
+(`python -m benchmarks.quality.final_fits`).
 """
 
 import contextlib
