@@ -22,6 +22,7 @@ from trainable.errors import Checks, InputError
 from trainable.evaluation.counts import f1_over_findings
 from trainable.evaluation.metrics import counts_of
 from trainable.evaluation.scoring import Scoring
+from trainable.run.places import resampled_file
 from trainable.run.resampled import NUM_KEPT, ResampledChoices
 from trainable.run.winner import read_winner, save_winner
 
@@ -90,6 +91,12 @@ def test_the_record_has_a_team_per_finding_and_a_table_has_each_trial(tmp_path: 
     assert kept.counts.shape == (NUM_KEPT, len(labels))
     patients = plan.cohort.patients
     assert len(np.unique(kept.counts[0][patients == patients[0]])) == 1
+
+    whole = resampled_file(run.path).read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:200] + bytes(300) + whole[500:]):
+        resampled_file(run.path).write_bytes(damaged)
+        with pytest.raises(InputError, match="is damaged"):
+            ResampledChoices.read(run.path)
 
     table = pd.read_csv(run.path / "findings.csv")
     assert table["number"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -1,15 +1,16 @@
 """The choice of a search, made anew on resamples of its patients: what `--how-sure` begins with."""
 
+import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from trainable.config import TrialConfig
 from trainable.errors import InputError
-from trainable.files import as_typed, replacing
+from trainable.files import as_typed, replacing, writing
 from trainable.run.places import resampled_file
 
 NUM_KEPT = 200
@@ -58,7 +59,11 @@ class ResampledChoices:
 
     def save(self, run: Path) -> None:
         """Write them into a run folder."""
-        with replacing(resampled_file(run)) as partial, partial.open("wb") as file:
+        with (
+            writing(run, "--out"),
+            replacing(resampled_file(run)) as partial,
+            partial.open("wb") as file,
+        ):
             np.savez_compressed(file, **asdict(self))
 
     @classmethod
@@ -73,9 +78,10 @@ class ResampledChoices:
         if not file.is_file():
             raise InputError(f"--how-sure needs {file}, which this run lacks: {again}")
         try:
-            with np.load(file) as arrays:
+            # NumPy leaves a file open that it cannot read
+            with file.open("rb") as opened, np.load(opened) as arrays:
                 found = cls(**arrays)
             found.trials  # noqa: B018 - as the rest, found to be readable here and not later
-        except (OSError, ValueError, TypeError, EOFError, ValidationError) as error:
+        except (OSError, BadZipFile, zlib.error, ValueError, TypeError, EOFError) as error:
             raise InputError(f"{file} is damaged ({error}): {again}") from error
         return found
