@@ -10,6 +10,7 @@ from search.run.trial_log import ENDED
 from search.terminal.output import Line
 from trainable.errors import listing, num_of
 from trainable.evaluation.intervals import notes_on
+from trainable.evaluation.metrics import counts_of
 from trainable.files import as_typed
 from trainable.report.recalibration import recalibration_sentences
 from trainable.report.table_lines import table_lines
@@ -117,6 +118,25 @@ def _beside_f1(winner: Winner) -> Iterator[str]:
         yield f"every image of one class, the best one: F1 {winner.all_positive_f1:.3f}"
     else:
         yield f"every image positive for all findings: F1 {winner.all_positive_f1:.3f}"
+    yield from _no_better(winner)
+
+
+def _no_better(winner: Winner) -> Iterator[str]:
+    """Whether an expected F1 may be no better than that of a constant answer, by its interval."""
+    if winner.findings.is_one or winner.findings.exclusive:
+        if winner.corrected.interval[0] <= winner.all_positive_f1:
+            yield "the winner is not shown to be better than that: its 95 % CI reaches down to it"
+        return
+    true_positive, false_negative, false_positive, true_negative = counts_of(winner.out_of_fold)
+    positive, negative = true_positive + false_negative, false_positive + true_negative
+    constant = 2 * positive / (2 * positive + negative)
+    each = zip(winner.findings.names, winner.corrected_each, constant, strict=True)
+    weak = [f"{name} ({f1:.3f})" for name, one, f1 in each if one.interval[0] <= f1]
+    if weak:
+        yield (
+            "not shown to be better than every image positive (its F1 in brackets): "
+            f"{listing(weak, most=len(weak))}"
+        )
 
 
 def findings_table(winner: Winner) -> pd.DataFrame:

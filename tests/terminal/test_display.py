@@ -1,6 +1,7 @@
 """What the lines of a search and of a prediction say."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from analysis.true_labels import TrueLabels
 from search.terminal.display import describe
 from search.terminal.outcome import describe_next, describe_winner, winner_sentences
 from search.terminal.output import Line
+from trainable.cohort.findings import Findings
 from trainable.config import TrialConfig
 from trainable.evaluation.intervals import EQUAL_ENDS, estimate
 from trainable.run.winner import CorrectedF1, TiedTrial
@@ -74,6 +76,32 @@ def test_a_page_has_the_facts_of_the_terminal_without_the_list_of_the_team() -> 
     facts = list(winner_sentences(winner, trials, is_sampled=True))
     assert [line.text for line in lines] == [facts[0], *of_team, *facts[1:]]
     assert [line.level for line in lines] == [0, 1, 2, 2, *[1] * (len(facts) - 1)]
+
+
+def _facts(low: float, high: float, **changes: Any) -> str:
+    corrected = CorrectedF1(f1=high - 0.01, interval=(low, high), optimism=0.1)
+    trials = pd.DataFrame({"number": [3], "state": ["complete"], "f1": [0.5]})
+    tied = (TiedTrial(trial=3, config=TrialConfig(), num_steps=8, f1=0.5),)
+    winner = make_winner(TrialConfig(), corrected=corrected, tied=tied, **changes)
+    return "; ".join(winner_sentences(winner, trials, is_sampled=True))
+
+
+def test_an_expected_f1_that_a_constant_answer_may_reach_is_told() -> None:
+    found = {**OUT_OF_FOLD, "average_precision": 0.5}
+    of_one = {"out_of_fold": (found,), "all_positive_f1": 0.3}
+    assert "not shown to be better" in _facts(0.3, 0.6, **of_one)
+    assert "not shown to be better" not in _facts(0.31, 0.6, **of_one)
+
+
+def test_findings_that_a_constant_answer_may_reach_are_named_with_its_f1() -> None:
+    found = {**OUT_OF_FOLD, "average_precision": 0.5}
+    # half of the images are positive for A, a tenth for B: calling all positive gives 2/3 and 2/11
+    counts = ({"tp": 1, "fn": 1, "fp": 1, "tn": 1}, {"tp": 1, "fn": 1, "fp": 9, "tn": 9})
+    findings = Findings(("A", "B"))
+    of_two = {"findings": findings, "out_of_fold": tuple({**found, **one} for one in counts)}
+    assert "positive (its F1 in brackets): A (0.667)" in _facts(0.3, 0.6, **of_two)
+    assert "A (0.667), B (0.182)" in _facts(0.1, 0.6, **of_two)
+    assert "not shown to be better" not in _facts(0.67, 0.8, **of_two)
 
 
 @pytest.mark.parametrize("num_wrong", [0, 3])
