@@ -1,6 +1,5 @@
 """Teams fitted again to resamples of the patients, from stored features, and their scores."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ from trainable.errors import DivergedError
 from trainable.evaluation.recalibration import bounded, log_odds
 from trainable.images.batches import Batches, with_columns
 from trainable.model.network import Network
-from trainable.training.balance import Balance
 from trainable.training.loop import predict_logits
 from trainable.trial.cross_validation import Assembly
 from trainable.trial.final import fit_final
@@ -93,9 +91,7 @@ class Refits:
     def _fitted(self, images: TrialImages, counts: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Scores (num_new, num_findings) of a trial fitted to a resample; None if it diverges."""
         parts, rows = images.parts, np.repeat(np.arange(len(counts)), counts)
-        config = parts.config
-        balance = Balance.of(parts.rows.labels[rows], self.findings, config.odds_factor)
-        drawn = dataclasses.replace(parts, balance=balance)
+        drawn = parts.learned_from(rows, self.findings)
         try:
             fit = fit_final(
                 drawn, images.num_steps, Fold(rows, _NO_ROWS), self.num_fits, whole=False

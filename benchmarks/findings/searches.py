@@ -21,6 +21,7 @@ from search.winner.selection import Selection, TeamRule, select
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.weights import Weights
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.nested import kept_apart
 from trainable.cohort.scored import scores_of_teams
 from trainable.cohort.splits import Fold, make_folds
 from trainable.config import TrialConfig
@@ -83,7 +84,7 @@ class Found:
 
 def search(pool: Pool, part: Part, setup: Setup) -> Found:
     """Try configurations of the default space with frozen bodies, choose, and predict the test."""
-    cohort = _without_test(pool.cohort, part)
+    cohort = kept_apart(pool.cohort, part.train)
     exclusive = cohort.findings.exclusive
     scoring = Scoring(f1_average="macro", exclusive=exclusive)
     task = _task(cohort, part, setup, scoring)
@@ -105,13 +106,6 @@ def search(pool: Pool, part: Part, setup: Setup) -> Found:
     of_teams = scores_of_teams(np.stack(new_scores), found.teams)
     thresholds = np.array(found.thresholds, np.float32)
     return Found(found, decide(of_teams, thresholds, exclusive=exclusive))
-
-
-def _without_test(cohort: Cohort, part: Part) -> Cohort:
-    """The whole pool, whose images outside the part's cohort are kept apart."""
-    split = np.full(len(cohort.manifest), "test", object)
-    split[part.train] = ""
-    return dataclasses.replace(cohort, manifest=cohort.manifest.assign(split=split))
 
 
 def _task(cohort: Cohort, part: Part, setup: Setup, scoring: Scoring) -> Task:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from search.options.options import ScoringOptions
 from search.plan.plan import SearchPlan
 from search.run.run_folder import RunFolder
 from search.run.trial_log import BASELINE, config_of, has_left_race
@@ -15,8 +16,13 @@ from search.run.warm_start import WarmStart
 from search.tune.race import Race
 from search.tune.study import Origin, origins
 from search.winner.entry import Earlier, Entry, Lap, Rung
+from search.winner.rule import rule_of
+from search.winner.selection import Selection, select
+from trainable.cohort.cohort import Cohort
 from trainable.cohort.scored import Scored, is_scored
 from trainable.config import TrialConfig
+from trainable.evaluation.intervals import NUM_RESAMPLES
+from trainable.evaluation.scoring import Scoring
 from trainable.features.passes import PERCENTS, pass_of
 from trainable.run.winner import History, WarmStarted
 from trainable.trial.rungs import rungs
@@ -43,6 +49,43 @@ class Pool:
     planned: NDArray[np.bool_]
     entry: Entry
     history: History
+
+    @classmethod
+    def of_complete(
+        cls,
+        complete: Sequence[Mapping[Any, Any]],
+        cohort: Cohort,
+        scores: NDArray[np.float32],
+        planned: NDArray[np.bool_],
+    ) -> "Pool":
+        """Complete trials alone, such as those that were scored again.
+
+        Args:
+            complete: Their rows of `trials.csv`.
+            cohort: The labelled images.
+            scores: (num_trials, num_exams, num_findings), NaN where never scored.
+            planned: (num_trials,), whether a trial was planned before any score was seen.
+        """
+        return cls(
+            complete=complete,
+            configs=[config_of(row) for row in complete],
+            rows=is_scored(scores),
+            scored=cohort.scored(scores),
+            planned=planned,
+            entry=Entry(len(complete)),
+            history=History(),
+        )
+
+    def choose(
+        self,
+        scoring: Scoring,
+        options: ScoringOptions,
+        seed: int,
+        num_resamples: int = NUM_RESAMPLES,
+    ) -> Selection:
+        """Choose among these trials, as the options of a search say."""
+        rule = rule_of(self.configs, self.planned, self.entry, options)
+        return select(self.scored, scoring, rule, num_resamples, seed)
 
 
 def gather(run: RunFolder, plan: SearchPlan) -> Pool | None:

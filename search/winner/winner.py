@@ -1,22 +1,17 @@
 """Choose the winner of a run, and say what it is worth, also on the test rows of a split."""
 
-import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import nn
 
-from search.options.options import ScoringOptions
 from search.plan.plan import SearchPlan
 from search.run.finding_table import write_findings
 from search.run.run_folder import RunFolder
-from search.winner.pool import Pool, gather
+from search.winner.pool import gather
 from search.winner.resampled import choices_of, counts_in
-from search.winner.selection import TEAM_SIZES, Selection, TeamRule, select
-from trainable.backbones.encoder import Encoder
+from search.winner.selection import Selection
 from trainable.backbones.weights import Weights
 from trainable.cohort.scored import Scored, scores_of_teams
 from trainable.cohort.splits import Fold, rows_of, seen_rows
@@ -25,7 +20,6 @@ from trainable.device import own_device
 from trainable.evaluation.intervals import estimate, estimate_each
 from trainable.evaluation.metrics import all_positive_f1, evaluate
 from trainable.evaluation.recalibration import recalibrated
-from trainable.model.network import count_parameters
 from trainable.run.winner import (
     FORMAT,
     Member,
@@ -35,7 +29,7 @@ from trainable.run.winner import (
     UsedWeights,
     Winner,
 )
-from trainable.trial.cross_validation import assemble, build_network
+from trainable.trial.cross_validation import assemble
 from trainable.trial.final import fit_final
 
 _OPERATING_POINT = 0.9
@@ -56,7 +50,7 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
     if not plan.cohort.findings.is_one:
         judged = {row["number"]: task.judge(run.log.scores(row["number"]))[1] for row in rows}
         write_findings(run.path, plan.cohort.findings.names, judged)
-    found = select(scored, task.scoring, _rule(pool, options), seed=task.seed)
+    found = pool.choose(task.scoring, options, task.seed)
     drawn = found.resampled
     counts = counts_in(plan.cohort, pool.rows, drawn.counts, task.seed + 1)
     choices_of(drawn, counts, configs, task.weights.fingerprints).save(run.path)
@@ -100,39 +94,10 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
     )
 
 
-def _rule(pool: Pool, options: ScoringOptions) -> TeamRule:
-    return TeamRule(
-        TEAM_SIZES if options.team is None else (options.team,),
-        [complexity(config) for config in pool.configs] if options.prefer_simple else None,
-        _kinds(pool.configs),
-        pool.planned,
-        pool.entry,
-        recalibrates=options.calibration == "auto",
-    )
-
-
 def _thresholds(found: Selection) -> tuple[float, ...]:
     """Thresholds of the scores, which are recalibrated or raw."""
     both = zip(found.recalibrations, found.thresholds, strict=True)
     return tuple(raw if one is None else one.threshold for one, raw in both)
-
-
-def _kinds(configs: Sequence[TrialConfig]) -> NDArray[np.int64]:
-    """Trials of one backbone and cut share a number."""
-    names = [f"{config.backbone} to {config.cut}" for config in configs]
-    return np.asarray(np.unique(names, return_inverse=True)[1], np.int64)
-
-
-def complexity(config: TrialConfig) -> tuple[int, int]:
-    """Sorts configurations from the simplest: by trained parameters, then by all parameters."""
-    count = count_parameters(build_network(_any_model(config.backbone).requires_grad_(), config))
-    return count.trainable, count.total
-
-
-@functools.cache
-def _any_model(encoder: Encoder) -> nn.Module:
-    """The network of an encoder, to count; torchvision cannot build RegNet on the meta device."""
-    return encoder.network.build()
 
 
 def _used_weights(

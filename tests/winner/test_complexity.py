@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from search.winner.winner import complexity
+from search.winner.rule import complexity
 from trainable.backbones.table import BACKBONES
 from trainable.config import TrialConfig
 

@@ -197,12 +197,17 @@ class TrialRows:
     origins: NDArray[np.int64]
     positives: NDArray[np.int64]
 
+    @property
+    def num_exams(self) -> int:
+        """Number of the cohort's own rows."""
+        return int(self.origins.max()) + 1
+
     def fold(self, fold: Fold) -> Fold:
         """A fold of the cohort, to be trained also on the augmented views of what it trains on.
 
         What it has several times, as a resample does, comes as often.
         """
-        counts = np.bincount(fold.train, minlength=int(self.origins.max()) + 1)
+        counts = np.bincount(fold.train, minlength=self.num_exams)
         return Fold(np.repeat(np.arange(len(self.origins)), counts[self.origins]), fold.valid)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -422,22 +422,26 @@ class Winner(_Record):
         return weights_as_then(self.weights.kind, {one: then[one] for one in encoders})
 
 
-def weights_as_then(kind: str, then: Mapping[str, str]) -> Weights:
+def weights_as_then(
+    kind: str, then: Mapping[str, str], encoders: Sequence[str] | None = None
+) -> Weights:
     """The weights of some encoders, with the fingerprints that they had in the search.
 
     Args:
         kind: What `--weights` named.
-        then: Fingerprint of each encoder.
+        then: Fingerprint of each encoder, as far as the search kept it.
+        encoders: Encoders that are needed; all of these if not given. One whose fingerprint was
+            not kept is not compared.
 
     Raises:
         InputError: If weights are missing, or are no longer those of the search.
     """
-    weights = find_weights(kind, [*then])
+    weights = find_weights(kind, [*(then if encoders is None else encoders)])
     changed = [
         f"the weights of {encoder} from {weights.start} have changed since the search "
         f"(then {then[str(encoder)]}, now {now}); put the old ones back"
         for encoder, now in weights.fingerprints.items()
-        if now != then[str(encoder)]
+        if now != then.get(str(encoder), now)
     ]
     if changed:
         raise InputError(*changed)

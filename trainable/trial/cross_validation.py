@@ -1,6 +1,7 @@
 """One trial: what its networks learn from, a network for each fold, and the out-of-fold scores."""
 
 import copy
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from trainable.backbones.backbone import FUSED
 from trainable.backbones.layout import STATISTICS, num_numbers
+from trainable.cohort.findings import Findings
 from trainable.cohort.scored import OutOfFold
 from trainable.cohort.splits import Fold, TrialRows
 from trainable.config import TrialConfig
@@ -57,6 +59,16 @@ class Assembly:
     covariates: pd.DataFrame
     source: Source
     body: Body
+
+    def learned_from(self, exams: NDArray[np.int64], findings: Findings) -> "Assembly":
+        """The same with the odds of some of the examinations, which folds then learn.
+
+        Args:
+            exams: Numbers of the examinations; in a resample some come several times.
+            findings: What is asked of each.
+        """
+        balance = Balance.of(self.rows.labels[exams], findings, self.config.odds_factor)
+        return dataclasses.replace(self, balance=balance)
 
 
 def assemble(config: TrialConfig, materials: Materials) -> Assembly:
@@ -223,10 +235,20 @@ def cross_validate(
     Raises:
         ValueError: If the configuration is for another number of views.
     """
-    parts = assemble(config, task.materials(device, store))
-    found = OutOfFold(*task.data.labels.shape)
-    for number, fold in enumerate(task.folds, start=1):
-        _, record = train_network(parts, fold, fold_seed(task.seed, number, config.seed))
+    yield from score_folds(assemble(config, task.materials(device, store)), task.folds, task.seed)
+
+
+def score_folds(parts: Assembly, folds: Sequence[Fold], seed: int) -> Iterator[FoldRecord]:
+    """Train on each of these folds, which may be of some of the examinations, as `cross_validate`.
+
+    Args:
+        parts: The configuration and what it is trained on.
+        folds: Examinations to train on and to score.
+        seed: Seed of the study.
+    """
+    found = OutOfFold(parts.rows.num_exams, parts.rows.labels.shape[1])
+    for number, fold in enumerate(folds, start=1):
+        _, record = train_network(parts, fold, fold_seed(seed, number, parts.config.seed))
         found.add(fold.valid, record.scores)
         yield FoldRecord(number, found.scores, record, parts.source, parts.body.num_forwarded)
 
