@@ -145,6 +145,14 @@ def make_cohort() -> Callable[..., Cohort]:
 
 
 @pytest.fixture(scope="session")
+def searched_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a small search, which no test changes."""
+    from fixtures.searched_runs import search_of_phantoms  # a second that few tests need
+
+    return search_of_phantoms(tmp_path_factory.mktemp("searched"))
+
+
+@pytest.fixture(scope="session")
 def warm(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Warm]:

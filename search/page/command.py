@@ -22,6 +22,8 @@ def report(
     heat_maps: HeatMaps = "auto",
     labelled_images: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
     for_sharing: bool = False,
+    learning_curve: bool = False,
+    judge_across: Annotated[str | None, Parameter(metavar="COLUMN")] = None,
 ) -> None:
     """Write what a search found as a self-contained HTML report.
 
@@ -29,14 +31,30 @@ def report(
         run: Run folder of a search that has a winner.
         out: File to write; report.html in the run folder if not given.
         heat_maps: Add heat maps of a few X-rays; auto: only if that takes seconds.
-        labelled_images: Folder of the search's labelled images, for the heat maps, if they have
-            moved.
+        labelled_images: Folder of the search's labelled images, if they have moved.
         for_sharing: Leave out X-rays, names of images, and names of folders.
+        learning_curve: Find out what more patients would be worth; kept in the run folder.
+        judge_across: Column such as site or dicom:Manufacturer: judge heads on each of its values
+            that were trained on all others.
     """
     # SciPy and matplotlib take seconds to import: not before the command line is known to be right
-    from search.page.page import write_report
+    from search.page.page import require_shareable, write_report
+    from search.rescored.across import judge_across as judge
+    from search.rescored.growing import draw_curve
+    from search.results.search_result import SearchResult
 
-    page, private = write_report(run, out, heat_maps, labelled_images, for_sharing=for_sharing)
+    require_shareable(heat_maps, for_sharing=for_sharing)
+    result = SearchResult.read(run)
+    across = None
+    if judge_across is not None:
+        across = judge(result, judge_across, labelled_images, console.print)
+        for line in across.lines:
+            console.print(f"  {line}")
+    if learning_curve:
+        draw_curve(result, labelled_images, console.print)
+    page, private = write_report(
+        result, out, heat_maps, labelled_images, across, for_sharing=for_sharing
+    )
     console.print(f"report: {page}")
     if private:
         console.print(f"note: it shows {private}; leave them out with --for-sharing")

@@ -10,8 +10,11 @@ import pandas as pd
 from search.options.options import command_line
 from search.options.types import HeatMaps
 from search.page.checklists import checklist_facts, checklist_markdown
+from search.page.elsewhere import elsewhere_section
 from search.page.heat_maps import explanation, heat_map_section, num_maps
+from search.page.more_patients import more_patients_section
 from search.page.study_figures import study_figures
+from search.rescored.across import Across
 from search.results.search_result import SearchResult, by_body
 from search.terminal.outcome import findings_table, look_sentences, winner_sentences
 from trainable.backbones.encoder import Encoder
@@ -38,28 +41,45 @@ class WrittenPage(NamedTuple):
     private: str
 
 
+def require_shareable(heat_maps: HeatMaps, *, for_sharing: bool) -> None:
+    """Refuse to show X-rays on a page that is to be shared.
+
+    Raises:
+        InputError: If both are asked for.
+    """
+    if for_sharing and heat_maps not in ("auto", "no"):
+        raise InputError(f"--for-sharing leaves out X-rays: drop it, or --heat-maps {heat_maps}")
+
+
 def write_report(
-    path: Path,
+    result: SearchResult,
     out: Path | None = None,
     heat_maps: HeatMaps = "auto",
     labelled_images: Path | None = None,
+    across: Across | None = None,
     *,
     for_sharing: bool = False,
 ) -> WrittenPage:
     """Write `report.html` of a run.
 
+    Args:
+        result: The run.
+        out: File to write; in the run folder if not given.
+        heat_maps: Whether to show heat maps; auto: only if that takes seconds.
+        labelled_images: Folder of the labelled images, if they have moved.
+        across: The run judged across a column, if that was asked.
+        for_sharing: Whether to leave out X-rays, names of images, and names of folders.
+
     Raises:
-        InputError: If the folder is no run of this version, or has no winner yet; or if heat maps
-            are asked for that cannot be made.
+        InputError: If heat maps are asked for that cannot be made.
     """
-    result = SearchResult.read(path)
     page = out or result.run / PAGE
-    if for_sharing and heat_maps not in ("auto", "no"):
-        raise InputError(f"--for-sharing leaves out X-rays: drop it, or --heat-maps {heat_maps}")
     seen = heat_map_section(result, "no" if for_sharing else heat_maps, labelled_images)
     shown = result.for_sharing() if for_sharing else result
     command = command_line(result.options, with_folders=not for_sharing)
-    write_page(page, f"Search {result.run.name}", list(_sections(shown, seen, shlex.join(command))))
+    write_page(
+        page, f"Search {result.run.name}", list(_sections(shown, seen, across, shlex.join(command)))
+    )
     if for_sharing or result.is_demo:
         return WrittenPage(page, "")
     count, unit = num_maps(seen), result.cohort.grouping.unit
@@ -67,7 +87,9 @@ def write_report(
     return WrittenPage(page, ", ".join(filter(None, (xrays, "names of images and of folders"))))
 
 
-def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Section]:
+def _sections(
+    result: SearchResult, seen: Section, across: Across | None, command: str
+) -> Iterator[Section]:
     is_sampled = result.options.space.preset is None
     facts = winner_sentences(result.winner, result.trials, is_sampled=is_sampled)
     sentences = [f"{_capital(fact)}." for fact in (*facts, *look_sentences(result.winner))]
@@ -89,6 +111,8 @@ def _sections(result: SearchResult, seen: Section, command: str) -> Iterator[Sec
         result.cohort, result.folds, result.out_of_fold, winner.f1,
         sees_columns=winner.sees_columns,
     )  # fmt: skip
+    yield more_patients_section(result.learning_curve)
+    yield elsewhere_section(across)
     yield seen
     yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
     yield Section(

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
+from search.rescored.learning_curve import LearningCurve, digest_of
 from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first
 from trainable.backbones.encoder import Encoder
@@ -133,6 +134,16 @@ class SearchResult:
     def raw_scored(self) -> Scored:
         """The same with the scores before they were recalibrated."""
         return self.cohort.scored(self.winner.raw_out_of_fold_scores(self.run))
+
+    @property
+    def learning_curve(self) -> LearningCurve | None:
+        """What more patients would be worth, once `cxr-report RUN --learning-curve` has found out.
+
+        None where nobody asked, or another winner was chosen since.
+        """
+        found = LearningCurve.read(self.run)
+        is_own = found is not None and found.winner == digest_of(self.winner, self.cohort)
+        return found if is_own else None
 
     @property
     def remarks(self) -> tuple[str, ...]:

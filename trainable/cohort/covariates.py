@@ -19,6 +19,7 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+_MOST_GROUPS = 12  # of numbers, such as years
 _FEWEST_NUMBERS = 6  # numbers of fewer values are codes
 
 
@@ -37,6 +38,31 @@ def read_covariates(manifest: pd.DataFrame) -> pd.DataFrame:
         {name.removeprefix(PREFIX): _values(manifest[name]) for name in columns},
         index=manifest.index,
     )
+
+
+def thirds(numbers: pd.Series) -> pd.Series:
+    """0, 1 or 2 for each number, by size; equal numbers are in one third."""
+    first, second = numbers.quantile([1 / 3, 2 / 3])
+    found = (numbers > first).astype(float) + (numbers > second)
+    return found.where(numbers.notna())
+
+
+def groups_of(text: pd.Series) -> pd.Series:
+    """The values of a covariate to compare, as text: numbers of many values are cut into thirds.
+
+    What is not known is NaN.
+    """
+    values = read_covariates(text.rename(f"{PREFIX}{text.name}").to_frame())[str(text.name)]
+    if values.dtype == object:
+        return values
+    if (values.dropna() % 1 == 0).all() and values.nunique() <= _MOST_GROUPS:
+        return values.map("{:g}".format, na_action="ignore").astype(object)
+    parts = thirds(values)
+    names = {
+        part: f"{values[parts == part].min():g} to {values[parts == part].max():g}"
+        for part in parts.dropna().unique()
+    }
+    return parts.map(names).astype(object)
 
 
 def known_text(text: pd.Series) -> pd.Series:

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainable.cohort.cohort import Cohort
+from trainable.cohort.covariates import thirds
 from trainable.cohort.scored import Scored, is_scored
 from trainable.cohort.splits import Fold
 from trainable.evaluation.covariates import covariate_scores, with_image
@@ -151,7 +152,7 @@ def _differences(found: dict[str, Estimate], names: Sequence[str]) -> pd.DataFra
 def _strata(columns: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """Name of the column, name of the value, and the rows (num_exams,) that have it."""
     for name, values in columns.items():
-        parts = values if values.dtype == object else _thirds(values)
+        parts = values if values.dtype == object else thirds(values)
         for part in sorted(parts.dropna().unique()):
             rows = (parts == part).to_numpy(bool)
             inside = values[rows]
@@ -159,13 +160,6 @@ def _strata(columns: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]
             yield str(name), text, rows
         if values.isna().any():
             yield str(name), "missing", values.isna().to_numpy(bool)
-
-
-def _thirds(values: pd.Series) -> pd.Series:
-    """0, 1 or 2 for each number, by size; equal numbers are in one third."""
-    first, second = values.quantile([1 / 3, 2 / 3])
-    thirds = (values > first).astype(float) + (values > second)
-    return thirds.where(values.notna())
 
 
 def _stratum(image: Scored, f1: Metric) -> dict[str, object]:

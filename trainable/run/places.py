@@ -19,6 +19,11 @@ def resampled_file(run: Path) -> Path:
     return run / "resampled.npz"
 
 
+def learning_curve_file(run: Path) -> Path:
+    """What more patients would be worth (see `search/rescored/learning_curve.py`)."""
+    return run / "learning_curve.json"
+
+
 def scores_file(run: Path, trial: int) -> Path:
     """Out-of-fold scores of a trial: float32 (num_exams, num_findings), NaN where never scored."""
     return run / "scores" / f"{trial:05d}.npy"

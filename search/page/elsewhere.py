@@ -1,0 +1,25 @@
+"""Would it work elsewhere? A run judged across the values of a column, as a section of its page."""
+
+from search.rescored.across import OPTION, Across
+from trainable.report.page import Section, Table
+
+_TITLE = "Would it work elsewhere?"
+
+
+def elsewhere_section(across: Across | None) -> Section:
+    """What was found; where nobody asked, how to find out."""
+    if across is None:
+        return Section(
+            _TITLE, [f"Not asked: cxr-report RUN {OPTION} COLUMN judges it across a site or view."]
+        )
+    words = [
+        f"Heads that never saw a value of {across.column} were judged on the patients who have it: "
+        "they were trained on those of all other values. Beside them are the usual scores of the "
+        "same patients, by folds that hold all values. Both have the threshold of the winner.",
+        *(f"{one[:1].upper()}{one[1:]}." for one in across.sentences),
+    ]
+    caption = (
+        "Gap: F1 less the usual F1, with its 95 % confidence interval by patient. Smallest gap: "
+        "what these patients would show with a power of 80 %."
+    )
+    return Section(_TITLE, words, tables=[Table(across.table, caption)])
