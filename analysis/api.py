@@ -9,7 +9,11 @@ from typing import Literal
 import pandas as pd
 
 from analysis.answers import find_answers
-from analysis.check import look_at_new
+from analysis.check import leakage, look_at_new
+from analysis.elsewhere.compare import Comparison, Labelled
+from analysis.elsewhere.compare import compare as compare_with
+from analysis.elsewhere.told import Told
+from analysis.evaluate import judge_findings
 from analysis.export.folder import read_team, require_search
 from analysis.how_sure.asked import Asked
 from analysis.how_sure.compare import compare
@@ -18,6 +22,7 @@ from analysis.new_images import find_new_images
 from analysis.predict import predictions_and_scores, score
 from analysis.retrain import Retraining
 from analysis.shared_stages import share_stages
+from analysis.true_labels import read_true_labels
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.findings import Findings
 from trainable.cohort.left_out import describe_left_out
@@ -132,6 +137,48 @@ class Team:
             sure = compare(asked, new, self.winner.recalibrated(raw), lambda _: None)
         rules = self._cohort.label_rules
         return predictions_and_scores(new, raw, self.winner, rules, answers, sure)[1]
+
+    @private_files()
+    def compare(
+        self,
+        images: Path | str | Iterable[Path | str],
+        labels: Path | str,
+        *,
+        operating_point: float = 0.9,
+    ) -> Comparison:
+        """Compare what the search told of the team with what labels of other images show.
+
+        Args:
+            images: A folder, a table, an image, or images one by one.
+            labels: A table of the true labels, read as in the search.
+            operating_point: Specificity at which sensitivity is reported, and the reverse.
+
+        Returns:
+            Each finding with its metrics as told and as found, and why the F1 differs; its `table`
+            is a data frame of them.
+
+        Warns:
+            UserWarning: Of images that are unlike those of the training.
+
+        Raises:
+            InputError: Naming images that are missing, cannot be read, have no label, or were
+                trained on.
+        """
+        columns = seen_columns(self.winner, self._cohort, self.models)
+        new = find_new_images(_source(images), None, self._cohort, columns)
+        truth = read_true_labels(Path(labels).expanduser(), new, self._cohort)
+        seen = look_at_new(new, self.winner, self._store)
+        leak = leakage(new, seen.perceptual_hashes, truth.names, self._cohort)
+        if leak.shared:
+            raise InputError(*(f"labels must leave out {one}" for one in leak.shared))
+        for note in (*truth.notes, *seen.unlike, *leak.notes):
+            warnings.warn(note, stacklevel=2)
+        raw = score(self.models, new, self._store, self.winner.team_rows).scores
+        scored = truth.scored(self.winner.recalibrated(raw))
+        judged = judge_findings(scored, self.findings, self.winner, operating_point)
+        told = Told.by_search(self._run, self.winner, self._cohort, operating_point)
+        labelled = Labelled.of(scored, truth.rows, new, seen.look_unlike, self._cohort)
+        return compare_with(told, self.winner, labelled, judged, operating_point)
 
 
 def _source(images: Path | str | Iterable[Path | str]) -> Source:

@@ -24,7 +24,7 @@ from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, listing
 from trainable.evaluation.answers import Answers, Promise
 from trainable.files import try_to_write
-from trainable.images.outliers import describe_unlike
+from trainable.images.outliers import describe_unlike, look_unlike
 from trainable.images.perceptual_hash import (
     HOW_SURE,
     SURELY_ALIKE,
@@ -56,6 +56,7 @@ class Checked:
         shared: What the new images share with the training, a phrase each.
         unlike: How the new images are unlike those of the training, or may be copies of them, a
             sentence each.
+        look_unlike: (num_images,), which of the new images are, each by itself.
         asked: What `--how-sure` needs, where it was given.
     """
 
@@ -68,6 +69,7 @@ class Checked:
     answers: tuple[Answers, ...]
     shared: tuple[str, ...]
     unlike: tuple[str, ...]
+    look_unlike: NDArray[np.bool_]
     asked: Asked | None = None
 
 
@@ -123,9 +125,9 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         checks.add(*(f"--labels must leave out {one}" for one in leak.shared))
     checks.raise_if_any()
     assert seen is not None
-    unlike = (*seen.unlike, *leak.notes)
+    unlike, odd = (*seen.unlike, *leak.notes), seen.look_unlike
     return Checked(
-        run, winner, cohort, models, new, truth, answers or (), leak.shared, unlike, asked
+        run, winner, cohort, models, new, truth, answers or (), leak.shared, unlike, odd, asked
     )
 
 
@@ -149,10 +151,12 @@ class SeenImages(NamedTuple):
     Attributes:
         perceptual_hashes: (num_images, 32).
         unlike: How they are unlike those of the training, a sentence each.
+        look_unlike: (num_images,), which of them are, each by itself.
     """
 
     perceptual_hashes: NDArray[np.uint8]
     unlike: tuple[str, ...]
+    look_unlike: NDArray[np.bool_]
 
 
 def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages:
@@ -172,7 +176,7 @@ def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages
     looks = load_looks(pixels[sharpest], name, store)
     unlike = describe_unlike(new.images, surveys, looks, training)
     hashes = perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, training.limits)
-    return SeenImages(hashes, tuple(unlike))
+    return SeenImages(hashes, tuple(unlike), look_unlike(surveys, looks, training))
 
 
 @dataclass(frozen=True)

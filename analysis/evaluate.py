@@ -15,10 +15,11 @@ from trainable.evaluation.metrics import (
     f1_at,
     metrics_at,
     of_scores,
+    rates_at,
 )
 from trainable.run.winner import Winner
 
-_OF_PREDICTIONS = ("F1", "sensitivity", "specificity")
+_OF_PREDICTIONS = ("F1", "sensitivity", "specificity", "PPV", "NPV")
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def judge_findings(
         scoring = replace(winner.scoring, exclusive=False)
         if not findings.is_one:  # the F1 of each is that of its positive class, even of one alone
             scoring = replace(scoring, f1_average="binary")
-        metrics = metrics_at(at_half, scoring, operating_point)
+        metrics = metrics_at(at_half, scoring, operating_point) | rates_at(at_half, scoring)
         metrics |= {name: by_prediction(metrics[name]) for name in _OF_PREDICTIONS}
         estimates = dict(zip(judged.tolist(), estimate_each(some, metrics), strict=True))
     averages: dict[str, Estimate] = {}

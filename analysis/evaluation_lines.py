@@ -16,6 +16,7 @@ from trainable.report.table_lines import WIDEST, table_lines
 from trainable.run.winner import Winner
 
 _SHOWN = ("F1", "AUC")
+_BESIDE_WHAT_WAS_TOLD = ("PPV", "NPV", "prevalence", "mean score")
 
 
 def describe(
@@ -96,6 +97,7 @@ def describe_one(
     yield from (
         f"  {name}{':' * name.split()[-1][0].isdigit()} {estimate}"
         for name, estimate in estimates.items()
+        if name not in _BESIDE_WHAT_WAS_TOLD
     )
     yield from (f"  {note}" for note in notes_on(estimates.values()))
     [labels], [scores] = scored.labels.T, scored.scores.T

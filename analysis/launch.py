@@ -12,6 +12,10 @@ from rich.console import Console
 
 from analysis.answers import describe_answers, describe_judged, judge_answers
 from analysis.check import Checked, check
+from analysis.elsewhere.compare import Labelled
+from analysis.elsewhere.compare import compare as compare_with
+from analysis.elsewhere.told import Told
+from analysis.elsewhere.words import describe as describe_comparison
 from analysis.evaluate import judge_findings
 from analysis.evaluation_lines import describe
 from analysis.heat_maps import write_heat_maps
@@ -189,15 +193,25 @@ def _evaluate(
     lines = list(describe(judged, scored, findings, winner))
     if checked.answers:
         lines += describe_judged(judge_answers(checked.answers, scored, findings))
+    comparison = None
+    if any(judged.estimates):
+        comparison = compare_with(
+            Told.by_search(checked.run, winner, checked.cohort, options.operating_point),
+            winner,
+            Labelled.of(scored, truth.rows, checked.new, checked.look_unlike, checked.cohort),
+            judged,
+            options.operating_point,
+        )
+        lines += describe_comparison(comparison)
     for line in lines:
-        console.print(line)
-    if not any(judged.estimates):
+        console.print(line, markup=False)
+    if comparison is None:
         return []
     # matplotlib takes a second to import
     from analysis.report import evaluation_sections
 
     before = truth.scored(raw) if winner.recalibrations else None
-    return evaluation_sections(checked, scored, before, judged, lines, options.operating_point)
+    return evaluation_sections(checked, scored, before, judged, comparison, lines)
 
 
 def _summary(winner: Winner, unit: str) -> Iterator[str]:

@@ -70,6 +70,16 @@ class NewImages:
         known = (one for one in self.patients if (one != "").all())
         return next(known, self.table[self.name_column])
 
+    def rows_with(self, images: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which rows (num_rows,) have one of some images (num_images,)."""
+        # the number -1 of a missing view is that of no image
+        return np.asarray(np.append(images, False)[self.exam_images].any(axis=1))
+
+    def hashes_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """SHA-256 of each image of some of the rows."""
+        numbers = self.exam_images[rows]
+        return [self.hashes[number] for number in numbers[numbers >= 0]]
+
     def are_named_in(self, names: pd.Series) -> bool:
         """Whether any of the names in a column of another table is that of one of these images."""
         return bool((self.rows_named(names, Checks()) >= 0).any())

@@ -1,12 +1,14 @@
 """An evaluation on new labels for the page, side by side with the out-of-fold figures."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from analysis.answers import judge_answers
 from analysis.check import Checked
-from analysis.evaluate import JudgedFindings, average_name, judge_findings
+from analysis.elsewhere.compare import Comparison
+from analysis.elsewhere.section import comparison_section
+from analysis.evaluate import JudgedFindings, average_name
 from trainable.cohort.scored import Scored
 from trainable.errors import num_of
 from trainable.evaluation.intervals import Estimate
@@ -14,7 +16,7 @@ from trainable.report.answers import answers_section
 from trainable.report.page import Section, Table
 from trainable.report.scores_section import scores_section
 
-_HERE, _THEN = "new images", "out of fold, in the search"
+_HERE = "new images"
 
 
 def evaluation_sections(
@@ -22,27 +24,24 @@ def evaluation_sections(
     scored: Scored,
     raw: Scored | None,
     judged: JudgedFindings,
+    comparison: Comparison,
     lines: Sequence[str],
-    operating_point: float,
 ) -> list[Section]:
-    """The metrics and figures of new labels, beside those of the search.
+    """The metrics and figures of new labels, beside what was told before.
 
     Args:
         checked: The run that predicted.
         scored: True labels, patients and scores of the new images.
         raw: The same before the scores were recalibrated, if they were.
         judged: What the scores are worth; both classes of some finding occur.
+        comparison: The same beside what was told.
         lines: What the command prints of them.
-        operating_point: Specificity at which sensitivity is reported, and the reverse.
     """
     winner, cohort = checked.winner, checked.cohort
-    before = None
-    if not checked.models:  # an exported team leaves the scores of the search behind
-        then = cohort.scored(winner.out_of_fold_scores(checked.run))
-        before = judge_findings(then, cohort.findings, winner, operating_point)
     section = _of_one if cohort.findings.is_one else _of_several
     return [
-        section(checked, scored, judged, before),
+        section(checked, scored, judged),
+        comparison_section(comparison),
         scores_section(scored, winner, raw=raw),
         *_answers(checked, scored),
         Section("As printed", listing="\n".join(lines)),
@@ -57,13 +56,8 @@ def _answers(checked: Checked, scored: Scored) -> Iterator[Section]:
         yield answers_section(answers, findings, judged, unit)
 
 
-def _of_one(
-    checked: Checked, scored: Scored, judged: JudgedFindings, before: JudgedFindings | None
-) -> Section:
+def _of_one(checked: Checked, scored: Scored, judged: JudgedFindings) -> Section:
     [one] = judged.each
-    table = pd.DataFrame({"metric": list(one.estimates), _HERE: _texts(one.estimates.values())})
-    if before is not None:
-        table[_THEN] = _texts(before.each[0].estimates[name] for name in one.estimates)
     return Section(
         "Result",
         [
@@ -71,23 +65,14 @@ def _of_one(
             _expected(checked, one.estimates["F1"]),
             *(f"Note: {note}." for note in checked.unlike),
         ],
-        tables=[Table(table, "Each metric with its 95 % CI by patient.")],
     )
 
 
-def _of_several(
-    checked: Checked, scored: Scored, judged: JudgedFindings, before: JudgedFindings | None
-) -> Section:
+def _of_several(checked: Checked, scored: Scored, judged: JudgedFindings) -> Section:
     """All findings in one table."""
     winner, findings = checked.winner, checked.cohort.findings
-    kind = findings.kind
-    average = average_name(winner)
     found = judged.averages.get("F1")
-    tables = [
-        Table(_table(judged, kind, average, _HERE), "Each metric with its 95 % CI by patient.")
-    ]
-    if before is not None:
-        tables.append(Table(_table(before, kind, average, _THEN), "The same in the search."))
+    table = _table(judged, findings.kind, average_name(winner))
     return Section(
         "Result",
         [
@@ -95,7 +80,7 @@ def _of_several(
             *([] if found is None else [_expected(checked, found)]),
             *(f"Note: {note}." for note in checked.unlike),
         ],
-        tables=tables,
+        tables=[Table(table, "Each metric with its 95 % CI by patient.")],
     )
 
 
@@ -114,7 +99,7 @@ def _expected(checked: Checked, found: Estimate) -> str:
     )
 
 
-def _table(judged: JudgedFindings, kind: str, average: str, where: str) -> pd.DataFrame:
+def _table(judged: JudgedFindings, kind: str, average: str) -> pd.DataFrame:
     """A row per finding with all its metrics, then the averages."""
     metrics = next(list(one.estimates) for one in judged.each if one.estimates)
     rows = [
@@ -125,8 +110,4 @@ def _table(judged: JudgedFindings, kind: str, average: str, where: str) -> pd.Da
     cells = [
         (*about, *(str(estimates.get(name, "")) for name in metrics)) for *about, estimates in rows
     ]
-    return pd.DataFrame(cells, columns=[f"{kind}, {where}", "known", "positive", *metrics])
-
-
-def _texts(estimates: Iterable[Estimate]) -> list[str]:
-    return [str(one) for one in estimates]
+    return pd.DataFrame(cells, columns=[f"{kind}, {_HERE}", "known", "positive", *metrics])

@@ -23,6 +23,7 @@ from scipy import special
 from trainable.cohort.scored import Scored, team_scores
 from trainable.evaluation.curves import slope_and_intercept
 from trainable.evaluation.intervals import fewest_patients
+from trainable.evaluation.logistic import logistic
 from trainable.evaluation.recalibration import (
     UNCHANGED,
     CalibrationFigures,
@@ -40,8 +41,6 @@ _OF_MAPS = (
     np.eye(3),
 )
 """For Platt's map and beta calibration: which terms have which coefficient."""
-
-_MOST_STEPS, _ENOUGH = 50, 1e-8
 
 
 class ChosenMaps(NamedTuple):
@@ -185,36 +184,6 @@ def _fitted(
     targets = np.where(positive, (num_positive + 1) / (num_positive + 2), 1 / (num_negative + 2))
     maps = [np.array(UNCHANGED)]
     for of_map in _OF_MAPS:
-        found = of_map @ _logistic(terms @ of_map, targets, weight)
+        found = of_map @ logistic(terms @ of_map, targets, weight[None])[0]
         maps.append(found if found[:2].min() >= _LEAST_FACTOR else maps[-1])
     return np.stack(maps)
-
-
-def _logistic(
-    terms: NDArray[np.float64], targets: NDArray[np.float64], weight: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Coefficients (num_terms,) of a logistic regression; Newton's steps, halved where need be.
-
-    scikit-learn takes no targets between 0 and 1, and some 100 times as long for a thousand images.
-    """
-
-    def log_likelihood(logits: NDArray[np.float64]) -> float:
-        return float(weight @ (targets * logits - np.logaddexp(0, logits)))
-
-    coefficients = np.append(np.ones(terms.shape[1] - 1), 0.0)
-    value = log_likelihood(terms @ coefficients)
-    for _ in range(_MOST_STEPS):
-        shares = special.expit(terms @ coefficients)
-        slope = terms.T @ (weight * (targets - shares))
-        curvature = (terms.T * (weight * shares * (1 - shares))) @ terms
-        step = np.linalg.lstsq(curvature, slope)[0]
-        new = log_likelihood(terms @ (coefficients + step))
-        while new < value and np.abs(step).max() > _ENOUGH:
-            step /= 2
-            new = log_likelihood(terms @ (coefficients + step))
-        if new < value:
-            break
-        coefficients, value = coefficients + step, new
-        if np.abs(step).max() <= _ENOUGH:
-            break
-    return np.asarray(coefficients)

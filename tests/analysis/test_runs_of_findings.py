@@ -84,7 +84,10 @@ def test_findings_are_predicted_and_judged_and_each_positive_one_is_drawn(labels
     assert {f"{n}_effusion.png" for n in range(3)} <= set(pictures)
     page = (labels / "p_report.html").read_text()
     assert "macro F1 of 3 findings" in page
-    assert "nodule" not in page.split("The same in the search")[0].split("Each metric")[1]
+    part = page.split("<h2>Promise and result</h2>")[1].split("<h2>")[0]
+    assert "<option>effusion</option>" in part
+    assert "nodule" not in part
+    assert any(line.split()[:1] == ["mass"] and line.split()[-1] == "told" for line in lines)
 
 
 def test_a_finding_has_the_mean_score_of_its_own_team(labels: Path) -> None:
@@ -158,6 +161,8 @@ def test_classes_have_one_prediction_and_a_confusion_matrix(classes: Path) -> No
     start = lines.index("labels down, predictions across:")
     matrix = [list(map(int, line.split()[1:])) for line in lines[start + 2 : start + 5]]
     assert np.sum(matrix, axis=1).tolist() == [1, 1, 1]
+    assert any("why an F1 differs is left out: of several classes" in line for line in lines)
+    assert "what the search told, and what these labels show:" in lines
     filled = pd.read_csv(classes / "p.csv")
     assert set(filled["prediction"]) <= {"normal", "bacterial", "viral"}
     np.testing.assert_allclose(scores_of(classes).sum(axis=1), 1, atol=1e-5)

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import SplineTransformer
 
 from trainable.cohort.scored import Scored
 from trainable.evaluation.intervals import interval_tail, resample_patients
+from trainable.evaluation.logistic import logistic
 from trainable.evaluation.recalibration import bounded
 
 _NUM_POINTS = 101
@@ -115,14 +116,27 @@ def slope_and_intercept(
         logits: (num_exams,), log-odds of the scores.
         weights: (num_exams,), how often each counts; once if not given.
     """
-    regression = LogisticRegression(C=np.inf, max_iter=1000)
-    regression.fit(logits[:, None], labels, weights)
-    share = np.average(labels, weights=weights)
+    once = np.ones(len(labels)) if weights is None else weights
+    [[slope, _, intercept]] = calibration_lines(labels, logits, once[None])
+    return float(slope), float(intercept)
 
-    def excess(shift: float) -> float:
-        return float(np.average(special.expit(logits + shift), weights=weights) - share)
 
-    return float(regression.coef_[0, 0]), float(optimize.brentq(excess, -50, 50))
+def calibration_lines(
+    labels: NDArray[Any], logits: NDArray[np.float64], weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """The same (num_weightings, 3) under many weightings: slope, its constant, and intercept.
+
+    The constant is that of the regression with the slope. In log-odds, a score means the slope
+    times itself plus the constant.
+
+    Args:
+        labels: (num_exams,), 1 positive, 0 negative.
+        logits: (num_exams,), log-odds of the scores.
+        weights: (num_weightings, num_exams), how often each counts.
+    """
+    ones = np.ones((len(labels), 1))
+    lines = logistic(np.column_stack([logits, ones]), labels, weights)
+    return np.column_stack([lines, logistic(ones, labels, weights, offset=logits)])
 
 
 def _logits(scores: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:

@@ -164,6 +164,35 @@ def metrics_at(
     }
 
 
+def rates_at(thresholds: Thresholds, scoring: Scoring) -> dict[str, Metric]:
+    """What depends on the prevalence beside the F1, and what says whether scores fit it.
+
+    The predictive values of each finding at its threshold, the share of positives, and the mean
+    score. 0 where there is no such prediction.
+    """
+
+    def share(right: int, wrong: int) -> Metric:
+        return _by_counts(thresholds, scoring, lambda counts: _share_or_0(counts, right, wrong))
+
+    def mean_score(given: Weighted) -> NDArray[np.float64]:
+        known = np.where(given.labels >= 0, given.scores, 0)
+        return np.asarray(given.weights @ known / given.known)
+
+    def prevalence(given: Weighted) -> NDArray[np.float64]:
+        return np.asarray(given.weights @ (given.labels == 1).astype(np.float32) / given.known)
+
+    return {
+        "PPV": share(0, 2),
+        "NPV": share(3, 1),
+        "prevalence": prevalence,
+        "mean score": mean_score,
+    }
+
+
+def _share_or_0(counts: NDArray[np.float64], right: int, wrong: int) -> NDArray[np.float64]:
+    return np.asarray(counts[right] / np.maximum(counts[right] + counts[wrong], 1))
+
+
 _OfCounts = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 

@@ -67,24 +67,53 @@ def describe_unlike(
         )
 
 
+def look_unlike(
+    surveys: NDArray[np.float64], looks: Looks, training: PixelStatistics
+) -> NDArray[np.bool_]:
+    """Which new images (num_images,) are unlike those of the training, as `describe_unlike` says.
+
+    Args:
+        surveys: (num_images, number of fields), the fields of `Survey` for each image.
+        looks: Looks of all images.
+        training: What is known of the training images.
+    """
+    ways = [*_odd_looks(looks, training.look, ""), *_odd_shapes(surveys, looks.size)]
+    return np.asarray(np.any([rows for _, rows in ways], axis=0), np.bool_)
+
+
+def _odd_looks(
+    looks: Looks, usual: UsualLook | None, rest: str
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each way to look odd, and which images do."""
+    yield "are (nearly) of one grey", looks.flat
+    if usual is not None:
+        yield f"are far darker than {rest}", usual.is_dark(looks)
+        yield f"are far brighter than {rest}", usual.is_bright(looks)
+        inverted = usual.is_inverted(looks)
+        yield f"look inverted, or upside down, against {rest}", inverted
+
+
+def _odd_shapes(surveys: NDArray[np.float64], size: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each odd shape of a file, and which images have it."""
+    seen = by_field(surveys)
+    width, height = seen["width"], seen["height"]
+    long = np.maximum(width, height) >= _LONG * np.minimum(width, height)
+    yield f"are {_LONG:g} times as long as wide, or as wide as long", long
+    tiny = np.minimum(width, height) < size / 2
+    yield f"are smaller than half of the {size} px that networks see", tiny
+
+
 def _describe_looks(
     names: Names, looks: Looks, usual: UsualLook | None, rest: str
 ) -> Iterator[str]:
-    yield from _name(names, looks.flat, "are (nearly) of one grey")
-    if usual is not None:
-        yield from _name(names, usual.is_dark(looks), f"are far darker than {rest}")
-        yield from _name(names, usual.is_bright(looks), f"are far brighter than {rest}")
-        inverted = usual.is_inverted(looks)
-        yield from _name(names, inverted, f"look inverted, or upside down, against {rest}")
+    for what, rows in _odd_looks(looks, usual, rest):
+        yield from _name(names, rows, what)
 
 
 def _describe_files(names: Names, surveys: NDArray[np.float64], size: int) -> Iterator[str]:
-    seen = by_field(surveys)
-    width, height, raw = seen["width"], seen["height"], seen["is_raw"] == 1
-    long = np.maximum(width, height) >= _LONG * np.minimum(width, height)
-    yield from _name(names, long, f"are {_LONG:g} times as long as wide, or as wide as long")
-    tiny = np.minimum(width, height) < size / 2
-    yield from _name(names, tiny, f"are smaller than half of the {size} px that networks see")
+    for what, rows in _odd_shapes(surveys, size):
+        yield from _name(names, rows, what)
+    raw = by_field(surveys)["is_raw"] == 1
     if raw.any() and not raw.all():
         yield (
             f"raw pictures of the detector (DICOM FOR PROCESSING) lie among those for viewing "

@@ -1,0 +1,82 @@
+"""What was told of a winner beside labels of other images: in a terminal, on a page, as data."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fixtures.networks import random_pixels, tiny_config
+from fixtures.small_runs import write_run
+from PIL import Image
+from rich.console import Console
+
+from analysis.api import load_model
+from analysis.launch import launch as predict
+from analysis.options import PredictOptions
+from trainable.run.places import scores_file
+
+CONFIGS = [tiny_config(cut="features.2", head="logistic")]
+NUM_NEW = 60
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one finding, and 60 labelled images from elsewhere, one of one grey."""
+    home = tmp_path_factory.mktemp("elsewhere")
+    write_run(home / "run", CONFIGS)
+    file = scores_file(home / "run", 0)
+    file.parent.mkdir()
+    np.save(file, np.linspace(0.1, 0.9, 12, dtype=np.float32)[:, None])
+    new = home / "new"
+    new.mkdir()
+    pixels = random_pixels(NUM_NEW, seed=5)
+    pixels[0] = 90
+    for number, one in enumerate(pixels):
+        Image.fromarray(one).save(new / f"{number}.png")
+    names = [f"{number}.png" for number in range(NUM_NEW)]
+    patients = [f"new{number // 2}" for number in range(NUM_NEW)]
+    labels = np.where(np.arange(NUM_NEW) // 2 % 2, "dead", "alive")
+    table = pd.DataFrame({"image": names, "died": labels, "patient": patients})
+    table.to_csv(home / "labels.csv", index=False)
+    return home
+
+
+def said(home: Path, **options: object) -> list[str]:
+    """What a prediction of the new images prints."""
+    given = {"images": home / "new", "labels": home / "labels.csv", "cache": home / "cache"}
+    console = Console(file=io.StringIO(), soft_wrap=True)
+    asked = PredictOptions(out=home / "p.csv", overwrite=True, seeds=1, **{**given, **options})
+    predict(home / "run", asked, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_what_was_told_and_found_stand_side_by_side_with_the_causes(home: Path) -> None:
+    lines = said(home)
+    start = lines.index("what the search told, and what these labels show:")
+    block = lines[start : lines.index(f"report: {home / 'p_report.html'}")]
+    assert max(map(len, block)) <= 80
+    told = dict(line.split(maxsplit=1) for line in block[2:10])
+    assert told["F1"].startswith("0.400 (0.300-0.600)"), "the corrected one"
+    assert told["prevalence"].startswith("0.500")
+    assert any(line.startswith("why the F1 differs by ") for line in block)
+    assert "  1 image looks unlike the training, of 60" in block
+    page = (home / "p_report.html").read_text()
+    part = page.split("<h2>Promise and result</h2>")[1].split("<h2>")[0]
+    assert "another prevalence" in part
+    assert "sensitivity at specificity 0.9" in part
+
+
+def test_the_same_is_data_in_python(home: Path) -> None:
+    said(home)
+    team = load_model(home / "run", seeds=1, cache=home / "cache")
+    with pytest.warns(UserWarning, match="of one grey"):
+        found = team.compare(home / "new", home / "labels.csv")
+    [one] = found.findings
+    assert (found.num_exams, found.num_unlike) == (NUM_NEW, 1)
+    row = found.table.iloc[0]
+    assert [row[name] for name in ("metric", "told", "told_low")] == ["F1", 0.4, 0.3]
+    assert one.causes is not None
+    parts = one.causes.prevalence.value + one.causes.calibration.value + one.causes.rest.value
+    assert parts == pytest.approx(row["difference"])
