@@ -12,9 +12,11 @@ from analysis.answers import find_answers
 from analysis.check import leakage, look_at_new
 from analysis.elsewhere.compare import Comparison, Labelled
 from analysis.elsewhere.compare import compare as compare_with
+from analysis.elsewhere.local import told_by_site
+from analysis.elsewhere.site import OF_THE_SEARCH, Site, read_site, refuse_at_a_site, sites_that_saw
 from analysis.elsewhere.told import Told
 from analysis.evaluate import judge_findings
-from analysis.export.folder import read_team, require_search
+from analysis.export.folder import is_export, read_team, require_search
 from analysis.how_sure.asked import Asked
 from analysis.how_sure.compare import compare
 from analysis.model_file import FinalModel, seen_columns
@@ -52,6 +54,7 @@ class Team:
     _run: Path
     _cohort: Cohort
     _store: ArrayStore
+    _site: tuple[str, Site] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -120,6 +123,9 @@ class Team:
             InputError: Naming every image that is missing or cannot be read; or if a promise cannot
                 be kept, or `how_sure` lacks something.
         """
+        if self._site is not None:
+            given = zip(OF_THE_SEARCH, (how_sure, promise_npv, promise_ppv), strict=True)
+            refuse_at_a_site(name for name, value in given if value is not None)
         answers = find_answers(self.winner, Promise(promise_npv, promise_ppv))
         require_search(self._run, [] if how_sure is None else ["how_sure"])
         asked = Asked.of(how_sure, self._run, self.winner, self._cohort, self._store)
@@ -176,8 +182,14 @@ class Team:
         raw = score(self.models, new, self._store, self.winner.team_rows).scores
         scored = truth.scored(self.winner.recalibrated(raw))
         judged = judge_findings(scored, self.findings, self.winner, operating_point)
-        told = Told.by_search(self._run, self.winner, self._cohort, operating_point)
-        labelled = Labelled.of(scored, truth.rows, new, seen.look_unlike, self._cohort)
+        if self._site is not None:
+            told = told_by_site(self._site[1], self._site[0])
+        else:
+            run = None if is_export(self._run) else self._run
+            told = Told.by_search(run, self.winner, self._cohort, operating_point)
+        unlike, hashes = new.rows_with(seen.look_unlike)[truth.rows], new.hashes_of(truth.rows)
+        notes = sites_that_saw(self._run, hashes)
+        labelled = Labelled.of(scored, unlike, hashes, self._cohort, notes)
         return compare_with(told, self.winner, labelled, judged, operating_point)
 
 
@@ -191,7 +203,13 @@ def _source(images: Path | str | Iterable[Path | str]) -> Source:
 
 
 @private_files()
-def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | str = CACHE) -> Team:
+def load_model(
+    folder: Path | str,
+    *,
+    seeds: int | None = None,
+    cache: Path | str = CACHE,
+    site: str | None = None,
+) -> Team:
     """Read the team of a run folder, or of a folder of `cxr-export`.
 
     Args:
@@ -200,9 +218,11 @@ def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | st
         seeds: Number of networks per member, if not as many as the search averaged over; an
             exported team has its own.
         cache: Folder of decoded images.
+        site: Name of a site that the team was recalibrated to.
 
     Raises:
-        InputError: If the folder holds no team, or the labelled images to train it are missing.
+        InputError: If the folder holds no team, or no such site, or the labelled images to train
+            it are missing.
     """
     path = Path(folder).expanduser().resolve()
     store = ArrayStore(Path(cache).expanduser().resolve(), CACHE_BYTES)
@@ -211,4 +231,8 @@ def load_model(folder: Path | str, *, seeds: int | None = None, cache: Path | st
         retraining = Retraining(path, winner, cohort, seeds, store)
         models = [retraining.model(member, lambda *_: None) for member in winner.members]
     share_stages(models)
-    return Team(winner, cohort.findings, tuple(models), path, cohort, store)
+    at = None
+    if site is not None:
+        at = site, read_site(path, site, winner)
+        winner = at[1].of(winner)
+    return Team(winner, cohort.findings, tuple(models), path, cohort, store, at)

@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.answers import find_answers
+from analysis.elsewhere.local import check_enough, check_site
+from analysis.elsewhere.site import OF_THE_SEARCH, Site, read_site, refuse_at_a_site
 from analysis.export.folder import read_team, require_search
 from analysis.heat_maps import OPTION as HEAT_MAPS
 from analysis.heat_maps import check_heat_maps, room_for
@@ -47,7 +49,7 @@ class Checked:
 
     Attributes:
         run: Run folder of the search, or a folder that a team was exported to.
-        winner: Winner of the search.
+        winner: Winner of the search, or as recalibrated to a site.
         cohort: Cohort of the search; without its images where the team was exported.
         models: Models of an exported team; none where those of the run are to be found.
         new: Images to predict.
@@ -58,6 +60,7 @@ class Checked:
             sentence each.
         look_unlike: (num_images,), which of the new images are, each by itself.
         asked: What `--how-sure` needs, where it was given.
+        site: Where the winner was recalibrated to, if it was.
     """
 
     run: Path
@@ -71,6 +74,7 @@ class Checked:
     unlike: tuple[str, ...]
     look_unlike: NDArray[np.bool_]
     asked: Asked | None = None
+    site: Site | None = None
 
 
 def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
@@ -85,7 +89,7 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     found = checks.attempt(lambda: _read_team(run, options))
     if found is None:
         raise InputError(*checks.problems)
-    winner, cohort, models = found
+    (winner, cohort, models), site = found
     if options.labelled_images is not None:
         labelled = options.labelled_images.expanduser()
         option = "--labelled-images"
@@ -96,38 +100,41 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     maps = options.heat_maps and options.heat_maps.expanduser()
     if maps is not None:
         check_heat_maps(maps, winner, checks)
-    images = options.images.expanduser()
+    images, columns = options.images.expanduser(), seen_columns(winner, cohort, models)
+    leave_out = options.unusable == "drop"
     new = checks.attempt(
-        lambda: find_new_images(
-            images,
-            options.template,
-            cohort,
-            seen_columns(winner, cohort, models),
-            leave_out=options.unusable == "drop",
-        )
+        lambda: find_new_images(images, options.template, cohort, columns, leave_out=leave_out)
     )
     if new is None:
         raise InputError(*checks.problems)
     try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
     if maps is not None:
         try_to_write(maps.parent, HEAT_MAPS, room_for(winner, len(new.paths)))
-    if not models:
+    if not models or options.recalibrate_here is not None:
         try_to_write(run, "RUN, a copy of this one")
     seen = checks.attempt(lambda: look_at_new(new, winner, store))
     asked = checks.attempt(lambda: Asked.of(options.how_sure, run, winner, cohort, store))
-    truth, labels = None, options.labels
-    if labels is not None:
-        truth = checks.attempt(lambda: read_true_labels(labels.expanduser(), new, cohort))
+    truth = checks.attempt(lambda: _read_truth(options, new, cohort, winner))
     leak = Leakage()
     if seen is not None:
         leak = leakage(new, seen.perceptual_hashes, truth.names if truth else None, cohort)
-    if labels is not None:
+    if options.labels is not None:
         checks.add(*(f"--labels must leave out {one}" for one in leak.shared))
     checks.raise_if_any()
     assert seen is not None
-    unlike, odd = (*seen.unlike, *leak.notes), seen.look_unlike
     return Checked(
-        run, winner, cohort, models, new, truth, answers or (), leak.shared, unlike, odd, asked
+        run,
+        winner,
+        cohort,
+        models,
+        new,
+        truth,
+        answers or (),
+        leak.shared,
+        (*seen.unlike, *leak.notes),
+        seen.look_unlike,
+        asked,
+        site,
     )
 
 
@@ -139,10 +146,37 @@ def _check_outputs(options: PredictOptions, checks: Checks) -> None:
             checks.add(f"{file} exists already; name another file with --out, or add --overwrite")
 
 
-def _read_team(run: Path, options: PredictOptions) -> tuple[Winner, Cohort, list[FinalModel]]:
-    """As `read_team`; an option that is of no use to an exported team is refused."""
+def _read_team(
+    run: Path, options: PredictOptions
+) -> tuple[tuple[Winner, Cohort, list[FinalModel]], Site | None]:
+    """As `read_team`, and the site that the winner is recalibrated to.
+
+    Options that are of no use to an exported team, or at a site, are refused.
+    """
     require_search(run, options.model_fields_set & {"seeds", "labelled_images", "how_sure"})
-    return read_team(run)
+    winner, cohort, models = read_team(run)
+    checks, name = Checks(), options.recalibrate_here
+    if name is not None:
+        check_site(run, name, winner, options.labels is not None, checks)
+    site = None
+    if options.site is not None:
+        asked = options.model_fields_set & {*OF_THE_SEARCH, "recalibrate_here"}
+        checks.attempt(lambda: refuse_at_a_site(asked))
+        site = checks.attempt(partial(read_site, run, options.site, winner))
+    checks.raise_if_any()
+    return (site.of(winner) if site else winner, cohort, models), site
+
+
+def _read_truth(
+    options: PredictOptions, new: NewImages, cohort: Cohort, winner: Winner
+) -> TrueLabels | None:
+    """The true labels, if there are any, and enough of them for what is asked."""
+    if options.labels is None:
+        return None
+    truth = read_true_labels(options.labels.expanduser(), new, cohort)
+    if options.recalibrate_here is not None:
+        check_enough(truth.labels, truth.patients, winner)
+    return truth
 
 
 class SeenImages(NamedTuple):

@@ -12,11 +12,13 @@ from rich.console import Console
 
 from analysis.answers import describe_answers, describe_judged, judge_answers
 from analysis.check import Checked, check
-from analysis.elsewhere.compare import Labelled
+from analysis.elsewhere.compare import Comparison, Labelled
 from analysis.elsewhere.compare import compare as compare_with
+from analysis.elsewhere.local import describe_local, recalibrate_here, told_by_site
+from analysis.elsewhere.site import save_site, site_file, sites_that_saw
 from analysis.elsewhere.told import Told
 from analysis.elsewhere.words import describe as describe_comparison
-from analysis.evaluate import judge_findings
+from analysis.evaluate import JudgedFindings, judge_findings
 from analysis.evaluation_lines import describe
 from analysis.heat_maps import write_heat_maps
 from analysis.how_sure.compare import compare
@@ -31,7 +33,9 @@ from analysis.predict import (
 )
 from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import share_stages
+from analysis.true_labels import TrueLabels
 from trainable.cohort.left_out import write_left_out
+from trainable.cohort.scored import Scored
 from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, listing, num_of
 from trainable.files import replacing, writing
@@ -94,6 +98,8 @@ def _predict(
     unit = cohort.grouping.unit
     for line in _summary(winner, unit):
         console.print(line)
+    if checked.site is not None:
+        console.print(f"  recalibrated to {options.site} on {checked.site.date}")
     for note in _notes(checked, unit):
         console.print(f"note: {note}", markup=False)
     models = checked.models or team_models(retraining, console, written)
@@ -122,7 +128,7 @@ def _predict(
             about = write_heat_maps(folder, winner, models, new, positives, retraining.store)
         written.append(folder)
         console.print(f"heat maps: {folder} ({about})")
-    sections = _evaluate(options, checked, raw, console)
+    sections = _evaluate(options, checked, raw, console, written)
     if sure is not None:
         # matplotlib takes a second to import
         from analysis.how_sure.section import how_sure_section
@@ -180,6 +186,7 @@ def _evaluate(
     checked: Checked,
     raw: NDArray[np.float32],
     console: Console,
+    written: list[Path],
 ) -> list[Section]:
     """Print the metrics, if labels were given; their sections of the page where both occur."""
     truth = checked.truth
@@ -195,23 +202,51 @@ def _evaluate(
         lines += describe_judged(judge_answers(checked.answers, scored, findings))
     comparison = None
     if any(judged.estimates):
-        comparison = compare_with(
-            Told.by_search(checked.run, winner, checked.cohort, options.operating_point),
-            winner,
-            Labelled.of(scored, truth.rows, checked.new, checked.look_unlike, checked.cohort),
-            judged,
-            options.operating_point,
-        )
+        comparison = _compare(options, checked, truth, scored, judged)
         lines += describe_comparison(comparison)
+    if options.recalibrate_here is not None:
+        lines += _recalibrate(options.recalibrate_here, checked, truth.scored(raw), written)
     for line in lines:
         console.print(line, markup=False)
-    if comparison is None:
+    if comparison is None or not comparison.findings:
         return []
     # matplotlib takes a second to import
     from analysis.report import evaluation_sections
 
     before = truth.scored(raw) if winner.recalibrations else None
     return evaluation_sections(checked, scored, before, judged, comparison, lines)
+
+
+def _compare(
+    options: PredictOptions,
+    checked: Checked,
+    truth: TrueLabels,
+    scored: Scored,
+    judged: JudgedFindings,
+) -> Comparison:
+    """What was told beside what the labels show."""
+    winner, new, point = checked.winner, checked.new, options.operating_point
+    if checked.site is not None:
+        told = told_by_site(checked.site, str(options.site))
+    else:
+        run = None if checked.models else checked.run
+        told = Told.by_search(run, winner, checked.cohort, point)
+    unlike, hashes = new.rows_with(checked.look_unlike)[truth.rows], new.hashes_of(truth.rows)
+    seen = sites_that_saw(checked.run, hashes)
+    labelled = Labelled.of(scored, unlike, hashes, checked.cohort, seen)
+    return compare_with(told, winner, labelled, judged, point)
+
+
+def _recalibrate(name: str, checked: Checked, raw: Scored, written: list[Path]) -> Iterator[str]:
+    """Recalibrate to the labels, keep that if it is better, and say so, a line each."""
+    truth, file = checked.truth, site_file(checked.run, name)
+    assert truth is not None
+    found = recalibrate_here(raw, checked.winner, checked.new.hashes_of(truth.rows))
+    if found.site is not None:
+        with writing(checked.run, "RUN, a copy of this one"):
+            save_site(found.site, file)
+        written.append(file)
+    return describe_local(found, checked.winner, file)
 
 
 def _summary(winner: Winner, unit: str) -> Iterator[str]:

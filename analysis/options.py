@@ -36,6 +36,8 @@ class PredictOptions(ModelOptions, frozen=True):
 
     images: Annotated[Path, Parameter(group=IMAGES)]
     """Folder of the images to predict, a table that lists them, or one image."""
+    site: Annotated[str | None, Parameter(group=MODEL, metavar="NAME")] = None
+    """Predict as recalibrated to this site by an earlier --recalibrate-here NAME."""
     unusable: Annotated[Literal["drop"] | None, Parameter(group=IMAGES)] = None
     """Use of images that are absent or damaged: drop leaves their predictions empty."""
     template: Annotated[Path | None, COMMON, _FILE, Parameter(group=IMAGES)] = None
@@ -56,6 +58,8 @@ class PredictOptions(ModelOptions, frozen=True):
         None, gt=0.5, lt=1
     )
     """Answer "yes" where this share of patients is surely positive (0.5 to 1)."""
+    recalibrate_here: Annotated[str | None, Parameter(group=OUTPUT, metavar="NAME")] = None
+    """Recalibrate the scores to --labels, and keep that under this name for --site."""
     overwrite: Annotated[bool, COMMON, Parameter(group=OUTPUT)] = False
     """Replace these files if they exist."""
     operating_point: Annotated[float, Parameter(group=OUTPUT)] = Field(0.9, gt=0, le=1)

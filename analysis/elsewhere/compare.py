@@ -1,6 +1,6 @@
 """What was told beside what new labels show, for each finding."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from analysis.elsewhere.told import Told, ToldFinding, resampled_finding
 from analysis.evaluate import JudgedFinding, JudgedFindings, judge_findings
-from analysis.new_images import NewImages
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.scored import Scored
 from trainable.evaluation.intervals import Estimate
@@ -104,26 +103,24 @@ class Labelled:
     def of(
         cls,
         scored: Scored,
-        rows: NDArray[np.int64],
-        new: NewImages,
-        look_unlike: NDArray[np.bool_],
+        unlike: NDArray[np.bool_],
+        hashes: Sequence[str],
         cohort: Cohort,
+        notes: Iterable[str] = (),
     ) -> "Labelled":
-        """What is known of some rows of new images.
+        """What is known of new images with labels.
 
         Args:
             scored: Their true labels, patients and scores.
-            rows: (num_exams,), their numbers.
-            new: All new images.
-            look_unlike: (num_images,), which of all look unlike those of the training; whatever
-                else tells such images joins in here.
+            unlike: (num_exams,), which of them look unlike those of the training; whatever else
+                tells such images joins in here.
+            hashes: SHA-256 of each image.
             cohort: Cohort of the search.
+            notes: What else a reader must know.
         """
-        manifest = cohort.manifest
-        of_test = manifest.loc[manifest["split"] == "test", "sha256"]
-        notes = tuple(_of_own_test(new.hashes_of(rows), of_test.tolist()))
-        unlike = new.rows_with(look_unlike)[rows]
-        return cls(scored, unlike, cohort.grouping.unit, notes)
+        of_test = cohort.manifest.loc[cohort.manifest["split"] == "test", "sha256"]
+        own = _of_own_test(hashes, of_test.tolist())
+        return cls(scored, unlike, cohort.grouping.unit, (*own, *notes))
 
 
 def _of_own_test(hashes: Sequence[str], of_test: Sequence[str]) -> Iterator[str]:

@@ -1,15 +1,15 @@
 """What was told of a winner before anybody saw the new labels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.evaluate import judge_findings
-from analysis.export.folder import is_export
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.scored import Scored
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation
+from trainable.evaluation.scoring import Scoring
 from trainable.evaluation.transport import Drawn, Resampled
 from trainable.run.winner import Winner
 
@@ -47,15 +47,24 @@ class Told:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def by_search(cls, run: Path, winner: Winner, cohort: Cohort, operating_point: float) -> "Told":
-        """What the search told; without the intervals of an exported team, which lacks its scores.
+    def by_search(
+        cls, run: Path | None, winner: Winner, cohort: Cohort, operating_point: float
+    ) -> "Told":
+        """What the search told.
+
+        Args:
+            run: Run folder of the search; None of an exported team, which lacks the scores of the
+                search, so that most of what was told has no interval.
+            winner: Winner of the search.
+            cohort: Its cohort.
+            operating_point: Specificity at which sensitivity is reported, and the reverse.
 
         Raises:
             InputError: If the scores of a member are missing or damaged.
         """
         findings = winner.findings
         expected = [{"F1": one.estimate} for one in winner.corrected_each]
-        if is_export(run):
+        if run is None:
             each = {
                 number: ToldFinding(_as_kept(one) | expected[number], _drawn_as_kept(one))
                 for number, one in enumerate(winner.out_of_fold)
@@ -74,8 +83,15 @@ class Told:
 
 def resampled_finding(scored: Scored, winner: Winner, number: int, seed: int) -> Resampled:
     """The scores of one finding whose labels are known, with resamples of the patients."""
-    average = winner.scoring.f1_average if winner.findings.is_one else "binary"
+    average = scoring_of_each(winner).f1_average
     return Resampled.of(scored.of_findings([number]), winner.thresholds[number], average, seed)
+
+
+def scoring_of_each(winner: Winner) -> Scoring:
+    """How one finding is judged: of several, the F1 of each is that of its positive class."""
+    if winner.findings.is_one:
+        return winner.scoring
+    return replace(winner.scoring, f1_average="binary")
 
 
 def _as_kept(found: Evaluation) -> dict[str, Estimate]:

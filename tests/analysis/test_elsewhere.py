@@ -14,15 +14,16 @@ from rich.console import Console
 from analysis.api import load_model
 from analysis.launch import launch as predict
 from analysis.options import PredictOptions
+from trainable.errors import InputError
 from trainable.run.places import scores_file
 
 CONFIGS = [tiny_config(cut="features.2", head="logistic")]
-NUM_NEW = 60
+NUM_NEW = 100
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one finding, and 60 labelled images from elsewhere, one of one grey."""
+    """A run of one finding, and 100 labelled images from elsewhere, one of one grey."""
     home = tmp_path_factory.mktemp("elsewhere")
     write_run(home / "run", CONFIGS)
     file = scores_file(home / "run", 0)
@@ -61,7 +62,7 @@ def test_what_was_told_and_found_stand_side_by_side_with_the_causes(home: Path) 
     assert told["F1"].startswith("0.400 (0.300-0.600)"), "the corrected one"
     assert told["prevalence"].startswith("0.500")
     assert any(line.startswith("why the F1 differs by ") for line in block)
-    assert "  1 image looks unlike the training, of 60" in block
+    assert "  1 image looks unlike the training, of 100" in block
     page = (home / "p_report.html").read_text()
     part = page.split("<h2>Promise and result</h2>")[1].split("<h2>")[0]
     assert "another prevalence" in part
@@ -80,3 +81,52 @@ def test_the_same_is_data_in_python(home: Path) -> None:
     assert one.causes is not None
     parts = one.causes.prevalence.value + one.causes.calibration.value + one.causes.rest.value
     assert parts == pytest.approx(row["difference"])
+
+
+def test_a_team_is_recalibrated_to_a_site_and_predicts_there(home: Path) -> None:
+    lines = said(home, recalibrate_here="lyon")
+    start = lines.index("recalibrated to these labels, judged by cross-validation by patient:")
+    assert [line.split()[0] for line in lines[start + 2 : start + 4]] == ["log", "Brier"]
+    file = home / "run" / "sites" / "lyon.json"
+    assert lines[-2] == f"site: {file}; predict there with --site lyon"
+    before = pd.read_csv(home / "p_scores.csv")
+    kept = file.read_text()
+    there = said(home, site="lyon")
+    assert any(line.startswith("  recalibrated to lyon on ") for line in there)
+    assert "what the recalibration to lyon told, and what these labels show:" in there
+    assert any(
+        f"labels of {NUM_NEW} of these images have recalibrated lyon" in one for one in there
+    )
+    after = pd.read_csv(home / "p_scores.csv")
+    assert after["raw_score"].tolist() == before["score"].tolist()
+    assert before["score"].rank().corr(after["score"].rank()) > 0.99
+    assert abs(after["score"].mean() - 0.5) < 0.02 < abs(before["score"].mean() - 0.5)
+    team = load_model(home / "run", seeds=1, cache=home / "cache", site="lyon")
+    found = team.predict(home / "new" / "7.png")["score"][0]
+    assert found == pytest.approx(after.set_index("image").loc["7.png", "score"], abs=1e-5)
+    with pytest.raises(InputError, match="exists already, and is never replaced"):
+        said(home, recalibrate_here="lyon")
+    assert file.read_text() == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"recalibrate_here": "a/b"}, "letters, digits, - and _ alone"),
+        ({"recalibrate_here": "x", "labels": None}, "needs true labels"),
+        ({"site": "nowhere"}, "--site must name a file of"),
+        ({"site": "nowhere", "promise_npv": 0.9}, "drop one of the two"),
+        ({"recalibrate_here": "x", "few": True}, "at least 20 positive and 20 negative .got 4 and"),
+    ],
+)
+def test_a_site_that_cannot_be_is_refused_in_a_sentence(
+    home: Path, options: dict[str, object], sentence: str
+) -> None:
+    if options.pop("few", False):
+        table = pd.read_csv(home / "labels.csv").assign(died="alive")
+        table.loc[:7, "died"] = "dead"
+        table.to_csv(home / "few.csv", index=False)
+        options["labels"] = home / "few.csv"
+    with pytest.raises(InputError, match=sentence):
+        said(home, **options)
+    assert not (home / "run" / "sites" / "x.json").exists()

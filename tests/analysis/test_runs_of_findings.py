@@ -87,7 +87,7 @@ def test_findings_are_predicted_and_judged_and_each_positive_one_is_drawn(labels
     part = page.split("<h2>Promise and result</h2>")[1].split("<h2>")[0]
     assert "<option>effusion</option>" in part
     assert "nodule" not in part
-    assert any(line.split()[:1] == ["mass"] and line.split()[-1] == "told" for line in lines)
+    assert any(line.split()[:2] == ["mass", "0.400"] for line in lines), "as told"
 
 
 def test_a_finding_has_the_mean_score_of_its_own_team(labels: Path) -> None:

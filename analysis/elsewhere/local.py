@@ -1,0 +1,166 @@
+"""Recalibrate a team to the labels of another hospital: check, judge, say, and keep it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.elsewhere.site import OPTION, Site, SiteFinding, digest_of, site_file
+from analysis.elsewhere.told import Told, ToldFinding, scoring_of_each
+from analysis.elsewhere.words import signed
+from trainable.cohort.scored import Scored
+from trainable.errors import Checks, InputError
+from trainable.evaluation.intervals import Estimate
+from trainable.evaluation.local import ENOUGH, FEWEST, Local, recalibrate
+from trainable.evaluation.transport import Drawn
+from trainable.report.table_lines import table_lines
+from trainable.run.winner import Winner
+
+_OF_A_SITE = (
+    "a site keeps the interval of the F1 alone, and what was recalibrated there; differences and "
+    "their parts allow for chance in these labels, and not in the other numbers of the site"
+)
+
+
+def check_site(run: Path, name: str, winner: Winner, has_labels: bool, checks: Checks) -> None:
+    """Refuse a recalibration that has no labels, no name, or no sense."""
+    if not has_labels:
+        checks.add(f"{OPTION} needs true labels: give --labels")
+    if winner.findings.exclusive:
+        checks.add(
+            f"{OPTION} is for findings that are there or not; of {len(winner.findings)} classes a "
+            "map of each would change which one is predicted: drop the option"
+        )
+    file = checks.attempt(lambda: site_file(run, name))
+    if file is not None and file.exists():
+        checks.add(f"{file} exists already, and is never replaced: give {OPTION} another name")
+
+
+def check_enough(labels: NDArray[np.int64], patients: NDArray[np.int64], winner: Winner) -> None:
+    """Refuse labels of too few patients.
+
+    Raises:
+        InputError: If no finding has enough patients of both classes.
+    """
+    counts = [_patients(column, patients) for column in labels.T]
+    if not any(min(both) >= FEWEST for both in counts):
+        most = max(counts, key=min)
+        raise InputError(
+            f"{OPTION} needs labels of at least {FEWEST} positive and {FEWEST} negative patients "
+            f"(got {most[0]} and {most[1]}"
+            f"{'' if winner.findings.is_one else ' of the finding with the most'}); {ENOUGH} of "
+            "each would also say well how good the scores then are"
+        )
+
+
+def _patients(labels: NDArray[np.int64], patients: NDArray[np.int64]) -> tuple[int, int]:
+    """Positive patients, and negative ones."""
+    positive, negative = (len(np.unique(patients[labels == label])) for label in (1, 0))
+    return positive, negative
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """A team recalibrated to another hospital.
+
+    Attributes:
+        each: What was found of each finding; None of one with too few patients.
+        site: What is kept; None if no finding is better.
+    """
+
+    each: tuple[Local | None, ...]
+    site: Site | None
+
+
+def recalibrate_here(raw: Scored, winner: Winner, images: list[str]) -> Recalibrated:
+    """Recalibrate every finding that has enough patients.
+
+    Args:
+        raw: True labels, patients and raw scores.
+        winner: The winner of the search.
+        images: SHA-256 of each image with a label.
+    """
+    scores = winner.recalibrated(raw.scores)
+    before = winner.recalibrations or (None,) * len(winner.findings)
+    each: list[Local | None] = []
+    for number, threshold in enumerate(winner.thresholds):
+        one = raw.of_findings([number])
+        if min(_patients(one.labels[:, 0], one.patients)) < FEWEST:
+            each.append(None)
+            continue
+        known = Scored(raw.labels, raw.patients, scores).of_findings([number]).scores
+        each.append(recalibrate(one, known, before[number], threshold, scoring_of_each(winner)))
+    maps = [local and local.recalibration for local in each]
+    if not any(maps):
+        return Recalibrated(tuple(each), None)
+    both = zip(each, maps, winner.thresholds, before, strict=True)
+    parts = [
+        (found, local.threshold, _told(local)) if local and found else (old, at, None)
+        for local, found, at, old in both
+    ]
+    site = Site(
+        date=str(date.today()),
+        team=digest_of(winner),
+        recalibrations=tuple(part[0] for part in parts),
+        thresholds=tuple(part[1] for part in parts),
+        each=tuple(part[2] for part in parts),
+        images=tuple(sorted(images)),
+    )
+    return Recalibrated(tuple(each), site)
+
+
+def _told(local: Local) -> SiteFinding:
+    sensitivity, specificity, prevalence = local.rates
+    return SiteFinding(
+        f1=local.changes["F1"].after,
+        sensitivity=sensitivity,
+        specificity=specificity,
+        prevalence=prevalence,
+    )
+
+
+def describe_local(found: Recalibrated, winner: Winner, file: Path) -> Iterator[str]:
+    """What the recalibration is worth, a line each."""
+    yield "recalibrated to these labels, judged by cross-validation by patient:"
+    for name, local in zip(winner.findings.names, found.each, strict=True):
+        of = "" if winner.findings.is_one else f"{name}: "
+        if local is None:
+            yield f"  {of}fewer than {FEWEST} positive or negative patients: its scores stay"
+            continue
+        if of:
+            yield f"  {name}"
+        yield from (f"  {line}" for line in table_lines(_table(local)))
+        if local.recalibration is None:
+            yield f"  {of}the log loss is no better: the scores stay"
+    yield "  AUC: as before, since no order changes"
+    if found.site is None:
+        yield "nothing is kept, since nothing would be better"
+        return
+    yield f"site: {file}; predict there with --site {file.stem}"
+
+
+def _table(local: Local) -> pd.DataFrame:
+    rows = [
+        (name, change.before.short, change.after.short, signed(change.difference).split(" ")[0])
+        for name, change in local.changes.items()
+    ]
+    return pd.DataFrame(rows, columns=["", "before", "after", "change"])
+
+
+def told_by_site(site: Site, name: str) -> Told:
+    """What the cross-validation at a site told of the findings that were recalibrated there."""
+    each = {}
+    for number, one in enumerate(site.each):
+        if one is not None:
+            rates = one.sensitivity, one.specificity, one.prevalence
+            names = ("sensitivity", "specificity", "prevalence")
+            estimates = {
+                metric: Estimate(value, value, value)
+                for metric, value in zip(names, rates, strict=True)
+            }
+            each[number] = ToldFinding({**estimates, "F1": one.f1}, Drawn.known(*rates))
+    return Told(f"the recalibration to {name}", each, (_OF_A_SITE,))
