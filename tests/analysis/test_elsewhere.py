@@ -116,7 +116,10 @@ def test_a_team_is_recalibrated_to_a_site_and_predicts_there(home: Path) -> None
         ({"recalibrate_here": "x", "labels": None}, "needs true labels"),
         ({"site": "nowhere"}, "--site must name a file of"),
         ({"site": "nowhere", "promise_npv": 0.9}, "drop one of the two"),
-        ({"recalibrate_here": "x", "few": True}, "at least 20 positive and 20 negative .got 4 and"),
+        (
+            {"recalibrate_here": "x", "few": True},
+            "20 positive and 20 negative patients .got 4 and 46",
+        ),
     ],
 )
 def test_a_site_that_cannot_be_is_refused_in_a_sentence(
