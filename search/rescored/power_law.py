@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
+from scipy.optimize import minimize_scalar, nnls
 
 _RATES = (0.25, 1.0)
-_START = 0.5
 
 
 class PowerLaw(NamedTuple):
@@ -39,7 +38,9 @@ class PowerLaw(NamedTuple):
 def fit_law(
     sizes: Sequence[float], values: NDArray[np.float64], counts: Sequence[float]
 ) -> PowerLaw:
-    """The law that lies nearest to a metric at some sizes.
+    """The law that lies nearest to a metric at some sizes, by least squares.
+
+    At a given rate the law is linear in the other two, which are found under their bounds at once.
 
     Args:
         sizes: Patients, as multiples of those of now.
@@ -48,12 +49,13 @@ def fit_law(
     """
     places, weights = np.array(sizes), np.sqrt(counts)
 
-    def distances(law: NDArray[np.float64]) -> NDArray[np.float64]:
-        limit, lack, rate = law
-        return np.asarray(weights * (limit - lack * places**-rate - values))
+    def at(rate: float) -> tuple[NDArray[np.float64], float]:
+        """What is lacking of 1 in the end, and now beside that, neither below 0; the distance."""
+        terms = np.stack([np.ones(len(places)), places**-rate], axis=1)
+        return nnls(weights[:, None] * terms, weights * (1 - values))  # type: ignore[no-any-return]
 
-    rise = max(float(values[-1] - values[0]), 1e-3)
-    start = (min(float(values[-1]) + rise, 1 - 1e-6), min(rise, 1 - 1e-6), _START)
-    low, high = (-1.0, 0.0, _RATES[0]), (1.0, 2.0, _RATES[1])
-    found = least_squares(distances, np.clip(start, low, high), bounds=(low, high))
-    return PowerLaw(*map(float, found.x))
+    found = minimize_scalar(
+        lambda rate: at(rate)[1], bounds=_RATES, method="bounded", options={"xatol": 1e-3}
+    )
+    lacking, lack = at(found.x)[0].tolist()
+    return PowerLaw(1 - lacking, lack, float(found.x))

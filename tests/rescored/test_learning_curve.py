@@ -1,5 +1,6 @@
 """What more patients would be worth: parts, the law, and what a run keeps and shows of it."""
 
+import dataclasses
 import itertools
 import shutil
 from pathlib import Path
@@ -138,3 +139,21 @@ def test_a_curve_of_another_winner_is_not_shown(reported: tuple[Path, str], tmp_
     learning_curve_file(copy).write_text("{")
     with pytest.raises(InputError, match=r"damaged.*write it again with cxr-report"):
         LearningCurve.read(copy)
+
+
+def test_features_that_are_gone_are_computed_again_and_their_images_are_asked_for(
+    searched_run: Path, tmp_path: Path
+) -> None:
+    result = SearchResult.read(searched_run)
+    advanced = result.options.advanced.model_copy(update={"cache": tmp_path})
+    options = result.options.model_copy(update={"advanced": advanced})
+    cleared = dataclasses.replace(result, options=options)
+    *_, last = CurvePlan.of(cleared).before
+    count = len(result.cohort.manifest)
+    assert f"first, {count} images go through 1 frozen network, as their features are no" in last
+    moved = dataclasses.replace(
+        result.cohort, manifest=result.cohort.manifest.assign(path="/moved/image.png")
+    )
+    with pytest.raises(InputError, match=r"are missing.*with --labelled-images"):
+        CurvePlan.of(dataclasses.replace(cleared, cohort=moved))
+    assert CurvePlan.of(dataclasses.replace(result, cohort=moved)).trials.missing == {}
