@@ -133,6 +133,7 @@ def test_what_was_told_holds_or_is_broken_by_more_than_chance() -> None:
         for value in (0.65, 0.48, 0.4, 0.9)
     ]
     assert verdicts == ["as told", "maybe chance", "lower", "higher"]
+    assert Compared(Estimate(0.6, 0.6, 0.6), Estimate(0.9, 0.8, 1.0)).verdict == ""
     one = Compared(told, Estimate(0.5, 0.4, 0.6)).difference
     assert (one.low, one.high) == pytest.approx(
         (-0.1 - np.hypot(0.1, 0.1), -0.1 + np.hypot(0.1, 0.1))

@@ -115,7 +115,12 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """Whether what was told holds: its interval, or at least the difference's."""
+        """Whether what was told holds: its interval, or at least the difference's.
+
+        Empty where no interval was told: chance in what was told cannot be allowed for.
+        """
+        if self.told.low == self.told.high:
+            return ""
         if self.told.low <= self.found.value <= self.told.high:
             return "as told"
         if self.is_chance:
