@@ -62,7 +62,7 @@ def score(
     """
     device = own_device()
     largest = max(model.config.image_size for model in models)
-    batching = Batching(_GPU_BATCH if device.type == "cuda" else cpu_batch(largest), "this team")
+    batching = Batching(cpu_batch(largest) if device.type == "cpu" else _GPU_BATCH, "this team")
     takes = {}
     for model in models:
         seen_as = model.preprocessing

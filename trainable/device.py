@@ -24,10 +24,14 @@ Result = TypeVar("Result")
 _AMPERE = (8, 0)
 _CONTEXT_BYTES = 512 << 20  # of CUDA itself, in each process, beside what PyTorch holds
 _SHARE_OF_KEPT = 0.4  # the rest is for weights, activations and gradients
+_held_to = {"share": 1.0}  # of the GPU's memory, for this process; Apple's does not tell it
 
 
 def pick_device(num_gpus: float, *, repeatable: bool = False) -> torch.device:
     """The device for a trial that was given this many GPUs (a fraction counts as one).
+
+    It is the accelerator of this build of PyTorch: `cuda` (NVIDIA's GPUs, and AMD's with ROCm),
+    `mps` (Apple's) or `xpu` (Intel's).
 
     Ray shows a trial the GPUs that it was given and no others, so the first is the right one; a
     trial given none must stay on the CPU, although on such a host it may see every GPU. Of a GPU
@@ -43,7 +47,8 @@ def pick_device(num_gpus: float, *, repeatable: bool = False) -> torch.device:
     """
     if num_gpus <= 0:
         return torch.device("cpu")
-    if not torch.cuda.is_available():
+    device = own_accelerator()
+    if device is None:
         raise RuntimeError(
             f"the trial was given {num_gpus:g} GPUs, but PyTorch {torch.__version__} sees none; "
             "install a build of PyTorch for this GPU, or search with --gpus-per-trial 0"
@@ -52,11 +57,12 @@ def pick_device(num_gpus: float, *, repeatable: bool = False) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
         torch.use_deterministic_algorithms(True, warn_only=True)
     if num_gpus < 1:
-        total = torch.cuda.get_device_properties(0).total_memory
-        part = max(num_gpus * total - _CONTEXT_BYTES, num_gpus * total / 2)
-        torch.cuda.set_per_process_memory_fraction(part / total)
+        total = _total_memory(device)
+        share = max(num_gpus * total - _CONTEXT_BYTES, num_gpus * total / 2) / total
+        torch.get_device_module(device).set_per_process_memory_fraction(share)
+        _held_to["share"] = share
     choose_kernels(repeatable=repeatable)
-    return torch.device("cuda")
+    return device
 
 
 def choose_kernels(*, repeatable: bool) -> None:
@@ -68,10 +74,13 @@ def choose_kernels(*, repeatable: bool) -> None:
 def upload(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor of the CPU on a device; nothing waits for what a GPU is computing.
 
-    From memory that is not pinned, a copy would first let all earlier work end.
+    From memory that is not pinned, a copy would first let all earlier work end. Apple's GPU shares
+    the memory of the processor, and there is nothing to pin.
     """
-    if device.type != "cuda":
+    if device.type == "cpu":
         return tensor
+    if device.type == "mps":
+        return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
@@ -91,15 +100,15 @@ class Batching:
         """What `work` gives for each batch, in their order.
 
         Raises:
-            torch.OutOfMemoryError: If there is no memory for one row.
+            RuntimeError: If a GPU has no memory for one row; of another kind, as `work` raises it.
         """
         start = 0
         while start < len(rows):
             batch = rows[start : start + self.size]
             try:
                 result = work(batch)
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
+            except RuntimeError as error:
+                if len(batch) == 1 or not _is_full(error):
                     raise
                 self.size = len(batch) // 2
                 warnings.warn(
@@ -139,18 +148,32 @@ def one_thread() -> Iterator[None]:
 
 def room_on(device: torch.device) -> int:
     """Bytes that this process may still keep on a GPU for a whole trial, such as pixels."""
-    total = torch.cuda.get_device_properties(device).total_memory
-    part = torch.cuda.get_per_process_memory_fraction(device) * total
-    return int(_SHARE_OF_KEPT * part) - torch.cuda.memory_allocated(device)
+    if device.type == "mps":
+        taken = torch.mps.current_allocated_memory()
+    else:
+        taken = torch.accelerator.memory_allocated(device)
+    return int(_SHARE_OF_KEPT * _held_to["share"] * _total_memory(device)) - taken
+
+
+def _total_memory(device: torch.device) -> int:
+    """Bytes of a GPU; of Apple's, those that macOS lets it have."""
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    total: int = torch.get_device_module(device).get_device_properties(device).total_memory
+    return total
 
 
 def precision(device: torch.device) -> torch.dtype:
     """Arithmetic of a body's forward pass: bfloat16 where a GPU computes in it, else float32.
 
-    Cards before Ampere (compute capability 8.0) only emulate bfloat16, and PyTorch does not warn.
-    Their float16 could overflow in a body that was trained in float32, so they compute in float32.
+    NVIDIA's cards before Ampere (compute capability 8.0) only emulate bfloat16, and PyTorch does
+    not warn. Their float16 could overflow in a body that was trained in float32, so they compute
+    in float32. So does Apple's GPU, on which nothing has been measured.
     """
-    has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE
+    if device.type == "cuda":
+        has_bfloat16 = torch.cuda.get_device_capability(device) >= _AMPERE
+    else:
+        has_bfloat16 = device.type == "xpu" and torch.xpu.is_bf16_supported(False)
     return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
@@ -178,8 +201,7 @@ def return_memory() -> None:
     workers held 0.4 GiB that nothing used. It lies between small pieces that are in use, so glibc
     returns it only when asked.
     """
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    torch.accelerator.empty_cache()  # does nothing where no GPU was used
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
         if trim is not None:
@@ -192,9 +214,14 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def own_accelerator() -> torch.device | None:
+    """The kind of GPU that this build of PyTorch can use here; None without one."""
+    return torch.accelerator.current_accelerator(check_available=True)
+
+
 def own_device() -> torch.device:
     """The device of a process outside Ray, such as retraining: a GPU if there is one."""
-    return pick_device(float(torch.cuda.is_available()))
+    return pick_device(float(own_accelerator() is not None))
 
 
 def is_broken(error: BaseException) -> bool:
@@ -202,9 +229,14 @@ def is_broken(error: BaseException) -> bool:
 
     CUDA reports such an error again at each later call. To be out of memory is no such error.
     """
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, RuntimeError) and _is_full(error):
         return False
     return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+
+
+def _is_full(error: RuntimeError) -> bool:
+    """Whether a GPU has no memory left; PyTorch has no type for Apple's."""
+    return isinstance(error, torch.OutOfMemoryError) or "MPS backend out of memory" in str(error)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

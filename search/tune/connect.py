@@ -16,6 +16,7 @@ from search.environment import ENVIRONMENT
 from search.tune import agents, forked_worker
 from search.tune.upstream_internals import hide_worker_logs, own_node, shut_down
 from trainable.commands.stop import stop_signals
+from trainable.device import own_accelerator
 from trainable.errors import InputError
 
 _PATIENCE_SECONDS = 5
@@ -38,6 +39,7 @@ def start(folder: Path) -> None:
                 try:
                     ray.init(
                         address="local",
+                        num_gpus=gpus_to_tell(),
                         include_dashboard=False,
                         log_to_driver=False,
                         logging_level=logging.ERROR,
@@ -53,6 +55,16 @@ def start(folder: Path) -> None:
                     return
     finally:
         stop_signals.renew()
+
+
+def gpus_to_tell() -> int | None:
+    """GPUs of this machine that Ray is told of; None where it counts them.
+
+    It finds NVIDIA's and AMD's by itself. It finds Intel's only where the package dpctl is
+    installed, and Apple's in its newest versions only; PyTorch uses one of these.
+    """
+    device = own_accelerator()
+    return None if device is None or device.type == "cuda" else 1
 
 
 def join(address: str) -> None:

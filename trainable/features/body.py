@@ -75,7 +75,7 @@ class Body:
         self.device = device
         self.by_place = by_place([config.pool]) | more_by_place
         self.num_forwarded = 0
-        size = _GPU_BATCH if device.type == "cuda" else cpu_batch(config.image_size)
+        size = cpu_batch(config.image_size) if device.type == "cpu" else _GPU_BATCH
         self._batching = Batching(size, str(config.backbone))
 
     @property

@@ -77,8 +77,7 @@ def table_rows(table: AnyArray, device: torch.device) -> Inputs:
         table: any array, such as one mapped from a file; it is never written to.
         device: Device to copy the rows to.
     """
-    on_gpu = device.type == "cuda"
-    if on_gpu and table.nbytes <= room_on(device):
+    if device.type != "cpu" and table.nbytes <= room_on(device):
         resident = torch.from_numpy(np.array(table)).to(device)
         return lambda rows: resident[upload(rows, device)]
 

@@ -34,7 +34,7 @@ class SplitNetwork(Network):
         """Take the parts of `whole`, which is the same on every rank."""
         super().__init__([], [], whole.head, outputs=whole.outputs, pool=whole.pool)
         trained = whole.trained
-        if device.type == "cuda":
+        if device.type != "cpu":
             trained = SyncBatchNorm.convert_sync_batchnorm(trained)
         self.augment = whole.augment
         self.trained = Sequential(DistributedDataParallel(trained))

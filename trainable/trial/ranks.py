@@ -56,7 +56,7 @@ class RankJob:
 
     Attributes:
         num_ranks: Number of processes, each with a device of its own.
-        kind: "cuda", or "cpu" for tests.
+        kind: Type of the devices, such as "cuda"; "cpu" for tests.
         threads: Threads of each process.
         meeting: Folder in which the processes find each other.
         config: Configuration of the trial.
@@ -84,7 +84,7 @@ def cross_validate_on_ranks(
 
     Args:
         num_ranks: processes to start, each with a device of its own.
-        kind: "cuda", or "cpu" for tests.
+        kind: Type of the devices, such as "cuda"; "cpu" for tests.
         config: Configuration of the trial. It trains stages, else there is nothing to split.
         task: Everything that all trials share.
         store: whose tables the ranks compute together.
@@ -174,12 +174,13 @@ def _run(rank: int, job: RankJob, senders: Sequence[Connection]) -> None:
 
 def _records(rank: int, job: RankJob) -> Iterator[FoldRecord]:
     use_threads(job.threads)
-    device = torch.device(job.kind, rank if job.kind == "cuda" else 0)
-    if job.kind == "cuda":
-        torch.cuda.set_device(device)
+    on_gpu = job.kind != "cpu"
+    device = torch.device(job.kind, rank if on_gpu else 0)
+    if on_gpu:
+        torch.accelerator.set_device_index(rank)
         choose_kernels(repeatable=job.task.repeatable)
     distributed.init_process_group(
-        "nccl" if job.kind == "cuda" else "gloo",
+        distributed.get_default_backend_for_device(device),
         init_method=f"file://{job.meeting}/ranks",
         rank=rank,
         world_size=job.num_ranks,
