@@ -17,6 +17,8 @@ from analysis.elsewhere.site import OF_THE_SEARCH, Site, read_site, refuse_at_a_
 from analysis.elsewhere.told import Told
 from analysis.evaluate import judge_findings
 from analysis.export.folder import is_export, read_team, require_search
+from analysis.guard.absent import why_unguarded
+from analysis.guard.familiarity import REASON, Familiarity
 from analysis.how_sure.asked import Asked
 from analysis.how_sure.compare import compare
 from analysis.model_file import FinalModel, seen_columns
@@ -91,6 +93,7 @@ class Team:
         images: Path | str | Iterable[Path | str],
         *,
         unusable: Literal["drop"] | None = None,
+        refuse_unfamiliar: bool = False,
         promise_npv: float | None = None,
         promise_ppv: float | None = None,
         how_sure: int | None = None,
@@ -100,6 +103,7 @@ class Team:
         Args:
             images: A folder, a table, an image, or images one by one.
             unusable: With "drop", images that are absent or damaged get no score, with a warning.
+            refuse_unfamiliar: Whether images that are unlike those of the training get no score.
             promise_npv: Share of the patients answered "no" who must be negative, above 0.5 and
                 below 1.
             promise_ppv: The same of those answered "yes" who must be positive.
@@ -113,7 +117,8 @@ class Team:
             `answer:NAME`) is "no", "yes" or "a doctor decides". Where the search has recalibrated
             scores, `raw_score` (or `raw_score:NAME`) is what they were before. With `how_sure`,
             `low` and `high` (or `low:NAME` and `high:NAME`) hold the score that the model of
-            another such cohort would give, in 95 % of cases. Without a score, NaN and "".
+            another such cohort would give, in 95 % of cases. `familiar` is "yes" or "no", where
+            the models know the training images. Without a score, NaN and "".
 
         Warns:
             UserWarning: Of images that are unlike those of the training, or are left out, and of a
@@ -135,14 +140,17 @@ class Team:
         )
         left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
         seen = look_at_new(new, self.winner, self._store)
-        for note in (*left_out, *notes_on(answers, self.findings), *seen.unlike):
+        found = score(self.models, new, self._store, self.winner.team_rows)
+        known = Familiarity(new, found.familiar, seen.odd, why_unguarded(self.models, self._run))
+        notes = (*left_out, *notes_on(answers, self.findings), *seen.unlike, *known.sentences())
+        for note in notes:
             warnings.warn(note, stacklevel=2)
-        raw = score(self.models, new, self._store, self.winner.team_rows).scores
-        sure = None
-        if asked is not None:
-            sure = compare(asked, new, self.winner.recalibrated(raw), lambda _: None)
+        refused = known.refused(asked=refuse_unfamiliar)
+        new, raw = new.without(refused, REASON), found.scores[~refused]
+        scores = self.winner.recalibrated(raw)
+        sure = None if asked is None else compare(asked, new, scores, lambda _: None)
         rules = self._cohort.label_rules
-        return predictions_and_scores(new, raw, self.winner, rules, answers, sure)[1]
+        return predictions_and_scores(new, raw, self.winner, rules, answers, sure, known.cells())[1]
 
     @private_files()
     def compare(

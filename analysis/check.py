@@ -1,6 +1,7 @@
 """Everything that a prediction needs, found and checked before anything is trained."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from analysis.answers import find_answers
 from analysis.elsewhere.local import check_enough, check_site
 from analysis.elsewhere.site import OF_THE_SEARCH, Site, read_site, refuse_at_a_site
 from analysis.export.folder import read_team, require_search
+from analysis.guard.familiarity import REASON, Familiarity
 from analysis.heat_maps import OPTION as HEAT_MAPS
 from analysis.heat_maps import check_heat_maps, room_for
 from analysis.how_sure.asked import Asked
@@ -26,7 +28,7 @@ from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, listing
 from trainable.evaluation.answers import Answers, Promise
 from trainable.files import try_to_write
-from trainable.images.outliers import describe_unlike, look_unlike
+from trainable.images.outliers import any_odd, describe_unlike, odd_images
 from trainable.images.perceptual_hash import (
     HOW_SURE,
     SURELY_ALIKE,
@@ -56,11 +58,12 @@ class Checked:
         truth: True labels, where they were given.
         answers: What each score is answered by, per finding; none if nothing is promised.
         shared: What the new images share with the training, a phrase each.
-        unlike: How the new images are unlike those of the training, or may be copies of them, a
-            sentence each.
-        look_unlike: (num_images,), which of the new images are, each by itself.
+        unlike: How the new images as a whole are unlike those of the training, or may be copies of
+            them, a sentence each.
+        odd: What rules on pixels say of each image.
         asked: What `--how-sure` needs, where it was given.
         site: Where the winner was recalibrated to, if it was.
+        familiarity: What the features say of each image; None before they are computed.
     """
 
     run: Path
@@ -72,9 +75,20 @@ class Checked:
     answers: tuple[Answers, ...]
     shared: tuple[str, ...]
     unlike: tuple[str, ...]
-    look_unlike: NDArray[np.bool_]
+    odd: Mapping[str, NDArray[np.bool_]]
     asked: Asked | None = None
     site: Site | None = None
+    familiarity: Familiarity | None = None
+
+    @property
+    def look_unlike(self) -> NDArray[np.bool_]:
+        """Which of the new images (num_images,) rules on pixels call unlike the training's."""
+        return any_odd(self.odd)
+
+    def without(self, rows: NDArray[np.bool_]) -> "Checked":
+        """The same with some rows (num_rows,) refused, as they are unfamiliar."""
+        truth = None if self.truth is None else self.truth.without(rows)
+        return replace(self, new=self.new.without(rows, REASON), truth=truth)
 
 
 def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
@@ -132,7 +146,7 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         answers or (),
         leak.shared,
         (*seen.unlike, *leak.notes),
-        seen.look_unlike,
+        seen.odd,
         asked,
         site,
     )
@@ -184,13 +198,18 @@ class SeenImages(NamedTuple):
 
     Attributes:
         perceptual_hashes: (num_images, 32).
-        unlike: How they are unlike those of the training, a sentence each.
-        look_unlike: (num_images,), which of them are, each by itself.
+        unlike: How they are unlike those of the training as a whole, a sentence each.
+        odd: How each of them is, see `odd_images`.
     """
 
     perceptual_hashes: NDArray[np.uint8]
     unlike: tuple[str, ...]
-    look_unlike: NDArray[np.bool_]
+    odd: Mapping[str, NDArray[np.bool_]]
+
+    @property
+    def look_unlike(self) -> NDArray[np.bool_]:
+        """Which of them (num_images,) are, each by itself."""
+        return any_odd(self.odd)
 
 
 def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages:
@@ -210,7 +229,7 @@ def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages
     looks = load_looks(pixels[sharpest], name, store)
     unlike = describe_unlike(new.images, surveys, looks, training)
     hashes = perceptual_hashes_of_files(new.paths, new.hashes, pixels, store, training.limits)
-    return SeenImages(hashes, tuple(unlike), look_unlike(surveys, looks, training))
+    return SeenImages(hashes, tuple(unlike), odd_images(surveys, looks, training))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """One prediction from command line to files: check everything, retrain if needed, score, write."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,17 @@ from analysis.elsewhere.told import Told
 from analysis.elsewhere.words import describe as describe_comparison
 from analysis.evaluate import JudgedFindings, judge_findings
 from analysis.evaluation_lines import describe
+from analysis.guard.absent import why_unguarded
+from analysis.guard.familiarity import Familiarity
 from analysis.heat_maps import write_heat_maps
 from analysis.how_sure.compare import compare
 from analysis.how_sure.compare import describe as describe_how_sure
 from analysis.how_sure.spread import HowSure
+from analysis.model_file import FinalModel
 from analysis.options import PredictOptions
 from analysis.predict import (
     RAW_SCORE,
+    TeamScores,
     describe_predictions,
     predictions_and_scores,
     score,
@@ -94,8 +99,7 @@ def _predict(
     written: list[Path],
 ) -> None:
     """Retrain, score and write; each path goes into `written` once it is whole."""
-    winner, cohort, new = checked.winner, checked.cohort, checked.new
-    unit = cohort.grouping.unit
+    winner, unit = checked.winner, checked.cohort.grouping.unit
     for line in _summary(winner, unit):
         console.print(line)
     if checked.site is not None:
@@ -105,9 +109,10 @@ def _predict(
     models = checked.models or team_models(retraining, console, written)
     share_stages(models)
     with stop_signals.released():
-        raw, cost = score(models, new, retraining.store, winner.team_rows)
-    console.print(cost)
-    scores = winner.recalibrated(raw)
+        found = score(models, checked.new, retraining.store, winner.team_rows)
+    console.print(found.cost)
+    checked, raw = _at_the_door(options, checked, models, found, console)
+    new, scores = checked.new, winner.recalibrated(raw)
     positives = winner.decide(scores)
     sure = _how_sure(checked, scores, console)
     _write_tables(options, checked, raw, sure, written)
@@ -129,6 +134,9 @@ def _predict(
         written.append(folder)
         console.print(f"heat maps: {folder} ({about})")
     sections = _evaluate(options, checked, raw, console, written)
+    if sections and checked.familiarity is not None:
+        said = checked.familiarity.paragraphs()
+        sections.append(Section("Images unlike those of the training", said))
     if sure is not None:
         # matplotlib takes a second to import
         from analysis.how_sure.section import how_sure_section
@@ -139,6 +147,32 @@ def _predict(
         write_page(options.report_out, f"{what} of {checked.run.name}", sections)
         written.append(options.report_out)
         console.print(f"report: {options.report_out}")
+
+
+def _at_the_door(
+    options: PredictOptions,
+    checked: Checked,
+    models: Sequence[FinalModel],
+    found: TeamScores,
+    console: Console,
+) -> tuple[Checked, NDArray[np.float32]]:
+    """Say which images are unlike those of the training; these are left out if that is asked.
+
+    Returns:
+        What is left to predict, and its raw scores.
+
+    Raises:
+        InputError: If they cannot be left out.
+    """
+    unguarded = why_unguarded(models, checked.run)
+    known = Familiarity(checked.new, found.familiar, checked.odd, unguarded)
+    checked = replace(checked, familiarity=known)
+    for sentence in known.sentences():
+        console.print(f"note: {sentence}", markup=False)
+    if known.remark:
+        console.print(known.remark, markup=False)
+    refused = known.refused(asked=options.refuse_unfamiliar)
+    return checked.without(refused), found.scores[~refused]
 
 
 def _notes(checked: Checked, unit: str) -> Iterator[str]:
@@ -169,13 +203,13 @@ def _write_tables(
 ) -> None:
     """Write the predictions, the scores, and which images are left out."""
     new = checked.new
-    tables = predictions_and_scores(
-        new, raw, checked.winner, checked.cohort.label_rules, checked.answers, sure
-    )
+    rules, known = checked.cohort.label_rules, checked.familiarity
+    cells = None if known is None else known.cells()
+    tables = predictions_and_scores(new, raw, checked.winner, rules, checked.answers, sure, cells)
     for table, file in zip(tables, (options.out, options.scores_out), strict=True):
         write_csv(table, file)
         written.append(file)
-    if options.unusable:
+    if options.may_leave_out:
         with writing(options.out.parent, "--out"):
             write_left_out(new.left_out, options.left_out_out)
         written.append(options.left_out_out)
@@ -214,7 +248,8 @@ def _evaluate(
     from analysis.report import evaluation_sections
 
     before = truth.scored(raw) if winner.recalibrations else None
-    return evaluation_sections(checked, scored, before, judged, comparison, lines)
+    point = options.operating_point
+    return evaluation_sections(checked, scored, before, judged, comparison, lines, point)
 
 
 def _compare(

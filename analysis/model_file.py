@@ -3,13 +3,14 @@
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from analysis.guard.guard import Guard
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import seen_rows
 from trainable.config import TrialConfig
@@ -24,7 +25,7 @@ from trainable.trial.cross_validation import build_network
 
 TENSORS = "model.safetensors"
 ABOUT = "model.json"
-_FROZEN = "frozen."
+_FROZEN, _GUARD = "frozen.", "guard."
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class FinalModel:
         classes: Names of the negative and the positive class; of several findings or classes,
             theirs.
         cohort_digest: Digest of the labelled images that the model was trained on.
+        guard: What tells images that are unlike those of the training, if it could be fitted.
+        unguarded: Why it could not; "" also where an earlier version did not try.
     """
 
     config: TrialConfig
@@ -48,6 +51,8 @@ class FinalModel:
     statistics: PixelStatistics
     classes: tuple[str, ...]
     cohort_digest: str
+    guard: Guard | None = None
+    unguarded: str = ""
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -63,6 +68,11 @@ class FinalModel:
     def column_code(self) -> ColumnCode | None:
         """What turns covariates into numbers, if the heads see some."""
         return self.networks[0].column_code
+
+
+def guards_of(models: Sequence[FinalModel]) -> list[Guard]:
+    """The guards of a team: of each member that has one."""
+    return [model.guard for model in models if model.guard is not None]
 
 
 def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = ()) -> ColumnCode:
@@ -92,6 +102,8 @@ def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of th
         for name, tensor in network.state_dict().items():
             key = name if name.startswith(_FROZEN) else f"networks.{number}.{name}"
             tensors[key] = tensor.detach().cpu().contiguous()
+    if model.guard is not None:
+        tensors |= {f"{_GUARD}{one.name}": getattr(model.guard, one.name) for one in fields(Guard)}
     about = {
         "config": model.config.model_dump(),
         "columns": model.column_code.model_dump() if model.column_code else None,
@@ -102,6 +114,7 @@ def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of th
         "statistics": asdict(model.statistics),
         "classes": model.classes,
         "cohort_digest": model.cohort_digest,
+        "unguarded": model.unguarded,
     }
     with writing(folder.parents[1], option), replacing(folder) as partial:
         partial.mkdir()
@@ -129,6 +142,7 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
         num_findings, exclusive = about.get("num_findings", 1), about.get("exclusive", False)
         outputs = outputs_of(num_findings, exclusive=exclusive)
         networks = _load_networks(config, code, outputs, tensors, about["num_networks"])
+        guard = _load_guard(tensors)
     except Exception as error:  # whatever a damaged file makes the readers raise
         raise InputError(f"the model in {folder} cannot be read ({error}); {advice}") from error
     statistics = TypeAdapter(PixelStatistics).validate_python(about["statistics"])
@@ -139,7 +153,14 @@ def load_model(folder: Path, advice: str = "remove the folder to retrain it") ->
         statistics,
         tuple(about["classes"]),
         about["cohort_digest"],
+        guard,
+        about.get("unguarded", ""),
     )
+
+
+def _load_guard(tensors: dict[str, Tensor]) -> Guard | None:
+    own = {key.removeprefix(_GUARD): t for key, t in tensors.items() if key.startswith(_GUARD)}
+    return Guard(**own) if own else None
 
 
 def _load_networks(

@@ -1,7 +1,7 @@
 """The new images: which there are, whose they are, and the rows that a template asks for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,23 @@ class NewImages:
         """SHA-256 of each image of some of the rows."""
         numbers = self.exam_images[rows]
         return [self.hashes[number] for number in numbers[numbers >= 0]]
+
+    def without(self, rows: NDArray[np.bool_], reason: str) -> "NewImages":
+        """The same with some rows (num_rows,) left out, whose cells stay empty."""
+        kept, numbers = ~rows, self.exam_images[rows]
+        left_out = (
+            LeftOut(self.images[number], self.paths[number], reason)
+            for number in numbers[numbers >= 0]
+        )
+        return replace(
+            self,
+            table=self.table[kept].reset_index(drop=True),
+            exam_images=self.exam_images[kept],
+            patients=tuple(one[kept].reset_index(drop=True) for one in self.patients),
+            columns=self.columns[kept],
+            usable=self.usable[kept],
+            left_out=(*self.left_out, *left_out),
+        )
 
     def are_named_in(self, names: pd.Series) -> bool:
         """Whether any of the names in a column of another table is that of one of these images."""

@@ -40,6 +40,8 @@ class PredictOptions(ModelOptions, frozen=True):
     """Predict as recalibrated to this site by an earlier --recalibrate-here NAME."""
     unusable: Annotated[Literal["drop"] | None, Parameter(group=IMAGES)] = None
     """Use of images that are absent or damaged: drop leaves their predictions empty."""
+    refuse_unfamiliar: Annotated[bool, Parameter(group=IMAGES)] = False
+    """Leave the predictions of images empty that are unlike those of the training."""
     template: Annotated[Path | None, COMMON, _FILE, Parameter(group=IMAGES)] = None
     """Table whose rows, order and columns the predictions follow."""
     labels: Annotated[Path | None, COMMON, _FILE, Parameter(group=IMAGES)] = None
@@ -81,10 +83,15 @@ class PredictOptions(ModelOptions, frozen=True):
         return self.out.with_name(f"{self.out.stem}_{LEFT_OUT}")
 
     @property
+    def may_leave_out(self) -> bool:
+        """Whether images may get no prediction, so that they are listed."""
+        return self.unusable is not None or self.refuse_unfamiliar
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         """All files that are written."""
         pages = (self.report_out,) if self.labels or self.how_sure is not None else ()
-        lists = (self.left_out_out,) if self.unusable else ()
+        lists = (self.left_out_out,) if self.may_leave_out else ()
         return (self.out, self.scores_out, *pages, *lists)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.how_sure.spread import HowSure
 from analysis.model_file import FinalModel
 from analysis.new_images import NewImages
-from analysis.team_score import HeadInputs, Teams, team_score
+from analysis.team_score import HeadInputs, Teams, team_distance, team_score
 from analysis.template import PREDICTION, what_is_predicted
 from trainable.cohort.findings import Findings
 from trainable.cohort.label_rule import REST, LabelRule, findings_of
@@ -32,6 +32,9 @@ RAW_SCORE = "raw_score"
 ANSWER = "answer"
 """Column of the answers, where something is promised."""
 
+FAMILIAR = "familiar"
+"""Column that says whether an image is like those of the training, where that is known."""
+
 _GPU_BATCH = 16  # examinations; the activations of all shared stages are held for one batch
 _HEAD_BATCH = 256  # examinations
 
@@ -41,10 +44,12 @@ class TeamScores(NamedTuple):
 
     Attributes:
         scores: Raw scores (num_rows, num_findings) of the rows to write.
+        familiar: (num_rows,), which rows are like those of the training; None without a guard.
         cost: What each image has cost, in a line.
     """
 
     scores: NDArray[np.float32]
+    familiar: NDArray[np.bool_] | None
     cost: str
 
 
@@ -75,12 +80,15 @@ def score(
     def run_bodies(rows: torch.Tensor) -> HeadInputs:
         return HeadInputs.of(models, {seen_as: take(rows) for seen_as, take in takes.items()})
 
-    found = []
+    found, distances = [], []
     for rows in torch.arange(len(new.table)).split(_HEAD_BATCH):
         inputs = HeadInputs.joined([*batching.run(rows, run_bodies)])
         found.append(team_score(models, inputs, columns[rows], teams).cpu())
+        if (distance := team_distance(models, inputs)) is not None:
+            distances.append(distance.cpu())
     scores: NDArray[np.float32] = torch.cat(found).numpy()
-    return TeamScores(scores, inputs.cost)
+    familiar = (torch.cat(distances) <= 1).numpy() if distances else None
+    return TeamScores(scores, familiar, inputs.cost)
 
 
 def predictions_and_scores(
@@ -90,6 +98,7 @@ def predictions_and_scores(
     rules: Sequence[LabelRule],
     answers: Sequence[Answers] = (),
     sure: HowSure | None = None,
+    familiar: NDArray[np.object_] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The predictions table, as the template has it, and the table of scores.
 
@@ -100,6 +109,7 @@ def predictions_and_scores(
         rules: How the labels of the search were read, whose words the predictions are in.
         answers: What each score is answered by, per finding; none if nothing is promised.
         sure: How sure the scores are, if that was asked.
+        familiar: (number of whole rows,), the cells of `FAMILIAR`; None without a guard.
     """
     findings = findings_of(rules)
     scores = winner.recalibrated(raw)
@@ -124,6 +134,8 @@ def predictions_and_scores(
     if sure is not None:
         add("low", sure.low)
         add("high", sure.high)
+    if familiar is not None:
+        columns[FAMILIAR] = familiar
     filled = {column: predictions[name] for name, column in new.prediction_columns.items()}
     return new.whole.assign(**filled), pd.DataFrame(columns)
 

@@ -8,7 +8,7 @@ from analysis.answers import judge_answers
 from analysis.check import Checked
 from analysis.elsewhere.compare import Comparison
 from analysis.elsewhere.section import comparison_section
-from analysis.evaluate import JudgedFindings, average_name
+from analysis.evaluate import JudgedFindings, average_name, judge_findings
 from trainable.cohort.scored import Scored
 from trainable.errors import num_of
 from trainable.evaluation.intervals import Estimate
@@ -26,6 +26,7 @@ def evaluation_sections(
     judged: JudgedFindings,
     comparison: Comparison,
     lines: Sequence[str],
+    operating_point: float,
 ) -> list[Section]:
     """The metrics and figures of new labels, beside what was told before.
 
@@ -36,16 +37,46 @@ def evaluation_sections(
         judged: What the scores are worth; both classes of some finding occur.
         comparison: The same beside what was told.
         lines: What the command prints of them.
+        operating_point: Specificity at which sensitivity is reported, and the reverse.
     """
     winner, cohort = checked.winner, checked.cohort
     section = _of_one if cohort.findings.is_one else _of_several
     return [
         section(checked, scored, judged),
         comparison_section(comparison),
+        *_familiar_alone(checked, scored, operating_point),
         scores_section(scored, winner, raw=raw),
         *_answers(checked, scored),
         Section("As printed", listing="\n".join(lines)),
     ]
+
+
+def _familiar_alone(checked: Checked, scored: Scored, operating_point: float) -> Iterator[Section]:
+    """The metrics without the unfamiliar examinations, where there are any and some can be judged.
+
+    Their names are those of the metrics of all.
+    """
+    known, truth, findings = checked.familiarity, checked.truth, checked.cohort.findings
+    rows = None if known is None else known.rows_of(checked.new)
+    if rows is None or truth is None or rows[truth.rows].all():
+        return
+    some = scored.take(rows[truth.rows])
+    judged = judge_findings(some, findings, checked.winner, operating_point)
+    if not any(judged.estimates):
+        return
+    if findings.is_one:
+        estimates = judged.each[0].estimates
+        table = pd.DataFrame(
+            {"metric": [*estimates], _HERE: [str(estimates[n]) for n in estimates]}
+        )
+    else:
+        table = _table(judged, findings.kind, average_name(checked.winner))
+    familiar = num_of(len(some), f"familiar {checked.cohort.grouping.unit}")
+    yield Section(
+        f"The {familiar} alone",
+        ["The same metrics without what is unlike the images of the training."],
+        tables=[Table(table, "Each metric with its 95 % CI by patient.")],
+    )
 
 
 def _answers(checked: Checked, scored: Scored) -> Iterator[Section]:

@@ -9,19 +9,22 @@ import numpy as np
 from filelock import FileLock
 from rich.console import Console
 
+from analysis.guard.fit import FEWEST, features_of, fit_guard, fitted_rows
+from analysis.guard.guard import Guard
 from analysis.model_file import FinalModel, load_model, save_model
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.commands.stop import stop_signals
-from trainable.device import own_device
+from trainable.device import one_thread, own_device
 from trainable.errors import num_of
 from trainable.files import digest, remove_partial, writing
+from trainable.model.network import Network
 from trainable.reading.moved_images import require_unchanged
 from trainable.run.places import model_folder
 from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord
-from trainable.trial.cross_validation import assemble
+from trainable.trial.cross_validation import Assembly, assemble
 from trainable.trial.final import Report, fit_final, num_networks
 from trainable.trial.task import Materials, TrainingData
 
@@ -94,7 +97,19 @@ class Retraining:
             self.winner.statistics,
             self._classes,
             self.cohort.digest,
+            *self._guard(parts, fit.networks[0]),
         )
+
+    def _guard(self, parts: Assembly, network: Network) -> tuple[Guard | None, str]:
+        """The guard of a model, from the features that it was trained on; or why there is none."""
+        if not network.frozen_stages:
+            return None, "all stages were trained, and know the training images by heart"
+        rows = fitted_rows(seen_rows(self.cohort))
+        patients = self.cohort.patients[rows]
+        if (num := len(np.unique(patients))) < FEWEST:
+            return None, f"that takes {FEWEST} patients, and the search had {num}"
+        with one_thread():
+            return fit_guard(features_of(network, parts.inputs, rows), patients), ""
 
     @property
     def _classes(self) -> tuple[str, ...]:

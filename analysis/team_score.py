@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from analysis.model_file import FinalModel
+from analysis.guard.guard import Features
+from analysis.guard.team import team_limit
+from analysis.model_file import FinalModel, guards_of
 from trainable.errors import num_of
 from trainable.images.batches import Batch
 from trainable.images.preprocessing import Preprocessing
@@ -22,11 +24,16 @@ class HeadInputs:
 
     Attributes:
         tables: (num_exams, width), one for all heads that take in the same.
+        frozen: (num_exams, views * width), features of frozen stages, one for all networks that
+            have the same.
+        present: bool (num_exams, views), which views are there.
         num_passes: How often each image went into frozen stages.
         num_trained: How often each image went into trained stages.
     """
 
     tables: Mapping[Hashable, Tensor]
+    frozen: Mapping[Hashable, Tensor]
+    present: Tensor
     num_passes: int
     num_trained: int
 
@@ -41,6 +48,7 @@ class HeadInputs:
             batches: The same examinations, normalized as each model takes them in.
         """
         tables: dict[Hashable, Tensor] = {}
+        frozen: dict[Hashable, Tensor] = {}
         num_passes = num_trained = 0
         for seen_as, exams in batches.items():
             maps = SharedMaps(exams.images)
@@ -48,17 +56,25 @@ class HeadInputs:
             for network in (network for model in alike for network in model.networks):
                 key = _key(seen_as, network)
                 if key not in tables:
-                    tables[key] = network.pooled(exams._replace(images=network.prefix_from(maps)))
+                    given = exams._replace(images=network.prefix_from(maps))
+                    tables[key] = network.pooled(given)
                     num_trained += len(network.trained) > 0
+                    if network.frozen_stages:
+                        frozen[_frozen_key(seen_as, network)] = network.frozen_features(given)
             num_passes += maps.num_passes
-        return cls(tables, num_passes, num_trained)
+        present = next(iter(batches.values())).present
+        if present is None:
+            present = torch.ones(len(next(iter(tables.values()))), 1, dtype=torch.bool)
+        return cls(tables, frozen, present, num_passes, num_trained)
 
     @classmethod
     def joined(cls, parts: Sequence["HeadInputs"]) -> "HeadInputs":
         """Those of several batches, in their order."""
         first = parts[0]
         tables = {key: torch.cat([part.tables[key] for part in parts]) for key in first.tables}
-        return cls(tables, first.num_passes, first.num_trained)
+        frozen = {key: torch.cat([part.frozen[key] for part in parts]) for key in first.frozen}
+        present = torch.cat([part.present for part in parts])
+        return cls(tables, frozen, present, first.num_passes, first.num_trained)
 
     @property
     def cost(self) -> str:
@@ -91,6 +107,24 @@ def team_score(
     return torch.stack(of_each, dim=1)
 
 
+def team_distance(models: Sequence[FinalModel], inputs: HeadInputs) -> Tensor | None:
+    """How far (num_exams,) examinations are from the training, at most 1 where they are familiar.
+
+    None where no member has a guard.
+
+    Args:
+        models: The members of a team.
+        inputs: What their frozen stages give.
+    """
+    distances, present = [], inputs.present
+    for model in models:
+        if model.guard is not None:
+            values = inputs.frozen[_frozen_key(model.preprocessing, model.networks[0])]
+            features = Features(values.view(*present.shape, -1), present.to(values.device))
+            distances.append(model.guard.distance(features))
+    return torch.stack(distances).mean(dim=0) / team_limit(guards_of(models)) if distances else None
+
+
 def _mean_score(model: FinalModel, inputs: HeadInputs, columns: Tensor | None) -> Tensor:
     code, scores = model.column_code, []
     for network in model.networks:
@@ -104,6 +138,10 @@ def _mean_score(model: FinalModel, inputs: HeadInputs, columns: Tensor | None) -
 
 def _key(seen_as: Preprocessing, network: Network) -> Hashable:
     """The same for networks whose heads take in the same."""
+    return _frozen_key(seen_as, network), id(network) if len(network.trained) else None
+
+
+def _frozen_key(seen_as: Preprocessing, network: Network) -> Hashable:
+    """The same for networks whose frozen stages give the same features."""
     stages = tuple(id(stage) for stage in network.frozen_stages)
-    own = id(network) if len(network.trained) else None
-    return seen_as, stages, network.fused, network.pool.statistics, own
+    return seen_as, stages, network.fused, network.pool.statistics

@@ -48,6 +48,23 @@ class TrueLabels:
         """With the scores (num_rows, num_findings) of the images."""
         return Scored(self.labels, self.patients, scores[self.rows])
 
+    def without(self, rows: NDArray[np.bool_]) -> "TrueLabels | None":
+        """Those of the other rows, by their numbers then; None where none of them has a label.
+
+        Args:
+            rows: (num_rows,), rows that are no longer predicted.
+        """
+        kept = ~rows[self.rows]
+        if not kept.any():
+            return None
+        return replace(
+            self,
+            labels=self.labels[kept],
+            patients=self.patients[kept],
+            rows=(np.cumsum(~rows) - 1)[self.rows[kept]],
+            names=None if self.names is None else self.names[~rows].reset_index(drop=True),
+        )
+
 
 class _Column(NamedTuple):
     """A column of labels.

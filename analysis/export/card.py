@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.export.folder import Export
 from analysis.export.graph import OLDEST_RUNTIME, OPSET, largest_size, pixel_inputs
-from analysis.model_file import FinalModel, seen_columns
+from analysis.model_file import FinalModel, guards_of, seen_columns
 from trainable.backbones.timm_networks import TimmBackbone
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.counts import count_findings
@@ -85,6 +85,7 @@ def write_card(
         num_exams=len(trained_on),
         members=_members(winner, models),
         views=_views(cohort.grouping),
+        has_guard=bool(guards_of(models)),
         columns=_columns(seen_columns(winner, cohort, models)),
         size=largest_size(models),
         several_sizes=len({one.image_size for one in export.preprocessing}) > 1,

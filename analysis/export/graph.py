@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.export.squares import PillowSquare
-from analysis.model_file import FinalModel
-from analysis.team_score import HeadInputs, team_score
+from analysis.model_file import FinalModel, guards_of
+from analysis.team_score import HeadInputs, team_distance, team_score
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.evaluation.recalibration import recalibrated_tensor
@@ -26,10 +26,11 @@ from trainable.images.preprocessing import Preprocessing, Square
 from trainable.model.covariate_encoder import ColumnCode
 from trainable.run.winner import Winner
 
-PIXELS, COLUMNS, OUTPUT = "pixels", "columns", "score"
+PIXELS, COLUMNS, OUTPUT, FAMILIAR = "pixels", "columns", "score", "familiar"
 OPSET, OLDEST_RUNTIME = 20, "1.18"
 """Version of ONNX's operators, and the first onnxruntime that has them."""
 _ROUNDING = 0.5  # of grey values that a program makes from deep ones
+_ROUNDED_LIMIT = 1e-3  # of the distance of what is familiar
 _SIZES = ("batch", "height", "width")
 _LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 _BATCH = 16
@@ -53,7 +54,9 @@ class TeamGraph(nn.Module):
         self.networks = nn.ModuleList(network for model in models for network in model.networks)
         self.squares = {square: PillowSquare(*square) for square in squares_of(models)}
 
-    def forward(self, pixels: Sequence[Tensor], columns: Tensor | None = None) -> Tensor:
+    def forward(
+        self, pixels: Sequence[Tensor], columns: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Resize, normalize and score, each once for all networks that need the same.
 
         Args:
@@ -63,7 +66,8 @@ class TeamGraph(nn.Module):
 
         Returns:
             float32 (batch,) of one finding, else (batch, num_findings); NaN where a view that is
-            there has a value outside that range, or NaN, and where no view is there.
+            there has a value outside that range, or NaN, and where no view is there. Of a team
+            with a guard, also bool (batch,): whether the examination is like those of the training.
         """
         missing = torch.stack([view.isnan().all(dim=2).all(dim=1) for view in pixels], dim=1)
         is_grey = [(view >= -_ROUNDING) & (view <= 255 + _ROUNDING) for view in pixels]  # not NaN
@@ -77,21 +81,28 @@ class TeamGraph(nn.Module):
         }
         values = None if columns is None else columns.double()
         exams = exams_of(self.models, squares, present)
-        scores = _scores_of(self.models, exams, values, self.winner)
+        scores, distance = _found_of(self.models, exams, values, self.winner)
         found: Tensor = scores.where(has_score[:, None], torch.nan)
-        return found[:, 0] if found.shape[1] == 1 else found
+        found = found[:, 0] if found.shape[1] == 1 else found
+        return found if distance is None else (found, (distance <= 1) & has_score)
 
 
-def _scores_of(
+def _found_of(
     models: Sequence[FinalModel],
     exams: Mapping[Preprocessing, Batch],
     columns: Tensor | None,
     winner: Winner,
-) -> Tensor:
-    """Scores (batch, num_findings), recalibrated where the winner's are."""
+) -> tuple[Tensor, Tensor | None]:
+    """Scores (batch, num_findings), recalibrated where the winner's are, and `team_distance`."""
     inputs = HeadInputs.of(models, exams)
     raw = team_score(models, inputs, columns, winner.team_rows)
-    return recalibrated_tensor(raw, winner.recalibrations, winner.thresholds)
+    scores = recalibrated_tensor(raw, winner.recalibrations, winner.thresholds)
+    return scores, team_distance(models, inputs)
+
+
+def output_names(models: Sequence[FinalModel]) -> list[str]:
+    """What the graph of a team gives."""
+    return [OUTPUT, FAMILIAR] if guards_of(models) else [OUTPUT]
 
 
 def require_libraries() -> None:
@@ -148,7 +159,7 @@ def write_graph(
                 TeamGraph(models, winner).eval(),
                 tuple(given),
                 input_names=names,
-                output_names=[OUTPUT],
+                output_names=output_names(models),
                 dynamic_shapes=tuple(free),
                 dynamo=True,
                 opset_version=OPSET,
@@ -223,6 +234,8 @@ def largest_difference(
 ) -> tuple[float, str]:
     """The largest difference between the scores of the graph and of the team, and what has it.
 
+    It has no end where the two do not agree on whether an examination is familiar.
+
     Args:
         models: The team's members on the CPU.
         graph: The graph, which onnxruntime runs on each image as it is, whatever its size.
@@ -242,11 +255,16 @@ def largest_difference(
             for images in exam_images[rows]
         ]
         given = [
-            np.asarray(session.run(None, _inputs(models, exam, of_exam))[0])
+            [np.asarray(one) for one in session.run(None, _inputs(models, exam, of_exam))]
             for exam, of_exam in zip(exams, values[rows], strict=True)
         ]
-        ours = _scores(models, exams, values[rows], winner)
-        apart += np.abs(ours - np.concatenate(given).reshape(ours.shape)).max(axis=1).tolist()
+        scores, *familiar = (np.concatenate(one) for one in zip(*given, strict=True))
+        ours, distance = _found(models, exams, values[rows], winner)
+        difference = np.abs(ours - scores.reshape(ours.shape)).max(axis=1)
+        if distance is not None:  # on the limit itself, either answer is right
+            is_other = (familiar[0] != (distance <= 1)) & (np.abs(distance - 1) > _ROUNDED_LIMIT)
+            difference[is_other] = np.inf
+        apart += difference.tolist()
     worst = int(np.argmax(apart))
     return apart[worst], str(cohort.exams[cohort.grouping.column].iloc[worst])
 
@@ -263,13 +281,13 @@ def _inputs(
 
 
 @torch.inference_mode()
-def _scores(
+def _found(
     models: Sequence[FinalModel],
     exams: Sequence[Exam],
     values: NDArray[np.float64],
     winner: Winner,
-) -> NDArray[np.float32]:
-    """Our own scores, from pillow's squares."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Our own scores and distances, from pillow's squares."""
     limits = models[0].statistics.limits
     files = [data for exam in exams for data in exam if data is not None]
     squares = {
@@ -280,5 +298,5 @@ def _scores(
     }
     present = torch.tensor([[data is not None for data in exam] for exam in exams])
     taken_in = exams_of(models, squares, present)
-    scores = _scores_of(models, taken_in, torch.from_numpy(values), winner)
-    return np.asarray(scores.numpy())
+    scores, distance = _found_of(models, taken_in, torch.from_numpy(values), winner)
+    return scores.numpy(), None if distance is None else distance.numpy()

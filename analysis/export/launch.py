@@ -22,7 +22,8 @@ from analysis.export.folder import (
     write_models,
 )
 from analysis.export.graph import TOLERANCE, largest_difference, require_libraries, write_graph
-from analysis.model_file import FinalModel, seen_columns
+from analysis.guard.team import team_limit
+from analysis.model_file import FinalModel, guards_of, seen_columns
 from analysis.options import ExportOptions
 from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import share_stages
@@ -97,7 +98,7 @@ def _write(
     folder.mkdir()
     models = [
         dataclasses.replace(model, config=member.config)
-        for model, member in zip(models, winner.members, strict=True)
+        for model, member in zip(_without_training(models), winner.members, strict=True)
     ]
     for network in (network for model in models for network in model.networks):
         place(network, torch.device("cpu")).eval()
@@ -125,6 +126,16 @@ def _write(
     write_about(folder, export)
     (folder / REQUIREMENTS).write_text(requirements(winner, cohort, export))
     write_card(folder, export, winner, cohort, models)
+
+
+def _without_training(models: Sequence[FinalModel]) -> list[FinalModel]:
+    """The same team, whose guards have no number of any training examination."""
+    guards = guards_of(models)
+    limit = team_limit(guards) if guards else 1.0
+    return [
+        dataclasses.replace(model, guard=model.guard and model.guard.divided(limit))
+        for model in models
+    ]
 
 
 def _asked(winner: Winner, cohort: Cohort) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from analysis import launch as prediction
 from analysis import load_model
 from analysis.options import PredictOptions
 from search.demo.phantoms import draw_phantom
-from trainable.images.outliers import describe_unlike
+from trainable.images.outliers import describe_oddities, describe_unlike, odd_images
 from trainable.images.pixels import (
     cohort_limits,
     count_greys,
@@ -68,7 +68,9 @@ def told(folder: Path, training: PixelStatistics, images: list[Values]) -> list[
     hashes = hash_files(paths)
     pixels = load_pixels(paths, hashes, Square(SIZE), store, training.limits)
     names, surveys = [Path(path).name for path in paths], load_surveys(paths, hashes, store)
-    return list(describe_unlike(names, surveys, look_at(pixels), training))
+    looks = look_at(pixels)
+    each = describe_oddities(names, odd_images(surveys, looks, training))
+    return [*describe_unlike(names, surveys, looks, training), *each]
 
 
 def test_images_as_in_the_training_are_no_note(tmp_path: Path, training: PixelStatistics) -> None:
@@ -81,6 +83,8 @@ def test_images_as_in_the_training_are_no_note(tmp_path: Path, training: PixelSt
     ("change", "note"),
     [
         (lambda image: 4095 - image, "look inverted, or upside down, against the training (12)"),
+        (np.rot90, "look turned by 90 degrees against the training (12)"),
+        (lambda image: image[::-1, ::-1], "look upside down against the training (12)"),
         (lambda image: image * 16, "whose values are beyond the black and white of the training"),
         (lambda image: image // 8, "darker as a whole than those of the training"),
         (lambda image: image // 2 + 2047, "brighter as a whole than those of the training"),

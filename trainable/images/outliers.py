@@ -1,6 +1,6 @@
 """Images that stand out: worth a look before anything is trained on them, or predicted of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ _LONG = 2.0
 _MANY_TIMES = 4
 
 Names = NDArray[np.object_]
+Oddities = Mapping[str, NDArray[np.bool_]]
+"""What is odd, such as "are far darker than the rest", and of which images (num_images,)."""
 
 
 def describe_outliers(
@@ -31,10 +33,31 @@ def describe_outliers(
         limits: Black and white of deep images.
     """
     names = np.asarray(images, object)
-    yield from _describe_looks(names, looks, UsualLook.of(looks), "the rest")
-    yield from _describe_files(names, surveys, looks.size)
+    yield from describe_oddities(names, _odd(surveys, looks, UsualLook.of(looks), "the rest"))
+    yield from _describe_raw(names, surveys)
     if limits is not None:
         yield from _describe_limits(names, surveys, limits, "the rest")
+
+
+def odd_images(
+    surveys: NDArray[np.float64], looks: Looks, training: PixelStatistics
+) -> dict[str, NDArray[np.bool_]]:
+    """In which ways single new images are unlike those of the training.
+
+    Args:
+        surveys: (num_images, number of fields), the fields of `Survey` for each image.
+        looks: Looks of all images.
+        training: What is known of the training images.
+    """
+    return _odd(surveys, looks, training.look, "the training")
+
+
+def describe_oddities(images: Sequence[str] | Names, odd: Oddities) -> Iterator[str]:
+    """A sentence for each way in which some images are odd, with their names."""
+    names = np.asarray(images, object)
+    for what, rows in odd.items():
+        if rows.any():
+            yield f"images that {what} ({int(rows.sum())}): {listing(names[rows])}"
 
 
 def describe_unlike(
@@ -43,7 +66,7 @@ def describe_unlike(
     looks: Looks,
     training: PixelStatistics,
 ) -> Iterator[str]:
-    """A sentence for each way in which new images are unlike those of the training.
+    """A sentence for each way in which new images as a whole are unlike those of the training.
 
     Args:
         images: Name of each image.
@@ -54,8 +77,7 @@ def describe_unlike(
     names, rest = np.asarray(images, object), "the training"
     if training.look is not None:
         yield from training.look.describe_shift(looks)
-    yield from _describe_looks(names, looks, training.look, rest)
-    yield from _describe_files(names, surveys, looks.size)
+    yield from _describe_raw(names, surveys)
     deep = by_field(surveys)["is_deep"] == 1
     if training.limits is not None:
         yield from _describe_limits(names, surveys, training.limits, rest)
@@ -67,52 +89,35 @@ def describe_unlike(
         )
 
 
-def look_unlike(
-    surveys: NDArray[np.float64], looks: Looks, training: PixelStatistics
-) -> NDArray[np.bool_]:
-    """Which new images (num_images,) are unlike those of the training, as `describe_unlike` says.
-
-    Args:
-        surveys: (num_images, number of fields), the fields of `Survey` for each image.
-        looks: Looks of all images.
-        training: What is known of the training images.
-    """
-    ways = [*_odd_looks(looks, training.look, ""), *_odd_shapes(surveys, looks.size)]
-    return np.asarray(np.any([rows for _, rows in ways], axis=0), np.bool_)
+def any_odd(odd: Oddities) -> NDArray[np.bool_]:
+    """Which images (num_images,) are odd in some way."""
+    return np.asarray(np.any([*odd.values()], axis=0), np.bool_)
 
 
-def _odd_looks(
-    looks: Looks, usual: UsualLook | None, rest: str
-) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each way to look odd, and which images do."""
-    yield "are (nearly) of one grey", looks.flat
+def _odd(
+    surveys: NDArray[np.float64], looks: Looks, usual: UsualLook | None, rest: str
+) -> dict[str, NDArray[np.bool_]]:
+    found = {"are (nearly) of one grey": looks.flat}
     if usual is not None:
-        yield f"are far darker than {rest}", usual.is_dark(looks)
-        yield f"are far brighter than {rest}", usual.is_bright(looks)
-        inverted = usual.is_inverted(looks)
-        yield f"look inverted, or upside down, against {rest}", inverted
-
-
-def _odd_shapes(surveys: NDArray[np.float64], size: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each odd shape of a file, and which images have it."""
+        quarters, inverted = usual.quarters(looks), usual.is_inverted(looks)
+        found |= {
+            f"are far darker than {rest}": usual.is_dark(looks),
+            f"are far brighter than {rest}": usual.is_bright(looks),
+            f"look inverted, or upside down, against {rest}": inverted,
+            f"look turned by 90 degrees against {rest}": quarters % 2 == 1,
+            f"look upside down against {rest}": (quarters == 2) & ~inverted,
+        }
     seen = by_field(surveys)
     width, height = seen["width"], seen["height"]
     long = np.maximum(width, height) >= _LONG * np.minimum(width, height)
-    yield f"are {_LONG:g} times as long as wide, or as wide as long", long
-    tiny = np.minimum(width, height) < size / 2
-    yield f"are smaller than half of the {size} px that networks see", tiny
+    tiny = np.minimum(width, height) < looks.size / 2
+    return found | {
+        f"are {_LONG:g} times as long as wide, or as wide as long": long,
+        f"are smaller than half of the {looks.size} px that networks see": tiny,
+    }
 
 
-def _describe_looks(
-    names: Names, looks: Looks, usual: UsualLook | None, rest: str
-) -> Iterator[str]:
-    for what, rows in _odd_looks(looks, usual, rest):
-        yield from _name(names, rows, what)
-
-
-def _describe_files(names: Names, surveys: NDArray[np.float64], size: int) -> Iterator[str]:
-    for what, rows in _odd_shapes(surveys, size):
-        yield from _name(names, rows, what)
+def _describe_raw(names: Names, surveys: NDArray[np.float64]) -> Iterator[str]:
     raw = by_field(surveys)["is_raw"] == 1
     if raw.any() and not raw.all():
         yield (
@@ -120,11 +125,6 @@ def _describe_files(names: Names, surveys: NDArray[np.float64], size: int) -> It
             f"({int(raw.sum())}): {listing(names[raw])}. They often show an exposure a second "
             "time, inverted and darker: leave them out"
         )
-
-
-def _name(names: Names, rows: NDArray[np.bool_], what: str) -> Iterator[str]:
-    if rows.any():
-        yield f"images that {what} ({int(rows.sum())}): {listing(names[rows])}"
 
 
 def _describe_limits(

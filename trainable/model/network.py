@@ -301,6 +301,15 @@ class Network(nn.Module):
             inputs = inputs.of_images(self._pooled_maps)
         return inputs.side_by_side()
 
+    def frozen_features(self, inputs: Batch) -> Tensor:
+        """Pooled features (batch, views * width) of the frozen part, from the output of `prefix`.
+
+        Where stages are trained, they are those of the freeze boundary. Covariates are left out.
+        """
+        if len(self.trained):
+            inputs = inputs.of_images(lambda maps: self.pool(_exact(maps)))
+        return inputs._replace(columns=None).side_by_side()
+
     def _pooled_maps(self, inputs: Tensor) -> Tensor:
         with autocast(inputs.device):
             maps = self.trained(inputs)

@@ -1,0 +1,1 @@
+"""A guard at the door: which new images are unlike those of the training."""
