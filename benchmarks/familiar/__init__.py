@@ -1,0 +1,1 @@
+"""How well images that are unlike those of the training are told."""
