@@ -121,12 +121,10 @@ class Team:
             the models know the training images. Without a score, NaN and "".
 
         Warns:
-            UserWarning: Of images that are unlike those of the training, or are left out, and of a
-                promise that a finding cannot keep.
+            UserWarning: Of images that are odd or left out, and of a promise that cannot be kept.
 
         Raises:
-            InputError: Naming every image that is missing or cannot be read; or if a promise cannot
-                be kept, or `how_sure` lacks something.
+            InputError: Naming every image that cannot be read, or what else cannot be done.
         """
         if self._site is not None:
             given = zip(OF_THE_SEARCH, (how_sure, promise_npv, promise_ppv), strict=True)
@@ -134,15 +132,13 @@ class Team:
         answers = find_answers(self.winner, Promise(promise_npv, promise_ppv))
         require_search(self._run, [] if how_sure is None else ["how_sure"])
         asked = Asked.of(how_sure, self._run, self.winner, self._cohort, self._store)
-        columns = seen_columns(self.winner, self._cohort, self.models)
-        new = find_new_images(
-            _source(images), None, self._cohort, columns, leave_out=unusable == "drop"
-        )
+        columns, drop = seen_columns(self.winner, self._cohort, self.models), unusable == "drop"
+        new = find_new_images(_source(images), None, self._cohort, columns, leave_out=drop)
         left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
         seen = look_at_new(new, self.winner, self._store)
         found = score(self.models, new, self._store, self.winner.team_rows)
         known = Familiarity(new, found.familiar, seen.odd, why_unguarded(self.models, self._run))
-        notes = (*left_out, *notes_on(answers, self.findings), *seen.unlike, *known.sentences())
+        notes = *left_out, *notes_on(answers, self.findings), *seen.unlike, *known.sentences()
         for note in notes:
             warnings.warn(note, stacklevel=2)
         refused = known.refused(asked=refuse_unfamiliar)

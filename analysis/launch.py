@@ -134,9 +134,6 @@ def _predict(
         written.append(folder)
         console.print(f"heat maps: {folder} ({about})")
     sections = _evaluate(options, checked, raw, console, written)
-    if sections and checked.familiarity is not None:
-        said = checked.familiarity.paragraphs()
-        sections.append(Section("Images unlike those of the training", said))
     if sure is not None:
         # matplotlib takes a second to import
         from analysis.how_sure.section import how_sure_section

@@ -52,13 +52,13 @@ def evaluation_sections(
 
 
 def _familiar_alone(checked: Checked, scored: Scored, operating_point: float) -> Iterator[Section]:
-    """The metrics without the unfamiliar examinations, where there are any and some can be judged.
-
-    Their names are those of the metrics of all.
-    """
+    """How many are unfamiliar, and the metrics of the others alone, where some are to be judged."""
     known, truth, findings = checked.familiarity, checked.truth, checked.cohort.findings
-    rows = None if known is None else known.rows_of(checked.new)
-    if rows is None or truth is None or rows[truth.rows].all():
+    if known is None or truth is None:
+        return
+    yield Section("Images unlike those of the training", known.paragraphs())
+    rows = known.rows_of(checked.new)
+    if rows is None or rows[truth.rows].all():
         return
     some = scored.take(rows[truth.rows])
     judged = judge_findings(some, findings, checked.winner, operating_point)
