@@ -181,10 +181,11 @@ class Team:
         leak = leakage(new, seen.perceptual_hashes, truth.names, self._cohort)
         if leak.shared:
             raise InputError(*(f"labels must leave out {one}" for one in leak.shared))
-        for note in (*truth.notes, *seen.unlike, *leak.notes):
+        found = score(self.models, new, self._store, self.winner.team_rows)
+        known = Familiarity(new, found.familiar, seen.odd, why_unguarded(self.models, self._run))
+        for note in (*truth.notes, *seen.unlike, *known.sentences(), *leak.notes):
             warnings.warn(note, stacklevel=2)
-        raw = score(self.models, new, self._store, self.winner.team_rows).scores
-        scored = truth.scored(self.winner.recalibrated(raw))
+        scored = truth.scored(self.winner.recalibrated(found.scores))
         judged = judge_findings(scored, self.findings, self.winner, operating_point)
         if self._site is not None:
             told = told_by_site(self._site[1], self._site[0])
