@@ -22,28 +22,22 @@ the reported F1, corrected for the choice; `covered` how often its interval hold
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from scipy import stats
 
 from benchmarks.findings.cost import compare
 from benchmarks.findings.pools import Part, Pool, children, phantoms
 from benchmarks.findings.searches import Found, Setup, probe, search
+from benchmarks.findings.truth import f1_of_each, interval
 from trainable.backbones.weights import find_weights
 
 OVER_ALL = "macro"
 Row = dict[str, float | str]
-
-
-def f1_of_each(calls: NDArray[np.bool_], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F1 (num_findings,) of calls (num_images, num_findings), by labels or by true risks."""
-    return np.asarray(2 * (calls * truth).sum(axis=0) / (calls + truth).sum(axis=0))
 
 
 def judge(pool: Pool, part: Part, found: Found) -> Iterator[Row]:
@@ -61,13 +55,6 @@ def judge(pool: Pool, part: Part, found: Found) -> Iterator[Row]:
             "told_minus_true": one.f1 - float(f1),
             "covered": float(low <= f1 <= high),
         }
-
-
-def interval(differences: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and Student's 95 % CI."""
-    mean = float(np.mean(differences))
-    low, high = stats.t.interval(0.95, len(differences) - 1, mean, stats.sem(differences))
-    return mean, float(low), float(high)
 
 
 def describe(rows: pd.DataFrame, pool: Pool) -> Iterator[str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.findings.__main__ import f1_of_each
 from benchmarks.findings.pools import Pool, children, phantoms
+from benchmarks.findings.truth import f1_of_each
 from trainable.evaluation.counts import f1_of_each as f1_of_counts
 from trainable.evaluation.counts import weighted_counts
 
