@@ -192,7 +192,7 @@ class Team:
         else:
             run = None if is_export(self._run) else self._run
             told = Told.by_search(run, self.winner, self._cohort, operating_point)
-        unlike, hashes = new.rows_with(seen.look_unlike)[truth.rows], new.hashes_of(truth.rows)
+        unlike, hashes = known.unlike(new)[truth.rows], new.hashes_of(truth.rows)
         notes = sites_that_saw(self._run, hashes)
         labelled = Labelled.of(scored, unlike, hashes, self._cohort, notes)
         return compare_with(told, self.winner, labelled, judged, operating_point)

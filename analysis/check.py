@@ -28,7 +28,7 @@ from trainable.cohort.words import same_value
 from trainable.errors import Checks, InputError, listing
 from trainable.evaluation.answers import Answers, Promise
 from trainable.files import try_to_write
-from trainable.images.outliers import any_odd, describe_unlike, odd_images
+from trainable.images.outliers import describe_unlike, odd_images
 from trainable.images.perceptual_hash import (
     HOW_SURE,
     SURELY_ALIKE,
@@ -79,11 +79,6 @@ class Checked:
     asked: Asked | None = None
     site: Site | None = None
     familiarity: Familiarity | None = None
-
-    @property
-    def look_unlike(self) -> NDArray[np.bool_]:
-        """Which of the new images (num_images,) rules on pixels call unlike the training's."""
-        return any_odd(self.odd)
 
     def without(self, rows: NDArray[np.bool_]) -> "Checked":
         """The same with some rows (num_rows,) refused, as they are unfamiliar."""
@@ -205,11 +200,6 @@ class SeenImages(NamedTuple):
     perceptual_hashes: NDArray[np.uint8]
     unlike: tuple[str, ...]
     odd: Mapping[str, NDArray[np.bool_]]
-
-    @property
-    def look_unlike(self) -> NDArray[np.bool_]:
-        """Which of them (num_images,) are, each by itself."""
-        return any_odd(self.odd)
 
 
 def look_at_new(new: NewImages, winner: Winner, store: ArrayStore) -> SeenImages:

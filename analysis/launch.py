@@ -263,7 +263,8 @@ def _compare(
     else:
         run = None if checked.models else checked.run
         told = Told.by_search(run, winner, checked.cohort, point)
-    unlike, hashes = new.rows_with(checked.look_unlike)[truth.rows], new.hashes_of(truth.rows)
+    assert checked.familiarity is not None
+    unlike, hashes = checked.familiarity.unlike(new)[truth.rows], new.hashes_of(truth.rows)
     seen = sites_that_saw(checked.run, hashes)
     labelled = Labelled.of(scored, unlike, hashes, checked.cohort, seen)
     return compare_with(told, winner, labelled, judged, point)

@@ -79,7 +79,7 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
     """
     if device.type == "cpu":
         return tensor
-    if device.type == "mps":
+    if device.type not in ("cuda", "xpu"):
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 

@@ -29,7 +29,7 @@ class ComparedFinding:
         name: The finding.
         metrics: Each metric that is known of both, by its name.
         causes: Why the F1 is another one; None of several classes.
-        f1_of_like: F1 of the images that look like those of the training, where some do not, and
+        f1_of_like: F1 of the images that are like those of the training, where some do not, and
             both labels occur among the others.
     """
 
@@ -53,7 +53,7 @@ class Comparison:
         kind: What each of several findings or classes is called; "" of one.
         findings: Those of which positive and negative labels are known.
         num_exams: Number of images, or examinations, with labels.
-        num_unlike: How many of them look unlike those of the training.
+        num_unlike: How many of them are unlike those of the training.
         unit: What is scored, an image or an exam.
         notes: What a reader must know of it, a sentence each.
     """
@@ -89,7 +89,7 @@ class Labelled:
 
     Attributes:
         scored: True labels, patients and scores.
-        unlike: (num_exams,), which of them look unlike those of the training.
+        unlike: (num_exams,), which of them are unlike those of the training.
         unit: What is scored, an image or an exam.
         notes: What a reader of their metrics must know, a sentence each.
     """
@@ -112,8 +112,7 @@ class Labelled:
 
         Args:
             scored: Their true labels, patients and scores.
-            unlike: (num_exams,), which of them look unlike those of the training; whatever else
-                tells such images joins in here.
+            unlike: (num_exams,), which of them are unlike those of the training.
             hashes: SHA-256 of each image.
             cohort: Cohort of the search.
             notes: What else a reader must know.

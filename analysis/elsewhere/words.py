@@ -146,14 +146,14 @@ def smallest_sentence(one: ComparedFinding) -> str:
 
 
 def unlike_sentence(comparison: Comparison) -> str:
-    """How many images look unlike those of the training."""
+    """How many images are unlike those of the training."""
     unit = comparison.unit
-    num = num_of(comparison.num_unlike, f"{unit} looks", f"{unit}s look")
+    num = num_of(comparison.num_unlike, f"{unit} is", f"{unit}s are")
     return f"{num} unlike the training, of {comparison.num_exams}"
 
 
 def like_sentence(one: ComparedFinding) -> Iterator[str]:
-    """The F1 of the others, where some look unlike."""
+    """The F1 of the others, where some are unlike."""
     if one.f1_of_like is not None:
         yield f"without them, the F1 is {one.f1_of_like}"
 

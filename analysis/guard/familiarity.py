@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.guard.guard import SHARE
 from analysis.new_images import NewImages
 from trainable.errors import InputError, listing, num_of
-from trainable.images.outliers import Oddities, describe_oddities
+from trainable.images.outliers import Oddities, any_odd, describe_oddities
 
 OPTION = "--refuse-unfamiliar"
 REASON = "unlike the images of the training"
@@ -89,6 +89,11 @@ class Familiarity:
         """The same as `familiar`, of the rows that are left after some were refused."""
         cells = self.cells()
         return None if cells is None else np.asarray(cells[new.usable] == "yes")
+
+    def unlike(self, new: NewImages) -> NDArray[np.bool_]:
+        """Which of the rows that are left are unfamiliar; by rules on pixels without a guard."""
+        rows = self.rows_of(new)
+        return new.rows_with(any_odd(self.odd)) if rows is None else ~rows
 
     def refused(self, *, asked: bool) -> NDArray[np.bool_]:
         """The rows (num_rows,) that get no score; none unless that is asked.

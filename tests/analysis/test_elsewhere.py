@@ -62,7 +62,7 @@ def test_what_was_told_and_found_stand_side_by_side_with_the_causes(home: Path) 
     assert told["F1"].startswith("0.400 (0.300-0.600)"), "the corrected one"
     assert told["prevalence"].startswith("0.500")
     assert any(line.startswith("why the F1 differs by ") for line in block)
-    assert "  1 image looks unlike the training, of 100" in block
+    assert "  1 image is unlike the training, of 100" in block
     page = (home / "p_report.html").read_text()
     part = page.split("<h2>Promise and result</h2>")[1].split("<h2>")[0]
     assert "another prevalence" in part

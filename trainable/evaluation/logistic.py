@@ -50,16 +50,14 @@ def _fit(
         logits = log_odds(coefficients)
         return np.asarray((weights * (targets * logits - np.logaddexp(0, logits))).sum(axis=1))
 
-    num_terms = terms.shape[1]
-    products = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
-    start = np.append(np.ones(num_terms - 1), 0.0)
+    start = np.append(np.ones(terms.shape[1] - 1), 0.0)
     coefficients = np.tile(start, (len(weights), 1))
     value = log_likelihood(coefficients)
     for _ in range(_MOST_STEPS):
         shares = special.expit(log_odds(coefficients))
         slope = (weights * (targets - shares)) @ terms
-        curvature = (weights * shares * (1 - shares)) @ products
-        inverse = np.linalg.pinv(curvature.reshape(-1, num_terms, num_terms), hermitian=True)
+        curvature = (terms.T * (weights * shares * (1 - shares))[:, None]) @ terms
+        inverse = np.linalg.pinv(curvature, hermitian=True)
         step = (inverse @ slope[..., None])[..., 0]
         new = log_likelihood(coefficients + step)
         while (too_far := (new < value) & (np.abs(step).max(axis=1) > _ENOUGH)).any():
