@@ -55,7 +55,10 @@ class Familiarity:
             yield from describe_oddities(images, self.odd)
             return
         if not self.familiar.all():
-            yield f"{self.count}: {'; '.join(self._reasons())}. Their scores may mean nothing"
+            yield (
+                f"{self.count}: {'; '.join(self._reasons())}. Look at them: their scores may mean "
+                f"nothing. Of images like those of the training, {SHARE * 100:.0f} % are named by chance"
+            )
         known = self._of_images(self.familiar)
         yield from describe_oddities(images, {what: one & known for what, one in self.odd.items()})
 

@@ -110,7 +110,7 @@ def test_odd_images_are_unfamiliar_and_other_films_are_not(plain: Told) -> None:
     assert "1 that are (nearly) of one grey (blank.png)" in said
     assert "1 that look turned by 90 degrees against the training (turned.png)" in said
     assert "1 that look inverted, or upside down, against the training (inverted.png)" in said
-    assert "noise.png). Their scores may mean nothing" in said
+    assert "noise.png). Look at them: their scores may mean nothing" in said
     assert "images that" not in said, "what is said of unfamiliar images is said once"
     assert "cost per image: 1 forward pass of frozen stages, and 1 of trained stages" in said
 
