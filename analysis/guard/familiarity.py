@@ -57,7 +57,8 @@ class Familiarity:
         if not self.familiar.all():
             yield (
                 f"{self.count}: {'; '.join(self._reasons())}. Look at them: their scores may mean "
-                f"nothing. Of images like those of the training, {SHARE * 100:.0f} % are named by chance"
+                f"nothing. Of images like those of the training, {SHARE * 100:.0f} % are named by "
+                "chance"
             )
         known = self._of_images(self.familiar)
         yield from describe_oddities(images, {what: one & known for what, one in self.odd.items()})
