@@ -143,6 +143,10 @@ def sites_that_saw(run: Path, images: Sequence[str]) -> Iterator[str]:
             num = len({*content["images"]} & {*images})
             date = content["date"]
         except (OSError, ValueError, KeyError, TypeError):
+            yield (
+                f"{file} cannot be read, so labels of these images may have recalibrated "
+                f"{file.stem}: their figures may be no first look"
+            )
             continue
         if num:
             yield (

@@ -107,6 +107,12 @@ def test_a_team_is_recalibrated_to_a_site_and_predicts_there(home: Path) -> None
     with pytest.raises(InputError, match="exists already, and is never replaced"):
         said(home, recalibrate_here="lyon")
     assert file.read_text() == kept
+    file.write_text(kept[:50])
+    assert any(f"{file} cannot be read, so labels of these images may have" in one
+               for one in said(home))  # fmt: skip
+    with pytest.raises(InputError, match=r"cannot be read .*: remove it, and make it again with"):
+        said(home, site="lyon")
+    file.write_text(kept)
 
 
 @pytest.mark.parametrize(
