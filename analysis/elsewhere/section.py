@@ -12,7 +12,7 @@ from analysis.elsewhere.words import (
     smallest_sentence,
     unlike_sentence,
 )
-from trainable.report.page import Section, Table
+from trainable.report.page import Section, Table, as_sentence
 
 _ABOUT = (
     "Told: what was expected before anybody saw these labels. The F1 is corrected for the choice "
@@ -45,7 +45,7 @@ def comparison_section(comparison: Comparison) -> Section:
 
 def _paragraphs(one: ComparedFinding) -> Iterator[str]:
     """What is seen of the causes."""
-    yield from (f"{_capital(sentence)}." for sentence in like_sentence(one))
+    yield from map(as_sentence, like_sentence(one))
     why = one.causes
     if why is None:
         return
@@ -55,12 +55,8 @@ def _paragraphs(one: ComparedFinding) -> Iterator[str]:
         f"that were told, that makes an F1 of {why.expected}, a PPV of {why.expected_ppv} and an "
         f"NPV of {why.expected_npv}."
     )
-    yield " ".join(f"{_capital(words)}." for words in calibration_words(why))
-    yield f"{_capital(smallest_sentence(one))}."
-
-
-def _capital(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
+    yield " ".join(map(as_sentence, calibration_words(why)))
+    yield as_sentence(smallest_sentence(one))
 
 
 def _tables(one: ComparedFinding) -> list[Table]:

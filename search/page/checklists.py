@@ -13,6 +13,7 @@ from trainable.backbones.start import Random, read_start, short_start
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing, num_of
 from trainable.evaluation.scoring import ThresholdPolicy
+from trainable.report.page import as_sentence
 from trainable.run.winner import Winner
 from trainable.training.heads import HEADS
 
@@ -253,7 +254,7 @@ def _performance(winner: Winner) -> str:
         each = _each(winner, [f"{one.f1:.3f}" for one in winner.corrected_each])
         text += f" Corrected F1 of each: {each}."
     for one in winner.history.sentences():
-        text += f" {one[:1].upper()}{one[1:]}."
+        text += f" {as_sentence(one)}"
     if test:
         text += (
             f" On {test.num_exams} test images: F1 {test.estimates['F1']}, AUC "

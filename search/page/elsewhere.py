@@ -1,7 +1,7 @@
 """Would it work elsewhere? A run judged across the values of a column, as a section of its page."""
 
 from search.rescored.across import OPTION, Across
-from trainable.report.page import Section, Table
+from trainable.report.page import Section, Table, as_sentence
 
 _TITLE = "Would it work elsewhere?"
 
@@ -16,7 +16,7 @@ def elsewhere_section(across: Across | None) -> Section:
         f"Heads that never saw a value of {across.column} were judged on the patients who have it: "
         "they were trained on those of all other values. Beside them are the usual scores of the "
         "same patients, by folds that hold all values. Both have the threshold of the winner.",
-        *(f"{one[:1].upper()}{one[1:]}." for one in across.sentences),
+        *map(as_sentence, across.sentences),
     ]
     caption = (
         "Gap: F1 less the usual F1, with its 95 % confidence interval by patient. Smallest gap: "

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from search.rescored.learning_curve import OPTION, Curve, LearningCurve, Line, Point
 from trainable.errors import num_of
 from trainable.report.figures import MODEL, OTHER, WEAK, drawn_svg
-from trainable.report.page import Figure, Section, Table
+from trainable.report.page import Figure, Section, Table, as_sentence
 
 _TITLE = "Would more patients help?"
 _CAPTION = (
@@ -25,7 +25,7 @@ def more_patients_section(curve: LearningCurve | None) -> Section:
         return Section(_TITLE, [f"Not known yet: cxr-report RUN {OPTION} finds out."])
     left_out = f"; {num_of(curve.num_left_out, 'other')} took no part" if curve.num_left_out else ""
     words = [
-        *(f"{one[:1].upper()}{one[1:]}." for one in curve.sentences),
+        *map(as_sentence, curve.sentences),
         "Candidates, team, threshold and correction were chosen anew on each part of the "
         f"patients, among {num_of(len(curve.trials), 'trial')}{left_out}.",
         "What is told of more patients holds for patients like these, from the same hospitals.",

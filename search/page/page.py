@@ -24,7 +24,7 @@ from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
 from trainable.report.answers import promises_section
 from trainable.report.covariates import covariates_section
-from trainable.report.page import Section, Table, write_page
+from trainable.report.page import Section, Table, as_sentence, write_page
 from trainable.report.scores_section import scores_section
 
 PAGE = "report.html"
@@ -92,7 +92,7 @@ def _sections(
 ) -> Iterator[Section]:
     is_sampled = result.options.space.preset is None
     facts = winner_sentences(result.winner, result.trials, is_sampled=is_sampled)
-    sentences = [f"{_capital(fact)}." for fact in (*facts, *look_sentences(result.winner))]
+    sentences = [as_sentence(fact) for fact in (*facts, *look_sentences(result.winner))]
     if result.is_demo:
         sentences.append(_DEMO)
     winner = result.winner
@@ -131,10 +131,6 @@ def _sections(
         ["A first draft of two reporting guidelines, as Markdown. Check each sentence."],
         listing=checklist_markdown(checklist_facts(result, explanation(result, seen))),
     )
-
-
-def _capital(line: str) -> str:
-    return line[:1].upper() + line[1:]
 
 
 def _team(result: SearchResult) -> Table:
@@ -229,7 +225,7 @@ def _cohort_lines(result: SearchResult) -> Iterator[str]:
     else:
         yield f"{counted}."
     for note in result.remarks:
-        yield f"{_capital(note)}."
+        yield as_sentence(note)
 
 
 def _partitions(result: SearchResult) -> Table:

@@ -10,16 +10,10 @@ from fixtures.accelerator import WrongDeviceError, accelerator
 from fixtures.device_trials import device_config, trial_on
 from torch import Tensor, nn
 
-from trainable.features import body
 from trainable.images import batches
 from trainable.model import network
 from trainable.model.outputs import OneFinding
 from trainable.trial import cross_validation
-
-
-@pytest.fixture(autouse=True)
-def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "_GPU_BATCH", 4)
 
 
 def _fails(tmp_path: Path, **settings: Any) -> None:

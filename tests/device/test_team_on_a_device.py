@@ -16,7 +16,6 @@ from analysis.shared_stages import share_stages
 from analysis.team_score import HeadInputs, team_score
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
-from trainable.features import body
 from trainable.images.batches import by_examination
 from trainable.images.preprocessing import Resize
 from trainable.model.heat_map import heat_maps
@@ -56,10 +55,7 @@ def fitted(
         return team_score(models, HeadInputs.of(models, batches)), maps
 
 
-def test_a_team_scores_and_explains_as_on_the_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(body, "_GPU_BATCH", 4)
+def test_a_team_scores_and_explains_as_on_the_processor(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
     (tmp_path / "gpu").mkdir()
     expected, expected_maps = fitted(tmp_path / "cpu", CONFIGS, CPU)

@@ -50,12 +50,6 @@ TRIALS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pass of a GPU fills up its last batch, to 128 images."""
-    monkeypatch.setattr(body, "_GPU_BATCH", 4)
-
-
 @pytest.mark.parametrize("name", TRIALS)
 def test_a_trial_scores_as_on_the_processor(tmp_path: Path, name: str) -> None:
     config = device_config(**TRIALS[name])

@@ -166,6 +166,11 @@ def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
         )
 
 
+def as_sentence(text: str) -> str:
+    """What a terminal says in a line, with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _are_numbers(column: pd.Series) -> bool:
     texts = column.map(_text).str.replace(",", "")
     filled = texts[texts != ""]
