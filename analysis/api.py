@@ -30,7 +30,7 @@ from analysis.true_labels import read_true_labels
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.findings import Findings
 from trainable.cohort.left_out import describe_left_out
-from trainable.defaults import CACHE, CACHE_BYTES
+from trainable.defaults import CACHE, CACHE_BYTES, DeviceChoice
 from trainable.errors import InputError
 from trainable.evaluation.answers import Promise
 from trainable.files import private_files
@@ -57,6 +57,7 @@ class Team:
     _cohort: Cohort
     _store: ArrayStore
     _site: tuple[str, Site] | None = None
+    _device: DeviceChoice = "auto"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -131,12 +132,12 @@ class Team:
             refuse_at_a_site(name for name, value in given if value is not None)
         answers = find_answers(self.winner, Promise(promise_npv, promise_ppv))
         require_search(self._run, [] if how_sure is None else ["how_sure"])
-        asked = Asked.of(how_sure, self._run, self.winner, self._cohort, self._store)
+        asked = Asked.of(how_sure, self._run, self.winner, self._cohort, self._store, self._device)
         columns, drop = seen_columns(self.winner, self._cohort, self.models), unusable == "drop"
         new = find_new_images(_source(images), None, self._cohort, columns, leave_out=drop)
         left_out = describe_left_out(new.left_out, len(new.whole)) if new.left_out else ()
         seen = look_at_new(new, self.winner, self._store)
-        found = score(self.models, new, self._store, self.winner.team_rows)
+        found = score(self.models, new, self._store, self.winner.team_rows, self._device)
         known = Familiarity(new, found.familiar, seen.odd, why_unguarded(self.models, self._run))
         notes = *left_out, *notes_on(answers, self.findings), *seen.unlike, *known.sentences()
         for note in notes:
@@ -181,7 +182,7 @@ class Team:
         leak = leakage(new, seen.perceptual_hashes, truth.names, self._cohort)
         if leak.shared:
             raise InputError(*(f"labels must leave out {one}" for one in leak.shared))
-        found = score(self.models, new, self._store, self.winner.team_rows)
+        found = score(self.models, new, self._store, self.winner.team_rows, self._device)
         known = Familiarity(new, found.familiar, seen.odd, why_unguarded(self.models, self._run))
         for note in (*truth.notes, *seen.unlike, *known.sentences(), *leak.notes):
             warnings.warn(note, stacklevel=2)
@@ -214,6 +215,7 @@ def load_model(
     seeds: int | None = None,
     cache: Path | str = CACHE,
     site: str | None = None,
+    device: DeviceChoice = "auto",
 ) -> Team:
     """Read the team of a run folder, or of a folder of `cxr-export`.
 
@@ -224,6 +226,7 @@ def load_model(
             exported team has its own.
         cache: Folder of decoded images.
         site: Name of a site that the team was recalibrated to.
+        device: Where the team is trained and computes: "auto" is a GPU if there is one.
 
     Raises:
         InputError: If the folder holds no team, or no such site, or the labelled images to train
@@ -233,11 +236,11 @@ def load_model(
     store = ArrayStore(Path(cache).expanduser().resolve(), CACHE_BYTES)
     winner, cohort, models = read_team(path)
     if not models:
-        retraining = Retraining(path, winner, cohort, seeds, store)
+        retraining = Retraining(path, winner, cohort, seeds, store, device)
         models = [retraining.model(member, lambda *_: None) for member in winner.members]
     share_stages(models)
     at = None
     if site is not None:
         at = site, read_site(path, site, winner)
         winner = at[1].of(winner)
-    return Team(winner, cohort.findings, tuple(models), path, cohort, store, at)
+    return Team(winner, cohort.findings, tuple(models), path, cohort, store, at, device)

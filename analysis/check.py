@@ -100,8 +100,7 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         raise InputError(*checks.problems)
     (winner, cohort, models), site = found
     if options.labelled_images is not None:
-        labelled = options.labelled_images.expanduser()
-        option = "--labelled-images"
+        labelled, option = options.labelled_images.expanduser(), "--labelled-images"
         cohort = checks.attempt(partial(find_images, cohort, labelled, option)) or cohort
     answers = checks.attempt(
         lambda: find_answers(winner, Promise(options.promise_npv, options.promise_ppv))
@@ -122,7 +121,9 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     if not models or options.recalibrate_here is not None:
         try_to_write(run, "RUN, a copy of this one")
     seen = checks.attempt(lambda: look_at_new(new, winner, store))
-    asked = checks.attempt(lambda: Asked.of(options.how_sure, run, winner, cohort, store))
+    asked = checks.attempt(
+        lambda: Asked.of(options.how_sure, run, winner, cohort, store, options.device)
+    )
     truth = checks.attempt(lambda: _read_truth(options, new, cohort, winner))
     leak = Leakage()
     if seen is not None:

@@ -64,7 +64,9 @@ def launch(run: Path, options: PredictOptions, console: Console) -> None:
         with stop_signals.held(), only_writer(options.out):
             with stop_signals.released():
                 checked = check(run, options, store)
-            retraining = Retraining(run, checked.winner, checked.cohort, options.seeds, store)
+            retraining = Retraining(
+                run, checked.winner, checked.cohort, options.seeds, store, options.device
+            )
             _predict(options, checked, retraining, console, written)
     except KeyboardInterrupt as interrupt:
         kept = f"Written: {listing(written)}." if written else "Nothing was written."
@@ -109,7 +111,7 @@ def _predict(
     models = checked.models or team_models(retraining, console, written)
     share_stages(models)
     with stop_signals.released():
-        found = score(models, checked.new, retraining.store, winner.team_rows)
+        found = score(models, checked.new, retraining.store, winner.team_rows, options.device)
     console.print(found.cost)
     checked, raw = _at_the_door(options, checked, models, found, console)
     new, scores = checked.new, winner.recalibrated(raw)

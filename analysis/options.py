@@ -8,7 +8,7 @@ from pydantic import BaseModel, ByteSize, Field
 
 from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.commands.sizes import Size
-from trainable.defaults import CACHE, CACHE_BYTES, COMMON
+from trainable.defaults import CACHE, CACHE_BYTES, COMMON, DeviceChoice
 
 MODEL, IMAGES, OUTPUT = (
     Group(title, sort_key=place) for place, title in enumerate(("Model", "Images", "Output"))
@@ -29,6 +29,8 @@ class ModelOptions(BaseModel, frozen=True):
     """Folder of decoded images and features, shared with all searches."""
     cache_bytes: Annotated[Size, Parameter(group=MODEL)] = Field(ByteSize(CACHE_BYTES), ge=0)
     """Size limit of the cache; files in use are never removed."""
+    device: Annotated[DeviceChoice, Parameter(group=MODEL)] = "auto"
+    """Where models compute: auto is a GPU if there is one."""
 
 
 class PredictOptions(ModelOptions, frozen=True):

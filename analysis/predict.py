@@ -16,6 +16,7 @@ from analysis.team_score import HeadInputs, Teams, team_distance, team_score
 from analysis.template import PREDICTION, what_is_predicted
 from trainable.cohort.findings import Findings
 from trainable.cohort.label_rule import REST, LabelRule, findings_of
+from trainable.defaults import DeviceChoice
 from trainable.device import Batching, own_device, place
 from trainable.errors import num_of
 from trainable.evaluation.answers import Answers
@@ -55,7 +56,11 @@ class TeamScores(NamedTuple):
 
 @torch.inference_mode()
 def score(
-    models: Sequence[FinalModel], new: NewImages, store: ArrayStore, teams: Teams | None = None
+    models: Sequence[FinalModel],
+    new: NewImages,
+    store: ArrayStore,
+    teams: Teams | None = None,
+    choice: DeviceChoice = "auto",
 ) -> TeamScores:
     """Score the rows to write by a team, after `share_stages`.
 
@@ -65,7 +70,7 @@ def score(
     Raises:
         InputError: naming every image that cannot be read.
     """
-    device = own_device()
+    device = own_device(choice)
     largest = max(model.config.image_size for model in models)
     batching = Batching(cpu_batch(largest) if device.type == "cpu" else _GPU_BATCH, "this team")
     takes = {}

@@ -15,6 +15,7 @@ from analysis.model_file import FinalModel, load_model, save_model
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.splits import Fold, rows_of, seen_rows
 from trainable.commands.stop import stop_signals
+from trainable.defaults import DeviceChoice
 from trainable.device import one_thread, own_device
 from trainable.errors import num_of
 from trainable.files import digest, remove_partial, writing
@@ -39,6 +40,7 @@ class Retraining:
         cohort: The labelled images of the run.
         num_seeds: Number of networks per member; None for as many as its scores were averaged over.
         store: Store of pixels, features and activations.
+        device: Where the members are trained.
     """
 
     run: Path
@@ -46,6 +48,7 @@ class Retraining:
     cohort: Cohort
     num_seeds: int | None
     store: ArrayStore
+    device: DeviceChoice = "auto"
 
     @property
     def num_fits(self) -> int:
@@ -123,7 +126,7 @@ class Retraining:
             TrainingData.of(cohort, winner.statistics),
             winner.load_weights(),
             self.store,
-            own_device(),
+            own_device(self.device),
         )
 
 

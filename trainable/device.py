@@ -15,6 +15,7 @@ import torch
 from threadpoolctl import ThreadpoolController, threadpool_limits
 from torch import Tensor, nn
 
+from trainable.defaults import DeviceChoice
 from trainable.errors import MachineError, num_of
 from trainable.files import DiskError
 
@@ -219,9 +220,9 @@ def own_accelerator() -> torch.device | None:
     return torch.accelerator.current_accelerator(check_available=True)
 
 
-def own_device() -> torch.device:
-    """The device of a process outside Ray, such as retraining: a GPU if there is one."""
-    return pick_device(float(own_accelerator() is not None))
+def own_device(choice: DeviceChoice = "auto") -> torch.device:
+    """The device of a process outside Ray, such as retraining."""
+    return pick_device(float(choice == "auto" and own_accelerator() is not None))
 
 
 def is_broken(error: BaseException) -> bool:

@@ -51,7 +51,7 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
         with stop_signals.held():
             with stop_signals.released():
                 winner, cohort = _check(run, out, options)
-            retraining = Retraining(run, winner, cohort, options.seeds, store)
+            retraining = Retraining(run, winner, cohort, options.seeds, store, options.device)
             models = team_models(retraining, console, [])
             with writing(out.parent, "--out"), replacing(out) as partial, stop_signals.released():
                 _write(partial, winner.without_folders(), cohort, models, options, console)

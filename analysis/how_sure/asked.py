@@ -8,6 +8,7 @@ from analysis.how_sure.spread import FEWEST
 from analysis.how_sure.teams import ResampledTeams
 from trainable.cohort.cohort import Cohort
 from trainable.config import TrialConfig
+from trainable.defaults import DeviceChoice
 from trainable.device import own_device
 from trainable.errors import InputError, num_of
 from trainable.reading.moved_images import require_unchanged
@@ -37,7 +38,13 @@ class Asked:
 
     @classmethod
     def of(
-        cls, num_resamples: int | None, run: Path, winner: Winner, cohort: Cohort, store: ArrayStore
+        cls,
+        num_resamples: int | None,
+        run: Path,
+        winner: Winner,
+        cohort: Cohort,
+        store: ArrayStore,
+        device: DeviceChoice = "auto",
     ) -> "Asked | None":
         """Find what it takes; None where nobody asked.
 
@@ -47,6 +54,7 @@ class Asked:
             winner: Winner of the search.
             cohort: Its labelled images.
             store: Store of pixels and features.
+            device: Where bodies run.
 
         Raises:
             InputError: If the number is none that is possible, the run is of an earlier version,
@@ -79,7 +87,7 @@ class Asked:
             TrainingData.of(require_unchanged(cohort, "--labelled-images"), winner.statistics),
             weights_as_then(winner.weights.kind, then),
             store,
-            own_device(),
+            own_device(device),
         )
         return cls(winner, cohort, materials, teams)
 

@@ -21,7 +21,7 @@ from search.options.types import (
     duration_text,
 )
 from trainable.commands.sizes import Size
-from trainable.defaults import CACHE, CACHE_BYTES, COMMON
+from trainable.defaults import CACHE, CACHE_BYTES, COMMON, DeviceChoice
 from trainable.errors import flag
 from trainable.evaluation.scoring import F1Average, Objective
 from trainable.reading.options import DataOptions
@@ -109,6 +109,11 @@ class ComputeOptions(_Options):
     """Ray cluster to join, or auto; a new one if not given."""
     without_token: bool = False
     """Accept a cluster with RAY_AUTH_MODE=disabled, where everybody who reaches it can run code."""
+
+    @property
+    def own_device(self) -> DeviceChoice:
+        """Where the head and `cxr-report` compute: not on a GPU if no trial may."""
+        return "auto" if self.gpus_per_trial else "cpu"
 
 
 class RunOptions(_Options):

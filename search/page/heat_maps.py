@@ -228,7 +228,7 @@ class _Shown:
             TrainingData.of(self.result.cohort, winner.statistics),
             winner.load_weights(),
             ArrayStore(options.cache.expanduser(), options.cache_bytes),
-            own_device(),
+            own_device(self.result.options.compute.own_device),
             by_place([self.member.config.pool]),
         )
 

@@ -99,7 +99,7 @@ class StoredTrials:
             TrainingData.of(cohort, result.winner.statistics),
             weights_as_then(kind, _fingerprints(result), [*encoders]),
             ArrayStore(options.cache.expanduser(), options.cache_bytes),
-            own_device(),
+            own_device(result.options.compute.own_device),
             frozenset(by_place([config.pool for config in configs])),
         )
         found = cls(rows, cohort, materials, result.winner.seed)

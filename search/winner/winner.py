@@ -132,7 +132,7 @@ def evaluate_on_test(plan: SearchPlan, winner: Winner) -> TestResult:
     """
     cohort, task = plan.cohort, plan.task
     everything = Fold(seen_rows(cohort), rows_of(cohort, "test"))
-    materials = task.materials(own_device())
+    materials = task.materials(own_device(plan.options.compute.own_device))
     by_member = []
     for member in winner.members:
         parts = assemble(member.config, materials)

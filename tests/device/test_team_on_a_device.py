@@ -8,14 +8,19 @@ import pytest
 import torch
 from fixtures.accelerator import CPU, accelerator
 from fixtures.device_trials import COUNT, device_config, device_task
+from fixtures.networks import random_pixels, tiny_config
+from fixtures.small_runs import write_run
+from PIL import Image
 from torch import Tensor
 
+from analysis.api import load_model
 from analysis.export.squares import PillowSquare
 from analysis.model_file import FinalModel
 from analysis.shared_stages import share_stages
 from analysis.team_score import HeadInputs, team_score
 from trainable.cohort.splits import Fold
 from trainable.config import TrialConfig
+from trainable.defaults import DeviceChoice
 from trainable.images.batches import by_examination
 from trainable.images.preprocessing import Resize
 from trainable.model.heat_map import heat_maps
@@ -75,3 +80,21 @@ def test_the_graph_of_an_export_resizes_on_a_device(resize: Resize) -> None:
         found = PillowSquare(32, resize)(grey.to(gpu.device))
         assert found in gpu.marked
         assert torch.equal(found.cpu(), expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*unlike those of the training")
+@pytest.mark.parametrize(("choice", "is_used"), [("auto", True), ("cpu", False)])
+def test_a_user_may_keep_a_team_off_the_gpu(
+    tmp_path: Path, choice: DeviceChoice, *, is_used: bool
+) -> None:
+    write_run(tmp_path / "run", [tiny_config(head="logistic")])
+    for number, pixels in enumerate(random_pixels(3)):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    with accelerator() as gpu:
+        load_model(tmp_path / "run", cache=tmp_path / "cache", device=choice)
+        trained_on_it = bool(gpu.waits.copies + gpu.waits.reads)
+        team = load_model(tmp_path / "run", cache=tmp_path / "cache", device=choice)
+        gpu.waits.reads.clear()
+        team.predict([tmp_path / f"{number}.png" for number in range(3)])
+        scored_on_it = bool(gpu.waits.reads)
+    assert (trained_on_it, scored_on_it) == (is_used, is_used)

@@ -44,6 +44,11 @@ def test_options_are_found_by_their_names_and_keep_which_were_given() -> None:
     assert SearchOptions.model_validate(options.model_dump(mode="json")) == options
 
 
+@pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (0.25, "auto"), (2, "auto")])
+def test_the_head_uses_a_gpu_where_trials_may(gpus: float, device: str) -> None:
+    assert SearchOptions.of(gpus_per_trial=gpus).compute.own_device == device
+
+
 def test_no_two_groups_have_an_option_of_one_name() -> None:
     names = [name for _, group in SearchOptions() for name in type(group).model_fields]
     assert len(names) == len(set(names))
