@@ -121,11 +121,12 @@ def _of_patients(checked: Checked, scored: Scored) -> str:
 
 
 def _expected(checked: Checked, found: Estimate) -> str:
-    corrected, f1_name = checked.winner.corrected, checked.winner.f1_name
+    winner = checked.winner
+    corrected, f1_name = winner.corrected, winner.f1_name
     low, high = corrected.interval
     article = "an" if f1_name == "F1" else "a"
     return (
-        f"The search expected {article} {f1_name} of {corrected.f1:.3f} on new patients "
+        f"The search expected {article} {f1_name} of {corrected.f1:.3f} on {winner.promised_to} "
         f"({low:.3f} to {high:.3f}); here it is {found}."
     )
 

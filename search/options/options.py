@@ -79,7 +79,9 @@ class ScoringOptions(_Options):
     """How a trial is scored and the winner chosen."""
 
     folds: Annotated[int, COMMON, Parameter(metavar="N")] = Field(5, ge=2)
-    """Folds of the cross-validation."""
+    """Folds of the cross-validation; with --folds-by at most as many."""
+    folds_by: Annotated[str | None, Parameter(metavar="COLUMN")] = None
+    """Column such as site or dicom:Manufacturer: each fold leaves out a value, or several."""
     repeats: Annotated[int, Parameter(metavar="N")] = Field(3, ge=1)
     """Number of times the folds are drawn; a score is the mean over all draws."""
     shares: Shares = None

@@ -156,12 +156,14 @@ def _predictors(winner: Winner, cohort: Cohort) -> str:
 
 
 def _partition(result: SearchResult) -> str:
-    scoring, cohort = result.options.scoring, result.cohort
+    scoring, cohort, winner = result.options.scoring, result.cohort, result.winner
     test = "A test part, given with the data; the other images in " if cohort.has_test else ""
     if not cohort.has_one_fold:
+        if winner.folds_by:
+            return f"{test}{winner.folds} folds, each without one {winner.folds_by} or several."
         return (
             f"{test}{scoring.folds} folds, stratified, drawn {scoring.repeats} times "
-            f"(seed {result.winner.seed})."
+            f"(seed {winner.seed})."
         )
     drawn = "drawn by patient" if scoring.shares else "given with the data"
     parts = "training, validation and test" if cohort.has_test else "training and validation"

@@ -49,6 +49,12 @@ class SearchPlan:
     passes: Mapping[FrozenPass, int] = field(default_factory=dict)
 
     @property
+    def num_repeats(self) -> int:
+        """Times that folds are drawn; 1 where they are given."""
+        is_given = self.cohort.has_one_fold or self.cohort.left_out_by is not None
+        return 1 if is_given else self.options.scoring.repeats
+
+    @property
     def num_passes(self) -> int:
         """Most passes that the search can need: no trial needs two."""
         return min(len(self.passes), self.num_trials)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.options.options import ScoringOptions, SearchOptions
+from search.plan.arrange import arrange
 from search.plan.plan import SearchPlan
 from search.plan.race import race_parts
 from search.plan.space import (
@@ -25,16 +26,11 @@ from trainable.backbones.layout import by_place
 from trainable.backbones.weights import Weights
 from trainable.cohort.checks import check_cohort
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.look_alikes import (
-    describe_look_alikes,
-    find_look_alikes,
-    keep_together,
-    with_perceptual_hashes,
-)
+from trainable.cohort.look_alikes import describe_look_alikes
 from trainable.cohort.rare import without_rare
-from trainable.cohort.splits import Fold, make_folds, split_by_shares
+from trainable.cohort.splits import Fold, make_folds
 from trainable.config import TrialConfig
-from trainable.errors import Checks, InputError, flag
+from trainable.errors import Checks, InputError
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
 from trainable.evaluation.sources import describe_sources
 from trainable.images.outliers import describe_outliers
@@ -97,45 +93,6 @@ def decode(cohort: Cohort, squares: Sequence[Square], store: ArrayStore) -> Deco
     return Decoded(pixels, surveys, limits, looks, alike, tuple(odd))
 
 
-def arrange(cohort: Cohort, decoded: Decoded | None, options: SearchOptions) -> Cohort:
-    """A new cohort as the search has it: with hashes, images kept together, and split, as asked.
-
-    Raises:
-        InputError: As `_split` does.
-    """
-    if decoded is not None:
-        cohort = with_perceptual_hashes(cohort, decoded.perceptual_hashes)
-        if options.advanced.group_duplicates:
-            cohort = keep_together(cohort, find_look_alikes(cohort))
-    return _split(cohort, options)
-
-
-def _split(cohort: Cohort, options: SearchOptions) -> Cohort:
-    """The images, split into shares if that was asked for.
-
-    Raises:
-        InputError: If shares cannot be had beside the other options, or of so few patients; or if
-            there are folds to draw beside a side to score on.
-    """
-    shares = options.scoring.shares
-    given = options.given
-    folds = [f"{flag(name)} {given[name]}" for name in ("folds", "repeats") if name in given]
-    if folds and shares is None and cohort.has_one_fold:
-        raise InputError(
-            "trials are trained on train and scored on val, without folds: drop "
-            f"{' and '.join(folds)}, or cross-validate all together with --split merge"
-        )
-    if shares is None:
-        return cohort
-    if folds:
-        raise InputError(
-            f"--shares is one split without folds: drop it, or drop {' and '.join(folds)}"
-        )
-    if cohort.is_split:
-        raise InputError("--shares splits the images anew: add --split merge, or drop --shares")
-    return split_by_shares(cohort, shares, options.advanced.seed)
-
-
 def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> SearchPlan:
     """Check the options, the images and the weights of a new search, and decode the images.
 
@@ -152,7 +109,8 @@ def plan_search(asked: SearchOptions, images: DataOptions | None = None) -> Sear
     decoded = _decode(options, space, cohort, checks)
     if cohort is not None:
         read = cohort
-        cohort = checks.attempt(lambda: arrange(read, decoded, options))
+        hashes = None if decoded is None else decoded.perceptual_hashes
+        cohort = checks.attempt(lambda: arrange(read, hashes, options, images or options.data))
     plan = complete(options, space, cohort, decoded, checks)
     if options.space.warm_start is None:
         return plan

@@ -82,14 +82,23 @@ def _change(earlier: Cohort, cohort: Cohort) -> CohortChange:
 def _of_winner(
     winner: Winner | None, run: RunFolder, earlier: Cohort, cohort: Cohort
 ) -> NDArray[np.float32] | None:
-    """Scores of the earlier winner in the order of the new cohort; None if some are missing."""
-    if winner is None:
+    """Scores of the earlier winner in the order of the new cohort.
+
+    None if some are missing, or if other folds than now made them harder or easier: those that
+    leave out the values of a column.
+    """
+    if winner is None or _left_out(earlier) != _left_out(cohort):
         return None
     files = [scores_file(run.path, member.trial) for member in winner.members]
     if not all(map(Path.is_file, files)):
         return None
     then, rows = winner.out_of_fold_scores(run.path), _rows_in(earlier, cohort)
     return np.where((rows >= 0)[:, None], then[rows], np.float32(np.nan))
+
+
+def _left_out(cohort: Cohort) -> object:
+    """The column whose values folds leave out."""
+    return None if cohort.left_out_by is None else cohort.left_out_by.name
 
 
 def _asked(cohort: Cohort) -> str:

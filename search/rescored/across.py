@@ -13,20 +13,19 @@ from search.demo import demo
 from search.plan.download import download_inputs
 from search.rescored.trials import Part, StoredTrials, is_convex, is_stored, require_folds
 from search.results.search_result import SearchResult
-from trainable.cohort.cohort import Cohort
-from trainable.cohort.covariates import groups_of
+from trainable.cohort.by_value import num_patients, require_learnable, values_of
 from trainable.cohort.scored import Scored, is_scored, scores_of_teams
-from trainable.cohort.splits import Fold, seen_rows
-from trainable.errors import Checks, InputError, listing, num_of
+from trainable.cohort.splits import Fold, leave_out
+from trainable.errors import InputError, listing, num_of
 from trainable.evaluation.covariates import SUSPICIOUS_AUC, covariate_scores
 from trainable.evaluation.intervals import LEVEL, Estimate, estimate, estimate_each
 from trainable.evaluation.metrics import Metric, Weighted, auc, difference, of_scores
-from trainable.reading.one_column import read_column
+from trainable.reading.one_column import read_column, table_of
+from trainable.reading.options import DataOptions
 from trainable.report.table_lines import table_lines
 
 OPTION = "--judge-across"
 _POWER = 0.8
-_FEWEST = 2  # patients of a class in a value
 _SHRINKS = 0.5
 """Share of the usual training patients below which a gap may come from their number."""
 _ALL = "all"
@@ -186,10 +185,10 @@ def judge_across(
             f"{OPTION} fits heads again, and never networks; the winner's trials have trained "
             "stages: search with --unfreeze 0"
         )
-    text = read_column(result.cohort, column, _table_of(result), OPTION)
-    values = _values(result.cohort, text)
+    text = read_column(result.cohort, column, table_of(_local(result)), OPTION)
+    values = values_of(result.cohort, text, OPTION)
     folds = leave_out(result.cohort, values)
-    _require_judgeable(result.cohort, values, folds)
+    require_learnable(result.cohort, str(values.name), folds, OPTION)
     table = result.trials.set_index("number", drop=False).loc[members]
     trials = StoredTrials.of(result, table.to_dict("records"), labelled_images)
     report(
@@ -211,101 +210,16 @@ def judge_across(
         _alone(result, values),
         len(members),
         len(result.winner.members) - len(members),
-        float(np.mean([_num_patients(result.cohort, fold.train) for fold in result.folds])),
+        float(np.mean([num_patients(result.cohort, fold.train) for fold in result.folds])),
     )
 
 
-def _table_of(result: SearchResult) -> Path | None:
-    """The table that the cohort was read from; None if it was a folder."""
+def _local(result: SearchResult) -> DataOptions:
+    """Place of the data on this machine."""
     data = result.options.data
-    local = (
-        demo.write(result.run, data)
-        if result.is_demo
-        else download_inputs(data, result.options.advanced.cache)
-    )
-    found = (local.data or Path()).expanduser()
-    return None if found.is_dir() else found
-
-
-def _values(cohort: Cohort, text: pd.Series) -> pd.Series:
-    """The value of each examination, NaN where not known.
-
-    Raises:
-        InputError: If images of one examination differ.
-    """
-    groups = groups_of(text)
-    if cohort.grouping.views == 1:
-        return groups.reset_index(drop=True)
-    by_exam = groups.groupby(cohort.manifest["exam"], sort=False)
-    different = by_exam.nunique() > 1
-    if different.any():
-        raise InputError(
-            f"{OPTION} needs one value per examination; {text.name} has several in "
-            f"{int(different.sum())}: {listing(different.index[different])}"
-        )
-    return pd.Series(by_exam.first().to_numpy(object), name=text.name)
-
-
-def leave_out(cohort: Cohort, values: pd.Series) -> dict[str, Fold]:
-    """For each value the examinations that have it, and those of other values and patients.
-
-    Args:
-        cohort: The cohort.
-        values: (num_exams,), NaN where not known.
-    """
-    seen, patients, found = seen_rows(cohort), cohort.patients, {}
-    known = seen[values.iloc[seen].notna().to_numpy(bool)]
-    for value in sorted(values.iloc[known].unique()):
-        valid = known[(values.iloc[known] == value).to_numpy(bool)]
-        found[str(value)] = Fold(known[~np.isin(patients[known], patients[valid])], valid)
-    return found
-
-
-def _require_judgeable(cohort: Cohort, values: pd.Series, folds: dict[str, Fold]) -> None:
-    """Refuse values that cannot be judged.
-
-    Raises:
-        InputError: Naming all problems, each with what would be enough.
-    """
-    checks, seen = Checks(), seen_rows(cohort)
-    unit, name = cohort.grouping.unit, values.name
-    if missing := int(values.iloc[seen].isna().sum()):
-        checks.add(
-            f"{OPTION} needs a value for each {unit}; {name} has none for {missing} of "
-            f"{len(seen)}: write a word such as other into these cells of the table"
-        )
-    if len(folds) < 2:
-        checks.add(
-            f"{OPTION} needs a column with two values or more; {name} has {len(folds)} "
-            f"({listing(folds)})"
-        )
-        checks.raise_if_any()
-    for what, side in (("of the value", "valid"), ("of the other values", "train")):
-        few = [
-            f"{value}: {have} {kind}"
-            for value, fold in folds.items()
-            for kind, have in _counts(cohort, getattr(fold, side))
-            if have < _FEWEST
-        ]
-        if few:
-            checks.add(
-                f"{OPTION} needs {_FEWEST} positive and {_FEWEST} negative patients {what}; these "
-                f"of {name} have fewer: {listing(few)}. Write one word for several values into a "
-                "new column of the table"
-            )
-    checks.raise_if_any()
-
-
-def _counts(cohort: Cohort, rows: NDArray[np.int64]) -> Iterator[tuple[str, int]]:
-    """Patients of each class of each finding among some examinations."""
-    for finding, labels in zip(cohort.findings.names, cohort.labels[rows].T, strict=True):
-        of = "" if cohort.findings.is_one else f" for {finding}"
-        for kind, label in (("positive", 1), ("negative", 0)):
-            yield f"{kind}{of}", _num_patients(cohort, rows[labels == label])
-
-
-def _num_patients(cohort: Cohort, rows: NDArray[np.int64]) -> int:
-    return len(np.unique(cohort.patients[rows]))
+    if result.is_demo:
+        return demo.write(result.run, data)
+    return download_inputs(data, result.options.advanced.cache)
 
 
 def _scores_across(
@@ -347,7 +261,7 @@ def _judge(
         if len(names) > len(found):
             found[winner.f1_name] = estimate(scored, _metrics(own, other, winner.f1))
             positive[winner.f1_name] = (labels == 1).any(axis=1)
-        trained = 0 if value == _ALL else _num_patients(cohort, folds[value].train)
+        trained = 0 if value == _ALL else num_patients(cohort, folds[value].train)
         for name, one in found.items():
             by_finding[name].append(
                 Judged(

@@ -55,7 +55,7 @@ def with_defaults(asked: SearchOptions) -> SearchOptions:
     defaults: dict[str, Any] = {}
     if asked.space.preset is not None:
         defaults = {"time_budget": None, **read_preset(asked.space.preset).options}
-        if "folds" in asked.given or asked.data.split == "keep":
+        if {"folds", "folds_by"} & asked.given.keys() or asked.data.split == "keep":
             defaults["shares"] = None
     if asked.is_demo:
         defaults["weights"] = str(Random())

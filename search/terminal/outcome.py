@@ -55,9 +55,14 @@ def winner_sentences(winner: Winner, trials: pd.DataFrame, *, is_sampled: bool) 
     low, high = corrected.interval
     yield (
         f"winner: {_chosen(winner)} among {winner.num_trials} complete; expected {f1} "
-        f"{corrected.f1:.3f} on new patients (95 % CI {low:.3f} to {high:.3f})"
+        f"{corrected.f1:.3f} on {winner.promised_to} (95 % CI {low:.3f} to {high:.3f})"
     )
     yield from notes_on(one.estimate for one in winner.corrected_each)
+    if by := winner.folds_by:
+        yield (
+            f"no {by} was scored by models that had seen it; the interval is of patients, and how "
+            f"one {by} differs from another is not in it"
+        )
     at = ""
     if winner.findings.is_one:
         at = f" at a threshold of {winner.out_of_fold[0]['threshold']:.3f}"

@@ -157,14 +157,17 @@ def cohort_lines(cohort: Cohort, scoring: Scoring) -> Iterator[str]:
 def _scoring(plan: SearchPlan) -> str:
     if plan.cohort.has_one_fold:
         return f"on one split: {_split_text(plan.cohort)}"
-    scoring = plan.options.scoring
-    draws = f", drawn {scoring.repeats} times" if scoring.repeats > 1 else ""
+    repeats, by = plan.num_repeats, plan.cohort.left_out_by
+    draws = f", drawn {repeats} times" if repeats > 1 else ""
+    if by is not None:
+        draws = f", each without one {by.name} of {listing(sorted({*by} - {''}))}"
+    num_folds = len(plan.task.folds) // repeats
     if plan.cohort.has_test:
         return (
-            f"out of fold on {scoring.folds} folds of train{draws}: {_split_text(plan.cohort)} "
+            f"out of fold on {num_folds} folds of train{draws}: {_split_text(plan.cohort)} "
             "for the end"
         )
-    return f"out of fold on {scoring.folds} folds{draws}"
+    return f"out of fold on {num_folds} folds{draws}"
 
 
 def _split_text(cohort: Cohort) -> str:

@@ -88,8 +88,9 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         weights=_used_weights(task.weights, configs, found),
         statistics=task.data.statistics,
         seed=task.seed,
-        folds=1 if plan.cohort.has_one_fold else options.folds,
-        repeats=1 if plan.cohort.has_one_fold else options.repeats,
+        folds=len(task.folds) // plan.num_repeats,
+        repeats=plan.num_repeats,
+        folds_by=options.folds_by,
         versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
     )
 

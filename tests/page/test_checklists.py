@@ -145,6 +145,11 @@ def test_every_item_of_a_guideline_is_filled_in_or_open() -> None:
             {"columns": {"split": ["train", "valid", "test"] * 4}},
         ),
         (
+            "5 folds, stratified",
+            "partitions: 2 folds, each without one site or several.",
+            {"record": {"folds_by": "site"}},
+        ),
+        (
             "partitions: 5 folds, stratified",
             "A test part, given with the data; the other images in 5 folds, stratified",
             {"columns": {"split": ["train"] * 10 + ["test"] * 2}},

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search.rescored.across import judge_across, leave_out
+from search.rescored.across import judge_across
 from search.results.search_result import SearchResult
 from trainable.cohort.covariates import groups_of
+from trainable.cohort.splits import leave_out
 from trainable.errors import InputError
 
 

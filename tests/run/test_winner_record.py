@@ -85,6 +85,7 @@ def test_a_record_of_the_version_before_has_one_finding_and_one_team(tmp_path: P
     for name in ("findings", "teams", "corrected_each"):
         del now[name]
     assert now.pop("recalibrations") == now.pop("answers") == []
+    assert now.pop("folds_by") is None
     assert then.pop("format") == FORMAT - 2
     assert now == then, "nothing is lost"
     save_winner(found, tmp_path)

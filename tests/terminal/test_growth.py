@@ -1,5 +1,6 @@
 """What a search that goes on from an earlier one says of a cohort that has changed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,10 @@ def test_nothing_is_compared_without_an_earlier_winner_or_common_images(
     run = ended(tmp_path / "run", others, np.full(60, 0.5, np.float32))
     start, winner = find_warm_start(earlier.path, others), make_winner(TrialConfig())
     assert not [*comparison_lines(start, others, winner, run.path)]
+    by_site = cohort_of([*range(60)])
+    by_site = replace(by_site, manifest=by_site.manifest.assign(**{"fold:site": "a"}))
+    start = find_warm_start(earlier.path, by_site)
+    assert start.winner_scores is None, "other folds made its F1 easier or harder"
     (earlier.path / "winner.json").unlink()
     start = find_warm_start(earlier.path, cohort_of([*range(60)]))
     assert (start.winner_scores, start.search.thresholds) == (None, ())

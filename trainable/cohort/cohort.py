@@ -26,6 +26,8 @@ from trainable.files import replacing, write_text
 MANIFEST_COLUMNS = ("image", "path", "label", "patient", "split", "sha256")
 LABEL_OF = "label:"
 """Before the name of each of several findings, in place of the column `label`."""
+FOLD_OF = "fold:"
+"""Before the name of the column whose values the folds leave out."""
 EXAM_COLUMNS = ("exam", "view")
 
 
@@ -43,7 +45,8 @@ class Cohort:
             "train", "valid" or "test"; "" where there are none), `sha256` of the file; and where
             examinations have several views `exam` (the user's name for it) and `view` (its place).
             A search adds `look`, the perceptual hash, and, where images that look the same count as
-            one patient, `own_patient`, the patient as the user has it. Covariates, such as
+            one patient, `own_patient`, the patient as the user has it; and, where folds leave out
+            the values of a column, `fold:COLUMN`, what is left out together. Covariates, such as
             the age, stand there as text, see `covariates`.
         label_rules: how the labels were read, by which later ones are judged: one rule, or one
             for each of several findings that can stand together.
@@ -127,6 +130,16 @@ class Cohort:
         return read_covariates(self.exams)
 
     @property
+    def left_out_by(self) -> pd.Series | None:
+        """(num_exams,), what folds leave out together, named by its column; None if they are drawn.
+
+        Only examinations that are not kept for a test have a value.
+        """
+        exams = self.exams
+        columns = [name for name in map(str, exams) if name.startswith(FOLD_OF)]
+        return exams[columns[0]].rename(columns[0].removeprefix(FOLD_OF)) if columns else None
+
+    @property
     def is_split(self) -> bool:
         """Whether the images stand on sides, the user's own or by shares."""
         return bool((self.manifest["split"] != "").any())
@@ -148,6 +161,7 @@ class Cohort:
         if self.grouping.views > 1:
             columns += EXAM_COLUMNS
         columns += manifest_columns(self.manifest)
+        columns += [name for name in map(str, self.manifest) if name.startswith(FOLD_OF)]
         rows = self.manifest[columns].to_csv(index=False)
         return hashlib.sha256(rows.encode()).hexdigest()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -20,10 +21,17 @@ class Fold:
     """Row numbers of the cohort, ascending: those trained on and those scored.
 
     In a resample, a row that was drawn several times is there as often.
+
+    Attributes:
+        train: Rows trained on.
+        valid: Rows scored.
+        own_odds: Whether models learn the odds of the rows trained on, and not of the whole cohort:
+            where a hospital is left out, nothing is known of how many are ill there.
     """
 
     train: NDArray[np.int64]
     valid: NDArray[np.int64]
+    own_odds: bool = False
 
 
 SIDES = ("train", "valid", "test")
@@ -102,15 +110,20 @@ def seen_rows(cohort: Cohort) -> NDArray[np.int64]:
 def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) -> tuple[Fold, ...]:
     """Split the cohort for out-of-fold scores, one repeat after the other.
 
-    Where the cohort has sides to train and to score on, they are the one fold. Otherwise every
-    image is scored once a repeat, in the fold that leaves its patient out. Test rows have no part
-    in any fold, and change none.
+    Where the cohort has sides to train and to score on, they are the one fold. Where the values of
+    a column are left out, the folds are those of `leave_out`, once. Otherwise every image is scored
+    once a repeat, in the fold that leaves its patient out. Test rows have no part in any fold, and
+    change none.
 
     Raises:
         InputError: if some fold would be trained or scored on one class only.
     """
     if cohort.has_one_fold:
         folds = [Fold(rows_of(cohort, "train"), rows_of(cohort, "valid"))]
+    elif cohort.left_out_by is not None:
+        # the gradient steps of the last fold count for the final model, so it trains on the most
+        by_value = leave_out(cohort, cohort.left_out_by).values()
+        folds = sorted(by_value, key=lambda fold: -len(fold.valid))
     else:
         seen = seen_rows(cohort)
         folds = [
@@ -128,6 +141,23 @@ def make_folds(cohort: Cohort, num_folds: int, seed: int, num_repeats: int = 1) 
             f"do not: {_listed(cohort, lacking)}. Ask for fewer with --folds or try another --seed"
         )
     return tuple(folds)
+
+
+def leave_out(cohort: Cohort, values: pd.Series) -> dict[str, Fold]:
+    """For each value the examinations that have it, and those of other values and patients.
+
+    Args:
+        cohort: The cohort.
+        values: (num_exams,), NaN where not known.
+    """
+    seen, patients, found = seen_rows(cohort), cohort.patients, {}
+    known = seen[values.iloc[seen].notna().to_numpy(bool)]
+    for value in sorted(values.iloc[known].unique()):
+        valid = known[(values.iloc[known] == value).to_numpy(bool)]
+        found[str(value)] = Fold(
+            known[~np.isin(patients[known], patients[valid])], valid, own_odds=True
+        )
+    return found
 
 
 def _equal_parts(
@@ -208,7 +238,8 @@ class TrialRows:
         What it has several times, as a resample does, comes as often.
         """
         counts = np.bincount(fold.train, minlength=self.num_exams)
-        return Fold(np.repeat(np.arange(len(self.origins)), counts[self.origins]), fold.valid)
+        train = np.repeat(np.arange(len(self.origins)), counts[self.origins])
+        return dataclasses.replace(fold, train=train)
 
 
 _NO_ROWS = np.empty(0, np.int64)

@@ -9,6 +9,7 @@ from trainable.cohort.covariates import PREFIX, manifest_columns
 from trainable.errors import Checks, InputError, did_you_mean, listing
 from trainable.reading.data_sets import find_data_set, with_images
 from trainable.reading.dicom_columns import is_dicom_column, with_dicom_columns
+from trainable.reading.options import DataOptions
 from trainable.reading.places import Places
 from trainable.reading.tables import read_table
 
@@ -35,6 +36,12 @@ def read_column(cohort: Cohort, column: str, table: Path | None, option: str) ->
         checks.raise_if_any()
         return found[column]
     return _in_table(cohort, column, table, option)
+
+
+def table_of(data: DataOptions) -> Path | None:
+    """The table that a cohort is read from; None if it is a folder."""
+    found = (data.data or Path()).expanduser()
+    return None if found.is_dir() else found
 
 
 def _in_table(cohort: Cohort, column: str, table: Path | None, option: str) -> pd.Series:

@@ -261,6 +261,7 @@ class Winner(_Record):
         statistics: Mean and standard deviation of the labelled images' pixels.
         seed: Seed of the search.
         folds: Folds of each repeat; 1 for a single split.
+        folds_by: Column whose values the folds left out; None where they were drawn.
         repeats: Fits whose mean score an examination was judged by; a final model has as many.
         versions: Versions of the libraries that a score depends on.
     """
@@ -287,6 +288,7 @@ class Winner(_Record):
     seed: int
     folds: Annotated[int, Field(ge=1)]
     repeats: Annotated[int, Field(ge=1)]
+    folds_by: str | None = None
     versions: dict[str, str]
 
     @model_validator(mode="after")
@@ -312,6 +314,11 @@ class Winner(_Record):
     def test(self) -> TestResult | None:
         """Metrics of the first look at the test rows; no choice could know of them."""
         return self.test_looks[0].result if self.test_looks else None
+
+    @property
+    def promised_to(self) -> str:
+        """Who the expected F1 is of."""
+        return f"new patients{f' of another {self.folds_by}' if self.folds_by else ''}"
 
     @property
     def own_look(self) -> TestLook | None:

@@ -42,9 +42,14 @@ class Balance:
         limits = np.full(len(odds), np.inf) if most is None else 1 / odds
         return cls(odds, np.minimum(factor, limits), most)
 
-    def weights(self, labels: NDArray[np.int64]) -> tuple[float, ...]:
-        """Weights in the loss, one per finding or class, for labels that are trained on."""
-        found: list[float] = (self.factors * self.odds / _odds(labels, self.reference)).tolist()
+    def weights(self, labels: NDArray[np.int64] | None) -> tuple[float, ...]:
+        """Weights in the loss, one per finding or class.
+
+        Args:
+            labels: Those that are trained on; None to learn their own odds.
+        """
+        changed = 1.0 if labels is None else self.odds / _odds(labels, self.reference)
+        found: list[float] = (self.factors * changed).tolist()
         return tuple(found)
 
 

@@ -275,7 +275,8 @@ def train_network(
     network.take_out(parts.balance.factors.tolist())
     network = split_over_ranks(network, device)
     rows = parts.rows.fold(fold)
-    weights = parts.balance.weights(parts.rows.labels[rows.train])
+    odds_of = None if fold.own_odds else parts.rows.labels[rows.train]
+    weights = parts.balance.weights(odds_of)
     data = FoldData(inputs, parts.labels, rows.train, rows.valid, weights)
     return network, HEADS[config.head].fit(network, data, config, seed)
 

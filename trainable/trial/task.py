@@ -153,7 +153,11 @@ class Task:
     def part(self, exams: NDArray[np.int64]) -> "Task":
         """The same task for some of the examinations, ascending, on the folds as they are there."""
         folds = tuple(
-            Fold(*(np.flatnonzero(np.isin(exams, side)) for side in (fold.train, fold.valid)))
+            replace(
+                fold,
+                train=np.flatnonzero(np.isin(exams, fold.train)),
+                valid=np.flatnonzero(np.isin(exams, fold.valid)),
+            )
             for fold in self.folds
         )
         return replace(self, data=self.data.part(exams), folds=folds, race=())
