@@ -105,6 +105,7 @@ def _run(asked: dict[str, Any], descriptors: list[int], run: Run) -> None:
 def main() -> Callable[[], object]:
     """Import, and serve."""
     import ray.tune  # noqa: F401 - what a worker of a search needs
+    import torchvision  # noqa: F401 - its networks want PyTorch's compiler: a second, 100 MB
 
     import trainable.trial.ray_worker  # noqa: F401
 

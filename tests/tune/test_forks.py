@@ -15,7 +15,8 @@ from search.tune.forks import ADDRESS, served
 
 PROGRAM = """
 import json, os, sys
-print(json.dumps([sys.argv[1:], "torch" in sys.modules, os.getpriority(os.PRIO_PROCESS, 0)]))
+has_all = {"ray.tune", "torchvision"} <= sys.modules.keys()
+print(json.dumps([sys.argv[1:], has_all, os.getpriority(os.PRIO_PROCESS, 0)]))
 if sys.argv[1:] == ["wait"]:
     sys.stdin.read()
 sys.exit(3)

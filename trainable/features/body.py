@@ -11,7 +11,7 @@ from trainable.backbones.backbone import Backbone
 from trainable.backbones.layout import Statistic, by_place
 from trainable.backbones.weights import Weights
 from trainable.config import TrialConfig
-from trainable.device import Batching, autocast, place
+from trainable.device import Batching, autocast, place, return_memory
 from trainable.images.batches import Inputs
 from trainable.images.loading import Images
 from trainable.model.network import ConcatPool, pool_each, split_body
@@ -150,15 +150,17 @@ class Body:
     def _backbone(self) -> Backbone:
         return self.config.backbone.network
 
-    @cached_property
-    def _model(self) -> nn.Module:
+    def _build(self) -> nn.Module:
         model = self.weights.build(self.config.backbone, self.config.cut)
         return place(model, self.device).eval()
 
     @cached_property
     def _pooled_stages(self) -> list[nn.Module]:
-        stages = self._backbone.pooled_modules(self._model, self.config.cut)
-        return [folded(stage) for stage in stages]
+        # of a network of its own, whose stages are freed one by one: a fold copies the weights
+        stages = self._backbone.pooled_modules(self._build(), self.config.cut)
+        found = [folded(stages.pop(0)) for _ in range(len(stages))]
+        return_memory()
+        return found
 
     @cached_property
     def _until_boundary(self) -> nn.Sequential:
@@ -166,4 +168,4 @@ class Body:
 
     @cached_property
     def _split(self) -> tuple[list[nn.Sequential], list[nn.Sequential]]:
-        return split_body(self._backbone.body(self._model, self.config.cut), self.config.unfreeze)
+        return split_body(self._backbone.body(self._build(), self.config.cut), self.config.unfreeze)
