@@ -10,13 +10,11 @@ import pandas as pd
 
 from analysis.answers import find_answers
 from analysis.check import leakage, look_at_new
-from analysis.elsewhere.compare import Comparison, Labelled
-from analysis.elsewhere.compare import compare as compare_with
-from analysis.elsewhere.local import told_by_site
-from analysis.elsewhere.site import OF_THE_SEARCH, Site, read_site, refuse_at_a_site, sites_that_saw
-from analysis.elsewhere.told import Told
+from analysis.elsewhere.compare import Comparison
+from analysis.elsewhere.promised import Promised
+from analysis.elsewhere.site import OF_THE_SEARCH, Site, read_site, refuse_at_a_site
 from analysis.evaluate import judge_findings
-from analysis.export.folder import is_export, read_team, require_search
+from analysis.export.folder import read_team, require_search
 from analysis.guard.absent import why_unguarded
 from analysis.guard.familiarity import REASON, Familiarity
 from analysis.how_sure.asked import Asked
@@ -188,15 +186,8 @@ class Team:
             warnings.warn(note, stacklevel=2)
         scored = truth.scored(self.winner.recalibrated(found.scores))
         judged = judge_findings(scored, self.findings, self.winner, operating_point)
-        if self._site is not None:
-            told = told_by_site(self._site[1], self._site[0])
-        else:
-            run = None if is_export(self._run) else self._run
-            told = Told.by_search(run, self.winner, self._cohort, operating_point)
-        unlike, hashes = known.unlike(new)[truth.rows], new.hashes_of(truth.rows)
-        notes = sites_that_saw(self._run, hashes)
-        labelled = Labelled.of(scored, unlike, hashes, self._cohort, notes)
-        return compare_with(told, self.winner, labelled, judged, operating_point)
+        promised = Promised(self._run, self.winner, self._cohort, self._site)
+        return promised.compare(new, known, truth, scored, judged, operating_point)
 
 
 def _source(images: Path | str | Iterable[Path | str]) -> Source:

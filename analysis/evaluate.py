@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainable.cohort.findings import Findings
 from trainable.cohort.scored import Scored
@@ -17,6 +18,7 @@ from trainable.evaluation.metrics import (
     of_scores,
     rates_at,
 )
+from trainable.evaluation.scoring import Scoring
 from trainable.run.winner import Winner
 
 _OF_PREDICTIONS = ("F1", "sensitivity", "specificity", "PPV", "NPV")
@@ -67,6 +69,22 @@ def average_name(winner: Winner) -> str:
     return f"{winner.scoring.f1_average} average"
 
 
+def metrics_of(
+    predicted: NDArray[np.bool_], scoring: Scoring, operating_point: float
+) -> dict[str, Metric]:
+    """The metrics of each finding that are told, by their names.
+
+    Args:
+        predicted: (num_exams, num_findings), what is predicted; other metrics are of the scores.
+        scoring: Which F1 is computed.
+        operating_point: Specificity at which sensitivity is reported, and the reverse.
+    """
+    at_half = np.full(predicted.shape[1], 0.5, np.float32)
+    found = metrics_at(at_half, scoring, operating_point) | rates_at(at_half, scoring)
+    as_scores = predicted.astype(np.float32)
+    return found | {name: of_scores(as_scores, found[name]) for name in _OF_PREDICTIONS}
+
+
 def judge_findings(
     scored: Scored, findings: Findings, winner: Winner, operating_point: float
 ) -> JudgedFindings:
@@ -82,24 +100,20 @@ def judge_findings(
     judged = np.flatnonzero((positive > 0) & (positive < known))
     some = Scored(scored.labels[:, judged], scored.patients, scored.scores[:, judged])
     # what is predicted of one of several classes depends on the scores of all
-    predicted = winner.decide(scored.scores)[:, judged].astype(np.float32)
-    at_half = np.full(len(judged), 0.5, np.float32)
-
-    def by_prediction(metric: Metric) -> Metric:
-        return of_scores(predicted, metric)
-
+    predicted = winner.decide(scored.scores)[:, judged]
     estimates: dict[int, dict[str, Estimate]] = {}
     if len(judged):
         scoring = replace(winner.scoring, exclusive=False)
         if not findings.is_one:  # the F1 of each is that of its positive class, even of one alone
             scoring = replace(scoring, f1_average="binary")
-        metrics = metrics_at(at_half, scoring, operating_point) | rates_at(at_half, scoring)
-        metrics |= {name: by_prediction(metrics[name]) for name in _OF_PREDICTIONS}
+        metrics = metrics_of(predicted, scoring, operating_point)
         estimates = dict(zip(judged.tolist(), estimate_each(some, metrics), strict=True))
     averages: dict[str, Estimate] = {}
     if len(judged) > 1:
-        f1 = by_prediction(f1_at(at_half, replace(winner.scoring, exclusive=False)))
-        averages = estimate(some, {"F1": f1, "AUC": auc})
+        at_half = np.full(len(judged), 0.5, np.float32)
+        f1 = f1_at(at_half, replace(winner.scoring, exclusive=False))
+        by_prediction = of_scores(predicted.astype(np.float32), f1)
+        averages = estimate(some, {"F1": by_prediction, "AUC": auc})
     each = tuple(
         JudgedFinding(
             name,

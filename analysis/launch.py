@@ -13,13 +13,11 @@ from rich.console import Console
 
 from analysis.answers import describe_answers, describe_judged, judge_answers
 from analysis.check import Checked, check
-from analysis.elsewhere.compare import Comparison, Labelled
-from analysis.elsewhere.compare import compare as compare_with
-from analysis.elsewhere.local import describe_local, recalibrate_here, told_by_site
-from analysis.elsewhere.site import save_site, site_file, sites_that_saw
-from analysis.elsewhere.told import Told
+from analysis.elsewhere.local import describe_local, recalibrate_here
+from analysis.elsewhere.promised import Promised
+from analysis.elsewhere.site import save_site, site_file
 from analysis.elsewhere.words import describe as describe_comparison
-from analysis.evaluate import JudgedFindings, judge_findings
+from analysis.evaluate import judge_findings
 from analysis.evaluation_lines import describe
 from analysis.guard.absent import why_unguarded
 from analysis.guard.familiarity import Familiarity
@@ -38,7 +36,6 @@ from analysis.predict import (
 )
 from analysis.retrain import Retraining, team_models
 from analysis.shared_stages import share_stages
-from analysis.true_labels import TrueLabels
 from trainable.cohort.left_out import write_left_out
 from trainable.cohort.scored import Scored
 from trainable.commands.stop import stop_signals
@@ -235,10 +232,14 @@ def _evaluate(
         lines += describe_judged(judge_answers(checked.answers, scored, findings))
     comparison = None
     if any(judged.estimates):
-        comparison = _compare(options, checked, truth, scored, judged)
+        assert checked.familiarity is not None
+        at = None if checked.site is None else (str(options.site), checked.site)
+        comparison = Promised(checked.run, winner, checked.cohort, at).compare(
+            checked.new, checked.familiarity, truth, scored, judged, options.operating_point
+        )
         lines += describe_comparison(comparison)
     if options.recalibrate_here is not None:
-        lines += _recalibrate(options.recalibrate_here, checked, truth.scored(raw), written)
+        lines += _recalibrate(options, checked, truth.scored(raw), written)
     for line in lines:
         console.print(line, markup=False)
     if comparison is None or not comparison.findings:
@@ -251,32 +252,14 @@ def _evaluate(
     return evaluation_sections(checked, scored, before, judged, comparison, lines, point)
 
 
-def _compare(
-    options: PredictOptions,
-    checked: Checked,
-    truth: TrueLabels,
-    scored: Scored,
-    judged: JudgedFindings,
-) -> Comparison:
-    """What was told beside what the labels show."""
-    winner, new, point = checked.winner, checked.new, options.operating_point
-    if checked.site is not None:
-        told = told_by_site(checked.site, str(options.site))
-    else:
-        run = None if checked.models else checked.run
-        told = Told.by_search(run, winner, checked.cohort, point)
-    assert checked.familiarity is not None
-    unlike, hashes = checked.familiarity.unlike(new)[truth.rows], new.hashes_of(truth.rows)
-    seen = sites_that_saw(checked.run, hashes)
-    labelled = Labelled.of(scored, unlike, hashes, checked.cohort, seen)
-    return compare_with(told, winner, labelled, judged, point)
-
-
-def _recalibrate(name: str, checked: Checked, raw: Scored, written: list[Path]) -> Iterator[str]:
+def _recalibrate(
+    options: PredictOptions, checked: Checked, raw: Scored, written: list[Path]
+) -> Iterator[str]:
     """Recalibrate to the labels, keep that if it is better, and say so, a line each."""
-    truth, file = checked.truth, site_file(checked.run, name)
+    truth, file = checked.truth, site_file(checked.run, str(options.recalibrate_here))
     assert truth is not None
-    found = recalibrate_here(raw, checked.winner, checked.new.hashes_of(truth.rows))
+    hashes = checked.new.hashes_of(truth.rows)
+    found = recalibrate_here(raw, checked.winner, hashes, options.operating_point)
     if found.site is not None:
         with writing(checked.run, "RUN, a copy of this one"):
             save_site(found.site, file)

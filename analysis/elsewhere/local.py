@@ -1,7 +1,7 @@
 """Recalibrate a team to the labels of another hospital: check, judge, say, and keep it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from analysis.elsewhere.site import OPTION, Site, SiteFinding, digest_of, site_file
 from analysis.elsewhere.told import Told, ToldFinding, scoring_of_each
 from analysis.elsewhere.words import signed
+from analysis.evaluate import metrics_of
 from trainable.cohort.scored import Scored
 from trainable.errors import Checks, InputError
-from trainable.evaluation.intervals import Estimate
+from trainable.evaluation.intervals import estimate_each
 from trainable.evaluation.local import ENOUGH, FEWEST, Local, recalibrate
-from trainable.evaluation.transport import Drawn
+from trainable.evaluation.metrics import of_scores
+from trainable.evaluation.scoring import Scoring
+from trainable.evaluation.transport import Drawn, weightings
 from trainable.report.table_lines import table_lines
 from trainable.run.winner import Winner
 
-_OF_A_SITE = (
-    "a site keeps the interval of the F1 alone, and what was recalibrated there; differences and "
-    "their parts allow for chance in these labels, and not in the other numbers of the site"
-)
+_BY_LEVEL = ("Brier score", "mean score")
+"""Metrics that a recalibration changes beside those of what is predicted."""
 
 
 def check_site(run: Path, name: str, winner: Winner, has_labels: bool, checks: Checks) -> None:
@@ -76,31 +77,39 @@ class Recalibrated:
     site: Site | None
 
 
-def recalibrate_here(raw: Scored, winner: Winner, images: list[str]) -> Recalibrated:
+def recalibrate_here(
+    raw: Scored, winner: Winner, images: list[str], operating_point: float
+) -> Recalibrated:
     """Recalibrate every finding that has enough patients.
 
     Args:
         raw: True labels, patients and raw scores.
         winner: The winner of the search.
         images: SHA-256 of each image with a label.
+        operating_point: Specificity at which sensitivity is told, and the reverse.
     """
     scores = winner.recalibrated(raw.scores)
     before = winner.recalibrations or (None,) * len(winner.findings)
+    scoring = scoring_of_each(winner)
     each: list[Local | None] = []
+    told: list[SiteFinding | None] = []
     for number, threshold in enumerate(winner.thresholds):
         one = raw.of_findings([number])
         if min(_patients(one.labels[:, 0], one.patients)) < FEWEST:
             each.append(None)
+            told.append(None)
             continue
         known = Scored(raw.labels, raw.patients, scores).of_findings([number]).scores
-        each.append(recalibrate(one, known, before[number], threshold, scoring_of_each(winner)))
+        local = recalibrate(one, known, before[number], threshold, scoring)
+        each.append(local)
+        told.append(_told(local, known, scoring, operating_point))
     maps = [local and local.recalibration for local in each]
     if not any(maps):
         return Recalibrated(tuple(each), None)
-    both = zip(each, maps, winner.thresholds, before, strict=True)
+    both = zip(each, maps, told, winner.thresholds, before, strict=True)
     parts = [
-        (found, local.threshold, _told(local)) if local and found else (old, at, None)
-        for local, found, at, old in both
+        (found, local.threshold, said) if local and found else (old, at, None)
+        for local, found, said, at, old in both
     ]
     site = Site(
         date=str(date.today()),
@@ -113,13 +122,22 @@ def recalibrate_here(raw: Scored, winner: Winner, images: list[str]) -> Recalibr
     return Recalibrated(tuple(each), site)
 
 
-def _told(local: Local) -> SiteFinding:
-    sensitivity, specificity, prevalence = local.rates
-    return SiteFinding(
-        f1=local.changes["F1"].after,
-        sensitivity=sensitivity,
-        specificity=specificity,
-        prevalence=prevalence,
+def _told(
+    local: Local, scores: NDArray[np.float32], scoring: Scoring, operating_point: float
+) -> SiteFinding:
+    """What is told of a recalibrated finding.
+
+    Args:
+        local: The recalibration.
+        scores: (num_exams, 1) before it, whose order stays; that of several folds is mixed.
+        scoring: Which F1 is computed.
+        operating_point: Specificity at which sensitivity is told, and the reverse.
+    """
+    metrics = metrics_of(local.positives, scoring, operating_point)
+    metrics |= {name: of_scores(local.scored.scores, metrics[name]) for name in _BY_LEVEL}
+    [estimates] = estimate_each(replace(local.scored, scores=scores), metrics)
+    return SiteFinding.of(
+        estimates, Drawn.of(local.scored, local.positives, weightings(local.scored, seed=0))
     )
 
 
@@ -153,14 +171,9 @@ def _table(local: Local) -> pd.DataFrame:
 
 def told_by_site(site: Site, name: str) -> Told:
     """What the cross-validation at a site told of the findings that were recalibrated there."""
-    each = {}
-    for number, one in enumerate(site.each):
-        if one is not None:
-            rates = one.sensitivity, one.specificity, one.prevalence
-            names = ("sensitivity", "specificity", "prevalence")
-            estimates = {
-                metric: Estimate(value, value, value)
-                for metric, value in zip(names, rates, strict=True)
-            }
-            each[number] = ToldFinding({**estimates, "F1": one.f1}, Drawn.known(*rates))
-    return Told(f"the recalibration to {name}", each, (_OF_A_SITE,))
+    each = {
+        number: ToldFinding(one.metrics, one.as_drawn)
+        for number, one in enumerate(site.each)
+        if one is not None
+    }
+    return Told(f"the recalibration to {name}", each)

@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainable.errors import InputError, did_you_mean, explain, flag
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.recalibration import Recalibration
+from trainable.evaluation.transport import Drawn
 from trainable.files import digest, write_text
 from trainable.run.winner import Winner
 
@@ -26,18 +28,30 @@ class SiteFinding(BaseModel):
     """What is told of one finding there, by cross-validation by patient.
 
     Attributes:
-        f1: F1 after the recalibration.
-        sensitivity: Share of the positive ones that is found.
-        specificity: Share of the negative ones that is left out.
-        prevalence: Share of positive ones.
+        metrics: Each metric after the recalibration, by its name.
+        drawn: Sensitivity, specificity, prevalence, and slope, constant and intercept of the
+            scores: of all patients, then of each resample of them.
+        tail: Share of the resampled values beyond each end of a 95 % CI.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
-    f1: Estimate
-    sensitivity: float
-    specificity: float
-    prevalence: float
+    metrics: dict[str, Estimate]
+    drawn: tuple[tuple[float, float, float, float, float, float], ...]
+    tail: float
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Estimate], drawn: Drawn) -> "SiteFinding":
+        """What a file keeps of it, in six digits."""
+        rates = drawn.sensitivity, drawn.specificity, drawn.prevalence
+        rows = np.column_stack([*rates, drawn.lines]).round(6).tolist()
+        return cls(metrics=dict(metrics), drawn=tuple(map(tuple, rows)), tail=drawn.tail)
+
+    @property
+    def as_drawn(self) -> Drawn:
+        """The same as it was measured."""
+        sensitivity, specificity, prevalence, *lines = np.array(self.drawn).T
+        return Drawn(sensitivity, specificity, prevalence, np.column_stack(lines), self.tail)
 
 
 class Site(BaseModel):
@@ -56,7 +70,7 @@ class Site(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     date: str
     team: str
     recalibrations: tuple[Recalibration | None, ...]
@@ -105,8 +119,8 @@ def site_file(run: Path, name: str) -> Path:
 
 
 def save_site(site: Site, file: Path) -> None:
-    """Write the file as a whole."""
-    write_text(file, site.model_dump_json(indent=2) + "\n")
+    """Write the file as a whole; resamples make it long, so it has one line."""
+    write_text(file, site.model_dump_json() + "\n")
 
 
 def read_site(run: Path, name: str, winner: Winner) -> Site:

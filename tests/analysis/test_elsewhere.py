@@ -12,9 +12,13 @@ from PIL import Image
 from rich.console import Console
 
 from analysis.api import load_model
+from analysis.elsewhere.site import SiteFinding
 from analysis.launch import launch as predict
 from analysis.options import PredictOptions
+from trainable.cohort.scored import Scored
 from trainable.errors import InputError
+from trainable.evaluation.intervals import Estimate
+from trainable.evaluation.transport import Resampled
 from trainable.run.places import scores_file
 
 CONFIGS = [tiny_config(cut="features.2", head="logistic")]
@@ -107,12 +111,32 @@ def test_a_team_is_recalibrated_to_a_site_and_predicts_there(home: Path) -> None
     with pytest.raises(InputError, match="exists already, and is never replaced"):
         said(home, recalibrate_here="lyon")
     assert file.read_text() == kept
+    with pytest.warns(UserWarning, match="of one grey"):
+        table = team.compare(home / "new", home / "labels.csv").table.set_index("metric")
+    assert {"F1", "AUC", "PPV", "mean score"} <= {*table.index}, "all that labels show was told"
+    told = table.loc[["F1", "AUC", "PPV", "prevalence", "mean score"]]
+    assert (told["told_low"] < told["told_high"]).all()
+    assert (told["verdict"] != "").all()
+    for change in (kept[:50], kept.replace('"format":2', '"format":1')):
+        file.write_text(change)
+        with pytest.raises(InputError, match=r"cannot be read .*: remove it, and make it again"):
+            said(home, site="lyon")
     file.write_text(kept[:50])
     assert any(f"{file} cannot be read, so labels of these images may have" in one
                for one in said(home))  # fmt: skip
-    with pytest.raises(InputError, match=r"cannot be read .*: remove it, and make it again with"):
-        said(home, site="lyon")
     file.write_text(kept)
+
+
+def test_a_site_keeps_what_was_measured_there() -> None:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(200) % 4 == 0).astype(np.int64)[:, None]
+    scored = Scored(labels, np.arange(200) // 2, rng.random((200, 1)).astype(np.float32))
+    drawn = Resampled.of(scored, 0.4, "binary", seed=0).drawn()
+    told = SiteFinding.of({"F1": Estimate(0.5, 0.4, 0.6)}, drawn)
+    again = SiteFinding.model_validate_json(told.model_dump_json())
+    assert again.metrics["F1"] == Estimate(0.5, 0.4, 0.6)
+    for name in ("sensitivity", "specificity", "prevalence", "lines", "tail"):
+        np.testing.assert_allclose(getattr(again.as_drawn, name), getattr(drawn, name), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -67,13 +67,15 @@ class Local:
         recalibration: What makes scores of the raw ones; None if that would be no better.
         threshold: Of the score.
         changes: What it is worth, by the name of the metric.
-        rates: Sensitivity, specificity and prevalence after it, by cross-validation.
+        scored: Labels, patients, and scores after it by cross-validation, (num_exams, 1).
+        positives: (num_exams, 1), what is predicted then.
     """
 
     recalibration: Recalibration | None
     threshold: float
     changes: Mapping[str, Change]
-    rates: tuple[float, float, float]
+    scored: Scored
+    positives: NDArray[np.bool_]
 
 
 def recalibrate(
@@ -101,14 +103,9 @@ def recalibrate(
         after[others, 0] = special.expit(factor * logits[others] + shift)
         positives[others] = raw.scores[others] >= np.float32(level)
     changes = _changes(raw, scores, threshold, after, positives, scoring)
-    labels = raw.labels[:, 0] == 1
-    rates = (
-        float(positives[labels].mean()),
-        float(1 - positives[~labels].mean()),
-        float(labels.mean()),
-    )
+    told = replace(raw, scores=after), positives
     if changes["log loss"].difference.value >= 0:
-        return Local(None, threshold, changes, rates)
+        return Local(None, threshold, changes, *told)
     factor, shift = _fitted(logits, raw.labels[:, 0])
     of_score, of_rest, constant = UNCHANGED
     if before is not None:
@@ -121,7 +118,7 @@ def recalibrate(
         _figures(raw.labels[:, 0], scores[:, 0], changes["log loss"].before),
         _figures(raw.labels[:, 0], after[:, 0], changes["log loss"].after),
     )
-    return Local(found, found.threshold, changes, rates)
+    return Local(found, found.threshold, changes, *told)
 
 
 def _fitted(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:

@@ -155,6 +155,26 @@ class Drawn:
     tail: float
 
     @classmethod
+    def of(
+        cls, scored: Scored, positives: NDArray[np.bool_], weights: NDArray[np.float32]
+    ) -> "Drawn":
+        """Measure what is predicted (num_exams, 1) under each weighting, that of all first.
+
+        Args:
+            scored: Examinations of one finding, whose labels are known.
+            positives: (num_exams, 1), what is predicted of them.
+            weights: (1 + num_resamples, num_exams).
+        """
+        tp, fn, fp, tn = weighted_counts(scored.labels, positives, weights)[..., 0]
+        return cls(
+            _share(tp, fn),
+            _share(tn, fp),
+            _share(tp + fn, fp + tn),
+            calibration_lines(scored.labels[:, 0], _logits(scored), weights),
+            interval_tail(scored.labels, scored.patients),
+        )
+
+    @classmethod
     def known(cls, sensitivity: float, specificity: float, prevalence: float) -> "Drawn":
         """What is known of a cohort whose scores are not at hand; they count as calibrated."""
         return cls(
@@ -185,37 +205,31 @@ class Resampled:
     @classmethod
     def of(cls, scored: Scored, threshold: float, average: F1Average, seed: int) -> "Resampled":
         """Draw the resamples; two cohorts need two seeds, since they have nothing in common."""
-        weights = resample_patients(
-            scored.labels, scored.patients, _NUM_RESAMPLES, seed, stratified=False, with_all=True
-        )
-        return cls(scored, threshold, average, weights)
+        return cls(scored, threshold, average, weightings(scored, seed))
 
     def drawn(self) -> Drawn:
         """What is measured under each weighting."""
-        [labels] = self.scored.labels.T
-        tp, fn, fp, tn = self._counts(self.scored.scores >= np.float32(self.threshold))
-        return Drawn(
-            _share(tp, fn),
-            _share(tn, fp),
-            _share(tp + fn, fp + tn),
-            calibration_lines(labels, self._logits, self.weights),
-            interval_tail(self.scored.labels, self.scored.patients),
-        )
+        positives = self.scored.scores >= np.float32(self.threshold)
+        return Drawn.of(self.scored, positives, self.weights)
 
     def f1(self, log_odds: Values | None = None) -> Values:
         """F1s (1 + num_resamples,); each at another threshold if these are given."""
         positives = self.scored.scores >= np.float32(self.threshold)
         if log_odds is not None:
-            positives = (self._logits >= log_odds[:, None])[..., None]
-        return f1_of_counts(self._counts(positives), self.average)
+            positives = (_logits(self.scored) >= log_odds[:, None])[..., None]
+        counts = weighted_counts(self.scored.labels, positives, self.weights)[..., 0]
+        return f1_of_counts(counts, self.average)
 
-    @property
-    def _logits(self) -> Values:
-        return np.asarray(special.logit(bounded(self.scored.scores[:, 0])))
 
-    def _counts(self, positives: NDArray[np.bool_]) -> Values:
-        """TP, FN, FP and TN (4, 1 + num_resamples)."""
-        return weighted_counts(self.scored.labels, positives, self.weights)[..., 0]
+def weightings(scored: Scored, seed: int) -> NDArray[np.float32]:
+    """How often each examination counts (1 + num_resamples, num_exams), 1 in the first row."""
+    return resample_patients(
+        scored.labels, scored.patients, _NUM_RESAMPLES, seed, stratified=False, with_all=True
+    )
+
+
+def _logits(scored: Scored) -> Values:
+    return np.asarray(special.logit(bounded(scored.scores[:, 0])))
 
 
 @dataclass(frozen=True)
