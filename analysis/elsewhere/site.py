@@ -14,13 +14,13 @@ from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.recalibration import Recalibration
 from trainable.evaluation.transport import Drawn
 from trainable.files import digest, write_text
+from trainable.run.places import sites_folder
 from trainable.run.winner import Winner
 
 OPTION = "--recalibrate-here"
 OF_THE_SEARCH = ("how_sure", "promise_npv", "promise_ppv")
 """What is said of the scores as the search has them."""
 
-_FOLDER = "sites"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -115,7 +115,7 @@ def site_file(run: Path, name: str) -> Path:
         raise InputError(
             f"the name of a site must have letters, digits, - and _ alone (got {name!r})"
         )
-    return run / _FOLDER / f"{name}.json"
+    return sites_folder(run) / f"{name}.json"
 
 
 def save_site(site: Site, file: Path) -> None:
@@ -151,7 +151,7 @@ def read_site(run: Path, name: str, winner: Winner) -> Site:
 
 def sites_that_saw(run: Path, images: Sequence[str]) -> Iterator[str]:
     """A note for each site that was made with labels of some of these images (by SHA-256)."""
-    for file in sorted((run / _FOLDER).glob("*.json")):
+    for file in sorted(sites_folder(run).glob("*.json")):
         try:
             content = json.loads(file.read_bytes())
             num = len({*content["images"]} & {*images})

@@ -1,10 +1,8 @@
 """What a run knows of the items of reporting guidelines."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
@@ -12,56 +10,29 @@ from search.results.search_result import SearchResult
 from trainable.backbones.start import Random, read_start, short_start
 from trainable.cohort.cohort import Cohort
 from trainable.errors import listing, num_of
+from trainable.evaluation.intervals import estimate_each
 from trainable.evaluation.scoring import ThresholdPolicy
 from trainable.report.page import as_sentence
 from trainable.run.winner import Winner
 from trainable.training.heads import HEADS
 
-_FILE = Path(__file__).with_name("checklists.yaml")
-_OPEN = "to be written by the authors"
-
-
-def checklist_markdown(facts: Mapping[str, object]) -> str:
-    """All items of all guidelines.
-
-    Args:
-        facts: Values of the names in braces of `checklists.yaml`.
-    """
-    return "\n".join(_lines(facts))
-
-
-def _lines(facts: Mapping[str, object]) -> Iterator[str]:
-    for guideline, items in yaml.safe_load(_FILE.read_text()).items():
-        texts = [item.get("fill", "").format(**facts) for item in items]
-        yield f"### {guideline}"
-        yield ""
-        yield f"{sum(map(bool, texts))} of the {len(items)} items below are filled in."
-        yield ""
-        for item, text in zip(items, texts, strict=True):
-            yield f"- {item['item']}. {item['topic']}: {text or _OPEN}"
-        yield ""
-
-
+_ANY_POINT = 0.9  # of metrics that are not used here
 _METRICS = {"f1": "F1", "auc": "AUC", "average_precision": "average precision"}
 _METRICS |= {"log_loss": "log loss"}
 _REFUSED = "not accepted"
 _USES = {"drop": "left out", "positive": "counted as positive", "negative": "counted as negative"}
 
 
-def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
-    """Values of the names in braces of `checklists.yaml`.
-
-    Args:
-        result: The run.
-        explained: What says what the model looks at; empty if nothing does.
-    """
+def checklist_facts(result: SearchResult) -> dict[str, object]:
+    """Settings and metrics, by names in braces of `checklists.yaml`."""
     winner, cohort, found = result.winner, result.cohort, result.winner.out_of_fold
     judged = winner.scoring
     sizes = sorted({member.config.image_size for member in winner.members})
     corrected = winner.corrected
-    low, high = (f"{end:.3f}" for end in corrected.interval)
+    rates = estimate_each(result.scored, winner.metrics(_ANY_POINT))
     return {
         "asked": _asked(cohort),
+        "and_columns": " and covariates" * winner.sees_columns,
         "size": " or ".join(map(str, sizes)),
         "missing": _missing(result.options, cohort, winner),
         "predictors": _predictors(winner, cohort),
@@ -75,8 +46,6 @@ def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
         "share": _each(winner, [f"{100 * share:.1f}" for share in _shares(cohort)]),
         "class_weights": _class_weights(result),
         "threshold_rule": _threshold_rule(judged.threshold),
-        "low": low,
-        "high": high,
         "model": _model(winner),
         "versions": ", ".join(f"{name} {number}" for name, number in winner.versions.items()) + ".",
         "start": _start(winner),
@@ -86,13 +55,12 @@ def checklist_facts(result: SearchResult, explained: str) -> dict[str, object]:
         "f1_average": judged.f1_average,
         "f1_name": winner.f1_name,
         "threshold": _each(winner, [f"{one['threshold']:.3f}" for one in found]),
-        "f1": f"{corrected.f1:.3f}",
+        "f1": str(corrected.estimate),
         "auc": _each(winner, [f"{one['auc']:.3f}" for one in found]),
         "performance": _performance(winner),
-        "recall": _each(winner, [f"{one['recall']:.3f}" for one in found]),
-        "specificity": _each(winner, [f"{one['specificity']:.3f}" for one in found]),
+        "recall": _each(winner, [str(one["sensitivity"]) for one in rates]),
+        "specificity": _each(winner, [str(one["specificity"]) for one in rates]),
         "precision": _each(winner, [f"{one['precision']:.3f}" for one in found]),
-        "explained": explained,
     }
 
 

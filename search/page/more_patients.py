@@ -1,17 +1,20 @@
 """Would more patients help? The learning curve of a run, as a section of its page."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from search.rescored.learning_curve import OPTION, Curve, LearningCurve, Line, Point
+from search.rescored.learning_curve import OPTION, Curve, Line, Point
+from search.results.search_result import SearchResult
 from trainable.errors import num_of
 from trainable.report.figures import MODEL, OTHER, WEAK, drawn_svg
 from trainable.report.page import Figure, Section, Table, as_sentence
 
 _TITLE = "Would more patients help?"
+_NARROW = 0.1  # width of an interval
 _CAPTION = (
     "Points: the whole choice made on a quarter, a half, three quarters and all of the patients, "
     "with 95 % confidence intervals by patient. Grey: the inverse power law of the points. Orange: "
@@ -19,13 +22,18 @@ _CAPTION = (
 )
 
 
-def more_patients_section(curve: LearningCurve | None) -> Section:
+def more_patients_section(result: SearchResult) -> Section:
     """What more patients would be worth; where nobody asked, how to find out."""
+    curve, width = result.learning_curve, width_of_interval(result)
     if curve is None:
-        return Section(_TITLE, [f"Not known yet: cxr-report RUN {OPTION} finds out."])
+        return Section(
+            _TITLE,
+            [*width, f"What they would do to the F1 is not known yet: cxr-report RUN {OPTION}."],
+        )
     left_out = f"; {num_of(curve.num_left_out, 'other')} took no part" if curve.num_left_out else ""
     words = [
         *map(as_sentence, curve.sentences),
+        *width,
         "Candidates, team, threshold and correction were chosen anew on each part of the "
         f"patients, among {num_of(len(curve.trials), 'trial')}{left_out}.",
         "What is told of more patients holds for patients like these, from the same hospitals.",
@@ -37,6 +45,32 @@ def more_patients_section(curve: LearningCurve | None) -> Section:
         return Section(_TITLE, words, list(_figures(curve.curves[0])), tables=tables)
     choices = [Section(one.name, figures=list(_figures(one))) for one in curve.curves]
     return Section(_TITLE, words, tables=tables, choices=choices)
+
+
+def width_of_interval(result: SearchResult) -> Iterator[str]:
+    """How wide the interval of the F1 is, and how many patients a narrow one takes.
+
+    An interval narrows with the root of the number of patients.
+    """
+    winner, patients = result.winner, result.scored.num_patients
+    low, high = winner.corrected.interval
+    width = high - low
+    yield (
+        f"With {patients:,} patients the 95 % CI of the {winner.f1_name} is {width:.3f} wide "
+        f"({low:.3f} to {high:.3f})."
+    )
+    if width > _NARROW:
+        wanted = patients * (width / _NARROW) ** 2
+        yield (
+            "It narrows with the root of their number: within ±"
+            f"{_NARROW / 2:g} takes about {_rounded(wanted):,} patients like these."
+        )
+
+
+def _rounded(number: float) -> int:
+    """A number with two digits that count."""
+    digits = int(10 ** max(0, math.floor(math.log10(number)) - 1))
+    return math.ceil(number / digits) * digits
 
 
 def _figures(curve: Curve) -> Sequence[Figure]:

@@ -9,10 +9,14 @@ import pandas as pd
 
 from search.options.options import command_line
 from search.options.types import HeatMaps
-from search.page.checklists import checklist_facts, checklist_markdown
+from search.page.assessment import assessment_answers
+from search.page.checklists import checklist_facts
+from search.page.drafts import assessment_markdown, checklist_markdown
 from search.page.elsewhere import elsewhere_section
 from search.page.heat_maps import explanation, heat_map_section, num_maps
+from search.page.known import Known
 from search.page.more_patients import more_patients_section
+from search.page.paper_facts import paper_facts
 from search.page.study_figures import study_figures
 from search.rescored.across import Across
 from search.results.search_result import SearchResult, by_body
@@ -24,6 +28,8 @@ from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import auc, of_scores
 from trainable.report.answers import promises_section
 from trainable.report.covariates import covariates_section
+from trainable.report.failures import failures_section
+from trainable.report.gaps import gaps_section
 from trainable.report.page import Section, Table, as_sentence, write_page
 from trainable.report.scores_section import scores_section
 
@@ -77,9 +83,9 @@ def write_report(
     seen = heat_map_section(result, "no" if for_sharing else heat_maps, labelled_images)
     shown = result.for_sharing() if for_sharing else result
     command = command_line(result.options, with_folders=not for_sharing)
-    write_page(
-        page, f"Search {result.run.name}", list(_sections(shown, seen, across, shlex.join(command)))
-    )
+    known = Known.of(shown, explanation(shown, seen), across)
+    sections = _sections(shown, seen, known, shlex.join(command), for_sharing=for_sharing)
+    write_page(page, f"Search {result.run.name}", list(sections))
     if for_sharing or result.is_demo:
         return WrittenPage(page, "")
     count, unit = num_maps(seen), result.cohort.grouping.unit
@@ -88,7 +94,7 @@ def write_report(
 
 
 def _sections(
-    result: SearchResult, seen: Section, across: Across | None, command: str
+    result: SearchResult, seen: Section, known: Known, command: str, *, for_sharing: bool
 ) -> Iterator[Section]:
     is_sampled = result.options.space.preset is None
     facts = winner_sentences(result.winner, result.trials, is_sampled=is_sampled)
@@ -111,8 +117,10 @@ def _sections(
         result.cohort, result.folds, result.out_of_fold, winner.f1,
         sees_columns=winner.sees_columns,
     )  # fmt: skip
-    yield more_patients_section(result.learning_curve)
-    yield elsewhere_section(across)
+    yield gaps_section(known.gaps, winner.findings, result.cohort.covariates)
+    yield failures_section(known.failures, result.cohort, with_names=not for_sharing)
+    yield more_patients_section(result)
+    yield elsewhere_section(known.across)
     yield seen
     yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
     yield Section(
@@ -126,10 +134,14 @@ def _sections(
         tables=[_environment(result)],
         listing=command,
     )
+    checklists = checklist_markdown(checklist_facts(result) | paper_facts(result, known))
     yield Section(
         "For the paper",
-        ["A first draft of two reporting guidelines, as Markdown. Check each sentence."],
-        listing=checklist_markdown(checklist_facts(result, explanation(result, seen))),
+        [
+            "A first draft of two reporting guidelines and of a self-assessment, as Markdown. "
+            "Check each sentence. A run cannot know what the authors did before it."
+        ],
+        listing=f"{checklists}\n{assessment_markdown(assessment_answers(result))}",
     )
 
 

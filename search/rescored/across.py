@@ -18,14 +18,13 @@ from trainable.cohort.scored import Scored, is_scored, scores_of_teams
 from trainable.cohort.splits import Fold, leave_out
 from trainable.errors import InputError, listing, num_of
 from trainable.evaluation.covariates import SUSPICIOUS_AUC, covariate_scores
-from trainable.evaluation.intervals import LEVEL, Estimate, estimate, estimate_each
+from trainable.evaluation.intervals import LEVEL, POWER, Estimate, estimate, estimate_each
 from trainable.evaluation.metrics import Metric, Weighted, auc, difference, of_scores
 from trainable.reading.one_column import read_column, table_of
 from trainable.reading.options import DataOptions
 from trainable.report.table_lines import table_lines
 
 OPTION = "--judge-across"
-_POWER = 0.8
 _SHRINKS = 0.5
 """Share of the usual training patients below which a gap may come from their number."""
 _ALL = "all"
@@ -63,7 +62,7 @@ class Judged:
     def smallest_gap(self) -> float:
         """The gap that these patients would show in 80 % of cohorts: 2.8 standard errors of it."""
         sure = stats.norm.ppf((1 + LEVEL) / 2)
-        return float((self.gap.high - self.gap.low) / 2 * (1 + stats.norm.ppf(_POWER) / sure))
+        return float((self.gap.high - self.gap.low) / 2 * (1 + stats.norm.ppf(POWER) / sure))
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class SearchResult:
         """The same result without names of images, of folders, and of what errors say of them."""
         count = len(self.remarks)
         left_out = (
-            (f"{num_of(count, 'remark')} on the data left out of this page",) if count else ()
+            (f"{num_of(count, 'remark is', 'remarks are')} not on this page",) if count else ()
         )
         return replace(
             self,

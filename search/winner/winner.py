@@ -91,7 +91,7 @@ def choose_winner(run: RunFolder, plan: SearchPlan) -> Winner | None:
         folds=len(task.folds) // plan.num_repeats,
         repeats=plan.num_repeats,
         folds_by=options.folds_by,
-        versions={name: version(name) for name in ("torch", "torchvision", "pillow")},
+        versions={name: version(name) for name in ("cxr", "torch", "torchvision", "pillow")},
     )
 
 

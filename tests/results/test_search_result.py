@@ -89,4 +89,4 @@ def test_images_that_look_the_same_are_a_remark_that_no_shared_page_has(
     assert "image0.png and image12.png" in pair
     assert rates == HOW_SURE
     (left_out,) = result.for_sharing().remarks
-    assert left_out == "3 remarks on the data left out of this page"
+    assert left_out == "3 remarks are not on this page"

@@ -1,6 +1,7 @@
 """Images that a user had left out, as they are absent or damaged: which, and why."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,9 @@ from trainable.files import replacing
 
 FILE = "left_out.csv"
 """The list of them, in a run folder or beside sorted folders."""
+
+_SAYS_SO = re.compile("left out|passed over")
+_ELSEWHERE = re.compile(r"^\d+ of \d+ images (is|are) left out: |^covariates that are left out")
 
 
 class LeftOut(NamedTuple):
@@ -41,14 +45,38 @@ def read_left_out(file: Path) -> tuple[LeftOut, ...]:
     return tuple(LeftOut(*row) for row in rows)
 
 
+def by_reason(images: Iterable[LeftOut]) -> dict[str, int]:
+    """How many images are left out, by the reason."""
+    return {reason: len(names) for reason, names in _names_by_reason(images).items()}
+
+
+def _names_by_reason(images: Iterable[LeftOut]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for image, _, reason in images:
+        found.setdefault(reason, []).append(image)
+    return found
+
+
+def parts_on_left_out(notes: Iterable[str]) -> list[str]:
+    """What notes on reading the data say of rows, labels and files that are not used.
+
+    Images that are listed one by one are not repeated, nor are columns.
+    """
+    found = []
+    for note in notes:
+        parts = note.split("; ")
+        first = next((n for n, part in enumerate(parts) if _SAYS_SO.search(part)), None)
+        if first is not None and not _ELSEWHERE.search(note):
+            found.append("; ".join(parts[first:]))
+    return found
+
+
 def describe_left_out(images: Iterable[LeftOut], num_all: int) -> Iterator[str]:
     """A sentence on images that are left out, where there are any, of `num_all` images."""
-    by_reason: dict[str, list[str]] = {}
-    for image, _, reason in images:
-        by_reason.setdefault(reason, []).append(image)
-    if by_reason:
-        num = sum(map(len, by_reason.values()))
+    named = _names_by_reason(images)
+    if named:
+        num = sum(map(len, named.values()))
         parts = "; ".join(
-            f"{reason} ({len(names)}): {listing(names, 3)}" for reason, names in by_reason.items()
+            f"{reason} ({len(names)}): {listing(names, 3)}" for reason, names in named.items()
         )
         yield f"{num} of {num_all} images {'is' if num == 1 else 'are'} left out: {parts}"

@@ -18,6 +18,9 @@ NUM_RESAMPLES = 1000
 LEVEL = 0.95
 """Confidence level of every interval."""
 
+POWER = 0.8
+"""Share of cohorts that would show a difference of the size that is called the smallest one."""
+
 _MOST_CELLS = 2_000_000  # patients times resamples drawn at a time, to bound the memory
 
 EQUAL_ENDS = (

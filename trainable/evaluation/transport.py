@@ -22,6 +22,7 @@ from trainable.evaluation.counts import f1_of_counts, weighted_counts
 from trainable.evaluation.curves import calibration_lines
 from trainable.evaluation.intervals import (
     LEVEL,
+    POWER,
     Estimate,
     interval_tail,
     percentile_interval,
@@ -35,8 +36,6 @@ _NUM_RESAMPLES = 200
 
 _FLATTEST = 0.05
 """Slope below which scores say next to nothing, and no other threshold is the same one."""
-
-_POWER = 0.8
 
 Values = NDArray[np.float64]
 
@@ -132,7 +131,7 @@ class Compared:
         """What so many patients would show, at a level of 5 %, in 80 % of cases."""
         found = self.difference
         standard_error = (found.high - found.low) / 2 / stats.norm.ppf((1 + LEVEL) / 2)
-        return float(standard_error * stats.norm.ppf([(1 + LEVEL) / 2, _POWER]).sum())
+        return float(standard_error * stats.norm.ppf([(1 + LEVEL) / 2, POWER]).sum())
 
 
 @dataclass(frozen=True)

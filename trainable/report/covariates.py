@@ -18,6 +18,8 @@ from trainable.report.page import Section, Table
 _IMAGE, _COLUMNS, _BOTH = "image", "all columns", "image and all columns"
 _PAIRS = ((_IMAGE, _COLUMNS), (_BOTH, _COLUMNS))
 _INTERVAL = "95 % CI"
+MISSING = "missing"
+"""Name of the value of what is not known."""
 _CHANCE = 0.5
 _SEEN = (
     "Trials of the winner see the columns too (--use-covariates). So what is called image here is "
@@ -54,11 +56,11 @@ def covariates_section(
         if {one, other} <= aucs.keys()
     }
     found = estimate(image, aucs | pairs)
-    strata = [
+    rows_of_values = [
         {"column": column, "value": value}
         | {f"{cohort.grouping.unit}s": int(inside.sum())}
         | _stratum(image.take(inside), f1)
-        for column, value, inside in _strata(columns[rows])
+        for column, value, inside in strata(columns[rows])
     ]
     tables = [
         Table(
@@ -69,7 +71,7 @@ def covariates_section(
             _differences(found, list(pairs)), "Paired differences of AUC, in the same resamples."
         ),
         Table(
-            pd.DataFrame(strata),
+            pd.DataFrame(rows_of_values),
             "The image within each value of a column, at the threshold of the winner.",
         ),
         table_one(columns, _outcomes(cohort), f"{cohort.grouping.unit}s"),
@@ -149,8 +151,12 @@ def _differences(found: dict[str, Estimate], names: Sequence[str]) -> pd.DataFra
     )
 
 
-def _strata(columns: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Name of the column, name of the value, and the rows (num_exams,) that have it."""
+def strata(columns: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Name of each column, of each value or third of it, and the rows (num_exams,) that have it.
+
+    Args:
+        columns: One row per examination; numbers are float64, categories object.
+    """
     for name, values in columns.items():
         parts = values if values.dtype == object else thirds(values)
         for part in sorted(parts.dropna().unique()):
@@ -159,7 +165,7 @@ def _strata(columns: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_]
             text = str(part) if values.dtype == object else f"{inside.min():g} to {inside.max():g}"
             yield str(name), text, rows
         if values.isna().any():
-            yield str(name), "missing", values.isna().to_numpy(bool)
+            yield str(name), MISSING, values.isna().to_numpy(bool)
 
 
 def _stratum(image: Scored, f1: Metric) -> dict[str, object]:
@@ -203,6 +209,11 @@ def table_one(
         f"Table 1: {units} by outcome. Numbers are mean (SD) and median (quartiles); "
         "categories are count (share of the known values).",
     )
+
+
+def all_characteristics(columns: pd.DataFrame, units: str) -> dict[str, str]:
+    """The column "all" of table 1: text of each characteristic of all examinations."""
+    return _described(columns, columns, units)
 
 
 def _described(part: pd.DataFrame, whole: pd.DataFrame, units: str) -> dict[str, str]:

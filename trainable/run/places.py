@@ -24,6 +24,11 @@ def learning_curve_file(run: Path) -> Path:
     return run / "learning_curve.json"
 
 
+def sites_folder(run: Path) -> Path:
+    """The team as it is recalibrated to other places (see `analysis/elsewhere/site.py`)."""
+    return run / "sites"
+
+
 def scores_file(run: Path, trial: int) -> Path:
     """Out-of-fold scores of a trial: float32 (num_exams, num_findings), NaN where never scored."""
     return run / "scores" / f"{trial:05d}.npy"
