@@ -87,7 +87,8 @@ def run_methods(part: Resplit, setup: Setup) -> Iterator[Row]:
     yield predict_test(part, setup, "single", run, cpu)
 
 
-def _row(part: Resplit, method: str, scores: NDArray[np.float64], **more: float) -> Row:
+def judged(part: Resplit, method: str, scores: NDArray[np.floating], **more: float) -> Row:
+    """What scores of the test part are worth, by `threshold`, and the F1 `reported` before."""
     labels = part.test["label"].to_numpy()
     f1 = float(sk.f1_score(labels, scores >= more["threshold"]))
     return {
@@ -125,7 +126,7 @@ def _probes(part: Resplit, setup: Setup) -> Iterator[Row]:
             )[:, 1]
             threshold, reported = best_threshold(labels, out_of_fold)
             scores = best.predict_proba(features[num_train:])[:, 1]
-            row = _row(
+            row = judged(
                 part, method, scores, threshold=threshold, reported=reported,
                 cpu=pooled.seconds + time.process_time() - began,
             )  # fmt: skip
@@ -213,7 +214,9 @@ def predict_test(part: Resplit, setup: Setup, method: str, run: Path, cpu: float
     winner = json.loads((run / "winner.json").read_text())
     scores = pd.read_csv(out.with_name(f"{method}_scores.csv"))["score"].to_numpy()
     reported = winner["corrected"]["f1"]
-    return _row(part, method, scores, threshold=winner["thresholds"][0], reported=reported, cpu=cpu)
+    return judged(
+        part, method, scores, threshold=winner["thresholds"][0], reported=reported, cpu=cpu
+    )
 
 
 def cpu_of_command(module: str, *arguments: object) -> float:
