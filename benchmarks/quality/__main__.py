@@ -34,6 +34,10 @@ from benchmarks.quality.methods import METHODS, Setup, run_methods
 from trainable.backbones.encoder import Encoder
 
 FIGURES = ("f1", "auc", "ap", "reported_minus_test", "cpu_s")
+CALIBRATION = ("slope", "raw_slope", "loss_minus_raw")
+"""Of the scores of searches: the slope as it is and before recalibration, and what that took off
+the log loss."""
+
 PROBES = ("probe", "fused_probe")
 
 
@@ -50,24 +54,30 @@ def difference(rows: pd.DataFrame, one: str, other: str, figure: str) -> list[fl
 
 def summary(rows: pd.DataFrame) -> dict[str, object]:
     """Means per method, and the team's differences to each other method."""
-    means = rows.groupby("method")[list(FIGURES)].mean().round(4)
-    methods = {name: means.loc[name].to_dict() for name in METHODS}
+    means = _means(rows).round(4)
+    methods = {str(name): row.dropna().to_dict() for name, row in means.iterrows()}
     differences = {
         f"team_minus_{other}": {
             figure: difference(rows, "team", other, figure) for figure in ("f1", "auc")
         }
-        for other in METHODS
-        if other != "team"
+        for other in methods
+        if other != "team" and "team" in methods
     }
     return {**methods, **differences, "resplits": int(rows["resplit"].nunique())}
+
+
+def _means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each figure's mean, by method."""
+    figures = [name for name in (*FIGURES, *CALIBRATION) if name in rows]
+    return rows.groupby("method", sort=False)[figures].mean()
 
 
 def describe(name: str, rows: pd.DataFrame) -> Iterator[str]:
     """The means as a table, then the team's paired differences to both probes."""
     yield f"{name}: {rows['resplit'].nunique()} resplits"
-    means = rows.groupby("method")[list(FIGURES)].mean().loc[list(METHODS)]
-    yield means.to_string(float_format="{:.3f}".format)
-    for probe in PROBES:
+    yield _means(rows).to_string(float_format="{:.3f}".format, na_rep="")
+    methods = {*rows["method"]}
+    for probe in (probe for probe in PROBES if {probe, "team"} <= methods):
         for figure in ("f1", "auc"):
             mean, low, high = difference(rows, "team", probe, figure)
             label = f"team minus {probe.replace('_', ' ')}, {figure}"
@@ -94,6 +104,7 @@ def main() -> None:
     add("--new-phantoms", type=int, default=20_000, help="phantoms to judge the demo on (20,000)")
     add("--cache", type=Path, help="folder of decoded images and features; a new one if not given")
     add("--options", default="", help="further options of cxr-search, in one text")
+    add("--methods", nargs="*", choices=METHODS, default=METHODS, help="methods to run (all)")
     options = parser.parse_args()
     size = options.image_size or (96 if options.data == "demo" else 224)
     with TemporaryDirectory(prefix="cxr-quality-") as folder:
@@ -114,7 +125,7 @@ def main() -> None:
         setup = Setup(options.weights, size, options.trials, cache, more, encoders)
         rows = []
         for part in parts:
-            for row in run_methods(part, setup):
+            for row in run_methods(part, setup, options.methods):
                 rows.append(row)
                 figures = "  ".join(f"{figure} {row[figure]:.3f}" for figure in FIGURES)
                 print(f"resplit {part.number}  {row['method']:12s} {figures}", flush=True)

@@ -15,17 +15,21 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy import special
 from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from analysis.predict import RAW_SCORE
 from benchmarks.quality.cohorts import Resplit
 from search.demo import demo
 from trainable.backbones.encoder import Encoder
 from trainable.backbones.weights import Weights, find_weights
 from trainable.config import TrialConfig
+from trainable.evaluation.curves import slope_and_intercept
+from trainable.evaluation.recalibration import bounded
 from trainable.features.body import Body
 from trainable.images.loading import load_images
 from trainable.images.preprocessing import PixelStatistics, Square
@@ -74,17 +78,22 @@ class Setup:
         return find_weights(self.weights, self.encoders)
 
 
-def run_methods(part: Resplit, setup: Setup) -> Iterator[Row]:
+def run_methods(part: Resplit, setup: Setup, methods: Sequence[str] = METHODS) -> Iterator[Row]:
     """One row per method: test F1, AUC, average precision, reported minus test F1, CPU seconds."""
-    yield from _probes(part, setup)
+    if {"probe", "fused_probe"} & {*methods}:
+        yield from (row for row in _probes(part, setup) if row["method"] in methods)
     for table, name in ((part.train, "train"), (part.test, "test")):
         table.to_csv(part.folder / f"{name}.csv", index=False)
-    first, cpu = run_search(part, setup, "trial-0", "--trials", "1")
-    yield predict_test(part, setup, "trial_0", first, cpu)
-    run, cpu = run_search(part, setup, "run", "--trials", str(setup.trials))
-    yield predict_test(part, setup, "team", run, cpu)
-    cpu_of_command("search", "--resume", run, "--team", "1")
-    yield predict_test(part, setup, "single", run, cpu)
+    if "trial_0" in methods:
+        first, cpu = run_search(part, setup, "trial-0", "--trials", "1")
+        yield predict_test(part, setup, "trial_0", first, cpu)
+    if {"team", "single"} & {*methods}:
+        run, cpu = run_search(part, setup, "run", "--trials", str(setup.trials))
+        if "team" in methods:
+            yield predict_test(part, setup, "team", run, cpu)
+        if "single" in methods:
+            cpu_of_command("search", "--resume", run, "--team", "1")
+            yield predict_test(part, setup, "single", run, cpu)
 
 
 def judged(part: Resplit, method: str, scores: NDArray[np.floating], **more: float) -> Row:
@@ -212,11 +221,20 @@ def predict_test(part: Resplit, setup: Setup, method: str, run: Path, cpu: float
     images = ("--images", str(part.folder / "test.csv"), "--out", str(out))
     cpu += cpu_of_command("analysis", str(run), *images, "--cache", str(setup.cache))
     winner = json.loads((run / "winner.json").read_text())
-    scores = pd.read_csv(out.with_name(f"{method}_scores.csv"))["score"].to_numpy()
-    reported = winner["corrected"]["f1"]
-    return judged(
+    table, reported = pd.read_csv(out.with_name(f"{method}_scores.csv")), winner["corrected"]["f1"]
+    scores, raw = table["score"].to_numpy(), table.get(RAW_SCORE, table["score"]).to_numpy()
+    row = judged(
         part, method, scores, threshold=winner["thresholds"][0], reported=reported, cpu=cpu
     )
+    labels = part.test["label"].to_numpy()
+    (slope, loss), (raw_slope, raw_loss) = (_calibration(labels, one) for one in (scores, raw))
+    return {**row, "slope": slope, "raw_slope": raw_slope, "loss_minus_raw": loss - raw_loss}
+
+
+def _calibration(labels: NDArray[np.int64], scores: NDArray[np.floating]) -> tuple[float, float]:
+    """Slope and log loss."""
+    slope, _ = slope_and_intercept(labels, special.logit(bounded(scores)))
+    return slope, float(sk.log_loss(labels, bounded(scores)))
 
 
 def cpu_of_command(module: str, *arguments: object) -> float:
