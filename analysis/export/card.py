@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from analysis.export.asked import asked_of, title_of
 from analysis.export.folder import Export
 from analysis.export.graph import OLDEST_RUNTIME, OPSET, largest_size, pixel_inputs
 from analysis.model_file import FinalModel, guards_of, seen_columns
@@ -16,7 +17,6 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.counts import count_findings
 from trainable.cohort.exams import Grouping
 from trainable.cohort.splits import seen_rows
-from trainable.errors import listing
 from trainable.images.endings import DICOM_SUFFIXES
 from trainable.images.scale import Scale
 from trainable.model.covariate_encoder import ColumnCode
@@ -63,10 +63,9 @@ def write_card(
     )
     trained_on = cohort.exams[cohort.exams["split"] != "test"]
     findings = cohort.findings
-    title = _positives(cohort) if findings.is_one else listing(findings.names, 20)
     images = cohort.manifest[cohort.manifest["split"] != "test"]
     text = environment.get_template("card.md").render(
-        title=f"Predictions from chest X-rays: {title}",
+        title=title_of(cohort),
         folder=folder.name,
         requirements=f"{folder.name}/{REQUIREMENTS}",
         winner=winner,
@@ -79,7 +78,7 @@ def write_card(
         export=export,
         unit=cohort.grouping.unit,
         negative=cohort.classes[0] if findings.is_one else "",
-        positive=title,
+        positive=asked_of(cohort),
         num_images=len(images),
         num_patients=trained_on["patient"].nunique(),
         num_exams=len(trained_on),
@@ -119,12 +118,6 @@ def _promises(winner: Winner, unit: str) -> list[tuple[str, list[list[str]]]]:
         rows = [[str(one).capitalize() for one in table], *table.to_numpy().tolist()]
         found.append(("" if winner.findings.is_one else name, rows))
     return found
-
-
-def _positives(cohort: Cohort) -> str:
-    """The positive class, with its column where its name says little."""
-    column, positive = cohort.found_by.get("label"), cohort.classes[1]
-    return f"{column} = {positive}" if column else positive
 
 
 def _members(winner: Winner, models: Sequence[FinalModel]) -> list[dict[str, Any]]:

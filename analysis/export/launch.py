@@ -5,12 +5,14 @@ import dataclasses
 import functools
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from analysis.export.atlas import write_atlas
 from analysis.export.card import REQUIREMENTS, requirements, write_card
 from analysis.export.folder import (
     GRAPH,
@@ -33,7 +35,8 @@ from trainable.device import place
 from trainable.errors import Checks, InputError
 from trainable.files import as_typed, replacing, try_to_write, writing
 from trainable.reading.moved_images import find_images, require_unchanged
-from trainable.run.winner import Winner, read_winner
+from trainable.run.exported import Exported
+from trainable.run.winner import Winner, digest_of, read_winner
 from trainable.store.arrays import ArrayStore
 
 
@@ -54,7 +57,11 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
             retraining = Retraining(run, winner, cohort, options.seeds, store, options.device)
             models = team_models(retraining, console, [])
             with writing(out.parent, "--out"), replacing(out) as partial, stop_signals.released():
-                _write(partial, winner.without_folders(), cohort, models, options, console)
+                content = _write(
+                    partial, winner.without_folders(), cohort, models, options, console
+                )
+            choice, day = digest_of(winner, cohort), str(date.today())
+            Exported(winner=choice, sha256=content, date=day).save(run)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"Stopped by {stop_signals.name}. {out} was not written."
@@ -84,6 +91,7 @@ def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort
         checks.attempt(lambda: require_unchanged(cohort, "--labelled-images"))
     checks.raise_if_any()
     try_to_write(out.parent, "--out")
+    try_to_write(run, "RUN, a copy of this one")
     return winner, cohort
 
 
@@ -94,7 +102,8 @@ def _write(
     models: Sequence[FinalModel],
     options: ExportOptions,
     console: Console,
-) -> None:
+) -> str:
+    """Write the folder, and return its hash."""
     folder.mkdir()
     models = [
         dataclasses.replace(model, config=member.config)
@@ -126,6 +135,7 @@ def _write(
     write_about(folder, export)
     (folder / REQUIREMENTS).write_text(requirements(winner, cohort, export))
     write_card(folder, export, winner, cohort, models)
+    return write_atlas(folder, str(date.today()), export, winner, cohort)
 
 
 def _without_training(models: Sequence[FinalModel]) -> list[FinalModel]:

@@ -15,8 +15,8 @@ from trainable.report.covariates import all_characteristics
 from trainable.report.failures import failure_analysis
 from trainable.report.gaps import fairness
 from trainable.report.page import as_sentence
+from trainable.run.exported import Exported
 from trainable.run.places import sites_folder
-from trainable.run.winner import Winner
 
 
 def paper_facts(result: SearchResult, known: Known) -> dict[str, str]:
@@ -36,7 +36,7 @@ def paper_facts(result: SearchResult, known: Known) -> dict[str, str]:
         "unused": unused(cohort),
         "characteristics": _characteristics(cohort),
         "unknown": " ".join(_unknown(cohort)),
-        "available": _available(winner, cohort),
+        "available": _available(result),
         "updated": _updated(result.run),
     }
 
@@ -81,13 +81,16 @@ def _unknown(cohort: Cohort) -> Iterator[str]:
         yield f"Covariates that are not known, of {total:,} {unit}: {listing(gone, most=100)}."
 
 
-def _available(winner: Winner, cohort: Cohort) -> str:
-    """What names software, weights and data."""
+def _available(result: SearchResult) -> str:
+    """What names software, model, weights and data."""
+    winner, cohort = result.winner, result.cohort
     version, weights = winner.versions.get("cxr"), winner.weights
+    exported = Exported.read(result.run, winner, cohort)
     software = f"Software: cxr {version}. " if version else ""
     licences = weights.licences or dict.fromkeys(weights.fingerprints, "licence not known")
     named = "; ".join(f"{name}: {text}" for name, text in licences.items())
-    return f"{software}Weights: {named}. Cohort: SHA-256 {cohort.digest}."
+    model = f"Model: exported on {exported.date}, SHA-256 {exported.sha256}. " if exported else ""
+    return f"{software}{model}Weights: {named}. Cohort: SHA-256 {cohort.digest}."
 
 
 def _updated(run: Path) -> str:

@@ -17,7 +17,6 @@ from search.rescored.learning_curve import (
     LearningCurve,
     Line,
     Point,
-    digest_of,
 )
 from search.rescored.parts import (
     NUM_QUARTERS,
@@ -43,6 +42,7 @@ from trainable.evaluation.intervals import (
     resample_patients,
 )
 from trainable.report.table_lines import table_lines
+from trainable.run.winner import digest_of
 
 _FEWEST_TRIALS = 5  # those of the smaller team
 _MOST_OF_SEARCH = 0.25

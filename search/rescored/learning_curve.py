@@ -8,12 +8,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from search.rescored.power_law import PowerLaw
-from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, explain
 from trainable.evaluation.intervals import Estimate
-from trainable.files import as_typed, digest, write_text, writing
+from trainable.files import as_typed, write_text, writing
 from trainable.run.places import learning_curve_file
-from trainable.run.winner import Winner
 
 OPTION = "--learning-curve"
 MORE = (2, 4)
@@ -120,12 +118,6 @@ class LearningCurve(_Record):
                 f"{file} is damaged ({why}): write it again with cxr-report {as_typed(run)} "
                 f"{OPTION}"
             ) from error
-
-
-def digest_of(winner: Winner, cohort: Cohort) -> str:
-    """Names a winner and its cohort: a curve of another one is no longer true."""
-    chosen = winner.model_dump_json(include={"teams", "thresholds", "num_trials", "corrected"})
-    return digest(chosen + cohort.digest)
 
 
 def _sentence(curve: Curve, *, has_name: bool) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from search.options.options import SearchOptions
-from search.rescored.learning_curve import LearningCurve, digest_of
+from search.rescored.learning_curve import LearningCurve
 from search.run.run_folder import RunFolder
 from search.run.trial_log import complete_best_first
 from trainable.backbones.encoder import Encoder
@@ -24,7 +24,7 @@ from trainable.errors import num_of
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import f1_at, of_scores
 from trainable.evaluation.thresholds import own_thresholds
-from trainable.run.winner import Winner, read_winner
+from trainable.run.winner import Winner, digest_of, read_winner
 
 TIED = "tied"
 PASSES = "passed"

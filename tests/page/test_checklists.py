@@ -23,8 +23,9 @@ from trainable.cohort.label_rule import LabelRule
 from trainable.config import TrialConfig
 from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.scoring import Scoring, ThresholdPolicy
+from trainable.run.exported import Exported
 from trainable.run.places import scores_file, sites_folder
-from trainable.run.winner import History, Member, TestLook, TestResult, TiedTrial
+from trainable.run.winner import History, Member, TestLook, TestResult, TiedTrial, digest_of
 
 FOUND = {**OUT_OF_FOLD, "average_precision": 0.5}
 TEAM = "A team (ensemble) of 2 of 5"
@@ -230,6 +231,15 @@ def test_a_sentence_follows_its_option(
     assert otherwise not in before
     assert otherwise in (after := draft(tmp_path, **changes))
     assert usual not in after
+
+
+def test_an_export_is_named_by_its_hash(tmp_path: Path) -> None:
+    result = run_of(tmp_path)
+    assert "exported" not in paper_facts(result, Known.of(result, ""))["available"]
+    choice = digest_of(result.winner, result.cohort)
+    Exported(winner=choice, sha256="ab12", date="2026-12-01").save(tmp_path)
+    found = paper_facts(result, Known.of(result, ""))["available"]
+    assert "Model: exported on 2026-12-01, SHA-256 ab12." in found
 
 
 def answers(folder: Path, **changes: Any) -> dict[str, str]:

@@ -29,6 +29,11 @@ def sites_folder(run: Path) -> Path:
     return run / "sites"
 
 
+def exported_file(run: Path) -> Path:
+    """What the last export of the team is named by (see `trainable/run/exported.py`)."""
+    return run / "exported.json"
+
+
 def scores_file(run: Path, trial: int) -> Path:
     """Out-of-fold scores of a trial: float32 (num_exams, num_findings), NaN where never scored."""
     return run / "scores" / f"{trial:05d}.npy"

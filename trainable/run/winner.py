@@ -24,7 +24,7 @@ from trainable.evaluation.intervals import Estimate
 from trainable.evaluation.metrics import Evaluation, Metric, evaluate, f1_at, metrics_at
 from trainable.evaluation.recalibration import Recalibration, recalibrated
 from trainable.evaluation.scoring import Scoring
-from trainable.files import as_typed, write_text
+from trainable.files import as_typed, digest, write_text
 from trainable.images.preprocessing import PixelStatistics
 from trainable.run.places import read_scores, winner_file
 
@@ -453,6 +453,12 @@ def weights_as_then(
     if changed:
         raise InputError(*changed)
     return weights
+
+
+def digest_of(winner: Winner, cohort: Cohort) -> str:
+    """Names a winner and its cohort: what was found out about another one is no longer true."""
+    chosen = winner.model_dump_json(include={"teams", "thresholds", "num_trials", "corrected"})
+    return digest(chosen + cohort.digest)
 
 
 def save_winner(winner: Winner, run: Path) -> None:
