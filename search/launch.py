@@ -6,40 +6,38 @@ from pathlib import Path
 
 from search.demo import demo
 from search.options.options import SearchOptions
-from search.options.types import duration_text
-from search.plan.begin import NOTHING_MADE, begin, interruptible, resume_command
+from search.plan.begin import NOTHING_MADE, begin, interruptible
 from search.plan.begin import resume as resume_run
 from search.plan.plan import SearchPlan
+from search.rescored.growing import CurvePlan
+from search.rescored.learning_curve import OPTION as CURVE
 from search.results.search_result import SearchResult
-from search.run.run_folder import RunFolder
+from search.run.run_folder import RunFolder, resume_command
 from search.terminal.display import (
     SearchDisplay,
-    best_table,
-    encoder_table,
-    left_out_in_race,
 )
-from search.terminal.experiments import describe_experiments
+from search.terminal.end import describe_end, say_winner
 from search.terminal.growth import comparison_lines
 from search.terminal.outcome import (
-    describe_failures,
     describe_next,
     describe_test,
-    describe_winner,
     mostly_failed,
     summarize,
 )
 from search.terminal.output import Line, Voice
 from search.terminal.plan_lines import plan_lines
 from search.tune.loggers import check_experiment, check_tools
-from search.tune.scheduler import Ended
 from search.tune.tuner import run_trials
 from search.winner.winner import choose_winner, look_at_test
 from trainable.cohort.splits import rows_of
 from trainable.commands.stop import stop_signals
-from trainable.errors import InputError, num_of
-from trainable.files import DiskError, writing
+from trainable.errors import InputError
+from trainable.files import DiskError, as_typed, writing
 from trainable.run.places import winner_file
 from trainable.run.winner import TestLook, Winner, read_winner, save_winner
+
+_MOST_OF_SEARCH = 0.1
+"""Share of the time of a search for the trials that its learning curve fits again, unasked."""
 
 
 def launch(
@@ -92,6 +90,8 @@ def launch(
                 say_winner(run, plan, winner, voice)
                 for line in _describe_rest(run, plan, winner):
                     voice.say(*line)
+                if why_ended in ("all", "budget"):
+                    _say_growth(run, plan, winner, voice)
     trials = run.log.table()
     is_sound = winner is not None and not mostly_failed(trials)
     status = int(not is_sound or why_ended in ("error", "machine"))
@@ -190,6 +190,50 @@ def _describe_rest(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator
     yield from describe_next(winner, run.path)
 
 
+def _say_growth(run: RunFolder, plan: SearchPlan, winner: Winner, voice: Voice) -> None:
+    """What more patients would be worth, unless nobody wants to know."""
+    if plan.options.run.learning_curve == "auto":
+        found = SearchResult(run, plan.options, plan.cohort, winner, run.log.table())
+        line = growth_line(found, voice)
+        if line is not None:
+            voice.say(line)
+
+
+def growth_line(result: SearchResult, voice: Voice) -> str | None:
+    """What more patients would be worth, or what it costs to find out.
+
+    A stop signal leaves the curve out. Nothing is said of a run that can have no curve, such as
+    one of few patients: `cxr-report` says why.
+
+    Args:
+        result: What the search found, which is kept already.
+        voice: Shows that something is being done.
+    """
+    command = f"cxr-report {as_typed(result.run)} {CURVE}"
+    try:
+        with voice.console.status("drawing the learning curve"), stop_signals.released():
+            found = result.learning_curve
+            if found is None:
+                plan = _curve_plan(result)
+                if plan is None:
+                    return None
+                if not plan.is_cheap:
+                    return f"what more patients would be worth ({plan.cost}): {command}"
+                found = plan.run()
+    except KeyboardInterrupt:
+        return f"{stop_signals.name} came before the learning curve; draw it with: {command}"
+    except InputError as error:
+        return f"no learning curve: {error}"
+    return found.sentences[-1]
+
+
+def _curve_plan(result: SearchResult) -> CurvePlan | None:
+    try:
+        return CurvePlan.of(result, most=_MOST_OF_SEARCH)
+    except InputError:  # nobody asked for a curve
+        return None
+
+
 def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line]:
     """Evaluate the winner on the test rows; a stop signal ends that, and leaves the winner."""
     if winner.own_look is not None:
@@ -206,47 +250,3 @@ def _evaluate(run: RunFolder, plan: SearchPlan, winner: Winner) -> Iterator[Line
     judged = winner.model_copy(update={"test_looks": (*winner.test_looks, look)})
     save_winner(judged, run.path)
     yield from describe_test(judged)
-
-
-def describe_end(run: RunFolder, plan: SearchPlan, why_ended: Ended) -> Iterator[Line]:
-    """What did not complete, and how to go on, a line each."""
-    ended = run.log.num_ended()
-    yield from map(Line, describe_failures(run.log.table(), run.log.errors))
-    lost = run.log.errors / "mlflow.txt"
-    if lost.exists():
-        yield Line(f"MLflow no longer took what it was sent, and lacks some trials; see {lost}")
-    if ended < plan.num_trials:
-        trials = num_of(plan.num_trials, "trial")
-        why = {
-            "interrupt": stop_signals.name,
-            "budget": f"the time budget of {duration_text(plan.options.run.time_budget)}",
-            "all": "errors of the machine",
-            "machine": "errors of the machine",
-            "error": f"an error (see {run.log.errors}/search.txt)",
-        }[why_ended]
-        yield Line(f"{why} ended the search after {ended} of {trials}; go on with:")
-        yield Line(resume_command(run), 1)
-
-
-def say_winner(run: RunFolder, plan: SearchPlan, winner: Winner, voice: Voice) -> None:
-    """Show the best trials, or the tables of experiments, and what the winner is."""
-    trials, rows = run.log.table(), plan.space.experiments.rows
-    voice.say()
-    if rows:
-        for text in describe_experiments(run, plan):
-            voice.say(text)
-    else:
-        voice.show(best_table(trials))
-        encoders = SearchResult(run, plan.options, plan.cohort, winner, trials).encoders
-        if len(encoders) > 1:
-            voice.say()
-            voice.say("best trial of each encoder (tied: with the best); costs of all its trials:")
-            voice.show(encoder_table(encoders))
-            left = left_out_in_race(trials)
-            if left:
-                voice.say(f"behind in the race, and never run on all images: {', '.join(left)}")
-    voice.say()
-    first, *others = describe_winner(winner, trials, is_sampled=not rows)
-    voice.announce(*first)
-    for line in others:
-        voice.say(*line)

@@ -129,6 +129,8 @@ class RunOptions(_Options):
     """Limit of forward passes over all images; a larger space is refused."""
     race: Literal["auto", "no"] = "no"
     """Race of encoders: auto runs on all images only those that are not behind on some."""
+    learning_curve: Literal["auto", "no"] = "auto"
+    """What more patients would be worth, at the end; auto: where that takes little of the time."""
     trial_timeout: TrialTimeout = None
     """Stop a trial that is silent for this long; auto: 10 times the longest silence so far."""
 
@@ -229,7 +231,7 @@ RESUMABLE = frozenset(
             "address",
         ),
         *("without_token", "max_concurrent", "cache", "cache_bytes", "prefer_simple", "team"),
-        *("images", "mlflow", "wandb", "calibration"),
+        *("images", "mlflow", "wandb", "calibration", "learning_curve"),
     }
 )
 """Options that may change when a search is resumed: none of them changes what a trial scores."""

@@ -12,7 +12,7 @@ from search.plan.download import as_url, download_inputs
 from search.plan.plan import SearchPlan
 from search.plan.planner import plan_again, plan_search, require_space
 from search.plan.space import load_space
-from search.run.run_folder import RunFolder, new_run
+from search.run.run_folder import RunFolder, new_run, resume_command
 from search.run.warm_start import WarmStart
 from search.space.files import dump_space, kept_space
 from search.space.protocol import SearchSpace
@@ -21,17 +21,11 @@ from trainable.cohort.cohort import Cohort
 from trainable.commands.stop import stop_signals
 from trainable.config import TrialConfig
 from trainable.errors import InputError, flag
-from trainable.files import as_typed
 from trainable.reading.moved_images import find_images
 
 NOTHING_MADE = "No run folder was made."
 
 _OF_SPACE = frozenset({"space", *SPACE_SETTINGS})
-
-
-def resume_command(run: RunFolder) -> str:
-    """The command that goes on with a run."""
-    return f"cxr-search --resume {as_typed(run.path)}"
 
 
 def begin(asked: SearchOptions, out: Path | None) -> tuple[RunFolder, SearchPlan]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from search.rescored.learning_curve import (
@@ -27,7 +28,7 @@ from search.rescored.parts import (
     require_enough,
 )
 from search.rescored.power_law import PowerLaw, fit_law
-from search.rescored.trials import StoredTrials, is_convex, require_folds
+from search.rescored.trials import Part, StoredTrials, is_convex, require_folds
 from search.results.search_result import SearchResult
 from search.run.trial_log import config_of
 from search.space.files import kept_space
@@ -64,8 +65,8 @@ class CurvePlan:
         planned: (num_trials,), whether a trial was planned before any score was seen.
         num_left_out: Complete trials that take no part.
         num_networks: Those of them whose head or body is trained by gradient steps.
-        share: Expected time, as a share of that of all trials of the search.
-        seconds: The same.
+        seconds: Expected time on the clock; None where features are no longer stored.
+        of_search: Time on the clock in which some trial of the search ran.
     """
 
     result: SearchResult
@@ -73,12 +74,17 @@ class CurvePlan:
     planned: NDArray[np.bool_]
     num_left_out: int
     num_networks: int
-    share: float
-    seconds: float
+    seconds: float | None
+    of_search: float
 
     @classmethod
-    def of(cls, result: SearchResult, labelled_images: Path | None = None) -> "CurvePlan":
-        """Choose the trials, and check what they need.
+    def of(
+        cls,
+        result: SearchResult,
+        labelled_images: Path | None = None,
+        most: float = _MOST_OF_SEARCH,
+    ) -> "CurvePlan":
+        """Choose the trials, and check what they need; a few fits measure what it costs.
 
         The first ones take part: those that were planned before any score was seen, then the first
         that the search sampled. The best ones would carry luck of all patients into each part.
@@ -86,6 +92,7 @@ class CurvePlan:
         Args:
             result: The run.
             labelled_images: Folder of the labelled images, if they have moved.
+            most: Share of the time of the search that trials may take; a few always take part.
 
         Raises:
             InputError: If there are too few patients, no folds, no trial whose head is a logistic
@@ -100,21 +107,32 @@ class CurvePlan:
                 f"{OPTION} fits logistic heads on frozen stages again, and no trial of "
                 f"{result.run.name} has one: search with --unfreeze 0"
             )
-        costs = np.cumsum(_costs(convex, result.winner.repeats))
-        of_search = float(result.trials["seconds"].sum())
-        num_fitting = int(np.searchsorted(costs, _MOST_OF_SEARCH * of_search, side="right"))
+        first = StoredTrials.of(result, convex[:_FEWEST_TRIALS], labelled_images)
+        seconds_each, of_search = _seconds_each(result, first), _seconds_of(result.trials)
+        num_fitting = 0 if seconds_each is None else int(most * of_search / seconds_each)
         taken = convex[: max(num_fitting, _FEWEST_TRIALS)]
-        seconds = float(costs[len(taken) - 1])
-        trials = StoredTrials.of(result, taken, labelled_images)
         return cls(
             result,
-            trials,
+            StoredTrials.of(result, taken, labelled_images),
             _planned(result, taken),
             len(complete) - len(taken),
             len(complete) - len(convex),
-            seconds / max(of_search, 1e-9),
-            seconds,
+            None if seconds_each is None else seconds_each * len(taken),
+            of_search,
         )
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether it takes less than a quarter of the time of the search."""
+        return self.seconds is not None and self.seconds < _MOST_OF_SEARCH * self.of_search
+
+    @property
+    def cost(self) -> str:
+        """What it costs, in words."""
+        if self.seconds is None:
+            return "the time depends on the images that are to be run again"
+        share = 100 * self.seconds / max(self.of_search, 1e-9)
+        return f"about {self.seconds:,.0f} s, {share:.0f} % of the time of the search"
 
     @property
     def before(self) -> Iterator[str]:
@@ -122,8 +140,7 @@ class CurvePlan:
         num_trials, num_draws = len(self.trials.rows), sum(map(len, STARTS.values()))
         yield (
             f"learning curve: {num_of(num_trials, 'trial')} fitted again on parts of the patients, "
-            f"{num_trials * num_draws * self.result.winner.folds:,} fits; about "
-            f"{self.seconds:,.0f} s, {100 * self.share:.0f} % of the search"
+            f"{num_trials * num_draws * self.result.winner.folds:,} fits; {self.cost}"
         )
         if self.num_left_out:
             others = self.num_left_out - self.num_networks
@@ -190,17 +207,37 @@ def draw_curve(
     return found
 
 
-def _costs(rows: Sequence[Mapping[Any, Any]], num_repeats: int) -> NDArray[np.float64]:
-    """Seconds (num_rows,) that each trial takes, where all its features are stored.
+def _seconds_each(result: SearchResult, first: StoredTrials) -> float | None:
+    """Seconds on the clock that a trial takes, by a fold of the first ones and a choice among them.
 
-    A trial that ran its images through a network took longer for that, so it counts as the others
-    do. A fit takes less than half the time for half the patients.
+    A fold is fitted twice, since the first time also loads what later ones find in memory. Time is
+    taken to grow with the patients. None if features are no longer stored.
     """
-    seconds = np.array([row["seconds"] for row in rows], float)
-    stored = np.array([row["num_forwarded"] == 0 for row in rows])
-    if stored.any():
-        seconds[~stored] = np.minimum(seconds[~stored], np.median(seconds[stored]))
-    return np.asarray(seconds * sum(_COUNTS) / NUM_QUARTERS / num_repeats)
+    if first.missing:
+        return None
+    part = Part.of(result.folds)
+    one_fold = Part(part.exams, part.folds[:1])
+    scores = np.stack([result.folder.log.scores(int(row["number"])) for row in first.rows])
+    winner, planned = result.winner, np.ones(len(first.rows), bool)
+    first.scores([one_fold])
+    start = time.monotonic()
+    first.scores([one_fold])
+    fitted = time.monotonic()
+    choose_on(part, scores, first, planned, winner.scoring, result.options.scoring)
+    of_choice = time.monotonic() - fitted
+    of_all = (fitted - start) * winner.folds + of_choice
+    return of_all / len(first.rows) * sum(_COUNTS) / NUM_QUARTERS
+
+
+def _seconds_of(trials: pd.DataFrame) -> float:
+    """Seconds on the clock in which some trial ran, also where a search went on on another day."""
+    ends = pd.to_datetime(trials["ended"], utc=True)
+    starts = ends - pd.to_timedelta(trials["seconds"].fillna(0), unit="s")
+    order = starts.sort_values().index
+    starts, ends = starts.loc[order], ends.loc[order]
+    earlier = ends.cummax().shift(fill_value=starts.iloc[0])
+    new = ends - starts.where(starts > earlier, earlier)
+    return float(new.dt.total_seconds().clip(lower=0).sum())
 
 
 def _planned(result: SearchResult, rows: Sequence[Mapping[Any, Any]]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from search.run.warm_start import WARM_SCORES, WARM_START, WarmStart
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.left_out import FILE as LEFT_OUT
 from trainable.errors import InputError, explain
-from trainable.files import drop_partial_line, remove_partial, write_text, writing
+from trainable.files import as_typed, drop_partial_line, remove_partial, write_text, writing
 
 FORMAT = 6
 """Version of `settings.json`. Folders of another version cannot be resumed."""
@@ -204,3 +204,8 @@ def new_run(name: str, parent: Path = Path("runs")) -> RunFolder:
             run.claim()
             return run
     raise AssertionError  # there are more numbers
+
+
+def resume_command(run: RunFolder) -> str:
+    """The command that goes on with a run."""
+    return f"cxr-search --resume {as_typed(run.path)}"

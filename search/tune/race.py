@@ -5,21 +5,26 @@ a standard error of the difference on the same patients: a forgiving rule (arXiv
 first trials of a space run whole for at least the best half of its encoders.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.run.run_folder import RunFolder
-from search.run.trial_log import BASELINE, ENDED, TrialLog, config_of, has_left_race
+from search.run.trial_log import (
+    BASELINE,
+    ENDED,
+    ReportLog,
+    TrialLog,
+    config_of,
+    has_left_race,
+)
 from trainable.backbones.encoder import Encoder
 from trainable.cohort.scored import is_scored
 from trainable.config import TrialConfig
 from trainable.evaluation.metrics import Weighted, log_likelihood, log_likelihood_of_each
 from trainable.features.passes import PERCENTS, FrozenPass, pass_of
-from trainable.trial.task import Task
 
 _Values = NDArray[np.float64]
 _Seen = tuple[FrozenPass, NDArray[np.bool_], NDArray[np.int64], NDArray[np.float32]]
@@ -47,15 +52,30 @@ class Race:
     )
 
     @classmethod
-    def of(cls, task: Task, first: Iterable[TrialConfig], run: RunFolder) -> "Race | None":
-        """The race of a search, with what is known of it so far; None if there is none."""
-        if not task.race:
+    def of(
+        cls,
+        parts: Sequence[NDArray[np.int64]],
+        labels: NDArray[np.int64],
+        first: Iterable[TrialConfig],
+        log: TrialLog,
+        reports: ReportLog,
+    ) -> "Race | None":
+        """The race of a search, with what is known of it so far; None if there is none.
+
+        Args:
+            parts: Examinations of each part; none where there is no race.
+            labels: (num_exams, num_findings), 1 positive, 0 negative, -1 unknown.
+            first: What is tried before any score was seen.
+            log: The trials that ended.
+            reports: What their passes were worth on each part.
+        """
+        if not parts:
             return None
         passes = [one for config in first if (one := pass_of(config))]
-        race = cls(task.data.labels, tuple(dict.fromkeys(passes)))
-        rows = {row["number"]: row for row in run.log.table().to_dict("records")}
-        for number, percent, _ in run.race.rows():
-            scores = run.race.scores(number, percent)
+        race = cls(labels, tuple(dict.fromkeys(passes)))
+        rows = {row["number"]: row for row in log.table().to_dict("records")}
+        for number, percent, _ in reports.rows():
+            scores = reports.scores(number, percent)
             if scores is not None and rows.get(number, {}).get("state") in ENDED:
                 race.add(config_of(rows[number]), percent, scores)
         return race

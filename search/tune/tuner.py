@@ -104,16 +104,16 @@ def run_session(
     Raises:
         DiskError: If the disk of the run folder refuses what has to be kept.
     """
-    num_folds = len(plan.task.folds)
+    num_folds, labels = len(plan.task.folds), plan.task.data.labels
     capacity = Capacity(resources, plan.options.advanced.max_concurrent)
     space = plan.space_here(has_gpu=resources.gpus > 0)
-    race = Race.of(plan.task, plan.first_configs, run)
+    race = Race.of(plan.task.race, labels, plan.first_configs, run.log, run.race)
     search = StudySearch(space, run, plan.task.seed, capacity, race)
     stopper = SearchStopper(num_folds, ends_at)
     timeout = ReportTimeout(plan.options.run.trial_timeout)
     earlier = earlier_reports(run, num_folds)
     scheduler = FoldASHA(num_folds, earlier, race) if space.stops_early else None
-    logger = TrialLogger(run, num_folds, plan.task.data.labels.shape[1], stopper, timeout)
+    logger = TrialLogger(run, num_folds, labels.shape[1], stopper, timeout)
     carried = tune.with_parameters(run_trial, task=plan.task, shipment=shipment)
     trainable = tune.with_resources(carried, resources.as_asked())
     tuner = tune.Tuner(

@@ -9,7 +9,7 @@ import numpy as np
 from search.plan.plan import SearchPlan
 from search.run.finding_table import write_findings
 from search.run.run_folder import RunFolder
-from search.winner.pool import gather
+from search.winner.gather import gather
 from search.winner.resampled import choices_of, counts_in
 from search.winner.selection import Selection
 from trainable.backbones.weights import Weights
