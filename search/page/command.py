@@ -24,6 +24,7 @@ def report(
     for_sharing: bool = False,
     learning_curve: bool = False,
     judge_across: Annotated[str | None, Parameter(metavar="COLUMN")] = None,
+    robustness: bool = False,
 ) -> None:
     """Write what a search found as a self-contained HTML report.
 
@@ -36,11 +37,13 @@ def report(
         learning_curve: Find out what more patients would be worth; kept in the run folder.
         judge_across: Column such as site or dicom:Manufacturer: judge heads on each of its values
             that were trained on all others.
+        robustness: Find out what small changes of 100 images do to their scores.
     """
     # SciPy and matplotlib take seconds to import: not before the command line is known to be right
     from search.page.page import require_shareable, write_report
     from search.rescored.across import judge_across as judge
     from search.rescored.growing import draw_curve
+    from search.rescored.robust import judge_robustness
     from search.results.search_result import SearchResult
 
     require_shareable(heat_maps, for_sharing=for_sharing)
@@ -52,8 +55,13 @@ def report(
             console.print(f"  {line}")
     if learning_curve:
         draw_curve(result, labelled_images, console.print)
+    robust = None
+    if robustness:
+        robust = judge_robustness(result, labelled_images, console.print)
+        for line in robust.lines:
+            console.print(f"  {line}")
     page, private = write_report(
-        result, out, heat_maps, labelled_images, across, for_sharing=for_sharing
+        result, out, heat_maps, labelled_images, across, robust, for_sharing=for_sharing
     )
     console.print(f"report: {page}")
     if private:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.rescored.across import Across
+from search.rescored.robust import Robustness
 from search.results.search_result import SearchResult
 from trainable.evaluation.counts import decide
 from trainable.evaluation.gaps import Gap
@@ -23,15 +24,23 @@ class Known:
         gaps: By finding, the largest gaps between the values of each covariate.
         failures: By finding, what is wrong.
         across: The run judged across a column, if that was asked.
+        robust: What small changes of images do, if that was asked.
     """
 
     explained: str
     gaps: list[list[Gap]]
     failures: list[Failures]
     across: Across | None = None
+    robust: Robustness | None = None
 
     @classmethod
-    def of(cls, result: SearchResult, explained: str, across: Across | None = None) -> "Known":
+    def of(
+        cls,
+        result: SearchResult,
+        explained: str,
+        across: Across | None = None,
+        robust: Robustness | None = None,
+    ) -> "Known":
         """Work it out from the out-of-fold scores."""
         winner, cohort, scores = result.winner, result.cohort, result.out_of_fold
         by_member = [
@@ -47,4 +56,4 @@ class Known:
             np.stack(by_member), winner.team_rows,
         )  # fmt: skip
         gaps = gaps_of(cohort, scores, winner.metrics(_ANY_POINT))
-        return cls(explained, gaps, failures, across)
+        return cls(explained, gaps, failures, across, robust)

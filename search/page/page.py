@@ -17,8 +17,10 @@ from search.page.heat_maps import explanation, heat_map_section, num_maps
 from search.page.known import Known
 from search.page.more_patients import more_patients_section
 from search.page.paper_facts import paper_facts
+from search.page.robust import robust_section
 from search.page.study_figures import study_figures
 from search.rescored.across import Across
+from search.rescored.robust import Robustness
 from search.results.search_result import SearchResult, by_body
 from search.terminal.outcome import findings_table, look_sentences, winner_sentences
 from trainable.backbones.encoder import Encoder
@@ -63,6 +65,7 @@ def write_report(
     heat_maps: HeatMaps = "auto",
     labelled_images: Path | None = None,
     across: Across | None = None,
+    robust: Robustness | None = None,
     *,
     for_sharing: bool = False,
 ) -> WrittenPage:
@@ -74,6 +77,7 @@ def write_report(
         heat_maps: Whether to show heat maps; auto: only if that takes seconds.
         labelled_images: Folder of the labelled images, if they have moved.
         across: The run judged across a column, if that was asked.
+        robust: What small changes of images do, if that was asked.
         for_sharing: Whether to leave out X-rays, names of images, and names of folders.
 
     Raises:
@@ -83,7 +87,7 @@ def write_report(
     seen = heat_map_section(result, "no" if for_sharing else heat_maps, labelled_images)
     shown = result.for_sharing() if for_sharing else result
     command = command_line(result.options, with_folders=not for_sharing)
-    known = Known.of(shown, explanation(shown, seen), across)
+    known = Known.of(shown, explanation(shown, seen), across, robust)
     sections = _sections(shown, seen, known, shlex.join(command), for_sharing=for_sharing)
     write_page(page, f"Search {result.run.name}", list(sections))
     if for_sharing or result.is_demo:
@@ -121,6 +125,7 @@ def _sections(
     yield failures_section(known.failures, result.cohort, with_names=not for_sharing)
     yield more_patients_section(result)
     yield elsewhere_section(known.across)
+    yield robust_section(known.robust)
     yield seen
     yield Section("Encoders and cuts", tables=[_by_encoder(result), _by_body(result)])
     yield Section(

@@ -55,8 +55,9 @@ def unused(cohort: Cohort) -> str:
 
 
 def _robust(known: Known) -> str:
-    """Judged across a column."""
-    return "" if known.across is None else " ".join(map(as_sentence, known.across.sentences))
+    """What was asked: small changes of images, and heads judged across a column."""
+    asked = (one for one in (known.robust, known.across) if one is not None)
+    return " ".join(as_sentence(sentence) for one in asked for sentence in one.sentences)
 
 
 def _characteristics(cohort: Cohort) -> str:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from search.demo import demo
 from search.plan.download import download_inputs
-from search.rescored.trials import Part, StoredTrials, is_convex, is_stored, require_folds
+from search.rescored.trials import Part, StoredTrials, is_convex, require_folds, stored_team
 from search.results.search_result import SearchResult
 from trainable.cohort.by_value import num_patients, require_learnable, values_of
 from trainable.cohort.scored import Scored, is_scored, scores_of_teams
@@ -177,13 +177,7 @@ def judge_across(
             a finding has no trial without trained stages; if images or weights are missing.
     """
     require_folds(result, OPTION)
-    members = [one.trial for one in result.winner.members if is_stored(one.config)]
-    teams = [[members.index(one) for one in team if one in members] for team in result.winner.teams]
-    if not all(teams):
-        raise InputError(
-            f"{OPTION} fits heads again, and never networks; the winner's trials have trained "
-            "stages: search with --unfreeze 0"
-        )
+    members, teams = stored_team(result, OPTION)
     text = read_column(result.cohort, column, table_of(_local(result)), OPTION)
     values = values_of(result.cohort, text, OPTION)
     folds = leave_out(result.cohort, values)

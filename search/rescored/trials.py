@@ -166,6 +166,22 @@ def is_convex(config: TrialConfig) -> bool:
     return is_stored(config) and not HEADS[config.head].is_seeded
 
 
+def stored_team(result: SearchResult, option: str) -> tuple[list[int], list[list[int]]]:
+    """The members without trained stages, and for each finding the places of its team among them.
+
+    Raises:
+        InputError: If a finding has none.
+    """
+    members = [one.trial for one in result.winner.members if is_stored(one.config)]
+    teams = [[members.index(one) for one in team if one in members] for team in result.winner.teams]
+    if not all(teams):
+        raise InputError(
+            f"{option} fits heads again, and never networks; the winner's trials have trained "
+            "stages: search with --unfreeze 0"
+        )
+    return members, teams
+
+
 def require_folds(result: SearchResult, option: str) -> None:
     """Refuse a run whose trials were scored on one split.
 

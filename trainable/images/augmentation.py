@@ -40,11 +40,15 @@ def augment(image: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
     """
     rng = np.random.default_rng([view, zlib.crc32(image.tobytes())])
     mirrored = image[:, ::-1] if rng.random() < 0.5 else image
-    degrees = rng.uniform(-_MOST_DEGREES, _MOST_DEGREES)
-    turned = Image.fromarray(mirrored).rotate(degrees, Image.Resampling.BILINEAR)
+    rotated = turned(mirrored, rng.uniform(-_MOST_DEGREES, _MOST_DEGREES))
     noise = _NOISE * rng.standard_normal(image.shape, np.float32)
-    noisy: NDArray[np.float32] = np.asarray(turned, np.float32) + noise
+    noisy: NDArray[np.float32] = np.asarray(rotated, np.float32) + noise
     return noisy.round().clip(0, 255).astype(np.uint8)
+
+
+def turned(image: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+    """An image (size, size), turned to the left; its new corners are black."""
+    return np.asarray(Image.fromarray(image).rotate(degrees, Image.Resampling.BILINEAR))
 
 
 def with_augmented(
