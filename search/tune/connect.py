@@ -39,6 +39,7 @@ def start(folder: Path) -> None:
                 try:
                     ray.init(
                         address="local",
+                        num_cpus=cpus_to_tell(),
                         num_gpus=gpus_to_tell(),
                         include_dashboard=False,
                         log_to_driver=False,
@@ -55,6 +56,17 @@ def start(folder: Path) -> None:
                     return
     finally:
         stop_signals.renew()
+
+
+def cpus_to_tell() -> int | None:
+    """CPUs that this process may use, where they are fewer than the machine's; None elsewhere.
+
+    Ray counts a container's share by itself, but not what Slurm or `taskset` leave of the machine.
+    """
+    if not hasattr(os, "sched_getaffinity"):  # on macOS and Windows a process may use all
+        return None
+    usable = len(os.sched_getaffinity(0))
+    return usable if usable < (os.cpu_count() or 1) else None
 
 
 def gpus_to_tell() -> int | None:

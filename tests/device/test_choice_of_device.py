@@ -1,10 +1,12 @@
 """Which device a process takes, and how much of its memory, on GPUs of every maker."""
 
+import os
+
 import pytest
 import torch
 from fixtures.accelerator import AMPERE, VOLTA, accelerator
 
-from search.tune.connect import gpus_to_tell
+from search.tune.connect import cpus_to_tell, gpus_to_tell
 from trainable import device
 from trainable.device import Batching, machine_failure, own_device, pick_device, precision, room_on
 
@@ -79,3 +81,13 @@ def test_another_error_of_a_batch_is_raised_as_it_is() -> None:
 
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         list(Batching(4, "a test").run(torch.arange(6), work))
+
+
+def test_ray_is_told_of_the_cpus_that_slurm_leaves_a_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usable = len(os.sched_getaffinity(0))
+    monkeypatch.setattr(os, "cpu_count", lambda: usable)
+    assert cpus_to_tell() is None
+    monkeypatch.setattr(os, "cpu_count", lambda: usable + 62)
+    assert cpus_to_tell() == usable
