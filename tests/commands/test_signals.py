@@ -71,6 +71,25 @@ run(app, [])
     assert done.stderr == "SIGTERM: stopping ...\nStopped by SIGTERM.\n"
 
 
+def test_a_signal_that_is_blocked_at_the_start_ends_a_command_all_the_same() -> None:
+    program = """
+import os, signal, threading
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # as slurm.sh does, for Ray
+from trainable.commands.stop import stop_signals
+stop_signals.listen()
+os.kill(os.getpid(), signal.SIGTERM)
+threading.Event().wait(20)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (143, "Stopped by SIGTERM.\n")
+
+
 def test_signals_to_the_group_leave_the_winner_so_far_and_nothing_else(
     tmp_path: Path, warm: Warm
 ) -> None:

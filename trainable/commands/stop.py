@@ -49,6 +49,8 @@ class StopSignals:
         """Take the signals: one ends the process at once, in a sentence, as nothing has begun."""
         self._listens = True
         signal.signal(_RENEW, lambda *_: self._take())
+        # whoever starts both Ray and a search keeps the signals from Ray, and so from its children
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._take()
 
     def raise_interrupts(self) -> None:
