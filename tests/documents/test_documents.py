@@ -13,15 +13,20 @@ OF_OTHER_PROGRAMS = {"--extra", "--generate", "--logdir", "--no-deps", "--node-i
 OF_OTHER_PROGRAMS |= {
     "--backend-store-uri",
     "--build-arg",
+    "--exclusive",
     "--gpus",
+    "--mem",
+    "--no-kill",
     "--nv",
+    "--read-only",
     "--rm",
     "--shm-size",
     "--signal",
     "--time",
+    "--tmpfs",
     "--user",
 }
-"""Options of uv, Ray, TensorBoard, Docker and Apptainer."""
+"""Options of uv, Ray, TensorBoard, Docker, Slurm and Apptainer."""
 
 
 def name(page: Path) -> str:

@@ -95,7 +95,7 @@ def card(folder: Path, case: str) -> dict[str, Any]:
 @pytest.mark.skipif(not SCHEMA_FILE, reason="needs CXR_ATLAS_SCHEMA, the file model.json of RSNA")
 @pytest.mark.parametrize("case", CASES)
 def test_the_card_is_valid_by_the_schema_of_the_registry(tmp_path: Path, case: str) -> None:
-    from jsonschema import Draft202012Validator as Validator  # type: ignore[import-untyped]
+    from jsonschema import Draft202012Validator as Validator
 
     card(tmp_path, case)
     schema = json.loads(Path(str(SCHEMA_FILE)).read_text())
