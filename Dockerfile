@@ -15,9 +15,12 @@ ARG TORCH_BACKEND=cpu
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends procps tini wget \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 1000 ray \
+    && useradd --create-home --uid 1000 --gid 0 ray \
     && mkdir -p /xrays /runs /home/ray/.cache/cxr \
-    && chown -R ray /xrays /runs /home/ray/.cache
+    && chown -R ray:0 /xrays /runs /home/ray \
+    && chmod -R g=u /xrays /runs /home/ray
+# the user may be any other of group 0, as on OpenShift, who has no home of its own
+ENV HOME=/home/ray
 # hadolint ignore=DL3013
 RUN pip install --no-cache-dir uv
 WORKDIR /home/ray/cxr
