@@ -209,9 +209,12 @@ def run_search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[P
     run = part.folder / name
     size = ("--image-size", str(setup.image_size), "--batch-size", "32", "--unfreeze", "0")
     data = ("--data", str(part.folder / "train.csv"), "--weights", setup.weights)
-    where = ("--out", str(run), "--cache", str(setup.cache), "--time-budget", "none")
+    where = ("--out", str(run), "--cache", str(setup.cache))
+    whole = ("--time-budget", "none", "--learning-curve", "no")
     backbones = ("--backbones", ",".join(setup.backbones))
-    seconds = cpu_of_command("search", *data, *size, *backbones, *where, *options, *setup.options)
+    seconds = cpu_of_command(
+        "search", *data, *size, *backbones, *where, *whole, *options, *setup.options
+    )
     return run, seconds
 
 
