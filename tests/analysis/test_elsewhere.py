@@ -1,6 +1,7 @@
 """What was told of a winner beside labels of other images: in a terminal, on a page, as data."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,10 @@ def test_a_team_is_recalibrated_to_a_site_and_predicts_there(home: Path) -> None
     told = table.loc[["F1", "AUC", "PPV", "prevalence", "mean score"]]
     assert (told["told_low"] < told["told_high"]).all()
     assert (told["verdict"] != "").all()
+    team_then = json.loads(kept)["team"]
+    file.write_text(kept.replace(team_then, "0" * len(team_then)))
+    with pytest.raises(InputError, match="is of another team or threshold, since the winner was"):
+        said(home, site="lyon")
     for change in (kept[:50], kept.replace('"format":2', '"format":1')):
         file.write_text(change)
         with pytest.raises(InputError, match=r"cannot be read .*: remove it, and make it again"):

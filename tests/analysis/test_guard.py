@@ -242,6 +242,19 @@ def test_a_view_that_is_another_kind_of_image_is_found_whatever_the_others_are()
     assert (guard.distance(Features(values, present)) <= 1).float().mean() > 0.9
 
 
+def test_a_view_of_few_patients_knows_every_image() -> None:
+    features, patients = drawn(80, 2, 0)
+    present = torch.ones_like(features.present)
+    present[:, 1] = torch.from_numpy(patients < 40)
+    guard = fit_guard(Features(features.values, present), patients)
+    others, _ = drawn(20, 2, 1)
+    present = torch.zeros_like(others.present)
+    present[:, 1] = True
+    values = others.values.flip(dims=[2])
+    assert (guard.distance(Features(values, present)) == 0).all()
+    assert (guard.distance(Features(values, ~present)) > 1).all()
+
+
 def test_images_that_are_all_the_same_have_a_guard_of_finite_numbers() -> None:
     same = Features(torch.ones(60, 1, 60), torch.ones(60, 1, dtype=torch.bool))
     guard = fit_guard(same, np.arange(60))
