@@ -241,7 +241,10 @@ def _calibration(labels: NDArray[np.int64], scores: NDArray[np.floating]) -> tup
 
 
 def cpu_of_command(module: str, *arguments: object) -> float:
-    """Run a command of this project to its end; its CPU seconds, those of its workers with it."""
+    """Run a command of this project to its end; its CPU seconds.
+
+    Workers of Ray are not in it where they are forks (Linux): nobody waits for these.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
