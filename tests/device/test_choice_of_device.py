@@ -1,6 +1,8 @@
 """Which device a process takes, and how much of its memory, on GPUs of every maker."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -91,3 +93,13 @@ def test_ray_is_told_of_the_cpus_that_slurm_leaves_a_search(
     assert cpus_to_tell() is None
     monkeypatch.setattr(os, "cpu_count", lambda: usable + 62)
     assert cpus_to_tell() == usable
+
+
+def test_what_apple_s_gpu_lacks_runs_on_the_processor_unless_the_user_says_no() -> None:
+    name = "PYTORCH_ENABLE_MPS_FALLBACK"
+    asks = f"import os, sys, trainable; print('torch' in sys.modules, os.environ['{name}'])"
+    others = {key: value for key, value in os.environ.items() if key != name}
+    for given, found in (({}, "1"), ({name: "0"}, "0")):
+        command = [sys.executable, "-c", asks]
+        said = subprocess.check_output(command, env={**others, **given}, text=True)
+        assert said.split() == ["False", found], "it is set before PyTorch is imported"
