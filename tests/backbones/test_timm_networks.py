@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fixtures.networks import CPU, STATISTICS, random_images, tiny_config
+from fixtures.networks import CPU, STATISTICS, prepared_model, random_images, tiny_config
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -102,8 +102,8 @@ def test_features_and_activations_are_those_of_the_whole_network(tmp_path: Path,
     cuts = (backbone.cuts[1], backbone.cuts[-1])
     for cut, unfreeze in ((FUSED, 0), (cuts[0], 0), (cuts[1], 0), (cuts[1], 1)):
         settings = {"cut": cut, "unfreeze": unfreeze, "normalization": "own", "image_size": SIZE}
-        body = Body(table, tiny_config(backbone=name, **settings), random_weights(), CPU)
-        body.__dict__["_model"] = placed_timm(name)
+        weights = prepared_model(placed_timm(name), random_weights())
+        body = Body(table, tiny_config(backbone=name, **settings), weights, CPU)
         stored, source = frozen_inputs(body, store)
         assert source == ("activations" if unfreeze else "features")
         network = new_network(body.config, body.frozen, body.trained, 0, CPU).eval()
@@ -120,8 +120,7 @@ def test_one_trained_stage_learns_and_is_saved_and_the_rest_stays(
     config = tiny_config(
         backbone=name, cut=backbone.cuts[-1], unfreeze=1, image_size=SIZE, epochs=1
     )
-    body = Body(table, config, random_weights(), CPU)
-    body.__dict__["_model"] = placed_timm(name)
+    body = Body(table, config, prepared_model(placed_timm(name), random_weights()), CPU)
     stored, _ = frozen_inputs(body, ArrayStore(tmp_path / "store"))
     network = new_network(config, body.frozen, body.trained, 1, CPU)
     before = {key: value.clone() for key, value in network.state_dict().items()}

@@ -15,6 +15,7 @@ from fixtures.networks import (
     RANDOM,
     STATISTICS,
     images_of,
+    prepared_model,
     random_images,
     random_model,
     random_pixels,
@@ -48,18 +49,6 @@ LAST_CUT = {name: backbone.cuts[-1] for name, backbone in BACKBONES.items()}
 def fitted(name: str) -> Weights:
     """Weights of a network whose features differ from image to image."""
     return prepared_model(random_model(name))
-
-
-def prepared_model(model: nn.Module) -> Weights:
-    """Weights that are those of this network, which nobody may change: all bodies share it."""
-
-    class Prepared(Weights):
-        def build(self, encoder: Encoder, cut: str | None = None) -> nn.Module:
-            return model
-
-    return Prepared(
-        Random(), RANDOM.encoders, fingerprints=dict.fromkeys(RANDOM.encoders, "prepared")
-    )
 
 
 def no_weights() -> Weights:
