@@ -23,6 +23,17 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 """127.0.0.1, of version 4 and mapped to version 6."""
 
 
+def run_program(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a text of Python to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("module", ["search", "analysis"])
 @pytest.mark.parametrize(
     ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGUSR1, "SIGUSR1")]
@@ -60,13 +71,7 @@ late = Late()
 late.itself = late  # collected when Python ends, after its handlers
 run(app, [])
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
+    done = run_program(program)
     assert (done.returncode, done.stdout) == (143, "")
     assert done.stderr == "SIGTERM: stopping ...\nStopped by SIGTERM.\n"
 
@@ -80,13 +85,7 @@ stop_signals.listen()
 os.kill(os.getpid(), signal.SIGTERM)
 threading.Event().wait(20)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
+    done = run_program(program)
     assert (done.returncode, done.stderr) == (143, "Stopped by SIGTERM.\n")
 
 
