@@ -123,6 +123,11 @@ def explain(
     return found
 
 
+def why_unread(error: Exception) -> str:
+    """Why a file cannot be read: what a pydantic model finds first in it, or what reading says."""
+    return explain(error)[0] if isinstance(error, ValidationError) else str(error)
+
+
 def explain_detail(detail: ErrorDetails, name: str, known: Collection[str] = ()) -> str:
     """The sentence for one of pydantic's errors; `name` may be empty."""
     if detail["type"] == "extra_forbidden":

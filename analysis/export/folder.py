@@ -13,7 +13,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.cohort.exams import Grouping
 from trainable.cohort.label_rule import LabelRule, findings_of
 from trainable.config import TrialConfig
-from trainable.errors import InputError, explain, flag
+from trainable.errors import InputError, flag, why_unread
 from trainable.images.preprocessing import NormalizationName, PixelStatistics, Resize
 from trainable.images.scale import Scale
 from trainable.run.places import trial_name
@@ -171,8 +171,9 @@ def read_export(folder: Path) -> tuple[Winner, Cohort, list[FinalModel]]:
             )
         export = Export.model_validate(found)
     except (ValidationError, ValueError, OSError) as error:
-        why = explain(error)[0] if isinstance(error, ValidationError) else error
-        raise InputError(f"{file} cannot be read ({why}): export the team again") from error
+        raise InputError(
+            f"{file} cannot be read ({why_unread(error)}): export the team again"
+        ) from error
     rules = export.label_rules or (export.label_rule or LabelRule(export.classes),)
     try:
         winner = read_winner(folder, findings_of(rules))

@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from search.rescored.power_law import PowerLaw
-from trainable.errors import InputError, explain
+from trainable.errors import InputError, why_unread
 from trainable.evaluation.intervals import Estimate
 from trainable.files import as_typed, write_text, writing
 from trainable.run.places import learning_curve_file
@@ -113,10 +113,9 @@ class LearningCurve(_Record):
         try:
             return cls.model_validate_json(file.read_bytes())
         except (ValidationError, OSError) as error:
-            why = explain(error)[0] if isinstance(error, ValidationError) else error
             raise InputError(
-                f"{file} is damaged ({why}): write it again with cxr-report {as_typed(run)} "
-                f"{OPTION}"
+                f"{file} is damaged ({why_unread(error)}): write it again with cxr-report "
+                f"{as_typed(run)} {OPTION}"
             ) from error
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from trainable.config import TrialConfig
-from trainable.errors import InputError, explain, listing
+from trainable.errors import InputError, listing, why_unread
 from trainable.files import replacing, write_text
 
 WARM_START, WARM_SCORES = "warm_start.json", "warm_start.npy"
@@ -115,8 +115,7 @@ class WarmStart:
             search = EarlierSearch.model_validate_json(file.read_bytes())
             return cls(search, *(np.load(one) if one.exists() else None for one in arrays))
         except (ValueError, OSError, EOFError) as error:  # what readers raise at damaged files
-            why = explain(error)[0] if isinstance(error, ValidationError) else error
             raise InputError(
-                f"{file} or {listing(one.name for one in arrays)} is damaged ({why}): put it back "
-                "from a copy, or start a new search"
+                f"{file} or {listing(one.name for one in arrays)} is damaged "
+                f"({why_unread(error)}): put it back from a copy, or start a new search"
             ) from error

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainable.cohort.cohort import Cohort
-from trainable.errors import InputError, explain
+from trainable.errors import InputError, why_unread
 from trainable.files import write_text, writing
 from trainable.run.places import exported_file
 from trainable.run.winner import Winner, digest_of
@@ -44,6 +44,7 @@ class Exported(BaseModel):
         try:
             found = cls.model_validate_json(file.read_bytes())
         except (ValidationError, OSError) as error:
-            why = explain(error)[0] if isinstance(error, ValidationError) else error
-            raise InputError(f"{file} is damaged ({why}): export the team again") from error
+            raise InputError(
+                f"{file} is damaged ({why_unread(error)}): export the team again"
+            ) from error
         return found if found.winner == digest_of(winner, cohort) else None
