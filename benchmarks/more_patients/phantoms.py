@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import special
 
-from search.demo.phantoms import draw_rows, sample_patients
+from search.demo.phantoms import films_of, sample_patients
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Hospital:
         shown = rows.assign(severity=rows["severity"] * self.strength)
         (home / folder).mkdir(parents=True)
         noise = np.random.default_rng([seed, 2])
-        for name, film in zip(rows["image"], draw_rows(shown, size), strict=True):
-            Image.fromarray(self._taken(film, noise)).save(home / folder / name)
+        for name, film in zip(rows["image"], films_of(shown), strict=True):
+            Image.fromarray(self._taken(film.draw(size), noise)).save(home / folder / name)
         names = {one: f"{folder}/" + rows[one] for one in ("image", "patient")}
         return pd.DataFrame(
             {**names, "died": (drawn < risks).astype(int), "risk": risks, "site": self.name}

@@ -11,7 +11,8 @@ import pandas as pd
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from search.demo.phantoms import draw_phantom, sample_patients, write_demo
+from search.demo.films import draw_phantom
+from search.demo.phantoms import sample_patients, write_demo
 from trainable.reading.options import DataOptions
 from trainable.reading.read_cohort import read_cohort
 

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.quality.judged_search import JudgedSearch
-from search.demo.phantoms import draw_phantom, sample_patients, write_demo
+from search.demo.films import draw_phantom
+from search.demo.phantoms import sample_patients, write_demo
 from search.options.options import SearchOptions
 from search.plan.plan import SearchPlan
 from search.plan.planner import plan_search

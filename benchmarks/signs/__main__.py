@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from search.demo.phantoms import draw_phantom
+from search.demo.films import draw_phantom
 from search.demo.shapes import Plane, edge, ellipse
 from search.demo.signs import Signs
 from trainable.backbones.backbone import FUSED

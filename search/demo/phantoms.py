@@ -1,4 +1,4 @@
-"""The demo cohort: chest X-ray phantoms drawn by code, no patient's data in them.
+"""The demo cohort: patients whose chest X-rays are phantoms.
 
 Lung opacities carry a severity and death is drawn from it with a known probability, so the best F1
 that any model can reach on the demo is known too.
@@ -6,132 +6,21 @@ that any model can reach on the demo is known too.
 
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.random import Generator as Rng
 from numpy.typing import NDArray
-from PIL import Image
 
-from search.demo.shapes import Plane, blur, edge, ellipse
-from search.demo.signs import NO_SIGNS, Signs
+from search.demo.films import Film, write_films
+from search.demo.signs import Signs
 from trainable.files import replacing
 
 IMAGES_OF_PATIENTS = (0.6, 0.25, 0.1, 0.05)
 """Shares of the patients who have 1, 2, 3 and 4 images."""
 
 SLOPE, MIDPOINT = 13.0, 0.68  # Probability of death = logistic(SLOPE * (severity - MIDPOINT)).
-
-
-def _frame(anatomy: Rng, day: Rng, size: int) -> tuple[Plane, Plane]:
-    """Body coordinates (x, y) of every pixel: build, positioning, a slight organic warp."""
-    axis = (np.arange(size) + 0.5) / size * 2.0 - 1.0
-    width, height = anatomy.uniform(0.98, 1.2), anatomy.uniform(0.96, 1.14)
-    angle, zoom = day.normal(0.0, 0.04), day.uniform(0.94, 1.06)
-    across, down = axis[None, :] - day.normal(0.0, 0.035), axis[:, None] - day.normal(0.0, 0.035)
-    x = (across * np.cos(angle) + down * np.sin(angle)) / (width * zoom)
-    y = (down * np.cos(angle) - across * np.sin(angle)) / (height * zoom)
-    warp_x, warp_y = blur(anatomy, (5, 5), x.shape), blur(anatomy, (5, 5), x.shape)
-    return x + 0.014 * warp_x, y + 0.014 * warp_y
-
-
-def _organs(anatomy: Rng, breath: float, x: Plane, y: Plane) -> tuple[Plane, Plane, Plane]:
-    """Depth in the lungs (negative outside), height (0 apex, 1 base), mediastinum (1 inside)."""
-    a = np.abs(x)
-    apex, base = anatomy.uniform(-0.84, -0.76), anatomy.uniform(0.56, 0.66) + breath
-    wide, drop = anatomy.uniform(0.68, 0.78), anatomy.uniform(0.2, 0.3)
-    height = (y - apex) / (base - apex)
-    up = np.clip(1.0 - height, 0.0, 1.0) ** 2
-    lateral = 0.3 + (wide - 0.3) * np.sqrt(1.0 - up) - 0.08 * np.clip(height - 0.6, 0.0, None) - a
-    medial = a - 0.09 - 0.19 * (up * up) ** 2
-    # The patient's left is on the viewer's right, where the diaphragm sits lower.
-    dome = base - drop * (1.0 - np.clip((a - 0.26) / (wide - 0.26), 0.0, 1.2) ** 2) - y
-    depth = reduce(np.minimum, (lateral, medial, dome + 0.03 * np.sign(x), height))
-    left, low, wide = anatomy.uniform(0.1, 0.16), 0.3 + breath, anatomy.uniform(0.26, 0.36)
-    ventricle = ellipse(x, y - 0.35 * (x - left), (left, low), (wide, 0.27)) / 0.2
-    atrium = ellipse(x, y, (-0.06, low - 0.02), (0.14, 0.26)) / 0.3
-    aorta = ellipse(x, y, (0.09, -0.3), (0.1, 0.1)) / 0.5
-    return depth, height, edge(reduce(np.maximum, (ventricle, atrium, aorta, (0.14 - a) / 0.08)))
-
-
-def _bones(anatomy: Rng, x: Plane, y: Plane, cage: Plane) -> Plane:
-    """Density that ribs, clavicles, shoulder blades and spine add."""
-    a = np.abs(x)
-    bow, spacing, phase = anatomy.uniform([0.38, 0.15, 0.0], [0.6, 0.18, 1.0])
-    stripes = ((y - bow * a * a) / spacing, (y + 0.6 * a) / (1.15 * spacing), y / 0.14)
-    back, front, disc = (np.abs(at + phase - np.rint(at + phase)) for at in stripes)
-    # A rib is a tube: its rim is denser than its middle.
-    bones: Plane = edge(0.2 - back, width=0.08) * (0.066 + 0.22 * back)
-    bones += 0.055 * edge((0.2 - front) / 0.12, (a - 0.36) / 0.2, (0.3 - y) / 0.4)
-    bones *= cage
-    clavicle = 0.9 * (a - 0.2) * (a - 0.45) * (a - 0.7) - 0.28 * a - anatomy.normal(0.63, 0.02)
-    bones += 0.1 * edge((0.036 - np.abs(y - clavicle)) / 0.03, (a - 0.08) / 0.04)
-    bones += 0.05 * edge((a - 0.66 - 0.5 * (y + 0.35) ** 2) / 0.05, (0.05 - y) / 0.1)
-    spine = 0.042 + 0.028 * edge(0.4 - disc, width=0.16)
-    return bones + spine * edge(0.085 - a, width=0.05)
-
-
-def _opacity(severity: float, anatomy: Rng, day: Rng, depth: Plane, height: Plane) -> Plane:
-    """Share of the lung's air that is filled, in [0, 1]: its extent grows with severity."""
-    seat = blur(anatomy, (6, 6), depth.shape) + 0.5 * blur(day, (6, 6), depth.shape)
-    seat += 0.35 * blur(day, (16, 16), depth.shape)
-    seat += 1.6 * height - 2.5 * np.clip(depth, 0.0, 0.3)  # Basal and peripheral first.
-    threshold = np.quantile(seat[depth > 0.0], 1.0 - 0.85 * severity)
-    # The fade-in leaves severity 0 clear, though its threshold is the largest value.
-    strength = day.uniform(0.45, 0.75) * min(1.0, 5.0 * severity)
-    filled = edge(seat - threshold, width=1.3) * (1.0 + 0.16 * blur(day, (36, 36), depth.shape))
-    return np.clip(strength * filled, 0.0, 1.0)
-
-
-def draw_phantom(
-    severity: float, anatomy_seed: int, day_seed: int, size: int = 256, signs: Signs = NO_SIGNS
-) -> NDArray[np.uint8]:
-    """Draw one frontal chest X-ray, the same pixels for the same arguments.
-
-    Args:
-        severity: Extent of the lung opacities, from 0 (clear) to 1 (most of both lungs).
-        anatomy_seed: The patient: build, organs, bones, where opacities tend to sit.
-        day_seed: The visit: positioning, breath, exposure, contrast, noise, shape of opacities.
-        size: Pixels a side, 32 or more.
-        signs: Signs of other findings.
-
-    Returns:
-        Grey levels (size, size), 0 black to 255 white.
-
-    Raises:
-        ValueError: If severity is outside [0, 1] or size is below 32.
-    """
-    if not 0.0 <= severity <= 1.0 or size < 32:
-        raise ValueError(f"need severity in [0, 1] and size >= 32, not {severity} and {size}")
-    anatomy, day = np.random.default_rng(anatomy_seed), np.random.default_rng(day_seed)
-    x, y = _frame(anatomy, day, size)
-    a, breath = np.abs(x), day.normal(0.0, 0.03)
-    depth, height, centre = _organs(anatomy, breath, x, y)
-    centre = signs.widened(centre, breath, x, y)
-    lung = edge(depth, width=0.035)
-    density = (0.62 + anatomy.uniform(0.0, 0.1)) - 0.22 * a * a
-    density += 0.16 * np.maximum(centre, edge(y - 0.3, width=0.5) * (1.0 - lung))
-    breast = ellipse(a, y, (0.41, anatomy.uniform(0.12, 0.3)), (0.34, 0.3))
-    density += anatomy.uniform(0.0, 0.16) * edge(breast, width=0.5)
-    density += 0.015 * blur(anatomy, (30, 30), x.shape)
-    density -= 0.1 * edge((0.035 - a) / 0.04, (-0.28 - y) / 0.2)  # The windpipe.
-    density += _bones(anatomy, x, y, edge(depth + 0.035, width=0.05) * (1.0 - 0.6 * centre))
-    branches = np.clip(1.0 - 1.8 * np.abs(blur(anatomy, (34, 26), x.shape)), 0.0, 1.0)
-    hilum = 1.0 + ellipse(a, y, (0.17, -0.06), (0.3, 0.36))
-    density += 0.07 * np.clip(hilum, 0.0, 1.4) ** 2 * (branches + 0.3) * lung * (1.0 - centre)
-    air = lung * (1.0 - 0.8 * centre) * (0.29 + 0.29 * edge(depth - 0.07, width=0.26))
-    air *= 1.0 - signs.fluid(anatomy_seed, height, x)
-    density -= air * (1.0 - _opacity(severity, anatomy, day, depth, height))
-    density += signs.spot(anatomy_seed, x, y)
-    density *= edge(0.24 + 0.78 * edge(y + 0.84, width=0.5) - a, width=0.1)  # Neck, shoulders.
-    # Automatic exposure, as on a real machine: without it the mean grey would tell the severity.
-    middle = density[size // 5 : -size // 5, size // 5 : -size // 5].mean()
-    film = (density - middle + day.normal(0.0, 0.06)) / day.uniform(0.3, 0.55)
-    film += day.uniform(0.02, 0.06) * day.normal(size=x.shape)
-    return np.asarray(np.rint(127.5 + 127.5 * film / np.sqrt(1.0 + film * film)), dtype=np.uint8)
 
 
 def sample_patients(num_patients: int, seed: int) -> pd.DataFrame:
@@ -216,18 +105,17 @@ def write_phantoms(
         example = part[["image"]].assign(**dict.fromkeys(labels, 0))
         example.to_csv(partial / "prediction_example.csv", index=False)
         rows[["image", "patient", *truth, "split"]].to_csv(partial / "truth.csv", index=False)
-        # One by one: a pool of threads was measured, and was no faster.
-        for (_, row), film in zip(rows.iterrows(), draw_rows(rows, size), strict=True):
-            Image.fromarray(film).save(partial / row["split"] / row["image"])
+        names = rows["split"] + "/" + rows["image"]
+        write_films(partial, dict(zip(names, films_of(rows), strict=True)), size)
 
 
-def draw_rows(rows: pd.DataFrame, size: int) -> Iterator[NDArray[np.uint8]]:
-    """Draw the phantom of each row, as `write_phantoms` takes them, size x size pixels."""
+def films_of(rows: pd.DataFrame) -> Iterator[Film]:
+    """The film of each row, as `write_phantoms` takes them."""
     signs = [sign.name for sign in fields(Signs) if sign.name in rows]
     row: Any
     for row in rows.itertuples():
-        drawn = Signs(**{name: getattr(row, name) for name in signs})
-        yield draw_phantom(row.severity, row.anatomy_seed, row.day_seed, size, drawn)
+        shown = Signs(**{name: getattr(row, name) for name in signs})
+        yield Film(row.severity, row.anatomy_seed, row.day_seed, shown)
 
 
 def best_possible_f1(

@@ -25,7 +25,7 @@ from analysis.export.launch import launch as export
 from analysis.guard.fit import fit_guard
 from analysis.guard.guard import Features, largest_familiar
 from analysis.options import ExportOptions, PredictOptions
-from search.demo.phantoms import draw_phantom
+from search.demo.films import draw_phantom
 from trainable.errors import InputError
 from trainable.images.usual_look import UsualLook, look_at
 from trainable.run.places import scores_file

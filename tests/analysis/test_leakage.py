@@ -12,7 +12,7 @@ from PIL import Image
 from analysis.check import Leakage, leakage
 from analysis.new_images import NewImages, find_new_images
 from analysis.true_labels import read_true_labels
-from search.demo.phantoms import draw_phantom
+from search.demo.films import draw_phantom
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import with_perceptual_hashes
 from trainable.errors import InputError

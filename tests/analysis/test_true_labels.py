@@ -9,7 +9,7 @@ from PIL import Image
 
 from analysis.new_images import find_new_images
 from analysis.true_labels import TrueLabels, read_true_labels
-from search.demo.phantoms import draw_phantom
+from search.demo.films import draw_phantom
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.reading.options import DataOptions

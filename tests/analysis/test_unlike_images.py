@@ -17,7 +17,7 @@ from rich.console import Console
 from analysis import launch as prediction
 from analysis import load_model
 from analysis.options import PredictOptions
-from search.demo.phantoms import draw_phantom
+from search.demo.films import draw_phantom
 from trainable.images.outliers import describe_oddities, describe_unlike, odd_images
 from trainable.images.pixels import (
     cohort_limits,

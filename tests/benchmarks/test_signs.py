@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.signs.__main__ import Spot, auc_of, phantoms
-from search.demo.phantoms import draw_phantom
+from search.demo.films import draw_phantom
 
 
 @pytest.mark.parametrize("width", [0.02, 0.08])

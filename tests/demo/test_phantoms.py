@@ -1,5 +1,8 @@
 """The synthetic demo cohort: what it shows, and how well it can be predicted."""
 
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from search.demo.phantoms import (
-    best_possible_f1,
-    draw_phantom,
-    sample_patients,
-    write_demo,
-)
+from search.demo.films import Film, draw_phantom, write_films
+from search.demo.phantoms import best_possible_f1, sample_patients, write_demo
+from search.demo.signs import Signs
 from trainable.evaluation.metrics import all_positive_f1
 from trainable.evaluation.scoring import Scoring
 
@@ -250,3 +250,24 @@ def test_failure_half_way_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="size"):
         write_demo(tmp_path / "new" / "demo", num_patients=2, num_test_patients=1, size=8)
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [3, 201])
+def test_films_are_drawn_by_whoever_has_time(tmp_path: Path, number: int) -> None:
+    films = {f"{day}.png": Film(0.5, 7, day, Signs(nodule=day / number)) for day in range(number)}
+    write_films(tmp_path, films, 32)
+    assert {path.name for path in tmp_path.iterdir()} == films.keys()
+    for name, film in films.items():
+        with Image.open(tmp_path / name) as written:
+            assert np.array_equal(np.asarray(written), film.draw(32))
+
+
+def test_the_second_process_draws(tmp_path: Path) -> None:
+    asked = pickle.dumps((tmp_path, {"one.png": Film(0.5, 7, 1)}, 32))
+    subprocess.run([sys.executable, "-P", "-m", "search.demo.films"], input=asked, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
+
+
+def test_what_the_second_process_cannot_do_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="absent"):
+        write_films(tmp_path, {f"absent/{day}.png": Film(0.5, 7, day) for day in range(200)}, 32)

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from search.demo.films import draw_phantom
 from search.demo.findings import (
     FINDINGS,
     best_possible_f1_each,
     sample_findings,
     write_findings,
 )
-from search.demo.phantoms import draw_phantom, draw_rows
+from search.demo.phantoms import films_of
 from search.demo.signs import Signs
 
 SIZE = 64
@@ -102,9 +103,9 @@ def test_the_folder_holds_what_it_promises(tmp_path: Path) -> None:
     drawn = sample_findings(20, seed=3)
     rows = truth.merge(drawn, on=["patient", "nodule"], suffixes=("", "_drawn"))
     assert len(rows) == len(truth)
-    for row, film in zip(rows.to_dict("records"), draw_rows(rows, SIZE), strict=True):
+    for row, film in zip(rows.to_dict("records"), films_of(rows), strict=True):
         with Image.open(tmp_path / "demo" / str(row["split"]) / str(row["image"])) as written:
-            assert np.array_equal(np.asarray(written), film)
+            assert np.array_equal(np.asarray(written), film.draw(SIZE))
     known = pd.concat([train, labels]).set_index("image").loc[rows["image"]]
     for name in FINDINGS:
         assert known[name].astype("Int64").tolist() == rows[name].tolist()

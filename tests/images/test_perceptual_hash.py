@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from search.demo.phantoms import draw_phantom
+from search.demo.films import draw_phantom
 from trainable.images import perceptual_hash
 from trainable.images.decoding import decode
 from trainable.images.perceptual_hash import (
