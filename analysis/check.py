@@ -21,6 +21,7 @@ from analysis.how_sure.asked import Asked
 from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
+from analysis.retrain import Retraining
 from analysis.true_labels import TrueLabels, read_true_labels
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import perceptual_hashes_of
@@ -105,9 +106,8 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     answers = checks.attempt(
         lambda: find_answers(winner, Promise(options.promise_npv, options.promise_ppv))
     )
-    maps = options.heat_maps and options.heat_maps.expanduser()
-    if maps is not None:
-        check_heat_maps(maps, winner, checks)
+    if options.heat_maps is not None:
+        check_heat_maps(options.heat_maps.expanduser(), winner, checks)
     images, columns = options.images.expanduser(), seen_columns(winner, cohort, models)
     leave_out = options.unusable == "drop"
     new = checks.attempt(
@@ -115,11 +115,8 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
     )
     if new is None:
         raise InputError(*checks.problems)
-    try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
-    if maps is not None:
-        try_to_write(maps.parent, HEAT_MAPS, room_for(winner, len(new.paths)))
-    if not models or options.recalibrate_here is not None:
-        try_to_write(run, "RUN, a copy of this one")
+    retraining = Retraining(run, winner, cohort, options.seeds, store, options.device)
+    _try_disks(options, new, retraining, keeps_models=not (models or retraining.is_kept))
     seen = checks.attempt(lambda: look_at_new(new, winner, store))
     asked = checks.attempt(
         lambda: Asked.of(options.how_sure, run, winner, cohort, store, options.device)
@@ -146,6 +143,22 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         asked,
         site,
     )
+
+
+def _try_disks(
+    options: PredictOptions, new: NewImages, retraining: Retraining, *, keeps_models: bool
+) -> None:
+    """Find out whether all that will be written has room.
+
+    Raises:
+        DiskError: If a disk refuses.
+    """
+    try_to_write(options.out.expanduser().parent, "--out", _ROW_BYTES * len(new.table))
+    if options.heat_maps is not None:
+        maps, room = options.heat_maps.expanduser(), room_for(retraining.winner, len(new.paths))
+        try_to_write(maps.parent, HEAT_MAPS, room)
+    if keeps_models or options.recalibrate_here is not None:
+        try_to_write(retraining.run, "RUN, a copy of this one")
 
 
 def _check_outputs(options: PredictOptions, checks: Checks) -> None:

@@ -55,6 +55,11 @@ class Retraining:
         """Networks per member, where a seed makes a difference."""
         return self.num_seeds or self.winner.repeats
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the run has all models already, so that nothing is written there."""
+        return all(self.folder(member).exists() for member in self.winner.members)
+
     def folder(self, member: Member) -> Path:
         """Folder of the member's model; its name says all that the model depends on."""
         statistics = self.winner.statistics

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.elsewhere.site import OPTION, Site, SiteFinding, digest_of, site_file
+from analysis.elsewhere.site import OPTION, Site, SiteFinding, site_file, team_digest
 from analysis.elsewhere.told import Told, ToldFinding, scoring_of_each
 from analysis.elsewhere.words import signed
 from analysis.evaluate import metrics_of
@@ -113,7 +113,7 @@ def recalibrate_here(
     ]
     site = Site(
         date=str(date.today()),
-        team=digest_of(winner),
+        team=team_digest(winner),
         recalibrations=tuple(part[0] for part in parts),
         thresholds=tuple(part[1] for part in parts),
         each=tuple(part[2] for part in parts),

@@ -99,7 +99,7 @@ def refuse_at_a_site(options: Iterable[str]) -> None:
         raise InputError(*problems)
 
 
-def digest_of(winner: Winner) -> str:
+def team_digest(winner: Winner) -> str:
     """Names the team, its recalibrations and its thresholds, which a site is made for."""
     parts = {"teams", "thresholds", "recalibrations"}
     return digest(winner.model_dump_json(include=parts))
@@ -141,7 +141,7 @@ def read_site(run: Path, name: str, winner: Winner) -> Site:
         raise InputError(
             f"{file} cannot be read ({why}): remove it, and make it again with {OPTION} {name}"
         ) from error
-    if site.team != digest_of(winner):
+    if site.team != team_digest(winner):
         raise InputError(
             f"{file} is of another team or threshold, since the winner was chosen anew: make "
             f"another with {OPTION}"

@@ -33,7 +33,7 @@ from trainable.cohort.cohort import Cohort
 from trainable.commands.stop import stop_signals
 from trainable.device import place
 from trainable.errors import Checks, InputError
-from trainable.files import as_typed, replacing, try_to_write, writing
+from trainable.files import DiskError, as_typed, replacing, try_to_write, writing
 from trainable.reading.moved_images import find_images, require_unchanged
 from trainable.run.exported import Exported
 from trainable.run.winner import Winner, digest_of, read_winner
@@ -54,14 +54,13 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
         with stop_signals.held():
             with stop_signals.released():
                 winner, cohort = _check(run, out, options)
-            retraining = Retraining(run, winner, cohort, options.seeds, store, options.device)
+                retraining = Retraining(run, winner, cohort, options.seeds, store, options.device)
+                if not retraining.is_kept:
+                    try_to_write(run, "RUN, a copy of this one")
             models = team_models(retraining, console, [])
             with writing(out.parent, "--out"), replacing(out) as partial, stop_signals.released():
-                content = _write(
-                    partial, winner.without_folders(), cohort, models, options, console
-                )
-            choice, day = digest_of(winner, cohort), str(date.today())
-            Exported(winner=choice, sha256=content, date=day).save(run)
+                exported = _write(partial, winner, cohort, models, options, console)
+            _tell_run(run, exported, console)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"Stopped by {stop_signals.name}. {out} was not written."
@@ -91,8 +90,16 @@ def _check(run: Path, out: Path, options: ExportOptions) -> tuple[Winner, Cohort
         checks.attempt(lambda: require_unchanged(cohort, "--labelled-images"))
     checks.raise_if_any()
     try_to_write(out.parent, "--out")
-    try_to_write(run, "RUN, a copy of this one")
     return winner, cohort
+
+
+def _tell_run(run: Path, exported: Exported, console: Console) -> None:
+    """Keep in the run what was exported; the export is whole where the run cannot be written to."""
+    try:
+        exported.save(run)
+    except DiskError as error:
+        console.print(f"the report of the search will not name this export: {error}")
+        console.print(f"hash of this export: {exported.sha256}")
 
 
 def _write(
@@ -102,8 +109,10 @@ def _write(
     models: Sequence[FinalModel],
     options: ExportOptions,
     console: Console,
-) -> str:
-    """Write the folder, and return its hash."""
+) -> Exported:
+    """Write the folder, and say what is in it."""
+    choice, day = digest_of(winner, cohort), str(date.today())
+    winner = winner.without_folders()
     folder.mkdir()
     models = [
         dataclasses.replace(model, config=member.config)
@@ -135,7 +144,8 @@ def _write(
     write_about(folder, export)
     (folder / REQUIREMENTS).write_text(requirements(winner, cohort, export))
     write_card(folder, export, winner, cohort, models)
-    return write_atlas(folder, str(date.today()), export, winner, cohort)
+    content = write_atlas(folder, day, export, winner, cohort)
+    return Exported(winner=choice, sha256=content, date=day)
 
 
 def _without_training(models: Sequence[FinalModel]) -> list[FinalModel]:

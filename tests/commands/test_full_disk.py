@@ -1,4 +1,7 @@
-"""A disk that fills while a search runs: one sentence, no trial lost, and --resume goes on."""
+"""A disk that fills while a search runs: one sentence, no trial lost, and --resume goes on.
+
+A run whose models are kept predicts, and is exported, from a disk that can only be read.
+"""
 
 from pathlib import Path
 
@@ -48,9 +51,17 @@ Path("closed").mkdir()
 mount("-t", "tmpfs", "-o", "ro", "tmpfs", "closed")
 new = ("run", "--images", f"{images}/demo/test", "--seeds", 1, *cache)
 said.append(call_command("analysis", *new, "--out", "closed/p.csv", code=1))
+mount("-o", "remount,ro", place)
+said.append(call_command("analysis", *new, "--out", f"{images}/p.csv", code=1))
+mount("-o", "remount,rw", place)
+said.append(call_command("analysis", *new, "--out", f"{images}/p.csv"))
+mount("-o", "remount,ro", place)
+said.append(call_command("analysis", *new, "--out", f"{images}/again.csv"))
+team = ("run", "--seeds", 1, *cache, "--without-onnx", "--out", f"{images}/team")
+said.append(call_command("analysis.export", *team))
 shutil.copy("run/trials.csv", images)
 for one in said:
-    print(one.stdout)
+    print(one.stdout, end="=====")
     print(one.stderr, file=sys.stderr)
 """
 
@@ -70,7 +81,13 @@ def test_a_run_folder_whose_disk_is_full_goes_on_once_there_is_room(
     assert full in done.err
     assert f"go on with: cxr-search --resume {place}/run" in done.err
     assert f"{place}/closed is on a disk that can only be read; name another" in done.err
+    outputs = [" ".join(text.split()) for text in done.out.split("=====")]
+    assert ["retraining" in text for text in outputs[2:6]] == [False, False, True, False]
+    assert (tmp_path / "p.csv").read_text() == (tmp_path / "again.csv").read_text()
+    closed = f"{place}/run is on a disk that can only be read; name another folder with RUN"
+    assert closed in done.err
+    assert f"the report of the search will not name this export: {closed}" in outputs[6]
+    assert (tmp_path / "team" / "atlas.json").is_file()
     trials = pd.read_csv(tmp_path / "trials.csv")
     assert trials["number"].is_unique
     assert (trials["state"] == "complete").sum() == 6
-    assert "retraining" not in done.out, "the output is tried before the work"
