@@ -15,7 +15,7 @@ def elsewhere_section(across: Across | None) -> Section:
     words = [
         f"Heads that never saw a value of {across.column} were judged on the patients who have it: "
         "they were trained on those of all other values. Beside them are the usual scores of the "
-        "same patients, by folds that hold all values. Both have the threshold of the winner.",
+        "same patients, by the folds of the search. Both have the threshold of the winner.",
         *map(as_sentence, across.sentences),
     ]
     caption = (

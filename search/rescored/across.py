@@ -41,10 +41,10 @@ class Judged:
         patients: Patients who have the value.
         positive: Those of them who are positive for the finding, or for any.
         f1: F1 at the threshold of the winner.
-        usual_f1: The same by the usual folds, which hold all values, on the same patients.
+        usual_f1: The same by the folds of the search, on the same patients.
         gap: `f1` less `usual_f1`.
         auc: AUC.
-        usual_auc: The same by the usual folds.
+        usual_auc: The same by the folds of the search.
     """
 
     finding: str
@@ -75,7 +75,7 @@ class Across:
         alone: By finding, the out-of-fold AUC of the column without any image.
         num_members: Trials of the team whose heads were fitted again.
         num_left_out: Trials of the team with trained stages.
-        num_usual: Patients that the usual folds train on.
+        num_usual: Patients that the folds of the search train on.
     """
 
     column: str
@@ -94,8 +94,8 @@ class Across:
                 name = f"{one.finding}: " if several else ""
                 yield (
                     f"{name}of values of {self.column} that no head saw, the F1 is {one.f1}, and "
-                    f"{one.usual_f1} by the usual folds; the gap is {_signed(one.gap)}, and these "
-                    f"patients would show one of {one.smallest_gap:.3f}"
+                    f"{one.usual_f1} by the folds of the search; the gap is {_signed(one.gap)}, "
+                    f"and these patients would show one of {one.smallest_gap:.3f}"
                 )
         for finding, value in self.alone.items():
             if value >= SUSPICIOUS_AUC:
@@ -177,6 +177,11 @@ def judge_across(
             a finding has no trial without trained stages; if images or weights are missing.
     """
     require_folds(result, OPTION)
+    if column == result.winner.folds_by:
+        raise InputError(
+            f"{OPTION} must name a column other than that of --folds-by (got {column}): the "
+            f"expected {result.winner.f1_name} is already that of {result.winner.promised_to}"
+        )
     members, teams = stored_team(result, OPTION)
     text = read_column(result.cohort, column, table_of(_local(result)), OPTION)
     values = values_of(result.cohort, text, OPTION)

@@ -12,6 +12,7 @@ from fixtures.searched_runs import search_of_phantoms
 from search.options.options import SearchOptions
 from search.plan.begin import resume
 from search.plan.planner import plan_search
+from search.rescored.across import judge_across
 from search.rescored.trials import Part, StoredTrials
 from search.results.search_result import SearchResult
 from search.terminal.outcome import winner_sentences
@@ -130,6 +131,11 @@ def test_a_fold_learns_the_odds_of_the_values_it_knows(run: Path) -> None:
     for fold, scores in zip(result.folds, alone, strict=True):
         kept = result.folder.log.scores(row["number"])
         np.testing.assert_allclose(kept[fold.valid], scores[fold.valid], atol=1e-6)
+
+
+def test_what_the_folds_left_out_is_not_judged_across_again(run: Path) -> None:
+    with pytest.raises(InputError, match="F1 is already that of new patients of another site"):
+        judge_across(SearchResult.read(run), "site")
 
 
 def test_other_folds_are_refused_when_it_is_resumed(run: Path) -> None:
