@@ -56,6 +56,7 @@ class Setup:
         cache: folder of decoded images and features.
         options: further options of `cxr-search`.
         encoders: as `cxr-search --backbones` takes them; all that have weights if there are none.
+        time_budget: as `cxr-search` takes it; figures then depend on what else the machine does.
     """
 
     weights: str
@@ -64,6 +65,7 @@ class Setup:
     cache: Path
     options: tuple[str, ...]
     encoders: tuple[str, ...] = ()
+    time_budget: str = "none"
 
     @property
     def backbones(self) -> tuple[str, ...]:
@@ -210,7 +212,7 @@ def run_search(part: Resplit, setup: Setup, name: str, *options: str) -> tuple[P
     size = ("--image-size", str(setup.image_size), "--batch-size", "32", "--unfreeze", "0")
     data = ("--data", str(part.folder / "train.csv"), "--weights", setup.weights)
     where = ("--out", str(run), "--cache", str(setup.cache))
-    whole = ("--time-budget", "none", "--learning-curve", "no")
+    whole = ("--time-budget", setup.time_budget, "--learning-curve", "no")
     backbones = ("--backbones", ",".join(setup.backbones))
     seconds = cpu_of_command(
         "search", *data, *size, *backbones, *where, *whole, *options, *setup.options

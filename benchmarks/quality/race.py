@@ -34,6 +34,7 @@ def run_race(part: Resplit, setup: Setup, race: str) -> Row:
         **row,
         "images_passed": float(trials["num_forwarded"].sum()),
         "stopped": float((trials["state"] == "stopped").sum()),
+        "complete": float((trials["state"] == "complete").sum()),
         "encoders": ", ".join(sorted({one["config"]["backbone"] for one in winner["members"]})),
     }
 
@@ -48,6 +49,7 @@ def main() -> None:
     add("--resplits", type=int, default=1, help="number of resplits (1)")
     add("--first", type=int, default=0, help="number of the first one, its seed (0)")
     add("--trials", type=int, default=60, help="trials per search (60)")
+    add("--time-budget", default="none", help="time per search, such as 60s (none)")
     add("--image-size", type=int, default=96, help="pixels (96)")
     add("--new-phantoms", type=int, default=5000, help="phantoms to judge the winners on (5,000)")
     add("--backbones", default=",".join(BACKBONES), help="encoders to race (all of torchvision)")
@@ -67,7 +69,7 @@ def main() -> None:
                 table.to_csv(part.folder / f"{name}.csv", index=False)
             for race in _RACES if part.number % 2 else _RACES[::-1]:
                 cache = part.folder / f"cache-{race}"
-                setup = Setup("none", size, options.trials, cache, (), names)
+                setup = Setup("none", size, options.trials, cache, (), names, options.time_budget)
                 rows.append(run_race(part, setup, race))
                 print(json.dumps(rows[-1]), flush=True)
     table = pd.DataFrame(rows)
