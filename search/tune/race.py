@@ -115,6 +115,16 @@ class Race:
         best = self._best_half(self._once)
         return [number for number, one in left.items() if best[one.encoder][0]]
 
+    def has_stopped(self, config: TrialConfig, log: TrialLog) -> bool:
+        """Whether the pass of a trial is known to be behind, and no trial has run it on all."""
+        one = pass_of(config)
+        came = [percent for percent in PERCENTS if one in self.scores[percent]]
+        if one is None or all(self.going_on(percent, self._once)[one][0] for percent in came):
+            return False
+        table = log.table()
+        whole = table[table["state"] == "complete"].to_dict("records")
+        return one not in map(pass_of, map(config_of, whole))
+
     def going_on(
         self, percent: int, weights: NDArray[np.float32]
     ) -> dict[FrozenPass, NDArray[np.bool_]]:

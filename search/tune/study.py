@@ -16,7 +16,13 @@ from search.run.trial_log import METRIC
 from search.run.warm_start import EarlierTrial
 from search.space.protocol import SearchSpace
 from search.tune.race import Race
-from search.tune.upstream_internals import journal_lock, queued_parameters, trial_under_way
+from search.tune.upstream_internals import (
+    journal_lock,
+    pass_over,
+    queued_parameters,
+    trial_under_way,
+)
+from trainable.config import TrialConfig
 from trainable.files import drop_partial_line
 
 STUDY_NAME = "cxr"
@@ -29,6 +35,8 @@ _REPEATS = "repeats"
 """Attribute of a trial that runs the parameters of another one again: the number of that one."""
 _EARLIER = "earlier"
 """Attribute of a trial that a warm start has queued: the number of the earlier search's trial."""
+_MOST_PASSED_OVER = 20
+"""Proposals in a row that are not run; one more is, so that a search goes on."""
 
 
 def open_storage(run: RunFolder) -> JournalStorage:
@@ -135,9 +143,10 @@ def reconcile(run: RunFolder, study: optuna.Study) -> int:
     repeated = {trial.user_attrs.get(_REPEATS) for trial in trials}
     num_interrupted = 0
     for trial in trials:
-        if trial.state == TrialState.WAITING:
-            continue
         row = rows.get(trial.number)
+        was_passed_over = trial.state == TrialState.PRUNED and row is None
+        if trial.state == TrialState.WAITING or was_passed_over:
+            continue
         if trial.state == TrialState.RUNNING:
             _tell(study, trial.number, row)
         if (row is None or row["state"] == "lost") and trial.number not in repeated:
@@ -207,6 +216,7 @@ class StudySearch(OptunaSearch):
         self.stops_early = space.stops_early
         self._capacity = capacity
         self._race = race
+        self._has_let_back = race is None
         self._num_first = len(space.first_trials())
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
@@ -215,17 +225,31 @@ class StudySearch(OptunaSearch):
             return None
         self._let_back()
         suggested = cast("dict[str, Any]", super().suggest(trial_id))
+        for _ in range(_MOST_PASSED_OVER):
+            if not self._would_stop(trial_id, suggested):
+                break
+            pass_over(self, trial_id)
+            suggested = cast("dict[str, Any]", super().suggest(trial_id))
         self._numbers[trial_id] = suggested["number"]
         return suggested
 
+    def _would_stop(self, trial_id: str, suggested: Mapping[str, Any]) -> bool:
+        """Whether what the sampler chose would stop at once, as its network is behind already."""
+        trial = trial_under_way(self, trial_id)
+        if self._race is None or trial is None:
+            return False
+        is_queued = trial.number < self._num_first or {_REPEATS, _EARLIER} & {*trial.user_attrs}
+        config = TrialConfig(**suggested["trial"])
+        return not is_queued and self._race.has_stopped(config, self._log)
+
     def _let_back(self) -> None:
         """Queue the first trials that the race has stopped too early, once all have ended."""
-        if self._race is None:
+        if self._race is None or self._has_let_back:
             return
         found = self._race.stopped_too_early(self._log, self._num_first)
         if found is None:
             return
-        self._race = None
+        self._has_let_back = True
         study = load_study(self._run)
         trials = study.get_trials(deepcopy=False)
         repeated = {trial.user_attrs.get(_REPEATS) for trial in trials}

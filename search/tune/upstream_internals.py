@@ -18,6 +18,7 @@ from ray._private.node import Node
 from ray._private.state import state
 
 if TYPE_CHECKING:  # Optuna is slow to import, and Ray starts meanwhile
+    from optuna import Study
     from optuna.trial import FrozenTrial
     from optuna.trial import Trial as OptunaTrial
     from ray.tune.experiment import Trial
@@ -115,6 +116,15 @@ def trial_under_way(search: "OptunaSearch", trial_id: str) -> "OptunaTrial | Non
     """Optuna's trial behind one of Ray's; None once it has ended."""
     found: OptunaTrial | None = search._ot_trials.get(trial_id)
     return found
+
+
+def pass_over(search: "OptunaSearch", trial_id: str) -> None:
+    """Tell Optuna that what it proposed is not run, so that it can be asked for another trial."""
+    from optuna.trial import TrialState
+
+    study: Study | None = search._ot_study
+    assert study is not None
+    study.tell(search._ot_trials.pop(trial_id), state=TrialState.PRUNED)
 
 
 def queued_parameters(trial: "FrozenTrial") -> Mapping[str, Any]:

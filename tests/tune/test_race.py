@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from fixtures.run_folders import begun_run
 from numpy.typing import NDArray
+from optuna.trial import TrialState
 from ray.tune.experiment import Trial
 
 from search.space.files import Layer, make_space
 from search.tune.callbacks import TrialLogger
 from search.tune.race import Race
 from search.tune.scheduler import FoldASHA, ReportTimeout, SearchStopper
-from search.tune.study import StudySearch, origins
+from search.tune.study import StudySearch, open_study, origins, reconcile
 from trainable.config import TrialConfig
 from trainable.features.passes import pass_of
 
@@ -147,3 +148,18 @@ def test_a_first_trial_that_was_stopped_too_early_runs_again_and_all_is_kept(
     assert again["number"] == 7
     assert again["trial"]["backbone"] == NAMES[3], "the third best of six, stopped by the second"
     assert origins(run)[7].number == 4
+    # what is behind is not tried again
+    behind = {pass_of(config(NAMES[number])) for number in (4, 5)}
+    for number in range(20):
+        suggested = search.suggest(f"new {number}")
+        assert suggested is not None
+        assert pass_of(TrialConfig(**suggested["trial"])) not in behind
+        run.log.add(suggested["number"], "complete", suggested["trial"], {"objective": 0.1})
+        search.on_trial_complete(f"new {number}", {"objective": 0.1})
+    study = open_study(run, space)
+    passed_over = study.get_trials(states=[TrialState.PRUNED])[3:]
+    assert {pass_of(config(one.params["backbone"])) for one in passed_over} == behind
+    run.log.add(7, "complete", again["trial"], {"objective": 0.1})
+    num_rows = len(run.log.table())
+    assert reconcile(run, study) == 0, "what was passed over was not interrupted"
+    assert len(run.log.table()) == num_rows

@@ -58,6 +58,14 @@ def test_ray_s_searcher_has_the_trials_of_optuna(tmp_path: Path) -> None:
     found = upstream_internals.trial_under_way(search, "a")
     assert found is not None
     assert found.number == 0
+    upstream_internals.pass_over(search, "a")
+    assert upstream_internals.trial_under_way(search, "a") is None
+    search.suggest("a")
+    again = upstream_internals.trial_under_way(search, "a")
+    assert again is not None
+    assert again.number == 1
+    states = [trial.state.name for trial in again.study.get_trials()]
+    assert states == ["PRUNED", "RUNNING"]
     assert upstream_internals.trial_under_way(search, "b") is None
 
 
