@@ -127,7 +127,7 @@ class RunOptions(_Options):
     """Limit, such as 90s or 1h30m, or none."""
     max_passes: Annotated[int | None, Parameter(metavar="N")] = Field(None, ge=1)
     """Limit of forward passes over all images; a larger space is refused."""
-    race: Literal["auto", "no"] = "no"
+    race: Literal["auto", "no"] = "auto"
     """Race of encoders: auto runs on all images only those that are not behind on some."""
     learning_curve: Literal["auto", "no"] = "auto"
     """What more patients would be worth, at the end; auto: where that takes little of the time."""

@@ -183,6 +183,8 @@ def _read_options(file: Path) -> SearchOptions | None:
         asked = json.loads(file.read_text())
         if not isinstance(asked, dict) or asked.pop("format", None) != FORMAT:
             return None
+        if isinstance(of_run := asked.get("run"), dict):
+            of_run.setdefault("race", "no")  # there was none when such a search began
         return SearchOptions.model_validate(asked)
     except ValidationError as error:
         raise InputError(*(f"{file}: {problem}" for problem in explain(error))) from None

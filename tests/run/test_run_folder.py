@@ -44,6 +44,15 @@ def test_what_was_asked_comes_back(run: RunFolder) -> None:
     assert found.digest == cohort().digest
 
 
+def test_a_search_of_before_the_race_goes_on_without_one(run: RunFolder) -> None:
+    settings = run.path / "settings.json"
+    text = settings.read_text()
+    assert run.read_options().run.race == "auto"
+    settings.write_text(text.replace('    "race": "auto",\n', ""))
+    assert settings.read_text() != text
+    assert run.read_options().run.race == "no"
+
+
 def test_rows_keep_numbers_and_errors_of_several_lines(run: RunFolder) -> None:
     run.log.add(0, "complete", CONFIG, {"f1": 0.25, "tp": 3, "unknown": 1})
     run.log.add(1, "failed", CONFIG, {}, 'RuntimeError: first\nsecond, "quoted"')
