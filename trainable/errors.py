@@ -63,11 +63,13 @@ class Checks:
     Attributes:
         problems: The rule, the value received, and what to do, one sentence each.
         notes: Remarks on how the input was understood, one sentence each.
+        unused: What of the input is not used, in a few words each.
     """
 
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self.unused: list[str] = []
 
     def add(self, *problems: str) -> None:
         """Keep problems."""
@@ -76,6 +78,11 @@ class Checks:
     def note(self, *notes: str) -> None:
         """Keep notes."""
         self.notes.extend(notes)
+
+    def leave_out(self, *notes: str) -> None:
+        """Keep notes on what is not used."""
+        self.note(*notes)
+        self.unused.extend(notes)
 
     def attempt(self, check: Callable[[], Result]) -> Result | None:
         """Do `check`; if it raises `InputError`, keep its problems and give None."""

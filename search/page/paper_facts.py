@@ -9,7 +9,7 @@ from search.page.known import Known
 from search.page.more_patients import width_of_interval
 from search.results.search_result import SearchResult
 from trainable.cohort.cohort import Cohort
-from trainable.cohort.left_out import by_reason, parts_on_left_out
+from trainable.cohort.left_out import by_reason
 from trainable.errors import listing, num_of
 from trainable.report.covariates import all_characteristics
 from trainable.report.failures import failure_analysis
@@ -50,7 +50,7 @@ def _sample_size(result: SearchResult) -> Iterator[str]:
 def unused(cohort: Cohort) -> str:
     """Which images and rows were left out and why, in counts; empty if the run knows of none."""
     parts = [f"{num_of(count, 'image')} {why}" for why, count in by_reason(cohort.left_out).items()]
-    parts += parts_on_left_out(cohort.notes)
+    parts += cohort.unused
     return f"Not used: {'; '.join(parts)}." if parts else ""
 
 

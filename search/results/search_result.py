@@ -158,7 +158,7 @@ class SearchResult:
         )
         return replace(
             self,
-            cohort=replace(self.cohort, notes=left_out, look_alikes=()),
+            cohort=replace(self.cohort, notes=left_out, unused=(), look_alikes=()),
             winner=self.winner.without_folders(),
             trials=self.trials.assign(error=""),
         )

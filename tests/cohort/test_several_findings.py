@@ -98,6 +98,7 @@ def test_a_rare_finding_is_left_out_and_named() -> None:
     cohort = without_rare(with_column(three_findings(), "label:nodule", *[0] * 30), 5)
     assert cohort.findings == Findings(("mass", "effusion"))
     assert cohort.notes == ("left out, with fewer than 5 patients: nodule (positive): 1",)
+    assert cohort.unused == cohort.notes
     assert broken_rules(cohort) == []
 
 

@@ -65,14 +65,14 @@ def run_of(
     weights: tuple[float, ...] = (1.0, 16.0),
     rule: LabelRule = RULE,
     site: str = "",
-    notes: tuple[str, ...] = (),
+    unused: tuple[str, ...] = (),
     **options: Any,
 ) -> SearchResult:
     """A run of 12 images, with a winner of these facts and options."""
     names = [f"{number}.png" for number in range(12)]
     manifest = pd.DataFrame({"image": names, "path": names, "sha256": names, "split": ""})
     manifest = manifest.assign(label=np.arange(12) % 2, patient=np.arange(12) // 2)
-    cohort = Cohort(manifest.assign(**(columns or {})), (rule,), notes)
+    cohort = Cohort(manifest.assign(**(columns or {})), (rule,), unused=unused)
     winner = make_winner(LOGISTIC, **{"out_of_fold": (FOUND,), **(record or {})})
     for member in winner.members:  # the last image of each class is wrong
         file = scores_file(folder, member.trial)
@@ -145,7 +145,7 @@ def test_every_item_of_a_guideline_is_filled_in_or_open() -> None:
         (
             "6 patients and 12 images were included. To be",
             "Not used: 2 missing labels left out.",
-            {"notes": ("positive is died = 1 (6); 2 missing labels left out",)},
+            {"unused": ("2 missing labels left out",)},
         ),
         (
             "from chest X-rays was created",

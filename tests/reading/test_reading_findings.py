@@ -91,6 +91,15 @@ def test_an_image_without_a_class_can_be_left_out(write: Write) -> None:
     cohort = read_cohort(write({"label": ["A", "B", "C", "?"]}, missing="drop"))
     assert len(cohort.labels) == 6
     assert "2 missing labels left out" in cohort.notes[0]
+    assert cohort.unused == ("2 missing labels left out",)
+
+
+def test_labels_that_are_used_are_not_among_the_unused(write: Write) -> None:
+    labels = ["left out", "passed over", "", "old"]
+    classes = {"positive": "left out", "negative": "passed over"}
+    cohort = read_cohort(write({"label": labels}, **classes, missing="negative"))
+    assert "positive is label = left out (" in cohort.notes[0]
+    assert cohort.unused == ("2 of other labels left out: old",)
 
 
 def test_a_column_per_finding_is_read_finding_by_finding(write: Write) -> None:
@@ -108,8 +117,13 @@ def test_a_column_per_finding_is_read_finding_by_finding(write: Write) -> None:
     assert "label" not in cohort.found_by
     assert "3 findings, a column each; positive is 1" in cohort.notes[0]
     assert "2 missing labels left out of their finding alone" in cohort.notes[0]
-    others = asked.model_copy(update={"missing": "negative", "uncertain": "positive"})
-    assert labels_of(read_cohort(others))["mass"] == [1, 0, 1, 0] * 2
+    of_both = tuple(
+        f"2 {what} labels left out of their finding alone" for what in ("missing", "uncertain")
+    )
+    assert cohort.unused == of_both
+    counted = read_cohort(asked.model_copy(update={"missing": "negative", "uncertain": "positive"}))
+    assert labels_of(counted)["mass"] == [1, 0, 1, 0] * 2
+    assert counted.unused == ()
     for rule, name in zip(cohort.label_rules, columns, strict=True):
         assert rule.finding == name
         assert rule.judge(pd.Series(["1", "no", ""])).values.tolist() == [1, 0, -1]

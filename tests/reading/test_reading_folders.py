@@ -27,6 +27,7 @@ def test_class_folders_are_read_and_a_third_is_left_out(
     assert labels_of(cohort) == {"output_0/b.png": 0, "output_0/deep/a.png": 0, "output_1/a.png": 1}
     assert cohort.classes == ("0", "1")
     assert cohort.notes[0] == "class folders: output_0, output_1; left out: IML_CXR_TEST"
+    assert cohort.unused == ("1 image in other folders left out",)
     assert not cohort.is_split
 
 
@@ -194,7 +195,9 @@ def test_hidden_files_of_a_mac_are_passed_over_with_a_note(
         (tmp_path / name).write_bytes(b"\x00\x05\x16\x07")
     cohort = read_cohort(DataOptions(data=tmp_path))
     assert labels_of(cohort) == {"0/a.png": 0, "1/b.png": 1}
-    assert any("3 hidden files are passed over" in note for note in cohort.notes)
+    [note] = cohort.unused
+    assert note.startswith("3 hidden files are passed over: ")
+    assert note in cohort.notes
 
 
 def test_folders_of_other_files_say_which_and_what_is_read(tmp_path: Path) -> None:

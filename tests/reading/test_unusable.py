@@ -1,5 +1,6 @@
 """Images that are absent or damaged are left out if the user says so, and are listed."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def test_the_list_is_kept_with_the_cohort(table: Path, tmp_path: Path) -> None:
     cohort = read_cohort(DataOptions(data=table, unusable="drop"))
     cohort.save(tmp_path)
     assert Cohort.load(tmp_path).left_out == cohort.left_out
+    noted = dataclasses.replace(cohort, unused=("2 missing labels left out",))
+    noted.save(tmp_path)
+    assert Cohort.load(tmp_path).unused == noted.unused
     assert len(pd.read_csv(tmp_path / "left_out.csv")) == 3
     sort_images(cohort, tmp_path / "sorted")
     assert len(pd.read_csv(tmp_path / "sorted" / "left_out.csv")) == 3

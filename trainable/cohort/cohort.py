@@ -55,6 +55,8 @@ class Cohort:
         found_by: the columns of the table by what they hold (`image`, `label`, `patient`), and the
             `patient_pattern`; other tables of the same user have the same.
         left_out: images that the user had left out, as they are absent or damaged.
+        unused: what else of the data is not used, in a few words each; no search of an earlier
+            version kept it.
         look_alikes: Pairs of rows of the manifest whose images look the same; None if the images
             were not compared.
     """
@@ -65,6 +67,7 @@ class Cohort:
     grouping: Grouping = ONE_IMAGE_EACH
     found_by: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
+    unused: tuple[str, ...] = ()
     look_alikes: tuple[tuple[int, int], ...] | None = None
 
     @property
@@ -182,6 +185,7 @@ class Cohort:
             "written_in": str(folder),
             "label_rules": [asdict(rule) for rule in self.label_rules],
             "notes": self.notes,
+            "unused": self.unused,
             "digest": self.digest,
             "grouping": asdict(self.grouping),
             "found_by": dict(self.found_by),
@@ -228,8 +232,8 @@ class Cohort:
             for place in (folder, Path(about["written_in"]))
         ]
         manifest["path"] = max(places, key=lambda paths: sum(map(os.path.isfile, paths)))
-        left_out = read_left_out(folder / LEFT_OUT)
-        return cls(manifest, rules, notes, grouping, found_by, left_out, alike)
+        left_out, unused = read_left_out(folder / LEFT_OUT), tuple(about.get("unused", ()))
+        return cls(manifest, rules, notes, grouping, found_by, left_out, unused, alike)
 
 
 def label_columns(table: pd.DataFrame) -> list[str]:

@@ -144,13 +144,20 @@ class LabelRule:
 
     def remarks(self, judged: Judged) -> Iterator[str]:
         """What became of missing and uncertain labels, a few words each, where there are any."""
+        yield from (text for text, _ in self._remarks(judged))
+
+    def unused(self, judged: Judged) -> Iterator[str]:
+        """Those of the remarks that say what is left out."""
+        yield from (text for text, is_unused in self._remarks(judged) if is_unused)
+
+    def _remarks(self, judged: Judged) -> Iterator[tuple[str, bool]]:
         for what, rows, use in (
             ("missing", judged.is_missing, self.missing),
             ("uncertain", judged.is_uncertain, self.uncertain),
         ):
             if rows.any():
                 done = "left out" if use == "drop" else f"counted as {use}"
-                yield f"{num_of(int(rows.sum()), f'{what} label')} {done}"
+                yield f"{num_of(int(rows.sum()), f'{what} label')} {done}", use == "drop"
 
     def may_be_opposite(self, column: str, trained_on: str) -> bool:
         """Whether yes in a column may be no in that of the training: survived, not died."""

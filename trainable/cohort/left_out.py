@@ -1,7 +1,6 @@
 """Images that a user had left out, as they are absent or damaged: which, and why."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +10,6 @@ from trainable.files import replacing
 
 FILE = "left_out.csv"
 """The list of them, in a run folder or beside sorted folders."""
-
-_SAYS_SO = re.compile("left out|passed over")
-_ELSEWHERE = re.compile(r"^\d+ of \d+ images (is|are) left out: |^covariates that are left out")
 
 
 class LeftOut(NamedTuple):
@@ -54,20 +50,6 @@ def _names_by_reason(images: Iterable[LeftOut]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for image, _, reason in images:
         found.setdefault(reason, []).append(image)
-    return found
-
-
-def parts_on_left_out(notes: Iterable[str]) -> list[str]:
-    """What notes on reading the data say of rows, labels and files that are not used.
-
-    Images that are listed one by one are not repeated, nor are columns.
-    """
-    found = []
-    for note in notes:
-        parts = note.split("; ")
-        first = next((n for n, part in enumerate(parts) if _SAYS_SO.search(part)), None)
-        if first is not None and not _ELSEWHERE.search(note):
-            found.append("; ".join(parts[first:]))
     return found
 
 

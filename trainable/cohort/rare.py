@@ -74,7 +74,7 @@ def without_rare(cohort: Cohort, num_folds: int) -> Cohort:
     left = smaller(cohort, kept)
     if gone := len(cohort.manifest) - len(left.manifest):
         note += f"; so {'is' if gone == 1 else 'are'} {num_of(gone, 'image')} without another label"
-    return dataclasses.replace(left, notes=(*cohort.notes, note))
+    return dataclasses.replace(left, notes=(*cohort.notes, note), unused=(*cohort.unused, note))
 
 
 def _only_classes(cohort: Cohort, kept: Sequence[int]) -> Cohort:

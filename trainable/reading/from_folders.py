@@ -25,7 +25,8 @@ from trainable.reading.unusable import usable_files
 def read_folders(folder: Path, source: DataOptions, checks: Checks) -> LabelledImages:
     """Read class folders, or images with labels in their names; split into folders or not."""
     listed = list_folder(folder)
-    checks.note(*listed.notes(folder), *listed.other_notes(folder))
+    checks.leave_out(*listed.notes(folder))
+    checks.note(*listed.other_notes(folder))
     _check_table_options(folder, source, checks)
     sides = _find_sides(folder, list_images if source.label_pattern else _class_folders)
     _check_split(folder, sides, source, checks)
@@ -195,8 +196,11 @@ def _note_left_out(
         said = (
             f"positive is {classes[1]} ({positive}), negative is {classes[0]} ({used - positive})"
         )
-    left_out = f"; {num_of(others, 'image')} in other folders left out" if others > 0 else ""
-    checks.note(said + left_out)
+    if others > 0:
+        left_out = f"{num_of(others, 'image')} in other folders left out"
+        checks.unused.append(left_out)
+        said += f"; {left_out}"
+    checks.note(said)
 
 
 def _add_what_is_there(folder: Path, checks: Checks) -> None:

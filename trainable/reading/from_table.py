@@ -105,6 +105,7 @@ def read_labelled_table(
     kinds["split"] = split
     read = ", ".join(f"{kind} in {name!r}" for kind, name in kinds.items() if name)
     checks.notes.insert(0, f"columns: {read}; {labels.note if labels else ''}")
+    checks.unused.extend(labels.unused if labels else ())
     used = [*used, *filter(None, [split])]
     checks.note(*purposes_not_read(kept, used))
     if not source.label_column and not (data_set and label_columns_of(data_set, raw)):
@@ -234,5 +235,5 @@ def _rows_of(raw: pd.DataFrame, data_set: KnownDataSet, checks: Checks) -> pd.Da
     kept = raw[raw[column] == value].reset_index(drop=True)
     if len(kept) < len(raw):
         others = listing(sorted(set(raw[column]) - {value}))
-        checks.note(f"{num_of(len(raw) - len(kept), 'row')} of {column} {others} left out")
+        checks.leave_out(f"{num_of(len(raw) - len(kept), 'row')} of {column} {others} left out")
     return kept

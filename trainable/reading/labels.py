@@ -35,11 +35,13 @@ class Labels(NamedTuple):
         values: A row each: the columns of labels that a manifest has, -1 of no use.
         rules: How they were read, which later labels are read by.
         note: How they were understood.
+        unused: Which of them are not used, in a few words each.
     """
 
     values: pd.DataFrame
     rules: tuple[LabelRule, ...]
     note: str
+    unused: tuple[str, ...] = ()
 
 
 class Marks(NamedTuple):
@@ -93,7 +95,8 @@ def read_labels(
         return None
     described = _described_classes if rule.is_exclusive else _described
     note = "; ".join(described(raw, judged, rule))
-    return Labels(judged.values.to_frame("label"), (rule,), note)
+    unused = *rule.unused(judged), *_others(raw, judged)
+    return Labels(judged.values.to_frame("label"), (rule,), note, unused)
 
 
 def find_marks(raw: pd.Series, options: DataOptions, may_be_uncertain: bool | None = None) -> Marks:
@@ -160,9 +163,7 @@ def _described(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]
     )
     yield f"positive is {raw.name} = {positive}, negative is {negative}"
     yield from rule.remarks(judged)
-    if judged.is_other.any():
-        names = listing(sorted(set(raw[judged.is_other])))
-        yield f"{int(judged.is_other.sum())} of other labels left out: {names}"
+    yield from _others(raw, judged)
     if rule.classes[1] == REST and not rule.has_limit:
         beside = rule.is_beside_others(raw) & (judged.values == 1)
         if beside.any():
@@ -171,6 +172,13 @@ def _described(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]
                 f"{num_of(int(beside.sum()), 'positive one names', 'positive ones name')} "
                 f"{rule.classes[0]} beside other findings: {names}"
             )
+
+
+def _others(raw: pd.Series, judged: Judged) -> Iterator[str]:
+    """Which labels are of no class that is asked for, where there are any."""
+    if judged.is_other.any():
+        names = listing(sorted(set(raw[judged.is_other])))
+        yield f"{int(judged.is_other.sum())} of other labels left out: {names}"
 
 
 def _described_classes(raw: pd.Series, judged: Judged, rule: LabelRule) -> Iterator[str]:

@@ -158,7 +158,7 @@ def _list_folder(folder: Path, wanted: Wanted, checks: Checks) -> pd.DataFrame:
     if not files.images:
         also = f"; it holds files of other kinds: {kinds}" if kinds else ""
         raise InputError(f"--images must hold images; there are none in {folder}{also}")
-    checks.note(*files.notes(folder))
+    checks.leave_out(*files.notes(folder))
     if kinds:
         checks.note(f"files of other kinds are not read: {kinds}")
     names = [path.relative_to(folder).as_posix() for path in files.images]

@@ -115,7 +115,7 @@ def locate(names: Iterable[str], places: Places, checks: Checks) -> list[str]:
         )
         return [""] * len(wanted)
     folder, listed = matched.folder, matched.files
-    checks.note(*listed.notes(folder))
+    checks.leave_out(*listed.notes(folder))
     pairs = list(zip(wanted, matched.found, strict=True))
     _add_unclear(pairs, folder, checks)
     missing = [name for name, paths in pairs if not paths]

@@ -76,7 +76,8 @@ def read_cohort(source: DataOptions, num_folds: int = 0) -> Cohort:
     cohort = Cohort(table[columns].reset_index(drop=True), read.rules, (), grouping, found_by)
     if grouping.views > 1:
         checks.note(describe_missing(cohort.exam_images, grouping))
-    return dataclasses.replace(cohort, notes=tuple(checks.notes), left_out=read.left_out)
+    notes, unused = tuple(checks.notes), tuple(checks.unused)
+    return dataclasses.replace(cohort, notes=notes, unused=unused, left_out=read.left_out)
 
 
 def _patients(table: pd.DataFrame, pattern: str | None, checks: Checks) -> pd.Series:

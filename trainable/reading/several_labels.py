@@ -1,7 +1,7 @@
 """Several findings that can stand together: in a column each, or several in a cell."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -93,7 +93,8 @@ def _read_cells(
     if none := [word for word in without if word not in names]:
         said.append(f"{listing(none)}: none of them")
     judged = [rule.judge(raw) for rule in rules]
-    return _labels(rules, judged, "; ".join([*said, *rules[0].remarks(judged[0])]))
+    remarks, unused = rules[0].remarks(judged[0]), rules[0].unused(judged[0])
+    return _labels(rules, judged, [*said, *remarks], unused)
 
 
 def _say_yes_and_no(names: Sequence[str]) -> bool:
@@ -127,7 +128,9 @@ def _read_columns(
     judged = [rule.judge(raw[rule.finding]) for rule in rules]
     positives = listing(sorted({rule.classes[1] for rule in rules}))
     note = f"{len(rules)} findings, a column each; positive is {positives}"
-    return _labels(rules, judged, "; ".join([note, *_remarks(rules, judged, raw)]))
+    remarks = [*_remarks(rules, judged, raw)]
+    unused = [text for text, is_unused in remarks if is_unused]
+    return _labels(rules, judged, [note, *(text for text, _ in remarks)], unused)
 
 
 def _may_be_uncertain(pool: pd.Series) -> bool | None:
@@ -138,15 +141,20 @@ def _may_be_uncertain(pool: pd.Series) -> bool | None:
     return True if UNCERTAIN in values and is_beside else None
 
 
-def _labels(rules: Sequence[LabelRule], judged: Sequence[Judged], note: str) -> Labels:
+def _labels(
+    rules: Sequence[LabelRule],
+    judged: Sequence[Judged],
+    said: Iterable[str],
+    unused: Iterable[str],
+) -> Labels:
     values = {LABEL_OF + str(r.finding): one.values for r, one in zip(rules, judged, strict=True)}
-    return Labels(pd.DataFrame(values), tuple(rules), note)
+    return Labels(pd.DataFrame(values), tuple(rules), "; ".join(said), tuple(unused))
 
 
 def _remarks(
     rules: Sequence[LabelRule], judged: Sequence[Judged], raw: pd.DataFrame
-) -> Iterator[str]:
-    """What became of labels that are not 1 or 0 in columns of their own, a few words each."""
+) -> Iterator[tuple[str, bool]]:
+    """What became of labels that are not 1 or 0 in columns of their own, and if they are unused."""
     for what, uses, rows in (
         ("missing", [rule.missing for rule in rules], [one.is_missing for one in judged]),
         ("uncertain", [rule.uncertain for rule in rules], [one.is_uncertain for one in judged]),
@@ -154,11 +162,11 @@ def _remarks(
         total, use = sum(int(row.sum()) for row in rows), next(filter(None, uses), None)
         if total and use:  # else it is a problem
             done = "left out of their finding alone" if use == "drop" else f"counted as {use}"
-            yield f"{num_of(total, f'{what} label')} {done}"
+            yield f"{num_of(total, f'{what} label')} {done}", use == "drop"
     others = [raw.loc[one.is_other, rule.finding] for rule, one in zip(rules, judged, strict=True)]
     if total := sum(map(len, others)):
         names = listing(sorted({value for values in others for value in values}))
-        yield f"{total:,} of other labels left out of their finding alone: {names}"
+        yield f"{total:,} of other labels left out of their finding alone: {names}", True
 
 
 def _check_left_out_of(marks: Mapping[str, Marks], options: DataOptions, checks: Checks) -> None:
