@@ -34,35 +34,36 @@ def report(
         heat_maps: Add heat maps of a few X-rays; auto: only if that takes seconds.
         labelled_images: Folder of the search's labelled images, if they have moved.
         for_sharing: Leave out X-rays, names of images, and names of folders.
-        learning_curve: Find out what more patients would be worth; kept in the run folder.
+        learning_curve: Find out what more patients would be worth.
         judge_across: Column such as site or dicom:Manufacturer: judge heads on each of its values
             that were trained on all others.
         robustness: Find out what small changes of 100 images do to their scores.
+
+    What is found out is kept in the run folder, and shown on each later page.
     """
     # SciPy and matplotlib take seconds to import: not before the command line is known to be right
     from search.page.page import require_shareable, write_report
     from search.rescored.across import judge_across as judge
+    from search.rescored.across import keep_across
     from search.rescored.growing import draw_curve
-    from search.rescored.robust import judge_robustness
+    from search.rescored.robust import judge_robustness, keep_robustness
     from search.results.search_result import SearchResult
 
     require_shareable(heat_maps, for_sharing=for_sharing)
     result = SearchResult.read(run)
-    across = None
     if judge_across is not None:
         across = judge(result, judge_across, labelled_images, console.print)
+        keep_across(result, across)
         for line in across.lines:
             console.print(f"  {line}")
     if learning_curve:
         draw_curve(result, labelled_images, console.print)
-    robust = None
     if robustness:
         robust = judge_robustness(result, labelled_images, console.print)
+        keep_robustness(result, robust)
         for line in robust.lines:
             console.print(f"  {line}")
-    page, private = write_report(
-        result, out, heat_maps, labelled_images, across, robust, for_sharing=for_sharing
-    )
+    page, private = write_report(result, out, heat_maps, labelled_images, for_sharing=for_sharing)
     console.print(f"report: {page}")
     if private:
         console.print(f"note: it shows {private}; leave them out with --for-sharing")

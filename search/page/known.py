@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.rescored.across import Across
-from search.rescored.robust import Robustness
+from search.rescored.across import Across, JudgedAcross
+from search.rescored.robust import KeptRobustness, Robustness
 from search.results.search_result import SearchResult
 from trainable.evaluation.counts import decide
 from trainable.evaluation.gaps import Gap
@@ -23,25 +23,19 @@ class Known:
         explained: What says what the model looks at, in a sentence; empty if nothing does.
         gaps: By finding, the largest gaps between the values of each covariate.
         failures: By finding, what is wrong.
-        across: The run judged across a column, if that was asked.
-        robust: What small changes of images do, if that was asked.
+        across: The run judged across columns, where that was asked.
+        robust: What small changes of images do, where that was asked.
     """
 
     explained: str
     gaps: list[list[Gap]]
     failures: list[Failures]
-    across: Across | None = None
-    robust: Robustness | None = None
+    across: tuple[Across, ...]
+    robust: Robustness | None
 
     @classmethod
-    def of(
-        cls,
-        result: SearchResult,
-        explained: str,
-        across: Across | None = None,
-        robust: Robustness | None = None,
-    ) -> "Known":
-        """Work it out from the out-of-fold scores."""
+    def of(cls, result: SearchResult, explained: str) -> "Known":
+        """Work it out from the out-of-fold scores, and read what the run keeps."""
         winner, cohort, scores = result.winner, result.cohort, result.out_of_fold
         by_member = [
             decide(
@@ -56,4 +50,12 @@ class Known:
             np.stack(by_member), winner.team_rows,
         )  # fmt: skip
         gaps = gaps_of(cohort, scores, winner.metrics(_ANY_POINT))
-        return cls(explained, gaps, failures, across, robust)
+        across = JudgedAcross.read(result.run, winner, cohort)
+        robust = KeptRobustness.read(result.run, winner, cohort)
+        return cls(
+            explained,
+            gaps,
+            failures,
+            across.columns if across else (),
+            robust.found if robust else None,
+        )

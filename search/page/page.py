@@ -19,8 +19,6 @@ from search.page.more_patients import more_patients_section
 from search.page.paper_facts import paper_facts
 from search.page.robust import robust_section
 from search.page.study_figures import study_figures
-from search.rescored.across import Across
-from search.rescored.robust import Robustness
 from search.results.search_result import SearchResult, by_body
 from search.terminal.outcome import findings_table, look_sentences, winner_sentences
 from trainable.backbones.encoder import Encoder
@@ -64,8 +62,6 @@ def write_report(
     out: Path | None = None,
     heat_maps: HeatMaps = "auto",
     labelled_images: Path | None = None,
-    across: Across | None = None,
-    robust: Robustness | None = None,
     *,
     for_sharing: bool = False,
 ) -> WrittenPage:
@@ -76,8 +72,6 @@ def write_report(
         out: File to write; in the run folder if not given.
         heat_maps: Whether to show heat maps; auto: only if that takes seconds.
         labelled_images: Folder of the labelled images, if they have moved.
-        across: The run judged across a column, if that was asked.
-        robust: What small changes of images do, if that was asked.
         for_sharing: Whether to leave out X-rays, names of images, and names of folders.
 
     Raises:
@@ -87,7 +81,7 @@ def write_report(
     seen = heat_map_section(result, "no" if for_sharing else heat_maps, labelled_images)
     shown = result.for_sharing() if for_sharing else result
     command = command_line(result.options, with_folders=not for_sharing)
-    known = Known.of(shown, explanation(shown, seen), across, robust)
+    known = Known.of(shown, explanation(shown, seen))
     sections = _sections(shown, seen, known, shlex.join(command), for_sharing=for_sharing)
     write_page(page, f"Search {result.run.name}", list(sections))
     if for_sharing or result.is_demo:

@@ -56,8 +56,9 @@ def unused(cohort: Cohort) -> str:
 
 def _robust(known: Known) -> str:
     """What was asked: small changes of images, and heads judged across a column."""
-    asked = (one for one in (known.robust, known.across) if one is not None)
-    return " ".join(as_sentence(sentence) for one in asked for sentence in one.sentences)
+    texts = [*known.robust.sentences] if known.robust else []
+    texts += [text for one in known.across for text in one.sentences]
+    return " ".join(map(as_sentence, texts))
 
 
 def _characteristics(cohort: Cohort) -> str:

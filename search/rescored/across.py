@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from trainable.evaluation.metrics import Metric, Weighted, auc, difference, of_s
 from trainable.reading.one_column import read_column, table_of
 from trainable.reading.options import DataOptions
 from trainable.report.table_lines import table_lines
+from trainable.run.found_out import FoundOut
+from trainable.run.winner import digest_of
 
 OPTION = "--judge-across"
 _SHRINKS = 0.5
@@ -150,6 +153,29 @@ class Across:
 
     def _names(self, one: Judged) -> dict[str, str]:
         return ({"finding": one.finding} if len(self.alone) > 1 else {}) | {self.column: one.value}
+
+
+class JudgedAcross(FoundOut):
+    """The columns that a run was judged across.
+
+    Attributes:
+        winner: As in `FoundOut`.
+        columns: What was found, one per column.
+    """
+
+    NAME: ClassVar[str] = "across.json"
+    AGAIN: ClassVar[str] = f"remove it, and judge again with cxr-report RUN {OPTION} COLUMN"
+
+    columns: tuple[Across, ...]
+
+
+def keep_across(result: SearchResult, across: Across) -> None:
+    """Keep in a run what was found, beside that of other columns."""
+    winner, cohort = result.winner, result.cohort
+    kept = JudgedAcross.read(result.run, winner, cohort)
+    others = [one for one in kept.columns if one.column != across.column] if kept else []
+    found = JudgedAcross(winner=digest_of(winner, cohort), columns=(*others, across))
+    found.save(result.run)
 
 
 def _signed(gap: Estimate) -> str:

@@ -181,7 +181,7 @@ class CurvePlan:
             seconds=round(time.monotonic() - start, 1),
             curves=_Curves(result, chosen).all,
         )
-        found.save(result.run)
+        found.save(result.run, "--out")
         return found
 
 

@@ -1,17 +1,14 @@
 """What more patients would be worth, as a run keeps it."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from search.rescored.power_law import PowerLaw
-from trainable.errors import InputError, why_unread
 from trainable.evaluation.intervals import Estimate
-from trainable.files import as_typed, write_text, writing
-from trainable.run.places import learning_curve_file
+from trainable.run.found_out import FoundOut
 
 OPTION = "--learning-curve"
 MORE = (2, 4)
@@ -66,20 +63,22 @@ class Curve(_Record):
     auc: Line
 
 
-class LearningCurve(_Record):
+class LearningCurve(FoundOut):
     """What a search would find on parts of its patients, and on more of them.
 
     Attributes:
+        winner: As in `FoundOut`.
         format: Version of the file.
-        winner: Digest of the winner and the cohort that it belongs to.
         trials: Numbers of the trials that were chosen among, whatever the part.
         num_left_out: Complete trials that were not.
         seconds: Time that it took.
         curves: One per finding; of several, that of their average comes last.
     """
 
+    NAME: ClassVar[str] = "learning_curve.json"
+    AGAIN: ClassVar[str] = f"write it again with cxr-report RUN {OPTION}"
+
     format: Literal[1] = 1
-    winner: str
     trials: tuple[int, ...]
     num_left_out: int
     seconds: float
@@ -94,29 +93,6 @@ class LearningCurve(_Record):
     def table(self) -> pd.DataFrame:
         """A row per finding and number of patients, of parts and of more than now."""
         return pd.DataFrame([row for one in self.curves for row in _rows(one, len(self.curves))])
-
-    def save(self, run: Path) -> None:
-        """Write it into a run folder."""
-        with writing(run, "--out"):
-            write_text(learning_curve_file(run), self.model_dump_json(indent=2) + "\n")
-
-    @classmethod
-    def read(cls, run: Path) -> "LearningCurve | None":
-        """Read what `save` wrote; None if nobody asked for it.
-
-        Raises:
-            InputError: If the file is damaged.
-        """
-        file = learning_curve_file(run)
-        if not file.is_file():
-            return None
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise InputError(
-                f"{file} is damaged ({why_unread(error)}): write it again with cxr-report "
-                f"{as_typed(run)} {OPTION}"
-            ) from error
 
 
 def _sentence(curve: Curve, *, has_name: bool) -> str:

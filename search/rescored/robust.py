@@ -7,6 +7,7 @@ through the frozen networks once per change.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ from trainable.images.changes import CHANGES, changed
 from trainable.images.loading import Images
 from trainable.reading.moved_images import require_unchanged
 from trainable.report.table_lines import table_lines
+from trainable.run.found_out import FoundOut
+from trainable.run.winner import digest_of
 from trainable.training.loop import predict_logits
 from trainable.trial.cross_validation import Assembly, assemble, fold_seed, train_network
 
@@ -117,6 +120,26 @@ class Robustness:
         table = self.table
         yield from table_lines(table.drop(columns=_AUC) if "finding" in table else table)
         yield from self.sentences
+
+
+class KeptRobustness(FoundOut):
+    """What a run keeps of it.
+
+    Attributes:
+        winner: As in `FoundOut`.
+        found: What was found.
+    """
+
+    NAME: ClassVar[str] = "robustness.json"
+    AGAIN: ClassVar[str] = f"write it again with cxr-report RUN {OPTION}"
+
+    found: Robustness
+
+
+def keep_robustness(result: SearchResult, found: Robustness) -> None:
+    """Keep in a run what was found."""
+    winner = digest_of(result.winner, result.cohort)
+    KeptRobustness(winner=winner, found=found).save(result.run)
 
 
 def _signed(one: Changed) -> str:

@@ -24,7 +24,7 @@ from trainable.errors import num_of
 from trainable.evaluation.intervals import estimate
 from trainable.evaluation.metrics import f1_at, of_scores
 from trainable.evaluation.thresholds import own_thresholds
-from trainable.run.winner import Winner, digest_of, read_winner
+from trainable.run.winner import Winner, read_winner
 
 TIED = "tied"
 PASSES = "passed"
@@ -141,9 +141,7 @@ class SearchResult:
 
         None where nobody asked, or another winner was chosen since.
         """
-        found = LearningCurve.read(self.run)
-        is_own = found is not None and found.winner == digest_of(self.winner, self.cohort)
-        return found if is_own else None
+        return LearningCurve.read(self.run, self.winner, self.cohort)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from search.launch import growth_line
 from search.rescored.growing import CurvePlan
+from search.rescored.learning_curve import LearningCurve
 from search.results.search_result import SearchResult
 from search.terminal.output import Voice
-from trainable.run.places import learning_curve_file, winner_file
+from trainable.run.places import winner_file
 
 VOICE = Voice(Console(file=io.StringIO()), as_json=False)
 
@@ -37,9 +38,9 @@ def test_a_curve_that_costs_little_of_the_search_is_kept_and_told(run: Path) -> 
     curve = SearchResult.read(run).learning_curve
     assert curve is not None
     assert said == curve.sentences[-1]
-    kept = learning_curve_file(run).read_bytes()
+    kept = LearningCurve.file(run).read_bytes()
     assert growth_line(took(run, 0.001), VOICE) == said, "the curve of this winner is there"
-    assert learning_curve_file(run).read_bytes() == kept
+    assert LearningCurve.file(run).read_bytes() == kept
 
 
 def test_of_a_curve_that_costs_more_the_command_is_told(run: Path) -> None:
@@ -47,7 +48,7 @@ def test_of_a_curve_that_costs_more_the_command_is_told(run: Path) -> None:
     assert said is not None
     assert said.startswith("what more patients would be worth (about ")
     assert said.endswith(f"cxr-report {run} --learning-curve")
-    assert not learning_curve_file(run).exists()
+    assert not LearningCurve.file(run).exists()
 
 
 def test_nothing_is_told_of_a_run_that_can_have_no_curve(run: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_signal_leaves_the_curve_out_and_the_winner_as_it_is(
         f"Ctrl-C came before the learning curve; draw it with: cxr-report {run} --learning-curve"
     )
     assert winner_file(run).read_bytes() == before
-    assert not learning_curve_file(run).exists()
+    assert not LearningCurve.file(run).exists()
 
 
 def test_the_time_of_a_search_is_that_in_which_some_trial_ran(searched_run: Path) -> None:

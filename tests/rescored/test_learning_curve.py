@@ -18,7 +18,6 @@ from search.results.search_result import SearchResult
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError
 from trainable.evaluation.metrics import Weighted, auc
-from trainable.run.places import learning_curve_file
 from trainable.run.winner import read_winner, save_winner
 
 
@@ -70,7 +69,7 @@ def test_the_scores_of_all_patients_are_those_of_the_search_when_the_folds_are(
 
 def test_the_curve_ends_at_the_f1_that_the_winner_promises(reported: tuple[Path, str]) -> None:
     run, _ = reported
-    curve, winner = LearningCurve.read(run), read_winner(run)
+    curve, winner = SearchResult.read(run).learning_curve, read_winner(run)
     assert curve is not None
     [one] = curve.curves
     assert [point.patients for point in one.f1.points] == [25, 50, 75, 100]
@@ -137,9 +136,9 @@ def test_a_curve_of_another_winner_is_not_shown(reported: tuple[Path, str], tmp_
     winner = read_winner(copy)
     save_winner(winner.model_copy(update={"num_trials": 99}), copy)
     assert SearchResult.read(copy).learning_curve is None
-    learning_curve_file(copy).write_text("{")
+    LearningCurve.file(copy).write_text("{")
     with pytest.raises(InputError, match=r"damaged.*write it again with cxr-report"):
-        LearningCurve.read(copy)
+        _ = SearchResult.read(copy).learning_curve
 
 
 def test_features_that_are_gone_are_computed_again_and_their_images_are_asked_for(

@@ -9,11 +9,18 @@ import pytest
 from fixtures.commands import call_command
 
 from search.rescored import robust
-from search.rescored.robust import Changed, Robustness, judge_robustness, scores_of_changes
+from search.rescored.robust import (
+    Changed,
+    KeptRobustness,
+    Robustness,
+    judge_robustness,
+    scores_of_changes,
+)
 from search.rescored.trials import StoredTrials, stored_team
 from search.results.search_result import SearchResult
 from trainable.evaluation.intervals import Estimate
 from trainable.images import changes
+from trainable.run.winner import read_winner, save_winner
 
 IDENTITY, BLACK = "as it is", "black"
 
@@ -67,6 +74,31 @@ def test_the_page_and_the_draft_have_what_was_found(searched_run: Path, tmp_path
     assert "Small changes of 100 images change" in page
     assert "- 30. robustness or sensitivity analysis: Small changes of 100 images" in page
     assert all(change in page for change in changes.CHANGES)
+
+
+def test_what_was_asked_is_on_each_later_page_until_another_winner_is_chosen(
+    searched_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(searched_run, run)
+    shown = {
+        ("--robustness",): "Small changes of 100 images change",
+        ("--judge-across", "site"): "of values of site that no head saw",
+        ("--judge-across", "scanner"): "of values of scanner that no head saw",
+    }
+    for asked in shown:
+        call_command("search.__main__:report", run, *asked, "--heat-maps", "no")
+    page = html.unescape((run / "report.html").read_text())
+    # in its section, and in the draft of a checklist
+    assert [page.lower().count(words.lower()) >= 2 for words in shown.values()] == [True] * 3
+    winner = read_winner(run)
+    save_winner(winner.model_copy(update={"num_trials": 99}), run)
+    call_command("search.__main__:report", run, "--heat-maps", "no")
+    page = html.unescape((run / "report.html").read_text())
+    assert not any(words.lower() in page.lower() for words in shown.values())
+    KeptRobustness.file(run).write_text("{")
+    said = call_command("search.__main__:report", run, "--heat-maps", "no", code=2).stderr
+    assert f"write it again with cxr-report {run} --robustness" in " ".join(said.split())
 
 
 def test_several_findings_fit_a_terminal_and_a_missing_class_is_said() -> None:

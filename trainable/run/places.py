@@ -19,19 +19,9 @@ def resampled_file(run: Path) -> Path:
     return run / "resampled.npz"
 
 
-def learning_curve_file(run: Path) -> Path:
-    """What more patients would be worth (see `search/rescored/learning_curve.py`)."""
-    return run / "learning_curve.json"
-
-
 def sites_folder(run: Path) -> Path:
     """The team as it is recalibrated to other places (see `analysis/elsewhere/site.py`)."""
     return run / "sites"
-
-
-def exported_file(run: Path) -> Path:
-    """What the last export of the team is named by (see `trainable/run/exported.py`)."""
-    return run / "exported.json"
 
 
 def scores_file(run: Path, trial: int) -> Path:
