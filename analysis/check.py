@@ -22,7 +22,7 @@ from analysis.model_file import FinalModel, seen_columns
 from analysis.new_images import NewImages, find_new_images
 from analysis.options import PredictOptions
 from analysis.retrain import Retraining
-from analysis.true_labels import TrueLabels, read_true_labels
+from analysis.true_labels import TrueLabels, read_true_labels, table_of_labels
 from trainable.cohort.cohort import Cohort
 from trainable.cohort.look_alikes import perceptual_hashes_of
 from trainable.cohort.words import same_value
@@ -114,6 +114,8 @@ def check(run: Path, options: PredictOptions, store: ArrayStore) -> Checked:
         lambda: find_new_images(images, options.template, cohort, columns, leave_out=leave_out)
     )
     if new is None:
+        if options.labels is not None:
+            checks.attempt(partial(table_of_labels, options.labels.expanduser()))
         raise InputError(*checks.problems)
     retraining = Retraining(run, winner, cohort, options.seeds, store, options.device)
     _try_disks(options, new, retraining, keeps_models=not (models or retraining.is_kept))

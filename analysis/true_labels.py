@@ -80,6 +80,17 @@ class _Column(NamedTuple):
     rule: LabelRule
 
 
+def table_of_labels(csv: Path) -> pd.DataFrame:
+    """The table of the labels, as text.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if not csv.is_file():
+        raise InputError(f"--labels must be a table; not found: {csv}")
+    return read_table(csv, "--labels").rows
+
+
 def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     """Labels and patients of the new images or examinations, from a table in any order.
 
@@ -92,9 +103,7 @@ def read_true_labels(csv: Path, new: NewImages, cohort: Cohort) -> TrueLabels:
     """
     wanted = Wanted(cohort.grouping, cohort.found_by)
     checks = Checks()
-    if not csv.is_file():
-        raise InputError(f"--labels must be a table; not found: {csv}")
-    raw, _ = read_table(csv, "--labels")
+    raw = table_of_labels(csv)
     name_column = _name_column(raw, new, wanted, checks)
     several = len(cohort.label_rules) > 1
     columns = (_columns_of_findings if several else _one_column)(raw, csv, cohort, wanted, checks)

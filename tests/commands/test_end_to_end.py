@@ -314,6 +314,14 @@ def test_a_model_is_not_evaluated_on_its_own_patients(home: Path, finished: Path
     assert not (home / "no.csv").exists()
 
 
+def test_a_wrong_template_hides_no_wrong_labels(home: Path, finished: Path) -> None:
+    lacks = ("--template", home / "no_template.csv", "--labels", home / "no_labels.csv")
+    options = ("--images", home / "demo" / "test", *lacks, "--cache", home / "cache")
+    refused = call_command("analysis", finished, *options, code=2, columns=500)
+    assert "no_template.csv" in refused.stderr
+    assert f"--labels must be a table; not found: {home}/no_labels.csv" in refused.stderr
+
+
 @pytest.mark.usefixtures("ray_of_tests")
 def test_bad_input_is_refused_at_once_before_any_training(home: Path) -> None:
     bad = home / "bad"
