@@ -57,6 +57,9 @@ mount("-o", "remount,rw", place)
 said.append(call_command("analysis", *new, "--out", f"{images}/p.csv"))
 mount("-o", "remount,ro", place)
 said.append(call_command("analysis", *new, "--out", f"{images}/again.csv"))
+page = ("run", "--out", f"{images}/page.html", "--heat-maps", "no")
+said.append(call_command("search.__main__:report", *page, "--robustness", code=1))
+said.append(call_command("search.__main__:report", *page))
 team = ("run", "--seeds", 1, *cache, "--without-onnx", "--out", f"{images}/team")
 said.append(call_command("analysis.export", *team))
 shutil.copy("run/trials.csv", images)
@@ -86,7 +89,9 @@ def test_a_run_folder_whose_disk_is_full_goes_on_once_there_is_room(
     assert (tmp_path / "p.csv").read_text() == (tmp_path / "again.csv").read_text()
     closed = f"{place}/run is on a disk that can only be read; name another folder with RUN"
     assert closed in done.err
-    assert f"the report of the search will not name this export: {closed}" in outputs[6]
+    assert outputs[6] == "", "nothing is computed in vain"
+    assert outputs[7].startswith(f"report: {tmp_path}/page.html")
+    assert f"the report of the search will not name this export: {closed}" in outputs[8]
     assert (tmp_path / "team" / "atlas.json").is_file()
     trials = pd.read_csv(tmp_path / "trials.csv")
     assert trials["number"].is_unique
