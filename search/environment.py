@@ -30,6 +30,9 @@ ENVIRONMENT = {
     # third of a training step on a CPU
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**31),
+    # NumPy's threads wait for each other on a busy processor, and take it from those that compute:
+    # the demo's phantoms, drawn while Ray starts, took 10 to 18 s on two cores, and take 2.3 s
+    "OPENBLAS_NUM_THREADS": "1",
     # a trial without GPUs must not see any
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }

@@ -1,5 +1,8 @@
 """The demos as a search takes them: drawn, read, and with the best F1 that is possible on them."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +44,21 @@ def test_several_findings_are_read_with_the_best_possible_f1_of_each(tmp_path: P
     mean = float(line.rpartition(" mean ")[2])
     assert mean == pytest.approx(np.mean([*map(float, found.values())]), abs=0.001)
     assert max(map(len, (line, of_each))) <= 80
+
+
+def test_numpy_of_a_search_computes_on_one_thread_unless_the_user_says_otherwise() -> None:
+    program = (
+        "import search, numpy, threadpoolctl as t; "
+        "print(*{one['num_threads'] for one in t.threadpool_info() if one['user_api'] == 'blas'})"
+    )
+    mine = {name: text for name, text in os.environ.items() if "NUM_THREADS" not in name}
+    for asked in ({}, {"OPENBLAS_NUM_THREADS": "2"}):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**mine, **asked},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        most = int(asked.get("OPENBLAS_NUM_THREADS", "1"))
+        assert all(int(count) <= most for count in done.stdout.split())
