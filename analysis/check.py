@@ -39,6 +39,7 @@ from trainable.images.perceptual_hash import (
 )
 from trainable.images.pixels import load_looks, load_pixels, load_surveys, pixels_name
 from trainable.reading.moved_images import find_images
+from trainable.run.places import ANOTHER_RUN
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -160,7 +161,7 @@ def _try_disks(
         maps, room = options.heat_maps.expanduser(), room_for(retraining.winner, len(new.paths))
         try_to_write(maps.parent, HEAT_MAPS, room)
     if keeps_models or options.recalibrate_here is not None:
-        try_to_write(retraining.run, "RUN, a copy of this one")
+        try_to_write(retraining.run, ANOTHER_RUN)
 
 
 def _check_outputs(options: PredictOptions, checks: Checks) -> None:

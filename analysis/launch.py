@@ -42,6 +42,7 @@ from trainable.commands.stop import stop_signals
 from trainable.errors import InputError, listing, num_of
 from trainable.files import replacing, writing
 from trainable.report.page import Section, write_page
+from trainable.run.places import ANOTHER_RUN
 from trainable.run.winner import Winner
 from trainable.store.arrays import ArrayStore
 
@@ -261,7 +262,7 @@ def _recalibrate(
     hashes = checked.new.hashes_of(truth.rows)
     found = recalibrate_here(raw, checked.winner, hashes, options.operating_point)
     if found.site is not None:
-        with writing(checked.run, "RUN, a copy of this one"):
+        with writing(checked.run, ANOTHER_RUN):
             save_site(found.site, file)
         written.append(file)
     return describe_local(found, checked.winner, file)

@@ -20,6 +20,7 @@ from trainable.images.preprocessing import PixelStatistics, Preprocessing
 from trainable.model.covariate_encoder import NO_COLUMNS, ColumnCode
 from trainable.model.network import Network
 from trainable.model.outputs import Outputs, outputs_of
+from trainable.run.places import ANOTHER_RUN
 from trainable.run.winner import Winner
 from trainable.trial.cross_validation import build_network
 
@@ -89,7 +90,7 @@ def seen_columns(winner: Winner, cohort: Cohort, models: Sequence[FinalModel] = 
     return next(known, None) or ColumnCode.fit(cohort.covariates.iloc[seen_rows(cohort)])
 
 
-def save_model(model: FinalModel, folder: Path, option: str = "RUN, a copy of this one") -> None:
+def save_model(model: FinalModel, folder: Path, option: str = ANOTHER_RUN) -> None:
     """Write `model.safetensors` and `model.json` into a new folder, which appears as a whole.
 
     Args:

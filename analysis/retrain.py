@@ -21,7 +21,7 @@ from trainable.errors import num_of
 from trainable.files import digest, remove_partial, writing
 from trainable.model.network import Network
 from trainable.reading.moved_images import require_unchanged
-from trainable.run.places import model_folder
+from trainable.run.places import ANOTHER_RUN, model_folder
 from trainable.run.winner import Member, Winner
 from trainable.store.arrays import ArrayStore
 from trainable.training.loop import EpochRecord
@@ -85,7 +85,7 @@ class Retraining:
             return load_model(folder)
         with stop_signals.released():
             model = self._train(member, report)
-        with writing(self.run, "RUN, a copy of this one"):
+        with writing(self.run, ANOTHER_RUN):
             folder.parent.mkdir(exist_ok=True)
             lock = FileLock(folder.parent / ".lock").acquire()
         with lock:

@@ -36,6 +36,7 @@ from trainable.errors import Checks, InputError
 from trainable.files import DiskError, as_typed, replacing, try_to_write, writing
 from trainable.reading.moved_images import find_images, require_unchanged
 from trainable.run.exported import Exported
+from trainable.run.places import ANOTHER_RUN
 from trainable.run.winner import Winner, digest_of, read_winner
 from trainable.store.arrays import ArrayStore
 
@@ -56,7 +57,7 @@ def launch(run: Path, options: ExportOptions, console: Console) -> None:
                 winner, cohort = _check(run, out, options)
                 retraining = Retraining(run, winner, cohort, options.seeds, store, options.device)
                 if not retraining.is_kept:
-                    try_to_write(run, "RUN, a copy of this one")
+                    try_to_write(run, ANOTHER_RUN)
             models = team_models(retraining, console, [])
             with writing(out.parent, "--out"), replacing(out) as partial, stop_signals.released():
                 exported = _write(partial, winner, cohort, models, options, console)

@@ -49,11 +49,12 @@ def report(
     from search.rescored.robust import judge_robustness, keep_robustness
     from search.results.search_result import SearchResult
     from trainable.files import try_to_write
+    from trainable.run.places import ANOTHER_RUN
 
     require_shareable(heat_maps, for_sharing=for_sharing)
     result = SearchResult.read(run)
     if learning_curve or judge_across is not None or robustness:
-        try_to_write(result.run, "RUN, a copy of this one")
+        try_to_write(result.run, ANOTHER_RUN)
     if judge_across is not None:
         across = judge(result, judge_across, labelled_images, console.print)
         keep_across(result, across)

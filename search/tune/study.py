@@ -216,7 +216,7 @@ class StudySearch(OptunaSearch):
         self.stops_early = space.stops_early
         self._capacity = capacity
         self._race = race
-        self._has_let_back = race is None
+        self._has_let_back = False
         self._num_first = len(space.first_trials())
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from trainable.cohort.cohort import Cohort
 from trainable.errors import InputError, why_unread
 from trainable.files import as_typed, write_text, writing
+from trainable.run.places import ANOTHER_RUN
 from trainable.run.winner import Winner, digest_of
 
 
@@ -31,7 +32,7 @@ class FoundOut(BaseModel):
         """Where a run keeps it."""
         return run / cls.NAME
 
-    def save(self, run: Path, option: str = "RUN, a copy of this one") -> None:
+    def save(self, run: Path, option: str = ANOTHER_RUN) -> None:
         """Write it into a run folder.
 
         Args:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from trainable.errors import InputError
 from trainable.files import as_typed
 
+ANOTHER_RUN = "RUN, a copy of this one"
+"""What names another run folder, in an error of a disk."""
+
 
 def winner_file(run: Path) -> Path:
     """The winner of a run (see `trainable/run/winner.py`)."""
